@@ -1,1 +1,14 @@
-//! Placeholder until the crate's first commit.
+//! The vocabulary every layer shares and none owns: who an account is, where a region is, what time it
+//! is, how a page is turned. Kept free of I/O so that the pure cores can use it.
+
+mod arn;
+mod clock;
+mod identity;
+mod ids;
+mod page;
+
+pub use arn::{Arn, ParseArnError};
+pub use clock::{Clock, ManualClock, SharedClock, SystemClock, Timestamp};
+pub use identity::{AccountId, Caller, Ctx, ParseIdError, Partition, Region};
+pub use ids::{EntropyError, derived_hex, random_bytes, random_hex, random_uuid};
+pub use page::{PageError, Pager};

@@ -1,1 +1,26 @@
-//! Placeholder until the crate's first commit.
+//! The wire between clients and services. Clients speak six protocols; services speak plain Rust types.
+//! Everything between is driven by tables that `cargo xtask models` generates from the official models, so
+//! that a protocol is written once and a service never sees one.
+
+pub mod check;
+pub mod ec2;
+mod error;
+pub mod json;
+mod macros;
+mod model;
+mod service;
+pub mod sigv4;
+mod value;
+mod wire;
+
+pub use check::{Violation, check};
+pub use error::{ApiError, Fault};
+pub use model::{Kind, Location, Member, Operation, Protocol, ServiceModel, Shape, ShapeId};
+pub use service::{BoxFuture, Call, Handler};
+pub use value::{Fields, Value};
+pub use wire::{Blob, DecodeError, Wire};
+
+/// What generated crates need from their dependencies.
+pub mod reexport {
+    pub use roadstead_base::{Ctx, Timestamp};
+}

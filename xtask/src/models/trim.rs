@@ -1,0 +1,113 @@
+//! From a whole model to the operations that exist here: names, types and constraints, no prose. Trimmed
+//! by operation, never by member, so that no member can be overlooked.
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use serde_json::{Map, Value, json};
+
+use super::Service;
+
+const METADATA: &[&str] = &[
+    "apiVersion", "endpointPrefix", "jsonVersion", "protocol", "protocols", "serviceFullName", "serviceId",
+    "signingName", "targetPrefix", "xmlNamespace",
+];
+const SHAPE: &[&str] = &[
+    "type", "required", "enum", "min", "max", "pattern", "flattened", "exception", "fault", "error", "payload",
+    "document", "union", "timestampFormat", "streaming", "sensitive", "locationName",
+];
+const MEMBER: &[&str] = &[
+    "shape", "locationName", "queryName", "location", "flattened", "idempotencyToken", "xmlAttribute",
+    "timestampFormat", "streaming", "jsonvalue", "hostLabel",
+];
+
+pub(crate) fn trim(data: &Path, service: &Service) -> Result<String> {
+    let model = read(&data.join(&service.source))?;
+    let operations = model["operations"].as_object().context("the model has operations")?;
+    for name in &service.operations {
+        if !operations.contains_key(name) {
+            bail!("{} has no operation {name}", service.name);
+        }
+    }
+    let mut reached = BTreeSet::new();
+    let mut kept = Map::new();
+    for (name, operation) in operations.iter().filter(|(name, _)| service.operations.contains(name)) {
+        for part in ["input", "output"] {
+            if let Some(shape) = operation[part]["shape"].as_str() {
+                reach(&model, shape, &mut reached);
+            }
+        }
+        for error in operation["errors"].as_array().into_iter().flatten() {
+            reach(&model, error["shape"].as_str().unwrap_or_default(), &mut reached);
+        }
+        kept.insert(name.clone(), pick(operation, &["http", "input", "output", "errors", "endpoint"], &["documentation"]));
+    }
+    let shapes: Map<String, Value> =
+        reached.iter().map(|name| (name.clone(), shape(&model["shapes"][name]))).collect();
+    let absent: Vec<&String> = operations.keys().filter(|name| !service.operations.contains(name)).collect();
+    let trimmed = json!({
+        "metadata": pick(&model["metadata"], METADATA, &[]),
+        "operations": kept,
+        "absent": absent,
+        "shapes": shapes,
+    });
+    Ok(serde_json::to_string_pretty(&trimmed)? + "\n")
+}
+
+fn read(folder: &Path) -> Result<Value> {
+    let plain = folder.join("service-2.json");
+    let packed = folder.join("service-2.json.gz");
+    let text = if plain.exists() {
+        std::fs::read_to_string(&plain)?
+    } else {
+        let mut text = String::new();
+        let file = std::fs::File::open(&packed).with_context(|| format!("opening {}", packed.display()))?;
+        flate2::read::GzDecoder::new(file).read_to_string(&mut text)?;
+        text
+    };
+    Ok(serde_json::from_str(&text)?)
+}
+
+fn reach(model: &Value, name: &str, reached: &mut BTreeSet<String>) {
+    if !reached.insert(name.to_owned()) {
+        return;
+    }
+    let shape = &model["shapes"][name];
+    let members = shape["members"].as_object().into_iter().flat_map(Map::values);
+    for part in members.chain([&shape["member"], &shape["key"], &shape["value"]]) {
+        if let Some(inner) = part["shape"].as_str() {
+            reach(model, inner, reached);
+        }
+    }
+}
+
+fn pick(value: &Value, keep: &[&str], drop_inside: &[&str]) -> Value {
+    let mut out = Map::new();
+    for (key, value) in value.as_object().into_iter().flatten() {
+        if keep.contains(&key.as_str()) {
+            let mut value = value.clone();
+            if let Value::Object(inner) = &mut value {
+                inner.retain(|key, _| !drop_inside.contains(&key.as_str()));
+            }
+            out.insert(key.clone(), value);
+        }
+    }
+    Value::Object(out)
+}
+
+fn shape(full: &Value) -> Value {
+    let mut out = pick(full, SHAPE, &["documentation"]);
+    if let Some(members) = full["members"].as_object() {
+        let members: Map<String, Value> =
+            members.iter().map(|(name, member)| (name.clone(), pick(member, MEMBER, &[]))).collect();
+        out["members"] = Value::Object(members);
+    }
+    for part in ["member", "key", "value"] {
+        if !full[part].is_null() {
+            out[part] = pick(&full[part], MEMBER, &[]);
+        }
+    }
+    out
+}

@@ -1,1 +1,15 @@
-//! Placeholder until the crate's first commit.
+//! One way in. Every call, from outside or from another service, passes here: protocol, identity, policy,
+//! audit, handler. Nothing else may reach a service.
+
+mod credentials;
+mod dispatcher;
+mod http_front;
+mod listener;
+mod maps;
+mod render;
+mod sign_in;
+
+pub use credentials::{Credentials, IssuedKey};
+pub use dispatcher::{Dispatcher, Raw, RawRequest, RawResponse};
+pub use listener::{Limits, Listener, Trust};
+pub use maps::{MapReceiver, NetworkMaps, NodeMap};

@@ -2,4 +2,27 @@
 //! answers. No published model carries these shapes; the vendor's agent and ours must both read them, so
 //! they live apart from either end. [`network`] is our own addition: the map of a VPC.
 
+mod answers;
+mod frame;
 pub mod network;
+mod orders;
+mod payload;
+
+pub use answers::{Ack, CredentialsAck, HeartbeatAck, Nack, TaskStopVerification};
+pub use frame::{Frame, FrameError, FromAgent, ToAgent};
+pub use orders::{
+    AttachTaskNetworkInterfaces, Close, Error, Heartbeat, ManifestTask, NetworkMap, Payload, StopTask, TaskManifest,
+    TaskStopVerificationAck,
+};
+pub use payload::{
+    Container, DependsOn, DockerConfig, ElasticNetworkInterface, HostVolume, Ipv4Address, MountPoint, PortMapping,
+    Task, Volume, VolumeFrom,
+};
+
+/// Attribute an agent registers, and query parameter of its channel, that says it takes [`NetworkMap`]s and
+/// makes its interfaces itself.
+pub const CAPABILITY_NETWORK_MAP: &str = "roadstead.capability.network-map";
+/// Attribute: how many task interfaces the instance holds.
+pub const ATTRIBUTE_ENI_SLOTS: &str = "roadstead.eni-slots";
+/// The reserved cluster that holds the capacity behind launch type FARGATE.
+pub const FARGATE_CLUSTER: &str = "AWSFargate";

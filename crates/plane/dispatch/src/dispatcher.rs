@@ -1,0 +1,143 @@
+//! Routing and the gate: which service, which operation, is the input what the model says, and a line in
+//! the log for every call.
+
+use std::sync::{Arc, OnceLock, RwLock};
+
+use roadstead_base::{AccountId, Caller, Ctx, Pager, Region, SharedClock};
+use roadstead_protocol::{ApiError, BoxFuture, Call, Handler, ServiceModel, Value, check};
+
+use crate::credentials::Credentials;
+use crate::render;
+
+pub type RawRequest = http::Request<hyper::body::Incoming>;
+pub type RawResponse = http::Response<http_body_util::Full<bytes::Bytes>>;
+
+/// A path below which a service speaks for itself, such as a websocket. The caller is known by then.
+pub trait Raw: Send + Sync + 'static {
+    fn serve<'a>(&'a self, ctx: Ctx, request: RawRequest) -> BoxFuture<'a, RawResponse>;
+}
+
+struct Mount {
+    prefix: &'static str,
+    /// Signing name of the service that requests below the prefix are signed for.
+    service: &'static str,
+    raw: Arc<dyn Raw>,
+}
+
+/// The one way to the services.
+pub struct Dispatcher {
+    pub(crate) clock: SharedClock,
+    pub(crate) credentials: Credentials,
+    pub(crate) default_account: AccountId,
+    pub(crate) default_region: Region,
+    pager: Arc<Pager>,
+    handlers: RwLock<Vec<Arc<dyn Handler>>>,
+    mounts: OnceLock<Vec<Mount>>,
+    pending_mounts: RwLock<Vec<Mount>>,
+}
+
+impl Dispatcher {
+    pub fn new(clock: SharedClock, pager: Pager, default_account: AccountId, default_region: Region) -> Arc<Self> {
+        Arc::new(Self {
+            clock,
+            credentials: Credentials::default(),
+            default_account,
+            default_region,
+            pager: Arc::new(pager),
+            handlers: RwLock::default(),
+            mounts: OnceLock::new(),
+            pending_mounts: RwLock::default(),
+        })
+    }
+
+    /// Puts a service behind the gate. Services that call others hold the dispatcher, so they join it after
+    /// it was made.
+    pub fn register(&self, handler: Arc<dyn Handler>) {
+        self.handlers.write().unwrap_or_else(std::sync::PoisonError::into_inner).push(handler);
+    }
+
+    /// Serves paths below `prefix` by `raw`, for callers signed for `service`. Only before the first request.
+    pub fn mount(&self, prefix: &'static str, service: &'static str, raw: Arc<dyn Raw>) {
+        self.pending_mounts
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push(Mount { prefix, service, raw });
+    }
+
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// The context of a call the platform makes on its own behalf.
+    pub fn internal_ctx(&self, service: &'static str, account: AccountId, region: Region) -> Ctx {
+        self.ctx(account, region, Caller::Service(service), String::new())
+    }
+
+    pub(crate) fn ctx(&self, account: AccountId, region: Region, caller: Caller, endpoint: String) -> Ctx {
+        let request_id = roadstead_base::random_uuid();
+        Ctx { account, region, caller, request_id, pager: self.pager.clone(), endpoint }
+    }
+
+    pub(crate) fn handler(&self, matches: impl Fn(&ServiceModel) -> bool) -> Option<Arc<dyn Handler>> {
+        self.handlers
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .iter()
+            .find(|handler| matches(handler.model()))
+            .cloned()
+    }
+
+    pub(crate) fn mounted(&self, path: &str) -> Option<(&'static str, Arc<dyn Raw>)> {
+        let mounts = self.mounts.get_or_init(|| {
+            std::mem::take(&mut *self.pending_mounts.write().unwrap_or_else(std::sync::PoisonError::into_inner))
+        });
+        mounts.iter().find(|mount| path.starts_with(mount.prefix)).map(|mount| (mount.service, mount.raw.clone()))
+    }
+
+    /// The gate itself.
+    pub(crate) async fn pass(
+        &self,
+        handler: &dyn Handler,
+        operation: &str,
+        ctx: &Ctx,
+        input: Value,
+    ) -> Result<Value, ApiError> {
+        let model = handler.model();
+        let Some(operation) = model.operation(operation) else {
+            return Err(render::no_such_operation(model, operation));
+        };
+        if let Some(shape) = operation.input {
+            check(model, shape, &input).map_err(|violation| render::violation(model, &violation))?;
+        }
+        let result = handler.call(operation, ctx, input).await;
+        let outcome = result.as_ref().err().map_or("ok", |error| error.code.as_ref());
+        tracing::info!(
+            target: "audit",
+            service = model.name,
+            operation = operation.name,
+            account = %ctx.account,
+            region = %ctx.region,
+            caller = ?ctx.caller,
+            request_id = %ctx.request_id,
+            outcome,
+        );
+        result
+    }
+}
+
+impl Call for Dispatcher {
+    fn call<'a>(
+        &'a self,
+        service: &'static ServiceModel,
+        operation: &'static str,
+        ctx: &'a Ctx,
+        input: Value,
+    ) -> BoxFuture<'a, Result<Value, ApiError>> {
+        Box::pin(async move {
+            let handler = self.handler(|model| std::ptr::eq(model, service)).ok_or_else(|| {
+                ApiError::new("ServiceUnavailable", 503, format!("{} is not running here", service.name))
+            })?;
+            self.pass(handler.as_ref(), operation, ctx, input).await
+        })
+    }
+}

@@ -1,0 +1,166 @@
+//! A task as an agent gets it: the task definition compiled, with Docker API JSON in strings inside, as the
+//! vendor's agent wants it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// One task. Members of the vendor's that no payload of ours carries are ignored on reading.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Task {
+    pub arn: String,
+    pub task_cluster_arn: String,
+    pub family: String,
+    /// The revision, as text.
+    pub version: String,
+    /// `RUNNING` or `STOPPED`.
+    pub desired_status: String,
+    /// JSON in a string; `{}` when there are none.
+    pub overrides: String,
+    pub containers: Vec<Container>,
+    pub volumes: Vec<Volume>,
+    /// vCPU; 0 is no limit.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cpu: f64,
+    /// MiB; 0 is no limit.
+    #[serde(skip_serializing_if = "is_default")]
+    pub memory: i64,
+    /// `awsvpc`, `bridge`, `host` or `none`.
+    pub network_mode: String,
+    pub launch_type: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub elastic_network_interfaces: Vec<ElasticNetworkInterface>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub pid_mode: String,
+    #[serde(skip_serializing_if = "is_default")]
+    pub ipc_mode: String,
+    #[serde(skip_serializing_if = "is_default")]
+    pub group: String,
+    #[serde(skip_serializing_if = "is_default")]
+    pub service_name: String,
+    #[serde(skip_serializing_if = "is_default")]
+    pub task_definition_account_id: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Container {
+    pub name: String,
+    pub image: String,
+    /// CPU units, 1024 to the vCPU; 0 is unset.
+    pub cpu: i64,
+    /// MiB, hard limit; 0 is unset. The reservation travels in the host configuration.
+    pub memory: i64,
+    pub essential: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry_point: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    pub environment: BTreeMap<String, String>,
+    pub port_mappings: Vec<PortMapping>,
+    pub mount_points: Vec<MountPoint>,
+    pub volumes_from: Vec<VolumeFrom>,
+    pub links: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<DependsOn>,
+    /// Seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_timeout: Option<i64>,
+    /// Seconds; the agent's default is 30.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_timeout: Option<i64>,
+    pub overrides: String,
+    pub docker_config: DockerConfig,
+    pub container_arn: String,
+    /// `docker` when there is a health check.
+    #[serde(skip_serializing_if = "is_default")]
+    pub health_check_type: String,
+}
+
+/// Docker API JSON, in strings.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DockerConfig {
+    pub version: String,
+    /// A container's `Config`: `User`, `WorkingDir`, `Hostname`, `Labels`, …
+    pub config: String,
+    /// A container's `HostConfig`: `NetworkMode`, `MemoryReservation`, `CapAdd`, `Ulimits`, …
+    pub host_config: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PortMapping {
+    pub container_port: u16,
+    /// 0: chosen by the agent.
+    pub host_port: u16,
+    pub protocol: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MountPoint {
+    pub source_volume: String,
+    pub container_path: String,
+    pub read_only: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct VolumeFrom {
+    pub source_container: String,
+    pub read_only: bool,
+}
+
+/// `condition`: `START`, `COMPLETE`, `SUCCESS` or `HEALTHY`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DependsOn {
+    pub container_name: String,
+    pub condition: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Volume {
+    pub name: String,
+    /// `host` for what exists so far.
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub host: HostVolume,
+}
+
+/// Without a path: a directory that lives as long as the task.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HostVolume {
+    pub source_path: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ElasticNetworkInterface {
+    pub attachment_arn: String,
+    /// `eni-…`
+    pub ec2_id: String,
+    pub mac_address: String,
+    pub ipv4_addresses: Vec<Ipv4Address>,
+    /// `a.b.c.d/len`; the length is the prefix of every address.
+    pub subnet_gateway_ipv4_address: String,
+    pub domain_name_servers: Vec<String>,
+    /// Search domains.
+    pub domain_name: Vec<String>,
+    pub private_dns_name: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Ipv4Address {
+    pub primary: bool,
+    pub private_address: String,
+}

@@ -1,1 +1,21 @@
-//! Placeholder until the crate's first commit.
+//! What was acknowledged must be durable, and what changed must be heard of: this crate is the one place where
+//! Roadstead's state lives. Above it, services commit to an `Arc<dyn Store>` and never know whether it is
+//! memory, a file, or a cluster; beside the bytes there are typed records ([`Table`], [`Transaction`]) and a
+//! watch-fed copy in memory ([`Mirror`]) that reconcilers and describe calls read.
+
+pub mod api;
+mod disk;
+mod engine;
+mod error;
+pub mod limits;
+mod memory;
+mod range;
+
+pub use api::{
+    Compare, Event, KeyValue, LeaseId, LeaseStatus, Op, OpResult, RangeRequest, RangeResponse, Relation,
+    Revision, Store, Target, Txn, TxnResponse, Watch, WatchBatch,
+};
+pub use engine::embedded::{Embedded, Options};
+pub use engine::lease::{MachineTime, ManualTime, Monotonic};
+pub use error::{Error, Result, Source};
+pub use range::KeyRange;

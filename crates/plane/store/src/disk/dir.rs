@@ -1,0 +1,146 @@
+//! The data directory: who may use it, and whether this release understands it. Two daemons on one directory,
+//! or an old daemon on new data, must stop with a sentence that says so, before anything is touched.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use redb::{Builder, Database, ReadableDatabase as _, TableHandle as _};
+
+use crate::disk::{FORMAT, META, format_of, initialize};
+use crate::error::{Error, Result};
+
+/// A data directory that this process holds, and its open database.
+pub(crate) struct DataDir {
+    pub(crate) database: Database,
+    // Released, with the lock on it, after the database is closed: fields drop in order.
+    _lock: File,
+}
+
+/// Opens the directory, making it and the database in it if they are not there.
+pub(crate) fn open(dir: &Path, cache_bytes: usize) -> Result<DataDir> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(Error::storage("making the data directory"))?;
+    let lock = lock(dir)?;
+    let path = dir.join("store.redb");
+    if !path
+        .try_exists()
+        .map_err(Error::storage("looking for the database file"))?
+    {
+        create(dir, &path)?;
+    }
+    let database = builder(cache_bytes).open(&path).map_err(|error| match error {
+        redb::DatabaseError::UpgradeRequired(version) => Error::corrupt(
+            "file",
+            format!(
+                "{} has the layout of redb file format {version}, which was never used here",
+                path.display()
+            ),
+        ),
+        error => Error::Storage {
+            doing: "opening the database file",
+            source: std::sync::Arc::new(error),
+        },
+    })?;
+    check_format(dir, &database)?;
+    Ok(DataDir {
+        database,
+        _lock: lock,
+    })
+}
+
+fn builder(cache_bytes: usize) -> Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(cache_bytes);
+    builder.set_repair_callback(|session| {
+        tracing::info!(
+            progress = session.progress(),
+            "checking the store after an unclean stop"
+        );
+    });
+    builder
+}
+
+/// Takes the lock that every user of the directory takes, or says who has it.
+fn lock(dir: &Path) -> Result<File> {
+    let path = dir.join("store.lock");
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(Error::storage("opening the lock file"))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            let told = (&file).take(16).read_to_string(&mut pid).is_ok() && !pid.trim().is_empty();
+            let holder = if told {
+                format!("process {}", pid.trim())
+            } else {
+                "another process".to_owned()
+            };
+            return Err(Error::Locked {
+                dir: dir.to_owned(),
+                holder,
+            });
+        }
+        Err(TryLockError::Error(error)) => return Err(Error::storage("locking the data directory")(error)),
+    }
+    // Only for the message above; whether it can be written changes nothing.
+    let _ = file
+        .set_len(0)
+        .and_then(|()| writeln!(file, "{}", std::process::id()));
+    Ok(file)
+}
+
+/// Makes the database beside its name and moves it there when it is whole, so that a crash in between leaves
+/// nothing that looks like a store.
+fn create(dir: &Path, path: &Path) -> Result<()> {
+    let doing = "making the database file";
+    let new: PathBuf = dir.join("store.redb.new");
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Error::storage(doing)(error));
+        }
+        _ => {}
+    }
+    let database = Database::create(&new).map_err(Error::storage(doing))?;
+    initialize(&database)?;
+    database.close().map_err(Error::storage(doing))?;
+    fs::rename(&new, path).map_err(Error::storage(doing))?;
+    let synced = File::open(dir).and_then(|dir| dir.sync_all());
+    synced.map_err(Error::storage(doing))
+}
+
+fn check_format(dir: &Path, database: &Database) -> Result<()> {
+    let doing = "reading the data format";
+    let read = database.begin_read().map_err(Error::storage(doing))?;
+    let known = read
+        .list_tables()
+        .map_err(Error::storage(doing))?
+        .any(|table| table.name() == META.name());
+    let found = if known {
+        format_of(&read.open_table(META).map_err(Error::storage(doing))?)?
+    } else {
+        return Err(Error::corrupt("file", "it has no table that tells its format"));
+    };
+    match found {
+        FORMAT => Ok(()),
+        newer if newer > FORMAT => Err(Error::NewerFormat {
+            dir: dir.to_owned(),
+            found: newer,
+            supported: FORMAT,
+        }),
+        older => Err(Error::corrupt(
+            "file",
+            format!("format {older} was never released"),
+        )),
+    }
+}

@@ -1,0 +1,131 @@
+//! What every suite over both backends needs: a store of either kind, its clock, and short ways to speak to it.
+#![allow(dead_code, unreachable_pub)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use roadstead_store::{
+    Embedded, KeyValue, ManualTime, Op, Options, RangeRequest, Revision, Store, Txn, TxnResponse, Watch,
+    WatchBatch,
+};
+use tempfile::TempDir;
+
+pub struct Fixture {
+    pub store: Option<Embedded>,
+    pub time: Arc<ManualTime>,
+    pub options: Options,
+    pub dir: Option<TempDir>,
+}
+
+impl Fixture {
+    pub fn memory(options: impl FnOnce(&mut Options)) -> Self {
+        Self::make(None, options)
+    }
+
+    pub fn disk(options: impl FnOnce(&mut Options)) -> Self {
+        Self::make(Some(TempDir::with_prefix("rs-store-").unwrap()), options)
+    }
+
+    fn make(dir: Option<TempDir>, change: impl FnOnce(&mut Options)) -> Self {
+        let time = Arc::new(ManualTime::default());
+        let mut options = Options {
+            time: time.clone(),
+            ..Options::default()
+        };
+        change(&mut options);
+        let mut fixture = Self {
+            store: None,
+            time,
+            options,
+            dir,
+        };
+        fixture.open();
+        fixture
+    }
+
+    fn open(&mut self) {
+        self.store = Some(match &self.dir {
+            Some(dir) => Embedded::open(dir.path(), self.options.clone()).unwrap(),
+            None => Embedded::in_memory(self.options.clone()).unwrap(),
+        });
+    }
+
+    /// Closes and opens the store; false if this kind does not outlive that.
+    pub fn reopen(&mut self) -> bool {
+        if self.dir.is_none() {
+            return false;
+        }
+        self.store = None;
+        self.open();
+        true
+    }
+
+    pub fn store(&self) -> &Embedded {
+        self.store.as_ref().unwrap()
+    }
+
+    pub async fn put(&self, key: &str, value: &str) -> Revision {
+        self.commit(Txn::of([put(key, value)])).await.revision
+    }
+
+    pub async fn delete(&self, key: &str) -> Revision {
+        self.commit(Txn::of([Op::delete(key)])).await.revision
+    }
+
+    pub async fn commit(&self, txn: Txn) -> TxnResponse {
+        self.store().commit(txn).await.unwrap()
+    }
+
+    pub async fn get(&self, key: &str) -> Option<KeyValue> {
+        self.store().get(key.as_bytes()).await.unwrap()
+    }
+
+    /// `key=value` of everything with a prefix.
+    pub async fn dump(&self, request: RangeRequest) -> Vec<String> {
+        show(&self.store().range(request).await.unwrap().kvs)
+    }
+}
+
+pub fn put(key: &str, value: &str) -> Op {
+    Op::put(key.to_owned(), value.to_owned())
+}
+
+pub fn show(kvs: &[KeyValue]) -> Vec<String> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    kvs.iter()
+        .map(|kv| format!("{}={}", text(&kv.key), text(&kv.value)))
+        .collect()
+}
+
+pub async fn next(watch: &mut Watch) -> WatchBatch {
+    let batch = tokio::time::timeout(Duration::from_secs(10), watch.next()).await;
+    batch
+        .expect("a batch in time")
+        .expect("the watch goes on")
+        .expect("no error")
+}
+
+/// The next batch that has events.
+pub async fn next_events(watch: &mut Watch) -> WatchBatch {
+    loop {
+        let batch = next(watch).await;
+        if !batch.events.is_empty() {
+            return batch;
+        }
+    }
+}
+
+/// Runs each test once per backend: `on_both!(test_one, test_two)` for `async fn test_one(fixture: Fixture)`.
+#[macro_export]
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod memory {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name($crate::common::Fixture::memory(|_| {})).await; })*
+        }
+        mod disk {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name($crate::common::Fixture::disk(|_| {})).await; })*
+        }
+    };
+}

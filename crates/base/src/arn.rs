@@ -46,7 +46,10 @@ impl FromStr for Arn {
     type Err = ParseArnError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let fail = |reason| ParseArnError { text: text.chars().take(256).collect(), reason };
+        let fail = |reason| ParseArnError {
+            text: text.chars().take(256).collect(),
+            reason,
+        };
         let mut parts = text.splitn(6, ':');
         if parts.next() != Some("arn") {
             return Err(fail("it does not begin with \"arn:\""));
@@ -71,7 +74,13 @@ impl FromStr for Arn {
 
 impl fmt::Display for Arn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { partition, service, region, account, resource } = self;
+        let Self {
+            partition,
+            service,
+            region,
+            account,
+            resource,
+        } = self;
         write!(f, "arn:{partition}:{service}:{region}:{account}:{resource}")
     }
 }
@@ -94,16 +103,23 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_an_arn() {
-        for text in
-            ["", "arn", "arn:aws", "arn:aws:ecs:us-east-1:12:cluster/x", "urn:aws:ecs:r:000000000000:x", "arn:aws:ecs:::"]
-        {
+        for text in [
+            "",
+            "arn",
+            "arn:aws",
+            "arn:aws:ecs:us-east-1:12:cluster/x",
+            "urn:aws:ecs:r:000000000000:x",
+            "arn:aws:ecs:::",
+        ] {
             assert!(text.parse::<Arn>().is_err(), "{text}");
         }
     }
 
     #[test]
     fn resource_of_wants_the_whole_kind() {
-        let arn: Arn = "arn:aws:ecs:r:000000000000:task-definition/web:3".parse().expect("an ARN");
+        let arn: Arn = "arn:aws:ecs:r:000000000000:task-definition/web:3"
+            .parse()
+            .expect("an ARN");
         assert_eq!(arn.resource_of("task-definition"), Some("web:3"));
         assert_eq!(arn.resource_of("task"), None);
     }

@@ -78,8 +78,14 @@ mod tests {
     #[test]
     fn seconds_round_trip_to_the_millisecond() {
         for millis in [0, 1, 999, 1_700_000_000_123, -5] {
-            assert_eq!(Timestamp::from_seconds(Timestamp(millis).as_seconds()), Timestamp(millis));
+            assert_eq!(
+                Timestamp::from_seconds(Timestamp(millis).as_seconds()),
+                Timestamp(millis)
+            );
         }
-        assert_eq!(Timestamp(1_767_323_045_678).to_rfc3339(), "2026-01-02T03:04:05.678Z");
+        assert_eq!(
+            Timestamp(1_767_323_045_678).to_rfc3339(),
+            "2026-01-02T03:04:05.678Z"
+        );
     }
 }

@@ -43,7 +43,10 @@ macro_rules! text_id {
                 if check(text) {
                     Ok(Self(text.into()))
                 } else {
-                    Err(ParseIdError { text: text.chars().take(64).collect(), wanted: $wanted })
+                    Err(ParseIdError {
+                        text: text.chars().take(64).collect(),
+                        wanted: $wanted,
+                    })
                 }
             }
         }
@@ -71,12 +74,14 @@ macro_rules! text_id {
     };
 }
 
-text_id!(AccountId, "an account id of 12 digits", |t| t.len() == 12 && t.bytes().all(|b| b.is_ascii_digit()));
+text_id!(AccountId, "an account id of 12 digits", |t| t.len() == 12
+    && t.bytes().all(|b| b.is_ascii_digit()));
 text_id!(Region, "a region name such as us-east-1", |t| {
     (3..=32).contains(&t.len())
         && t.starts_with(|c: char| c.is_ascii_lowercase())
         && t.ends_with(|c: char| c.is_ascii_alphanumeric())
-        && t.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && t.bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 });
 
 /// Who makes a call.
@@ -105,7 +110,10 @@ pub struct Ctx {
 
 impl Ctx {
     pub fn partition(&self) -> Partition {
-        Partition { account: self.account.clone(), region: self.region.clone() }
+        Partition {
+            account: self.account.clone(),
+            region: self.region.clone(),
+        }
     }
 }
 

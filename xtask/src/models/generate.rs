@@ -22,7 +22,11 @@ struct Generator<'a> {
 /// The files of the crate's `src`.
 pub(crate) fn generate(service: &Service, model: &Value) -> Result<Vec<(&'static str, String)>> {
     let shapes = model["shapes"].as_object().context("the model has shapes")?;
-    let ids = shapes.keys().enumerate().map(|(index, name)| (name.as_str(), index)).collect();
+    let ids = shapes
+        .keys()
+        .enumerate()
+        .map(|(index, name)| (name.as_str(), index))
+        .collect();
     let generator = Generator { model, ids };
     Ok(vec![
         ("lib.rs", lib(service)),
@@ -50,20 +54,42 @@ impl<'a> Generator<'a> {
     }
 
     fn id(&self, name: &str) -> Result<usize> {
-        self.ids.get(name).copied().with_context(|| format!("the model has no shape {name}"))
+        self.ids
+            .get(name)
+            .copied()
+            .with_context(|| format!("the model has no shape {name}"))
     }
 
     fn tables(&self, service: &Service) -> Result<String> {
         let metadata = &self.model["metadata"];
         let text = |key: &str| metadata[key].as_str().unwrap_or_default();
         let mut out = String::from(HEAD);
-        out.push_str("use roadstead_protocol::{Kind, Location, Member, Operation, Protocol, ServiceModel, Shape};\n\n");
-        let signing = if text("signingName").is_empty() { text("endpointPrefix") } else { text("signingName") };
+        out.push_str(
+            "use roadstead_protocol::{Kind, Location, Member, Operation, Protocol, ServiceModel, Shape};\n\n",
+        );
+        let signing = if text("signingName").is_empty() {
+            text("endpointPrefix")
+        } else {
+            text("signingName")
+        };
         writeln!(out, "pub static MODEL: ServiceModel = ServiceModel {{")?;
-        writeln!(out, "    name: {:?}, signing_name: {signing:?}, api_version: {:?},", service.name, text("apiVersion"))?;
-        writeln!(out, "    target_prefix: {:?}, xml_namespace: {:?},", text("targetPrefix"), namespace(metadata))?;
+        writeln!(
+            out,
+            "    name: {:?}, signing_name: {signing:?}, api_version: {:?},",
+            service.name,
+            text("apiVersion")
+        )?;
+        writeln!(
+            out,
+            "    target_prefix: {:?}, xml_namespace: {:?},",
+            text("targetPrefix"),
+            namespace(metadata)
+        )?;
         writeln!(out, "    protocols: &[{}],", protocols(metadata)?.join(", "))?;
-        writeln!(out, "    shapes: SHAPES, operations: OPERATIONS, absent: ABSENT,\n}};\n")?;
+        writeln!(
+            out,
+            "    shapes: SHAPES, operations: OPERATIONS, absent: ABSENT,\n}};\n"
+        )?;
         writeln!(out, "static OPERATIONS: &[Operation] = &[")?;
         for (name, operation) in self.model["operations"].as_object().into_iter().flatten() {
             let shape = |part: &str| -> Result<String> {
@@ -89,7 +115,11 @@ impl<'a> Generator<'a> {
         }
         writeln!(out, "];\n\nstatic SHAPES: &[Shape] = &[")?;
         for (name, shape) in self.model["shapes"].as_object().into_iter().flatten() {
-            writeln!(out, "    Shape {{ name: {name:?}, kind: {} }},", self.kind(shape)?)?;
+            writeln!(
+                out,
+                "    Shape {{ name: {name:?}, kind: {} }},",
+                self.kind(shape)?
+            )?;
         }
         out.push_str("];\n");
         Ok(out)
@@ -107,8 +137,12 @@ impl<'a> Generator<'a> {
         let flag = |key: &str| shape[key].as_bool().unwrap_or_default();
         Ok(match shape["type"].as_str().unwrap_or_default() {
             "structure" => {
-                let required: BTreeSet<&str> =
-                    shape["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                let required: BTreeSet<&str> = shape["required"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(Value::as_str)
+                    .collect();
                 let mut members = Vec::new();
                 for (name, member) in shape["members"].as_object().into_iter().flatten() {
                     members.push(self.member(name, member, required.contains(name.as_str()))?);
@@ -135,17 +169,32 @@ impl<'a> Generator<'a> {
                 bounds(false)
             ),
             "string" => {
-                let values: Vec<String> =
-                    shape["enum"].as_array().into_iter().flatten().map(Value::to_string).collect();
+                let values: Vec<String> = shape["enum"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(Value::to_string)
+                    .collect();
                 let pattern = shape["pattern"].as_str();
-                format!("Kind::Text {{ {}, pattern: {pattern:?}, values: &[{}] }}", bounds(false), values.join(", "))
+                format!(
+                    "Kind::Text {{ {}, pattern: {pattern:?}, values: &[{}] }}",
+                    bounds(false),
+                    values.join(", ")
+                )
             }
-            "blob" => format!("Kind::Blob {{ {}, streaming: {} }}", bounds(false), flag("streaming")),
+            "blob" => format!(
+                "Kind::Blob {{ {}, streaming: {} }}",
+                bounds(false),
+                flag("streaming")
+            ),
             "integer" => format!("Kind::Integer {{ {} }}", bounds(false)),
             "long" => format!("Kind::Long {{ {} }}", bounds(false)),
             "double" | "float" => format!("Kind::Double {{ {} }}", bounds(true)),
             "boolean" => "Kind::Boolean".to_owned(),
-            "timestamp" => format!("Kind::Timestamp {{ format: {:?} }}", shape["timestampFormat"].as_str()),
+            "timestamp" => format!(
+                "Kind::Timestamp {{ format: {:?} }}",
+                shape["timestampFormat"].as_str()
+            ),
             other => anyhow::bail!("a shape of the unknown type {other}"),
         })
     }
@@ -183,8 +232,12 @@ impl<'a> Generator<'a> {
             }
             match shape["type"].as_str() {
                 Some("structure") if shape["document"].as_bool() != Some(true) => {
-                    let required: BTreeSet<&str> =
-                        shape["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+                    let required: BTreeSet<&str> = shape["required"]
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .filter_map(Value::as_str)
+                        .collect();
                     let mut parts = [String::new(), String::new()];
                     for (member, inner) in shape["members"].as_object().into_iter().flatten() {
                         let ty = self.type_of(inner["shape"].as_str().unwrap_or_default())?;
@@ -196,11 +249,22 @@ impl<'a> Generator<'a> {
                         let part = usize::from(!required.contains(member.as_str()));
                         writeln!(parts[part], "    {} {member:?} {ty},", field(member))?;
                     }
-                    writeln!(out, "structure!({} {{\n{}}} {{\n{}}});", type_name(name), parts[0], parts[1])?;
+                    writeln!(
+                        out,
+                        "structure!({} {{\n{}}} {{\n{}}});",
+                        type_name(name),
+                        parts[0],
+                        parts[1]
+                    )?;
                 }
                 Some("string") if is_enum(shape) => {
                     writeln!(out, "enumeration!({} {{", type_name(name))?;
-                    for value in shape["enum"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+                    for value in shape["enum"]
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .filter_map(Value::as_str)
+                    {
                         writeln!(out, "    {} {value:?},", variant(value))?;
                     }
                     writeln!(out, "}});")?;
@@ -221,7 +285,12 @@ impl<'a> Generator<'a> {
             }
             if seen.insert(name) {
                 let members = self.shape(name)["members"].as_object();
-                queue.extend(members.into_iter().flat_map(|m| m.values()).filter_map(|m| m["shape"].as_str()));
+                queue.extend(
+                    members
+                        .into_iter()
+                        .flat_map(|m| m.values())
+                        .filter_map(|m| m["shape"].as_str()),
+                );
             }
         }
         false
@@ -249,14 +318,22 @@ impl<'a> Generator<'a> {
 
     fn service(&self, service: &Service) -> Result<String> {
         let mut out = String::from(HEAD);
-        out.push_str("use roadstead_protocol::service;\n\nuse crate::model::MODEL;\nuse crate::types::*;\n\n");
+        out.push_str(
+            "use roadstead_protocol::service;\n\nuse crate::model::MODEL;\nuse crate::types::*;\n\n",
+        );
         writeln!(out, "service!({} MODEL {{", service.r#trait)?;
         for (name, operation) in self.model["operations"].as_object().into_iter().flatten() {
             let ty = |part: &str| match operation[part]["shape"].as_str() {
                 Some(shape) => type_name(shape),
                 None => "()".to_owned(),
             };
-            writeln!(out, "    {} {name:?} {}, {},", snake(name), ty("input"), ty("output"))?;
+            writeln!(
+                out,
+                "    {} {name:?} {}, {},",
+                snake(name),
+                ty("input"),
+                ty("output")
+            )?;
         }
         out.push_str("});\n");
         Ok(out)
@@ -271,7 +348,9 @@ impl<'a> Generator<'a> {
             }
             let code = shape["error"]["code"].as_str().unwrap_or(name);
             let fault = shape["fault"].as_bool() == Some(true);
-            let status = shape["error"]["httpStatusCode"].as_u64().unwrap_or(if fault { 500 } else { 400 });
+            let status = shape["error"]["httpStatusCode"]
+                .as_u64()
+                .unwrap_or(if fault { 500 } else { 400 });
             writeln!(
                 out,
                 "\npub fn {}(message: impl Into<String>) -> ApiError {{\n    ApiError::new({code:?}, {status}, message)\n}}",
@@ -284,18 +363,27 @@ impl<'a> Generator<'a> {
 
 /// Small sets whose values make distinct names become Rust enums.
 fn is_enum(shape: &Value) -> bool {
-    let Some(values) = shape["enum"].as_array() else { return false };
+    let Some(values) = shape["enum"].as_array() else {
+        return false;
+    };
     let names: BTreeSet<String> = values.iter().filter_map(Value::as_str).map(variant).collect();
     (1..=LARGEST_ENUM).contains(&values.len()) && names.len() == values.len()
 }
 
 fn namespace(metadata: &Value) -> &str {
-    metadata["xmlNamespace"].as_str().or_else(|| metadata["xmlNamespace"]["uri"].as_str()).unwrap_or_default()
+    metadata["xmlNamespace"]
+        .as_str()
+        .or_else(|| metadata["xmlNamespace"]["uri"].as_str())
+        .unwrap_or_default()
 }
 
 fn protocols(metadata: &Value) -> Result<Vec<&'static str>> {
     let json = metadata["jsonVersion"].as_str();
-    let listed = metadata["protocols"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let listed = metadata["protocols"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str);
     let all: Vec<&str> = if metadata["protocols"].is_array() {
         listed.collect()
     } else {

@@ -11,21 +11,55 @@ use serde_json::{Map, Value, json};
 use super::Service;
 
 const METADATA: &[&str] = &[
-    "apiVersion", "endpointPrefix", "jsonVersion", "protocol", "protocols", "serviceFullName", "serviceId",
-    "signingName", "targetPrefix", "xmlNamespace",
+    "apiVersion",
+    "endpointPrefix",
+    "jsonVersion",
+    "protocol",
+    "protocols",
+    "serviceFullName",
+    "serviceId",
+    "signingName",
+    "targetPrefix",
+    "xmlNamespace",
 ];
 const SHAPE: &[&str] = &[
-    "type", "required", "enum", "min", "max", "pattern", "flattened", "exception", "fault", "error", "payload",
-    "document", "union", "timestampFormat", "streaming", "sensitive", "locationName",
+    "type",
+    "required",
+    "enum",
+    "min",
+    "max",
+    "pattern",
+    "flattened",
+    "exception",
+    "fault",
+    "error",
+    "payload",
+    "document",
+    "union",
+    "timestampFormat",
+    "streaming",
+    "sensitive",
+    "locationName",
 ];
 const MEMBER: &[&str] = &[
-    "shape", "locationName", "queryName", "location", "flattened", "idempotencyToken", "xmlAttribute",
-    "timestampFormat", "streaming", "jsonvalue", "hostLabel",
+    "shape",
+    "locationName",
+    "queryName",
+    "location",
+    "flattened",
+    "idempotencyToken",
+    "xmlAttribute",
+    "timestampFormat",
+    "streaming",
+    "jsonvalue",
+    "hostLabel",
 ];
 
 pub(crate) fn trim(data: &Path, service: &Service) -> Result<String> {
     let model = read(&data.join(&service.source))?;
-    let operations = model["operations"].as_object().context("the model has operations")?;
+    let operations = model["operations"]
+        .as_object()
+        .context("the model has operations")?;
     for name in &service.operations {
         if !operations.contains_key(name) {
             bail!("{} has no operation {name}", service.name);
@@ -33,7 +67,10 @@ pub(crate) fn trim(data: &Path, service: &Service) -> Result<String> {
     }
     let mut reached = BTreeSet::new();
     let mut kept = Map::new();
-    for (name, operation) in operations.iter().filter(|(name, _)| service.operations.contains(name)) {
+    for (name, operation) in operations
+        .iter()
+        .filter(|(name, _)| service.operations.contains(name))
+    {
         for part in ["input", "output"] {
             if let Some(shape) = operation[part]["shape"].as_str() {
                 reach(&model, shape, &mut reached);
@@ -42,11 +79,23 @@ pub(crate) fn trim(data: &Path, service: &Service) -> Result<String> {
         for error in operation["errors"].as_array().into_iter().flatten() {
             reach(&model, error["shape"].as_str().unwrap_or_default(), &mut reached);
         }
-        kept.insert(name.clone(), pick(operation, &["http", "input", "output", "errors", "endpoint"], &["documentation"]));
+        kept.insert(
+            name.clone(),
+            pick(
+                operation,
+                &["http", "input", "output", "errors", "endpoint"],
+                &["documentation"],
+            ),
+        );
     }
-    let shapes: Map<String, Value> =
-        reached.iter().map(|name| (name.clone(), shape(&model["shapes"][name]))).collect();
-    let absent: Vec<&String> = operations.keys().filter(|name| !service.operations.contains(name)).collect();
+    let shapes: Map<String, Value> = reached
+        .iter()
+        .map(|name| (name.clone(), shape(&model["shapes"][name])))
+        .collect();
+    let absent: Vec<&String> = operations
+        .keys()
+        .filter(|name| !service.operations.contains(name))
+        .collect();
     let trimmed = json!({
         "metadata": pick(&model["metadata"], METADATA, &[]),
         "operations": kept,
@@ -100,8 +149,10 @@ fn pick(value: &Value, keep: &[&str], drop_inside: &[&str]) -> Value {
 fn shape(full: &Value) -> Value {
     let mut out = pick(full, SHAPE, &["documentation"]);
     if let Some(members) = full["members"].as_object() {
-        let members: Map<String, Value> =
-            members.iter().map(|(name, member)| (name.clone(), pick(member, MEMBER, &[]))).collect();
+        let members: Map<String, Value> = members
+            .iter()
+            .map(|(name, member)| (name.clone(), pick(member, MEMBER, &[])))
+            .collect();
         out["members"] = Value::Object(members);
     }
     for part in ["member", "key", "value"] {

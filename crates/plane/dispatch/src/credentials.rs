@@ -15,7 +15,11 @@ pub struct IssuedKey {
 
 impl std::fmt::Debug for IssuedKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "IssuedKey({:?} of {}, secret withheld)", self.caller, self.account)
+        write!(
+            f,
+            "IssuedKey({:?} of {}, secret withheld)",
+            self.caller, self.account
+        )
     }
 }
 
@@ -32,6 +36,10 @@ impl Credentials {
     }
 
     pub fn find(&self, access_key: &str) -> Option<IssuedKey> {
-        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).get(access_key).cloned()
+        self.0
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .get(access_key)
+            .cloned()
     }
 }

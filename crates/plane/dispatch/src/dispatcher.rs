@@ -1,7 +1,7 @@
 //! Routing and the gate: which service, which operation, is the input what the model says, and a line in
 //! the log for every call.
 
-use std::sync::{Arc, OnceLock, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use roadstead_base::{AccountId, Caller, Ctx, Pager, Region, SharedClock};
 use roadstead_protocol::{ApiError, BoxFuture, Call, Handler, ServiceModel, Value, check};
@@ -29,38 +29,37 @@ pub struct Dispatcher {
     pub(crate) clock: SharedClock,
     pub(crate) credentials: Credentials,
     pub(crate) default_account: AccountId,
-    pub(crate) default_region: Region,
     pager: Arc<Pager>,
     handlers: RwLock<Vec<Arc<dyn Handler>>>,
-    mounts: OnceLock<Vec<Mount>>,
-    pending_mounts: RwLock<Vec<Mount>>,
+    mounts: RwLock<Vec<Mount>>,
 }
 
 impl Dispatcher {
-    pub fn new(clock: SharedClock, pager: Pager, default_account: AccountId, default_region: Region) -> Arc<Self> {
+    pub fn new(clock: SharedClock, pager: Pager, default_account: AccountId) -> Arc<Self> {
         Arc::new(Self {
             clock,
             credentials: Credentials::default(),
             default_account,
-            default_region,
             pager: Arc::new(pager),
             handlers: RwLock::default(),
-            mounts: OnceLock::new(),
-            pending_mounts: RwLock::default(),
+            mounts: RwLock::default(),
         })
     }
 
     /// Puts a service behind the gate. Services that call others hold the dispatcher, so they join it after
     /// it was made.
     pub fn register(&self, handler: Arc<dyn Handler>) {
-        self.handlers.write().unwrap_or_else(std::sync::PoisonError::into_inner).push(handler);
+        self.handlers
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(handler);
     }
 
-    /// Serves paths below `prefix` by `raw`, for callers signed for `service`. Only before the first request.
+    /// Serves paths below `prefix` by `raw`, for callers signed for `service`.
     pub fn mount(&self, prefix: &'static str, service: &'static str, raw: Arc<dyn Raw>) {
-        self.pending_mounts
+        self.mounts
             .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .unwrap_or_else(PoisonError::into_inner)
             .push(Mount { prefix, service, raw });
     }
 
@@ -75,23 +74,31 @@ impl Dispatcher {
 
     pub(crate) fn ctx(&self, account: AccountId, region: Region, caller: Caller, endpoint: String) -> Ctx {
         let request_id = roadstead_base::random_uuid();
-        Ctx { account, region, caller, request_id, pager: self.pager.clone(), endpoint }
+        Ctx {
+            account,
+            region,
+            caller,
+            request_id,
+            pager: self.pager.clone(),
+            endpoint,
+        }
     }
 
     pub(crate) fn handler(&self, matches: impl Fn(&ServiceModel) -> bool) -> Option<Arc<dyn Handler>> {
         self.handlers
             .read()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .unwrap_or_else(PoisonError::into_inner)
             .iter()
             .find(|handler| matches(handler.model()))
             .cloned()
     }
 
     pub(crate) fn mounted(&self, path: &str) -> Option<(&'static str, Arc<dyn Raw>)> {
-        let mounts = self.mounts.get_or_init(|| {
-            std::mem::take(&mut *self.pending_mounts.write().unwrap_or_else(std::sync::PoisonError::into_inner))
-        });
-        mounts.iter().find(|mount| path.starts_with(mount.prefix)).map(|mount| (mount.service, mount.raw.clone()))
+        let mounts = self.mounts.read().unwrap_or_else(PoisonError::into_inner);
+        mounts
+            .iter()
+            .find(|mount| path.starts_with(mount.prefix))
+            .map(|mount| (mount.service, mount.raw.clone()))
     }
 
     /// The gate itself.
@@ -134,9 +141,15 @@ impl Call for Dispatcher {
         input: Value,
     ) -> BoxFuture<'a, Result<Value, ApiError>> {
         Box::pin(async move {
-            let handler = self.handler(|model| std::ptr::eq(model, service)).ok_or_else(|| {
-                ApiError::new("ServiceUnavailable", 503, format!("{} is not running here", service.name))
-            })?;
+            let handler = self
+                .handler(|model| std::ptr::eq(model, service))
+                .ok_or_else(|| {
+                    ApiError::new(
+                        "ServiceUnavailable",
+                        503,
+                        format!("{} is not running here", service.name),
+                    )
+                })?;
             self.pass(handler.as_ref(), operation, ctx, input).await
         })
     }

@@ -1,7 +1,10 @@
 //! What each service calls the mistakes that are found before its handler runs. One place, because the
 //! codes are the services' own while the mistakes are the same everywhere.
 
+use roadstead_protocol::sigv4::SignatureError;
 use roadstead_protocol::{ApiError, Protocol, ServiceModel, Violation};
+
+use crate::sign_in::Refused;
 
 fn speaks_ec2(model: &ServiceModel) -> bool {
     model.protocols.first() == Some(&Protocol::Ec2)
@@ -13,9 +16,15 @@ pub(crate) fn no_such_operation(model: &ServiceModel, operation: &str) -> ApiErr
         return ApiError::not_implemented(model.name, &shown);
     }
     if speaks_ec2(model) {
-        return ApiError::client("InvalidAction", format!("The action {shown} is not valid for this web service."));
+        return ApiError::client(
+            "InvalidAction",
+            format!("The action {shown} is not valid for this web service."),
+        );
     }
-    ApiError::client("UnknownOperationException", format!("The operation {shown} is not known to {}.", model.name))
+    ApiError::client(
+        "UnknownOperationException",
+        format!("The operation {shown} is not known to {}.", model.name),
+    )
 }
 
 /// A request that breaks its model, in the service's own code.
@@ -24,22 +33,62 @@ pub(crate) fn violation(model: &ServiceModel, violation: &Violation) -> ApiError
     if speaks_ec2(model) {
         let path = violation.path();
         return match violation {
-            Violation::Missing { .. } => {
-                ApiError::client("MissingParameter", format!("The request must contain the parameter {path}"))
-            }
-            Violation::Unknown { .. } => {
-                ApiError::client("UnknownParameter", format!("The parameter {path} is not recognized"))
-            }
+            Violation::Missing { .. } => ApiError::client(
+                "MissingParameter",
+                format!("The request must contain the parameter {path}"),
+            ),
+            Violation::Unknown { .. } => ApiError::client(
+                "UnknownParameter",
+                format!("The parameter {path} is not recognized"),
+            ),
             _ => ApiError::client("InvalidParameterValue", message),
         };
     }
     match (model.name, violation) {
         ("ecs", Violation::Type { .. }) => ApiError::client("SerializationException", message),
-        ("ecs", Violation::Missing { path }) => {
-            ApiError::client("InvalidParameterException", format!("{path} should not be null or empty."))
-        }
+        ("ecs", Violation::Missing { path }) => ApiError::client(
+            "InvalidParameterException",
+            format!("{path} should not be null or empty."),
+        ),
         ("ecs", _) => ApiError::client("InvalidParameterException", message),
         (_, Violation::Type { .. }) => ApiError::client("SerializationException", message),
-        _ => ApiError::client("ValidationException", format!("1 validation error detected: {message}")),
+        _ => ApiError::client(
+            "ValidationException",
+            format!("1 validation error detected: {message}"),
+        ),
+    }
+}
+
+/// A request that is not let in, in the service's own code.
+pub(crate) fn refused(model: &ServiceModel, refused: &Refused) -> ApiError {
+    let message = refused.to_string();
+    if speaks_ec2(model) {
+        return match refused {
+            Refused::Signature(SignatureError::Skewed { .. }) => ApiError::client("RequestExpired", message),
+            Refused::Signature(SignatureError::Absent) => ApiError::new(
+                "MissingAuthenticationToken",
+                403,
+                "Request is missing Authentication Token",
+            ),
+            Refused::Signature(SignatureError::Mismatch) => {
+                ApiError::new("SignatureDoesNotMatch", 403, message)
+            }
+            _ => ApiError::new(
+                "AuthFailure",
+                401,
+                "AWS was not able to validate the provided access credentials",
+            ),
+        };
+    }
+    match refused {
+        Refused::Signature(SignatureError::Absent) => ApiError::client(
+            "MissingAuthenticationTokenException",
+            "Missing Authentication Token",
+        ),
+        Refused::Signature(SignatureError::Malformed(_)) => {
+            ApiError::client("IncompleteSignatureException", message)
+        }
+        Refused::UnknownKey => ApiError::client("UnrecognizedClientException", message),
+        _ => ApiError::client("InvalidSignatureException", message),
     }
 }

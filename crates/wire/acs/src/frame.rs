@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Ack, AttachTaskNetworkInterfaces, Close, CredentialsAck, Error, Heartbeat, HeartbeatAck, Nack, NetworkMap,
-    Payload, TaskManifest, TaskStopVerification, TaskStopVerificationAck,
+    Ack, AttachTaskNetworkInterfaces, Close, CredentialsAck, Error, Heartbeat, HeartbeatAck, Nack,
+    NetworkMap, Payload, TaskManifest, TaskStopVerification, TaskStopVerificationAck,
 };
 
 /// The envelope.
@@ -116,8 +116,14 @@ mod tests {
 
     #[test]
     fn frames_round_trip_and_unknown_ones_are_named() {
-        let beat = ToAgent::Heartbeat(Box::new(Heartbeat { message_id: "m".into(), healthy: true }));
-        assert_eq!(beat.to_text(), r#"{"message":{"healthy":true,"messageId":"m"},"type":"HeartbeatMessage"}"#);
+        let beat = ToAgent::Heartbeat(Box::new(Heartbeat {
+            message_id: "m".into(),
+            healthy: true,
+        }));
+        assert_eq!(
+            beat.to_text(),
+            r#"{"message":{"healthy":true,"messageId":"m"},"type":"HeartbeatMessage"}"#
+        );
         assert_eq!(ToAgent::from_text(&beat.to_text()).expect("reads"), beat);
         let odd = ToAgent::from_text(r#"{"type":"Nonsense","message":{"a":1}}"#).expect("reads");
         assert_eq!(odd, ToAgent::Unknown("Nonsense".into()));

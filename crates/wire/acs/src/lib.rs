@@ -11,12 +11,12 @@ mod payload;
 pub use answers::{Ack, CredentialsAck, HeartbeatAck, Nack, TaskStopVerification};
 pub use frame::{Frame, FrameError, FromAgent, ToAgent};
 pub use orders::{
-    AttachTaskNetworkInterfaces, Close, Error, Heartbeat, ManifestTask, NetworkMap, Payload, StopTask, TaskManifest,
-    TaskStopVerificationAck,
+    AttachTaskNetworkInterfaces, Close, Error, Heartbeat, ManifestTask, NetworkMap, Payload, StopTask,
+    TaskManifest, TaskStopVerificationAck,
 };
 pub use payload::{
-    Container, DependsOn, DockerConfig, ElasticNetworkInterface, HostVolume, Ipv4Address, MountPoint, PortMapping,
-    Task, Volume, VolumeFrom,
+    Container, DependsOn, DockerConfig, ElasticNetworkInterface, HostVolume, Ipv4Address, MountPoint,
+    PortMapping, Task, Volume, VolumeFrom,
 };
 
 /// Attribute an agent registers, and query parameter of its channel, that says it takes [`NetworkMap`]s and

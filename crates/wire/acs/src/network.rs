@@ -73,11 +73,23 @@ pub enum Protocol {
     /// Every protocol and port (`-1` in the API).
     All,
     /// Both ends inclusive.
-    Tcp { from: u16, to: u16 },
-    Udp { from: u16, to: u16 },
+    Tcp {
+        from: u16,
+        to: u16,
+    },
+    Udp {
+        from: u16,
+        to: u16,
+    },
     /// `None` is any type or code (`-1` in the API).
-    Icmp { kind: Option<u8>, code: Option<u8> },
-    Icmpv6 { kind: Option<u8>, code: Option<u8> },
+    Icmp {
+        kind: Option<u8>,
+        code: Option<u8>,
+    },
+    Icmpv6 {
+        kind: Option<u8>,
+        code: Option<u8>,
+    },
     /// Any other IP protocol by number; ports do not apply.
     Number(u8),
 }

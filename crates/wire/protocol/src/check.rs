@@ -17,15 +17,33 @@ pub enum Violation {
     #[error("Unknown parameter: '{path}'")]
     Unknown { path: String },
     #[error("'{path}' has the wrong type: expected {wanted}, found {found}")]
-    Type { path: String, wanted: &'static str, found: String },
+    Type {
+        path: String,
+        wanted: &'static str,
+        found: String,
+    },
     #[error("Value at '{path}' failed to satisfy constraint: Member must have length {bound}")]
     Length { path: String, bound: String },
     #[error("Value '{value}' at '{path}' failed to satisfy constraint: Member must have value {bound}")]
-    Range { path: String, value: String, bound: String },
-    #[error("Value '{value}' at '{path}' failed to satisfy constraint: Member must satisfy regular expression pattern: {pattern}")]
-    Pattern { path: String, value: String, pattern: &'static str },
+    Range {
+        path: String,
+        value: String,
+        bound: String,
+    },
+    #[error(
+        "Value '{value}' at '{path}' failed to satisfy constraint: Member must satisfy regular expression pattern: {pattern}"
+    )]
+    Pattern {
+        path: String,
+        value: String,
+        pattern: &'static str,
+    },
     #[error("Value '{value}' at '{path}' failed to satisfy constraint: Member must satisfy enum value set: [{}]", values.join(", "))]
-    Enum { path: String, value: String, values: &'static [&'static str] },
+    Enum {
+        path: String,
+        value: String,
+        values: &'static [&'static str],
+    },
 }
 
 impl Violation {
@@ -43,7 +61,11 @@ impl Violation {
 }
 
 pub(crate) fn join(path: &str, member: &str) -> String {
-    if path.is_empty() { member.to_owned() } else { format!("{path}.{member}") }
+    if path.is_empty() {
+        member.to_owned()
+    } else {
+        format!("{path}.{member}")
+    }
 }
 
 /// The first constraint that `value` breaks, in the order of the model's members.
@@ -60,9 +82,13 @@ fn walk(model: &ServiceModel, shape: ShapeId, value: &Value, path: &mut String) 
         (Kind::Structure { members, .. }, Value::Map(fields)) => {
             for member in *members {
                 match fields.iter().find(|(name, _)| name == member.name) {
-                    Some((_, value)) => within(path, member.name, |path| walk(model, member.shape, value, path))?,
+                    Some((_, value)) => {
+                        within(path, member.name, |path| walk(model, member.shape, value, path))?
+                    }
                     None if member.required => {
-                        return Err(Violation::Missing { path: join(path, member.name) });
+                        return Err(Violation::Missing {
+                            path: join(path, member.name),
+                        });
                     }
                     None => {}
                 }
@@ -79,7 +105,16 @@ fn walk(model: &ServiceModel, shape: ShapeId, value: &Value, path: &mut String) 
             }
             Ok(())
         }
-        (Kind::Map { key, value: member, min, max, .. }, Value::Map(fields)) => {
+        (
+            Kind::Map {
+                key,
+                value: member,
+                min,
+                max,
+                ..
+            },
+            Value::Map(fields),
+        ) => {
             length(fields.len(), *min, *max, path)?;
             for (name, value) in fields {
                 within(path, name, |path| {
@@ -89,29 +124,48 @@ fn walk(model: &ServiceModel, shape: ShapeId, value: &Value, path: &mut String) 
             }
             Ok(())
         }
-        (Kind::Text { min, max, pattern, values }, Value::Str(text)) => {
+        (
+            Kind::Text {
+                min,
+                max,
+                pattern,
+                values,
+            },
+            Value::Str(text),
+        ) => {
             length(text.chars().count(), *min, *max, path)?;
             if !values.is_empty() && !values.contains(&text.as_str()) {
-                return Err(Violation::Enum { path: here(path), value: clip(text), values });
+                return Err(Violation::Enum {
+                    path: here(path),
+                    value: clip(text),
+                    values,
+                });
             }
             match pattern {
-                Some(pattern) if !matches(pattern, text) => {
-                    Err(Violation::Pattern { path: here(path), value: clip(text), pattern })
-                }
+                Some(pattern) if !matches(pattern, text) => Err(Violation::Pattern {
+                    path: here(path),
+                    value: clip(text),
+                    pattern,
+                }),
                 _ => Ok(()),
             }
         }
         (Kind::Blob { min, max, .. }, Value::Blob(bytes)) => length(bytes.len(), *min, *max, path),
-        (Kind::Integer { min, max }, Value::Int(number)) => {
-            range(*number, min.or(Some(i32::MIN.into())), max.or(Some(i32::MAX.into())), path)
-        }
+        (Kind::Integer { min, max }, Value::Int(number)) => range(
+            *number,
+            min.or(Some(i32::MIN.into())),
+            max.or(Some(i32::MAX.into())),
+            path,
+        ),
         (Kind::Long { min, max }, Value::Int(number)) => range(*number, *min, *max, path),
         (Kind::Double { min, max }, Value::Float(number)) => range(*number, *min, *max, path),
         (Kind::Boolean, Value::Bool(_)) | (Kind::Timestamp { .. }, Value::Time(_)) => Ok(()),
         (Kind::Structure { document: true, .. }, Value::Document(_)) => Ok(()),
-        (kind, other) => {
-            Err(Violation::Type { path: here(path), wanted: kind_name(kind), found: other.kind().to_owned() })
-        }
+        (kind, other) => Err(Violation::Type {
+            path: here(path),
+            wanted: kind_name(kind),
+            found: other.kind().to_owned(),
+        }),
     }
 }
 
@@ -148,7 +202,10 @@ fn length(count: usize, min: Option<u64>, max: Option<u64>, path: &str) -> Resul
         (_, Some(max)) if count > max => format!("less than or equal to {max}"),
         _ => return Ok(()),
     };
-    Err(Violation::Length { path: path.to_owned(), bound })
+    Err(Violation::Length {
+        path: path.to_owned(),
+        bound,
+    })
 }
 
 fn range<T: PartialOrd + std::fmt::Display>(
@@ -162,7 +219,11 @@ fn range<T: PartialOrd + std::fmt::Display>(
         (_, Some(max)) if number > *max => format!("less than or equal to {max}"),
         _ => return Ok(()),
     };
-    Err(Violation::Range { path: path.to_owned(), value: number.to_string(), bound })
+    Err(Violation::Range {
+        path: path.to_owned(),
+        value: number.to_string(),
+        bound,
+    })
 }
 
 fn clip(text: &str) -> String {
@@ -173,7 +234,10 @@ fn clip(text: &str) -> String {
 /// holds. They are matched against the whole text.
 fn matches(pattern: &'static str, text: &str) -> bool {
     static COMPILED: OnceLock<Mutex<HashMap<&'static str, Option<Regex>>>> = OnceLock::new();
-    let mut compiled = COMPILED.get_or_init(Mutex::default).lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut compiled = COMPILED
+        .get_or_init(Mutex::default)
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     compiled
         .entry(pattern)
         .or_insert_with(|| compile(pattern))

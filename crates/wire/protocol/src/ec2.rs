@@ -62,7 +62,11 @@ impl Form {
                 _ => form.root.insert(&name, value)?,
             }
         }
-        if form.action.is_empty() { Err(FormError::NoAction) } else { Ok(form) }
+        if form.action.is_empty() {
+            Err(FormError::NoAction)
+        } else {
+            Ok(form)
+        }
     }
 
     /// The request's input as the operation's shape says.
@@ -82,7 +86,9 @@ impl Form {
 
 fn decode_part(text: &str) -> Result<String, FormError> {
     let text = text.replace('+', " ");
-    let decoded = percent_decode_str(&text).decode_utf8().map_err(|_| FormError::Syntax("it is not UTF-8"))?;
+    let decoded = percent_decode_str(&text)
+        .decode_utf8()
+        .map_err(|_| FormError::Syntax("it is not UTF-8"))?;
     Ok(decoded.into_owned())
 }
 
@@ -110,7 +116,9 @@ impl Node {
                 found: "map".to_owned(),
             }),
             _ => match self.children.into_keys().next() {
-                Some(extra) => Err(Violation::Unknown { path: join(path, &extra) }),
+                Some(extra) => Err(Violation::Unknown {
+                    path: join(path, &extra),
+                }),
                 None => scalar(kind, self.text.unwrap_or_default(), path),
             },
         }
@@ -125,7 +133,9 @@ impl Node {
             }
         }
         match self.children.into_keys().next() {
-            Some(extra) => Err(Violation::Unknown { path: join(path, &extra) }),
+            Some(extra) => Err(Violation::Unknown {
+                path: join(path, &extra),
+            }),
             None => Ok(Value::Map(fields)),
         }
     }
@@ -134,8 +144,9 @@ impl Node {
     fn list(self, model: &ServiceModel, element: ShapeId, path: &str) -> Result<Value, Violation> {
         let mut items = BTreeMap::new();
         for (number, node) in self.children {
-            let index: u32 =
-                number.parse().map_err(|_| Violation::Unknown { path: join(path, &number) })?;
+            let index: u32 = number.parse().map_err(|_| Violation::Unknown {
+                path: join(path, &number),
+            })?;
             items.insert(index, node.decode(model, element, &join(path, &number))?);
         }
         Ok(Value::List(items.into_values().collect()))
@@ -230,12 +241,18 @@ fn write(xml: &mut String, model: &ServiceModel, shape: ShapeId, value: Value) {
         (Kind::Structure { members, .. }, Value::Map(fields)) => {
             for (name, value) in fields {
                 if let Some(member) = members.iter().find(|member| member.name == name) {
-                    element(xml, member.wire_name(), |xml| write(xml, model, member.shape, value));
+                    element(xml, member.wire_name(), |xml| {
+                        write(xml, model, member.shape, value)
+                    });
                 }
             }
         }
         (Kind::List { member, .. }, Value::List(items)) => {
-            let name = if member.wire.is_empty() { "item" } else { member.wire };
+            let name = if member.wire.is_empty() {
+                "item"
+            } else {
+                member.wire
+            };
             for item in items {
                 element(xml, name, |xml| write(xml, model, member.shape, item));
             }

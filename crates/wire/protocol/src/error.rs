@@ -27,7 +27,12 @@ pub struct ApiError {
 
 impl ApiError {
     pub fn new(code: impl Into<Cow<'static, str>>, status: u16, message: impl Into<String>) -> Self {
-        Self { code: code.into(), status, message: message.into(), members: Fields::new() }
+        Self {
+            code: code.into(),
+            status,
+            message: message.into(),
+            members: Fields::new(),
+        }
     }
 
     /// 400, the client's fault.
@@ -45,7 +50,11 @@ impl ApiError {
     }
 
     pub fn fault(&self) -> Fault {
-        if self.status >= 500 { Fault::Server } else { Fault::Client }
+        if self.status >= 500 {
+            Fault::Server
+        } else {
+            Fault::Client
+        }
     }
 
     pub fn with_member(mut self, name: &'static str, value: crate::Value) -> Self {

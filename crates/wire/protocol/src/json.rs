@@ -32,7 +32,9 @@ pub fn decode(model: &ServiceModel, shape: Option<ShapeId>, body: &[u8]) -> Resu
     }
     let json: Json = serde_json::from_slice(body).map_err(|error| BodyError::Syntax(error.to_string()))?;
     if !json.is_object() {
-        return Err(BodyError::Syntax("its outermost value is not an object".to_owned()));
+        return Err(BodyError::Syntax(
+            "its outermost value is not an object".to_owned(),
+        ));
     }
     match (shape, json) {
         (Some(shape), json) => Ok(from_json(model, shape, json, "")?),
@@ -61,7 +63,9 @@ pub fn from_json(model: &ServiceModel, shape: ShapeId, json: Json, path: &str) -
             let mut fields = Fields::with_capacity(object.len());
             for (name, json) in object {
                 let Some(member) = members.iter().find(|member| member.wire_name() == name) else {
-                    return Err(Violation::Unknown { path: join(path, &name) });
+                    return Err(Violation::Unknown {
+                        path: join(path, &name),
+                    });
                 };
                 if !json.is_null() {
                     let value = from_json(model, member.shape, json, &join(path, member.name))?;
@@ -87,16 +91,19 @@ pub fn from_json(model: &ServiceModel, shape: ShapeId, json: Json, path: &str) -
             .map(Value::Map),
         (Kind::Text { .. }, Json::String(text)) => Ok(Value::Str(text)),
         (Kind::Blob { .. }, Json::String(text)) => {
-            STANDARD.decode(&text).map(Value::Blob).map_err(|_| Violation::Type {
-                path: path.to_owned(),
-                wanted: "base64",
-                found: "string".to_owned(),
-            })
+            STANDARD
+                .decode(&text)
+                .map(Value::Blob)
+                .map_err(|_| Violation::Type {
+                    path: path.to_owned(),
+                    wanted: "base64",
+                    found: "string".to_owned(),
+                })
         }
         (Kind::Boolean, Json::Bool(flag)) => Ok(Value::Bool(flag)),
-        (Kind::Integer { .. } | Kind::Long { .. }, Json::Number(number)) => {
-            whole(&number).map(Value::Int).ok_or_else(|| wrong(&Json::Number(number)))
-        }
+        (Kind::Integer { .. } | Kind::Long { .. }, Json::Number(number)) => whole(&number)
+            .map(Value::Int)
+            .ok_or_else(|| wrong(&Json::Number(number))),
         (Kind::Double { .. }, Json::Number(number)) => Ok(Value::Float(number.as_f64().unwrap_or(f64::NAN))),
         (Kind::Double { .. }, Json::String(text)) => match text.as_str() {
             "NaN" => Ok(Value::Float(f64::NAN)),
@@ -104,7 +111,9 @@ pub fn from_json(model: &ServiceModel, shape: ShapeId, json: Json, path: &str) -
             "-Infinity" => Ok(Value::Float(f64::NEG_INFINITY)),
             _ => Err(wrong(&Json::String(text))),
         },
-        (Kind::Timestamp { .. }, Json::Number(number)) => Ok(Value::Time(number.as_f64().unwrap_or_default())),
+        (Kind::Timestamp { .. }, Json::Number(number)) => {
+            Ok(Value::Time(number.as_f64().unwrap_or_default()))
+        }
         (Kind::Timestamp { .. }, Json::String(text)) => text
             .parse::<jiff::Timestamp>()
             .map(|time| Value::Time(time.as_millisecond() as f64 / 1000.0))
@@ -147,9 +156,12 @@ pub fn to_json(model: &ServiceModel, shape: ShapeId, value: Value) -> Json {
                 })
                 .collect(),
         ),
-        (Kind::List { member, .. }, Value::List(items)) => {
-            Json::Array(items.into_iter().map(|item| to_json(model, member.shape, item)).collect())
-        }
+        (Kind::List { member, .. }, Value::List(items)) => Json::Array(
+            items
+                .into_iter()
+                .map(|item| to_json(model, member.shape, item))
+                .collect(),
+        ),
         (Kind::Map { value: member, .. }, Value::Map(fields)) => Json::Object(
             fields
                 .into_iter()
@@ -166,15 +178,29 @@ fn plain(value: Value) -> Json {
         Value::Bool(flag) => Json::Bool(flag),
         Value::Int(number) => Json::Number(number.into()),
         Value::Float(number) | Value::Time(number) => Number::from_f64(number).map_or_else(
-            || Json::String(if number.is_nan() { "NaN" } else if number > 0.0 { "Infinity" } else { "-Infinity" }.into()),
+            || {
+                Json::String(
+                    if number.is_nan() {
+                        "NaN"
+                    } else if number > 0.0 {
+                        "Infinity"
+                    } else {
+                        "-Infinity"
+                    }
+                    .into(),
+                )
+            },
             Json::Number,
         ),
         Value::Str(text) => Json::String(text),
         Value::Blob(bytes) => Json::String(STANDARD.encode(bytes)),
         Value::List(items) => Json::Array(items.into_iter().map(plain).collect()),
-        Value::Map(fields) => {
-            Json::Object(fields.into_iter().map(|(name, value)| (name.into_owned(), plain(value))).collect())
-        }
+        Value::Map(fields) => Json::Object(
+            fields
+                .into_iter()
+                .map(|(name, value)| (name.into_owned(), plain(value)))
+                .collect(),
+        ),
         Value::Document(json) => json,
     }
 }

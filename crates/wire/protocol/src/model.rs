@@ -64,16 +64,52 @@ pub struct Shape {
 /// Bounds are inclusive; lengths count characters of strings, bytes of blobs, elements of lists and maps.
 #[derive(Debug)]
 pub enum Kind {
-    Structure { members: &'static [Member], payload: Option<&'static str>, document: bool, union: bool },
-    List { member: Member, flattened: bool, min: Option<u64>, max: Option<u64> },
-    Map { key: Member, value: Member, flattened: bool, min: Option<u64>, max: Option<u64> },
-    Text { min: Option<u64>, max: Option<u64>, pattern: Option<&'static str>, values: &'static [&'static str] },
-    Blob { min: Option<u64>, max: Option<u64>, streaming: bool },
-    Integer { min: Option<i64>, max: Option<i64> },
-    Long { min: Option<i64>, max: Option<i64> },
-    Double { min: Option<f64>, max: Option<f64> },
+    Structure {
+        members: &'static [Member],
+        payload: Option<&'static str>,
+        document: bool,
+        union: bool,
+    },
+    List {
+        member: Member,
+        flattened: bool,
+        min: Option<u64>,
+        max: Option<u64>,
+    },
+    Map {
+        key: Member,
+        value: Member,
+        flattened: bool,
+        min: Option<u64>,
+        max: Option<u64>,
+    },
+    Text {
+        min: Option<u64>,
+        max: Option<u64>,
+        pattern: Option<&'static str>,
+        values: &'static [&'static str],
+    },
+    Blob {
+        min: Option<u64>,
+        max: Option<u64>,
+        streaming: bool,
+    },
+    Integer {
+        min: Option<i64>,
+        max: Option<i64>,
+    },
+    Long {
+        min: Option<i64>,
+        max: Option<i64>,
+    },
+    Double {
+        min: Option<f64>,
+        max: Option<f64>,
+    },
     Boolean,
-    Timestamp { format: Option<&'static str> },
+    Timestamp {
+        format: Option<&'static str>,
+    },
 }
 
 /// Where REST protocols put a member.
@@ -105,6 +141,10 @@ pub struct Member {
 impl Member {
     /// The name on the wire where the protocol does not say otherwise.
     pub fn wire_name(&self) -> &'static str {
-        if self.wire.is_empty() { self.name } else { self.wire }
+        if self.wire.is_empty() {
+            self.name
+        } else {
+            self.wire
+        }
     }
 }

@@ -32,7 +32,9 @@ pub enum SignatureError {
     Absent,
     #[error("the Authorization header is malformed: {0}")]
     Malformed(&'static str),
-    #[error("Signature not yet current or expired: the request is dated {date}, more than 5 minutes from now")]
+    #[error(
+        "Signature not yet current or expired: the request is dated {date}, more than 5 minutes from now"
+    )]
     Skewed { date: String },
     #[error(
         "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method."
@@ -46,8 +48,12 @@ impl Authorization {
     /// # Errors
     /// The header is absent or not of Signature Version 4.
     pub fn parse(headers: &HeaderMap) -> Result<Self, SignatureError> {
-        let header = headers.get(http::header::AUTHORIZATION).ok_or(SignatureError::Absent)?;
-        let text = header.to_str().map_err(|_| SignatureError::Malformed("it is not ASCII"))?;
+        let header = headers
+            .get(http::header::AUTHORIZATION)
+            .ok_or(SignatureError::Absent)?;
+        let text = header
+            .to_str()
+            .map_err(|_| SignatureError::Malformed("it is not ASCII"))?;
         let rest = text
             .strip_prefix(ALGORITHM)
             .ok_or(SignatureError::Malformed("its algorithm is not AWS4-HMAC-SHA256"))?;
@@ -64,10 +70,16 @@ impl Authorization {
         let signed = signed.ok_or(SignatureError::Malformed("it has no SignedHeaders"))?;
         let signature = signature.ok_or(SignatureError::Malformed("it has no Signature"))?;
         let mut scope = credential.rsplitn(5, '/');
-        let (Some("aws4_request"), Some(service), Some(region), Some(date), Some(access_key)) =
-            (scope.next(), scope.next(), scope.next(), scope.next(), scope.next())
-        else {
-            return Err(SignatureError::Malformed("its Credential is not key/date/region/service/aws4_request"));
+        let (Some("aws4_request"), Some(service), Some(region), Some(date), Some(access_key)) = (
+            scope.next(),
+            scope.next(),
+            scope.next(),
+            scope.next(),
+            scope.next(),
+        ) else {
+            return Err(SignatureError::Malformed(
+                "its Credential is not key/date/region/service/aws4_request",
+            ));
         };
         if access_key.is_empty() {
             return Err(SignatureError::Malformed("its access key is empty"));
@@ -108,9 +120,12 @@ pub fn verify(
 ) -> Result<(), SignatureError> {
     let date = amz_date(request.headers)?;
     if !date.starts_with(&authorization.date) {
-        return Err(SignatureError::Malformed("its Credential has another date than the request"));
+        return Err(SignatureError::Malformed(
+            "its Credential has another date than the request",
+        ));
     }
-    let signed_at = parse_amz_date(&date).ok_or(SignatureError::Malformed("its date is not YYYYMMDDTHHMMSSZ"))?;
+    let signed_at =
+        parse_amz_date(&date).ok_or(SignatureError::Malformed("its date is not YYYYMMDDTHHMMSSZ"))?;
     if (now.0 - signed_at.0).abs() > MAX_SKEW_MS {
         return Err(SignatureError::Skewed { date });
     }
@@ -136,13 +151,23 @@ pub struct SigningKey<'a> {
 }
 
 /// Adds `X-Amz-Date` and `Authorization` to a request whose `Host` is set.
-pub fn sign(method: &Method, uri: &Uri, headers: &mut HeaderMap, body: &[u8], key: &SigningKey<'_>, now: Timestamp) {
+pub fn sign(
+    method: &Method,
+    uri: &Uri,
+    headers: &mut HeaderMap,
+    body: &[u8],
+    key: &SigningKey<'_>,
+    now: Timestamp,
+) {
     let date = format_amz_date(now);
     if let Ok(value) = http::HeaderValue::from_str(&date) {
         headers.insert("x-amz-date", value);
     }
-    let mut signed: Vec<String> =
-        headers.keys().map(|name| name.as_str().to_owned()).filter(|name| signable(name)).collect();
+    let mut signed: Vec<String> = headers
+        .keys()
+        .map(|name| name.as_str().to_owned())
+        .filter(|name| signable(name))
+        .collect();
     signed.sort();
     let mut authorization = Authorization {
         access_key: key.access_key.to_owned(),
@@ -152,7 +177,12 @@ pub fn sign(method: &Method, uri: &Uri, headers: &mut HeaderMap, body: &[u8], ke
         signed_headers: signed,
         signature: String::new(),
     };
-    let request = Request { method, uri, headers, body };
+    let request = Request {
+        method,
+        uri,
+        headers,
+        body,
+    };
     authorization.signature = signature(&authorization, request, &sha256_hex(body), &date, key.secret);
     let text = format!(
         "{ALGORITHM} Credential={}/{}, SignedHeaders={}, Signature={}",
@@ -181,13 +211,17 @@ fn amz_date(headers: &HeaderMap) -> Result<String, SignatureError> {
 
 fn payload_digest(request: Request<'_>) -> Result<String, SignatureError> {
     let actual = sha256_hex(request.body);
-    match request.headers.get("x-amz-content-sha256").and_then(|value| value.to_str().ok()) {
+    match request
+        .headers
+        .get("x-amz-content-sha256")
+        .and_then(|value| value.to_str().ok())
+    {
         None => Ok(actual),
         Some("UNSIGNED-PAYLOAD") => Ok("UNSIGNED-PAYLOAD".to_owned()),
         Some(stated) if stated == actual => Ok(actual),
-        Some(stated) if stated.starts_with("STREAMING-") => {
-            Err(SignatureError::Malformed("chunked payload signatures are not supported yet"))
-        }
+        Some(stated) if stated.starts_with("STREAMING-") => Err(SignatureError::Malformed(
+            "chunked payload signatures are not supported yet",
+        )),
         Some(_) => Err(SignatureError::Body),
     }
 }
@@ -200,10 +234,17 @@ fn signature(
     secret: &str,
 ) -> String {
     let canonical = canonical_request(authorization, request, payload);
-    let to_sign =
-        format!("{ALGORITHM}\n{date}\n{}\n{}", authorization.scope(), sha256_hex(canonical.as_bytes()));
+    let to_sign = format!(
+        "{ALGORITHM}\n{date}\n{}\n{}",
+        authorization.scope(),
+        sha256_hex(canonical.as_bytes())
+    );
     let mut key = hmac(format!("AWS4{secret}").as_bytes(), authorization.date.as_bytes());
-    for part in [authorization.region.as_str(), authorization.service.as_str(), "aws4_request"] {
+    for part in [
+        authorization.region.as_str(),
+        authorization.service.as_str(),
+        "aws4_request",
+    ] {
         key = hmac(&key, part.as_bytes());
     }
     hex::encode(hmac(&key, to_sign.as_bytes()))
@@ -222,7 +263,10 @@ fn canonical_request(authorization: &Authorization, request: Request<'_>, payloa
             .collect();
         text.push_str(&format!("{name}:{}\n", values.join(",")));
     }
-    text.push_str(&format!("\n{}\n{payload}", authorization.signed_headers.join(";")));
+    text.push_str(&format!(
+        "\n{}\n{payload}",
+        authorization.signed_headers.join(";")
+    ));
     text
 }
 
@@ -258,7 +302,11 @@ fn canonical_query(query: &str) -> String {
         })
         .collect();
     pairs.sort();
-    pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
+    pairs
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect::<Vec<_>>()
+        .join("&")
 }
 
 fn decode(text: &str) -> String {
@@ -278,7 +326,13 @@ fn encode(text: &str, keep_slash: bool) -> String {
 }
 
 fn collapse(value: &str) -> String {
-    value.split(' ').filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ").trim().to_owned()
+    value
+        .split(' ')
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+        .trim()
+        .to_owned()
 }
 
 fn hmac(key: &[u8], data: &[u8]) -> Vec<u8> {
@@ -298,7 +352,12 @@ fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
 
 /// `20260102T030405Z`
 pub fn format_amz_date(at: Timestamp) -> String {
-    at.to_rfc3339().split('.').next().unwrap_or_default().replace(['-', ':'], "") + "Z"
+    at.to_rfc3339()
+        .split('.')
+        .next()
+        .unwrap_or_default()
+        .replace(['-', ':'], "")
+        + "Z"
 }
 
 fn parse_amz_date(text: &str) -> Option<Timestamp> {
@@ -306,10 +365,18 @@ fn parse_amz_date(text: &str) -> Option<Timestamp> {
         return None;
     }
     let (d, t) = (&text[..8], &text[9..15]);
-    format!("{}-{}-{}T{}:{}:{}Z", &d[..4], &d[4..6], &d[6..], &t[..2], &t[2..4], &t[4..])
-        .parse::<jiff::Timestamp>()
-        .ok()
-        .map(|time| Timestamp(time.as_millisecond()))
+    format!(
+        "{}-{}-{}T{}:{}:{}Z",
+        &d[..4],
+        &d[4..6],
+        &d[6..],
+        &t[..2],
+        &t[2..4],
+        &t[4..]
+    )
+    .parse::<jiff::Timestamp>()
+    .ok()
+    .map(|time| Timestamp(time.as_millisecond()))
 }
 
 #[cfg(test)]
@@ -337,11 +404,21 @@ mod tests {
     #[test]
     fn signs_as_the_published_suite() {
         for (uri, signature) in [
-            ("/", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
-            ("/?Param2=value2&Param1=value1", "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500"),
+            (
+                "/",
+                "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
+            ),
+            (
+                "/?Param2=value2&Param1=value1",
+                "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500",
+            ),
         ] {
             let (_, headers) = signed(uri);
-            assert_eq!(Authorization::parse(&headers).expect("parses").signature, signature, "{uri}");
+            assert_eq!(
+                Authorization::parse(&headers).expect("parses").signature,
+                signature,
+                "{uri}"
+            );
         }
     }
 
@@ -349,20 +426,40 @@ mod tests {
     fn verifies_what_it_signed_and_nothing_else() {
         let (uri, headers) = signed("/a%20b?x=1");
         let authorization = Authorization::parse(&headers).expect("parses");
-        let request = Request { method: &Method::GET, uri: &uri, headers: &headers, body: b"" };
+        let request = Request {
+            method: &Method::GET,
+            uri: &uri,
+            headers: &headers,
+            body: b"",
+        };
         assert_eq!(verify(&authorization, request, KEY.secret, NOW), Ok(()));
-        assert_eq!(verify(&authorization, request, "other", NOW), Err(SignatureError::Mismatch));
-        let other = Request { body: b"changed", ..request };
-        assert_eq!(verify(&authorization, other, KEY.secret, NOW), Err(SignatureError::Mismatch));
+        assert_eq!(
+            verify(&authorization, request, "other", NOW),
+            Err(SignatureError::Mismatch)
+        );
+        let other = Request {
+            body: b"changed",
+            ..request
+        };
+        assert_eq!(
+            verify(&authorization, other, KEY.secret, NOW),
+            Err(SignatureError::Mismatch)
+        );
         let late = NOW.plus_millis(MAX_SKEW_MS + 1000);
-        assert!(matches!(verify(&authorization, request, KEY.secret, late), Err(SignatureError::Skewed { .. })));
+        assert!(matches!(
+            verify(&authorization, request, KEY.secret, late),
+            Err(SignatureError::Skewed { .. })
+        ));
     }
 
     #[test]
     fn refuses_malformed_headers() {
-        for text in
-            ["", "Basic x", "AWS4-HMAC-SHA256", "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=x"]
-        {
+        for text in [
+            "",
+            "Basic x",
+            "AWS4-HMAC-SHA256",
+            "AWS4-HMAC-SHA256 Credential=a/b, SignedHeaders=host, Signature=x",
+        ] {
             let mut headers = HeaderMap::new();
             headers.insert("authorization", text.parse().expect("a header"));
             assert!(Authorization::parse(&headers).is_err(), "{text}");

@@ -19,12 +19,20 @@ pub struct DecodeError {
 
 impl DecodeError {
     pub fn new(wanted: &'static str, found: impl Into<Cow<'static, str>>) -> Self {
-        Self { path: String::new(), wanted, found: found.into() }
+        Self {
+            path: String::new(),
+            wanted,
+            found: found.into(),
+        }
     }
 
     #[must_use]
     pub fn at(mut self, member: &str) -> Self {
-        let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
+        let dot = if self.path.is_empty() || self.path.starts_with('[') {
+            ""
+        } else {
+            "."
+        };
         self.path = format!("{member}{dot}{}", self.path);
         self
     }
@@ -69,7 +77,9 @@ scalar!(i64, "integer", Int, |i| i, Some);
 scalar!(i32, "integer", Int, i64::from, |i: i64| i32::try_from(i).ok());
 scalar!(f64, "number", Float, |f| f, Some);
 scalar!(Blob, "blob", Blob, |b| b.0, |b| Some(Blob(b)));
-scalar!(Timestamp, "timestamp", Time, Timestamp::as_seconds, |s| Some(Timestamp::from_seconds(s)));
+scalar!(Timestamp, "timestamp", Time, Timestamp::as_seconds, |s| Some(
+    Timestamp::from_seconds(s)
+));
 scalar!(serde_json::Value, "document", Document, |d| d, Some);
 
 impl<T: Wire> Wire for Vec<T> {
@@ -78,7 +88,9 @@ impl<T: Wire> Wire for Vec<T> {
     }
 
     fn from_value(value: Value) -> Result<Self, DecodeError> {
-        let Value::List(items) = value else { return Err(DecodeError::new("list", value.kind())) };
+        let Value::List(items) = value else {
+            return Err(DecodeError::new("list", value.kind()));
+        };
         items
             .into_iter()
             .enumerate()
@@ -89,11 +101,17 @@ impl<T: Wire> Wire for Vec<T> {
 
 impl<T: Wire> Wire for BTreeMap<String, T> {
     fn into_value(self) -> Value {
-        Value::Map(self.into_iter().map(|(key, value)| (Cow::Owned(key), value.into_value())).collect())
+        Value::Map(
+            self.into_iter()
+                .map(|(key, value)| (Cow::Owned(key), value.into_value()))
+                .collect(),
+        )
     }
 
     fn from_value(value: Value) -> Result<Self, DecodeError> {
-        let Value::Map(fields) = value else { return Err(DecodeError::new("map", value.kind())) };
+        let Value::Map(fields) = value else {
+            return Err(DecodeError::new("map", value.kind()));
+        };
         fields
             .into_iter()
             .map(|(key, value)| {

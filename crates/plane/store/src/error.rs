@@ -86,6 +86,9 @@ pub enum Error {
     /// A stored value is not the JSON its table expects.
     #[error("cannot decode the record {key} from JSON; it was written by something else or is damaged")]
     Decode { key: String, source: Source },
+    /// A record was put under a key that is not its table's.
+    #[error("refused to write {key} as a record of the table {table}: make its key with that table")]
+    WrongTable { key: String, table: &'static str },
     /// Others kept changing the record.
     #[error("gave up updating {key} after {tries} tries: others keep changing it; try again")]
     Contended { key: String, tries: usize },

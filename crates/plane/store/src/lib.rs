@@ -10,6 +10,7 @@ mod error;
 pub mod limits;
 mod memory;
 mod range;
+mod typed;
 
 pub use api::{
     Compare, Event, KeyValue, LeaseId, LeaseStatus, Op, OpResult, RangeRequest, RangeResponse, Relation,
@@ -19,3 +20,7 @@ pub use engine::embedded::{Embedded, Options};
 pub use engine::lease::{MachineTime, ManualTime, Monotonic};
 pub use error::{Error, Result, Source};
 pub use range::KeyRange;
+pub use typed::key::Key;
+pub use typed::mirror::{Changed, Changes, Mirror, Snapshot, Told};
+pub use typed::table::{Change, Entry, Listing, MAX_PAGE, Page, Table, Updated};
+pub use typed::transaction::{Outcome, Transaction};

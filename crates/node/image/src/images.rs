@@ -1,0 +1,422 @@
+//! The handle that the rest of the node holds: what is in the store, what may be removed, what is in use.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::SystemTime;
+
+use crate::flight::Flights;
+use crate::model::ImageConfig;
+use crate::registry::{Auth, Http};
+use crate::store::{Guard, Name, PinRecord, Removed, Store};
+use crate::{Digest, Error, Options, Reference, Result};
+
+/// An image that is whole in the store, as of the moment it was returned. Pin it before relying on its directories.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// The reference asked for, normalised.
+    pub reference: Reference,
+    /// What the reference led to: the digest of the manifest, or of the index that lists it. This is the digest
+    /// that `repository@sha256:...` names.
+    pub digest: Digest,
+    /// The digest of the manifest for this node's platform; equal to `digest` where there is no index.
+    pub manifest_digest: Digest,
+    /// The digest of the configuration, which Docker calls the image's id.
+    pub image_id: Digest,
+    pub config: ImageConfig,
+    /// Lower directories for overlayfs, top layer first; absolute, each once, at most 127.
+    pub layers: Vec<PathBuf>,
+    /// Bytes of all layers, unpacked.
+    pub size: u64,
+}
+
+/// A line of `image list`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageSummary {
+    pub reference: Reference,
+    pub digest: Digest,
+    /// `None` when the image's documents are damaged; pulling again repairs it.
+    pub image_id: Option<Digest>,
+    /// Bytes of all layers, unpacked; layers may be shared with other images.
+    pub size: u64,
+    /// When the name was last set.
+    pub stored_at: SystemTime,
+    /// Owners of pins on the image.
+    pub used_by: Vec<String>,
+}
+
+/// Somebody relies on an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// Whatever the owner calls itself, such as a container's id.
+    pub owner: String,
+    pub manifest_digest: Digest,
+}
+
+/// The images of a node. Cheap to clone; clones share their work. Calls that are not async block for moments.
+#[derive(Clone, Debug)]
+pub struct Images {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) options: Options,
+    pub(crate) store: Store,
+    pub(crate) http: Http,
+    pub(crate) pulls: Flights<(Reference, Auth), Result<Image>>,
+    /// One layer is unpacked once at a time, whichever images it belongs to.
+    layer_locks: Mutex<HashMap<Digest, Weak<tokio::sync::Mutex<()>>>>,
+    /// Diff ids that pulls and imports under way count on, with how many of them do.
+    busy: Mutex<HashMap<Digest, usize>>,
+}
+
+// === impl Images ===
+
+impl Images {
+    /// Opens or creates the store: its version is checked, and what a crash left is removed.
+    pub async fn open(options: Options) -> Result<Self> {
+        let root = options.root.clone();
+        let store = blocking(move || Store::open(&root)).await?;
+        let http = Http::new(&options.limits, options.certificates.clone());
+        let inner = Inner {
+            options,
+            store,
+            http,
+            pulls: Flights::new(),
+            layer_locks: Mutex::default(),
+            busy: Mutex::default(),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// The image that a reference stands for in the store. [`Error::Damaged`] when it is there but not whole.
+    pub fn get(&self, reference: &str) -> Result<Option<Image>> {
+        let reference = Reference::parse(reference)?;
+        let guard = self.inner.store.lock_shared()?;
+        self.inner.find(&guard, &reference)
+    }
+
+    /// Every name in the store, ordered by reference.
+    pub fn list(&self) -> Result<Vec<ImageSummary>> {
+        let store = &self.inner.store;
+        let _guard = store.lock_shared()?;
+        let pins = store.pins()?;
+        let summary = |(name, stored_at): (Name, SystemTime)| {
+            let used_by = pins
+                .iter()
+                .filter(|pin| pin.manifest == name.manifest)
+                .map(|pin| pin.owner.clone());
+            Ok(ImageSummary {
+                image_id: store.parts(&name.manifest)?.map(|parts| parts.image_id),
+                used_by: used_by.collect(),
+                reference: name.reference,
+                digest: name.digest,
+                size: name.size,
+                stored_at,
+            })
+        };
+        store.names()?.into_iter().map(summary).collect()
+    }
+
+    /// Removes a name and, with the last name of an image, the layers that no other image has.
+    /// [`Error::InUse`] when it is the last name of a pinned image.
+    pub async fn remove(&self, reference: &str) -> Result<Removed> {
+        let reference = Reference::parse(reference)?;
+        let inner = self.inner.clone();
+        blocking(move || {
+            let guard = inner.store.lock()?;
+            let missing = || Error::NotLocal {
+                reference: reference.to_string(),
+            };
+            let name = inner.store.name(&reference)?.ok_or_else(missing)?;
+            let others = inner
+                .store
+                .names()?
+                .into_iter()
+                .any(|(other, _)| other.manifest == name.manifest && other.reference != name.reference);
+            let pins = inner.store.pins()?;
+            let owners: Vec<&str> = pins
+                .iter()
+                .filter(|pin| pin.manifest == name.manifest)
+                .map(|pin| pin.owner.as_str())
+                .collect();
+            if !others && !owners.is_empty() {
+                let more = if owners.len() > 5 {
+                    format!(" and {} more", owners.len() - 5)
+                } else {
+                    String::new()
+                };
+                let owners = format!("{}{more}", owners[..owners.len().min(5)].join(", "));
+                return Err(Error::InUse {
+                    reference: reference.to_string(),
+                    owners,
+                });
+            }
+            inner.store.remove_name(&guard, &reference)?;
+            let mut removed = inner.collect(guard)?;
+            removed.references = vec![reference.to_string()];
+            Ok(removed)
+        })
+        .await
+    }
+
+    /// Keeps the image's directories in place until [`Images::unpin`], also across restarts. An owner has one pin;
+    /// a second call replaces it. [`Error::NotLocal`] when the image was removed since it was returned.
+    pub fn pin(&self, image: &Image, owner: &str) -> Result<()> {
+        let store = &self.inner.store;
+        let guard = store.lock()?;
+        let gone = || Error::NotLocal {
+            reference: image.reference.to_string(),
+        };
+        let parts = store.parts(&image.manifest_digest)?.ok_or_else(gone)?;
+        for diff_id in parts.config.lowers() {
+            store.layer(&diff_id)?.ok_or_else(gone)?;
+        }
+        let pin = PinRecord {
+            owner: owner.to_owned(),
+            manifest: image.manifest_digest.clone(),
+        };
+        store.set_pin(&guard, &pin)
+    }
+
+    /// Gives an owner's pin back; an image that has lost its last name goes with its last pin. True when there was
+    /// a pin.
+    pub async fn unpin(&self, owner: &str) -> Result<bool> {
+        let owner = owner.to_owned();
+        let had = self.retain_pins(move |pin| pin.owner != owner).await?;
+        Ok(!had.is_empty())
+    }
+
+    /// Every pin.
+    pub fn pins(&self) -> Result<Vec<Pin>> {
+        let _guard = self.inner.store.lock_shared()?;
+        Ok(self.inner.store.pins()?.into_iter().map(Pin::from).collect())
+    }
+
+    /// Gives back the pins that `keep` does not want, and returns them. For the start of an agent: what it does not
+    /// run any more, nobody does.
+    pub async fn retain_pins(&self, keep: impl Fn(&Pin) -> bool + Send + 'static) -> Result<Vec<Pin>> {
+        let inner = self.inner.clone();
+        blocking(move || {
+            let guard = inner.store.lock()?;
+            let pins: Vec<Pin> = inner.store.pins()?.into_iter().map(Pin::from).collect();
+            let (_, dropped): (Vec<Pin>, Vec<Pin>) = pins.into_iter().partition(|pin| keep(pin));
+            for pin in &dropped {
+                inner.store.remove_pin(&guard, &pin.owner)?;
+            }
+            let named: HashSet<Digest> = inner
+                .store
+                .names()?
+                .into_iter()
+                .map(|(name, _)| name.manifest)
+                .collect();
+            if dropped.iter().any(|pin| !named.contains(&pin.manifest_digest)) {
+                inner.collect(guard)?;
+            }
+            Ok(dropped)
+        })
+        .await
+    }
+
+    /// The folder of the store.
+    pub fn root(&self) -> PathBuf {
+        self.inner.store.path("")
+    }
+
+    /// Reads images with their names from an OCI layout (a directory, or a tar file of one) or a docker-archive
+    /// (`docker save`), plain or gzip. Tar files are read as they are; nothing is unpacked but the layers.
+    ///
+    /// `name` names the image instead of what the archive says; the archive must then hold one image only.
+    pub async fn import(&self, path: &Path, name: Option<&str>) -> Result<Vec<Image>> {
+        let name = name.map(Reference::parse).transpose()?;
+        let (inner, path) = (self.inner.clone(), path.to_owned());
+        blocking(move || crate::import::import(&inner, &path, name)).await
+    }
+}
+
+impl From<PinRecord> for Pin {
+    fn from(pin: PinRecord) -> Self {
+        Self {
+            owner: pin.owner,
+            manifest_digest: pin.manifest,
+        }
+    }
+}
+
+// === impl Inner ===
+
+/// An image whose layers are all in the store, about to get its names.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub(crate) references: Vec<Reference>,
+    pub(crate) digest: Digest,
+    pub(crate) manifest_digest: Digest,
+    /// Manifest and configuration.
+    pub(crate) documents: Vec<(Digest, Vec<u8>)>,
+    /// Each diff id once.
+    pub(crate) diff_ids: Vec<Digest>,
+}
+
+/// Layers that a pull counts on are not removed while it is under way.
+pub(crate) struct Busy {
+    inner: Arc<Inner>,
+    diff_ids: Vec<Digest>,
+}
+
+impl Inner {
+    /// Looks a reference up; the guard keeps the parts together meanwhile.
+    pub(crate) fn find(&self, _guard: &Guard, reference: &Reference) -> Result<Option<Image>> {
+        let Some(name) = self.store.find_name(reference)? else {
+            return Ok(None);
+        };
+        let damaged = |why: String| Error::Damaged {
+            reference: reference.to_string(),
+            why,
+        };
+        let parts = self.store.parts(&name.manifest)?;
+        let parts =
+            parts.ok_or_else(|| damaged("its manifest or configuration is missing or altered".to_owned()))?;
+        let mut layers = Vec::new();
+        for diff_id in parts.config.lowers() {
+            let layer = self.store.layer(&diff_id)?;
+            layers.push(
+                layer
+                    .ok_or_else(|| damaged(format!("layer {diff_id} is missing")))?
+                    .fs,
+            );
+        }
+        Ok(Some(Image {
+            reference: reference.clone(),
+            digest: name.digest,
+            manifest_digest: name.manifest,
+            image_id: parts.image_id,
+            config: parts.config.run,
+            layers,
+            size: name.size,
+        }))
+    }
+
+    /// Gives an image its names. `None` when a layer disappeared meanwhile (another process removed it): fetch it
+    /// again. Blocks.
+    pub(crate) fn commit(&self, ready: &Ready) -> Result<Option<Vec<Image>>> {
+        let guard = self.store.lock()?;
+        let mut size = 0;
+        for diff_id in &ready.diff_ids {
+            match self.store.layer(diff_id)? {
+                Some(layer) => size += layer.record.size,
+                None => return Ok(None),
+            }
+        }
+        for (digest, content) in &ready.documents {
+            self.store.put_blob(&guard, digest, content)?;
+        }
+        let mut images = Vec::new();
+        let mut replaced = false;
+        for reference in &ready.references {
+            let before = self.store.name(reference)?;
+            replaced |= before.is_some_and(|name| name.manifest != ready.manifest_digest);
+            let name = Name {
+                reference: reference.clone(),
+                digest: ready.digest.clone(),
+                manifest: ready.manifest_digest.clone(),
+                size,
+            };
+            self.store.set_name(&guard, &name)?;
+            images.extend(self.find(&guard, reference)?);
+        }
+        if replaced {
+            self.collect(guard)?;
+        }
+        Ok(Some(images))
+    }
+
+    /// Makes sure that an image found under another name of its repository has the name asked for too. Blocks.
+    pub(crate) fn adopt(&self, image: &Image) -> Result<()> {
+        let guard = self.store.lock()?;
+        if self.store.name(&image.reference)?.is_some() {
+            return Ok(());
+        }
+        self.find(&guard, &image.reference)?
+            .ok_or_else(|| Error::NotLocal {
+                reference: image.reference.to_string(),
+            })?;
+        let name = Name {
+            reference: image.reference.clone(),
+            digest: image.digest.clone(),
+            manifest: image.manifest_digest.clone(),
+            size: image.size,
+        };
+        self.store.set_name(&guard, &name)
+    }
+
+    /// Removes what nothing leads to. Blocks.
+    fn collect(&self, guard: Guard) -> Result<Removed> {
+        let busy: HashSet<Digest> = locked(&self.busy).keys().cloned().collect();
+        let trash = self.store.collect(&guard, &busy)?;
+        drop(guard);
+        let removed = Removed {
+            references: Vec::new(),
+            layers: trash.layers,
+            bytes: trash.bytes,
+        };
+        trash.discard();
+        Ok(removed)
+    }
+
+    pub(crate) fn count_on(self: &Arc<Self>, diff_ids: &[Digest]) -> Busy {
+        let mut busy = locked(&self.busy);
+        for diff_id in diff_ids {
+            *busy.entry(diff_id.clone()).or_default() += 1;
+        }
+        Busy {
+            inner: self.clone(),
+            diff_ids: diff_ids.to_vec(),
+        }
+    }
+
+    pub(crate) fn layer_lock(&self, diff_id: &Digest) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = locked(&self.layer_locks);
+        locks.retain(|_, lock| lock.strong_count() > 0);
+        if let Some(lock) = locks.get(diff_id).and_then(Weak::upgrade) {
+            return lock;
+        }
+        let lock = Arc::default();
+        locks.insert(diff_id.clone(), Arc::downgrade(&lock));
+        lock
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let mut busy = locked(&self.inner.busy);
+        for diff_id in &self.diff_ids {
+            if let Some(count) = busy.get_mut(diff_id) {
+                *count -= 1;
+                if *count == 0 {
+                    busy.remove(diff_id);
+                }
+            }
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// Runs what blocks where blocking is allowed.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => Err(Error::io(
+            "run",
+            Path::new("image work"),
+            std::io::Error::other(error),
+        )),
+    }
+}

@@ -1,1 +1,91 @@
-//! Placeholder until the crate's first commit.
+//! The container service: what clusters, task definitions, container instances and tasks are, and what becomes
+//! of them. It decides and records; interfaces come from the network service through dispatch, containers from
+//! the agents at the other end of the agent channel. Nothing it knows lives only in memory.
+
+mod acs;
+mod clusters;
+mod definitions;
+mod error;
+mod instances;
+mod names;
+mod paging;
+mod service;
+mod stored;
+mod tables;
+mod tags;
+mod tasks;
+
+use std::sync::Arc;
+
+use roadstead_base::SharedClock;
+use roadstead_dispatch::{Dispatcher, NetworkMaps};
+use roadstead_store::Store;
+
+pub use clusters::ClusterRecord;
+pub use definitions::{Definition, TaskDefinitionRecord};
+pub use error::{Error, Result};
+pub use names::{ClusterName, ContainerInstanceId, Family, TaskDefinitionId, TaskDefinitionRef, TaskId};
+pub use tags::Tags;
+
+/// What the platform calls itself when this service calls another.
+pub const PRINCIPAL: &str = "ecs.amazonaws.com";
+
+/// How the service is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Milliseconds for which a stopped task can still be described.
+    pub keep_stopped_millis: i64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            keep_stopped_millis: 3_600_000,
+        }
+    }
+}
+
+/// What the service stands on.
+pub struct Parts {
+    pub store: Arc<dyn Store>,
+    pub clock: SharedClock,
+    /// The way to the network service, and where the agents' channel is mounted.
+    pub dispatcher: Arc<Dispatcher>,
+    /// What each node is to see of the networks.
+    pub maps: Arc<dyn NetworkMaps>,
+    pub options: Options,
+}
+
+/// The service. Cheap to make again over the same store: that is what a restart is.
+pub struct Ecs {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: SharedClock,
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) ec2: roadstead_api_ec2::Client,
+    pub(crate) maps: Arc<dyn NetworkMaps>,
+    pub(crate) options: Options,
+}
+
+impl Ecs {
+    pub fn new(parts: Parts) -> Self {
+        let Parts {
+            store,
+            clock,
+            dispatcher,
+            maps,
+            options,
+        } = parts;
+        let ec2 = roadstead_api_ec2::Client(dispatcher.clone());
+        Self {
+            store,
+            clock,
+            dispatcher,
+            ec2,
+            maps,
+            options,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

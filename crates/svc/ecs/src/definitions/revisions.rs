@@ -1,0 +1,74 @@
+//! A set of revision numbers, kept as ranges: a family has few gaps and may have a million revisions, and each
+//! registration writes the set again.
+
+use serde::{Deserialize, Serialize};
+
+/// Revision numbers, lowest first, as inclusive ranges that do not touch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Revisions(Vec<(i32, i32)>);
+
+impl Revisions {
+    /// Adds a number above all others.
+    pub(crate) fn push(&mut self, revision: i32) {
+        match self.0.last_mut() {
+            Some((_, end)) if *end + 1 == revision => *end = revision,
+            Some((_, end)) if *end >= revision => debug_assert!(false, "revisions only grow"),
+            _ => self.0.push((revision, revision)),
+        }
+    }
+
+    pub(crate) fn remove(&mut self, revision: i32) {
+        let Some(at) = self
+            .0
+            .iter()
+            .position(|(start, end)| (*start..=*end).contains(&revision))
+        else {
+            return;
+        };
+        let (start, end) = self.0[at];
+        let left = (start < revision).then_some((start, revision - 1));
+        let right = (revision < end).then_some((revision + 1, end));
+        self.0.splice(at..=at, left.into_iter().chain(right));
+    }
+
+    pub(crate) fn contains(&self, revision: i32) -> bool {
+        self.0
+            .iter()
+            .any(|(start, end)| (*start..=*end).contains(&revision))
+    }
+
+    pub(crate) fn last(&self) -> Option<i32> {
+        self.0.last().map(|(_, end)| *end)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_grow_split_and_vanish() {
+        let mut set = Revisions::default();
+        (1..=5).for_each(|revision| set.push(revision));
+        assert_eq!(set.0, [(1, 5)]);
+        set.remove(3);
+        assert_eq!(set.0, [(1, 2), (4, 5)]);
+        set.remove(5);
+        set.remove(9);
+        assert_eq!(
+            (set.last(), set.contains(3), set.contains(4)),
+            (Some(4), false, true)
+        );
+        set.push(6);
+        assert_eq!(set.0, [(1, 2), (4, 4), (6, 6)]);
+        for revision in [1, 2, 4, 6] {
+            set.remove(revision);
+        }
+        assert!(set.is_empty() && set.last().is_none());
+    }
+}

@@ -1,0 +1,16 @@
+//! Placeholder.
+
+use serde::{Deserialize, Serialize};
+
+use crate::tags::{Tagged, Tags};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ContainerInstanceRecord {
+    pub tags: Tags,
+}
+
+impl Tagged for ContainerInstanceRecord {
+    fn tags_mut(&mut self) -> &mut Tags {
+        &mut self.tags
+    }
+}

@@ -1,0 +1,210 @@
+//! The trait the model asks for, operation by operation: each is a function of its own module, and each error
+//! becomes a client's error here.
+
+use roadstead_api_ecs as api;
+use roadstead_base::Ctx;
+use roadstead_protocol::ApiError;
+
+use crate::{Ecs, acs, clusters, definitions, instances, tags, tasks};
+
+impl api::Ecs for Ecs {
+    async fn create_cluster(
+        &self,
+        ctx: &Ctx,
+        input: api::CreateClusterRequest,
+    ) -> Result<api::CreateClusterResponse, ApiError> {
+        Ok(clusters::create::create_cluster(self, ctx, input).await?)
+    }
+
+    async fn delete_cluster(
+        &self,
+        ctx: &Ctx,
+        input: api::DeleteClusterRequest,
+    ) -> Result<api::DeleteClusterResponse, ApiError> {
+        Ok(clusters::delete::delete_cluster(self, ctx, input).await?)
+    }
+
+    async fn deregister_container_instance(
+        &self,
+        ctx: &Ctx,
+        input: api::DeregisterContainerInstanceRequest,
+    ) -> Result<api::DeregisterContainerInstanceResponse, ApiError> {
+        Ok(instances::deregister::deregister_container_instance(self, ctx, input).await?)
+    }
+
+    async fn deregister_task_definition(
+        &self,
+        ctx: &Ctx,
+        input: api::DeregisterTaskDefinitionRequest,
+    ) -> Result<api::DeregisterTaskDefinitionResponse, ApiError> {
+        Ok(definitions::deregister::deregister_task_definition(self, ctx, input).await?)
+    }
+
+    async fn describe_clusters(
+        &self,
+        ctx: &Ctx,
+        input: api::DescribeClustersRequest,
+    ) -> Result<api::DescribeClustersResponse, ApiError> {
+        Ok(clusters::describe::describe_clusters(self, ctx, input).await?)
+    }
+
+    async fn describe_container_instances(
+        &self,
+        ctx: &Ctx,
+        input: api::DescribeContainerInstancesRequest,
+    ) -> Result<api::DescribeContainerInstancesResponse, ApiError> {
+        Ok(instances::describe::describe_container_instances(self, ctx, input).await?)
+    }
+
+    async fn describe_task_definition(
+        &self,
+        ctx: &Ctx,
+        input: api::DescribeTaskDefinitionRequest,
+    ) -> Result<api::DescribeTaskDefinitionResponse, ApiError> {
+        Ok(definitions::describe::describe_task_definition(self, ctx, input).await?)
+    }
+
+    async fn describe_tasks(
+        &self,
+        ctx: &Ctx,
+        input: api::DescribeTasksRequest,
+    ) -> Result<api::DescribeTasksResponse, ApiError> {
+        Ok(tasks::describe::describe_tasks(self, ctx, input).await?)
+    }
+
+    async fn discover_poll_endpoint(
+        &self,
+        ctx: &Ctx,
+        input: api::DiscoverPollEndpointRequest,
+    ) -> Result<api::DiscoverPollEndpointResponse, ApiError> {
+        Ok(acs::discover::discover_poll_endpoint(self, ctx, input).await?)
+    }
+
+    async fn list_clusters(
+        &self,
+        ctx: &Ctx,
+        input: api::ListClustersRequest,
+    ) -> Result<api::ListClustersResponse, ApiError> {
+        Ok(clusters::list::list_clusters(self, ctx, input).await?)
+    }
+
+    async fn list_container_instances(
+        &self,
+        ctx: &Ctx,
+        input: api::ListContainerInstancesRequest,
+    ) -> Result<api::ListContainerInstancesResponse, ApiError> {
+        Ok(instances::list::list_container_instances(self, ctx, input).await?)
+    }
+
+    async fn list_tags_for_resource(
+        &self,
+        ctx: &Ctx,
+        input: api::ListTagsForResourceRequest,
+    ) -> Result<api::ListTagsForResourceResponse, ApiError> {
+        Ok(tags::list::list_tags_for_resource(self, ctx, input).await?)
+    }
+
+    async fn list_task_definition_families(
+        &self,
+        ctx: &Ctx,
+        input: api::ListTaskDefinitionFamiliesRequest,
+    ) -> Result<api::ListTaskDefinitionFamiliesResponse, ApiError> {
+        Ok(definitions::families::list_task_definition_families(self, ctx, input).await?)
+    }
+
+    async fn list_task_definitions(
+        &self,
+        ctx: &Ctx,
+        input: api::ListTaskDefinitionsRequest,
+    ) -> Result<api::ListTaskDefinitionsResponse, ApiError> {
+        Ok(definitions::list::list_task_definitions(self, ctx, input).await?)
+    }
+
+    async fn list_tasks(
+        &self,
+        ctx: &Ctx,
+        input: api::ListTasksRequest,
+    ) -> Result<api::ListTasksResponse, ApiError> {
+        Ok(tasks::list::list_tasks(self, ctx, input).await?)
+    }
+
+    async fn register_container_instance(
+        &self,
+        ctx: &Ctx,
+        input: api::RegisterContainerInstanceRequest,
+    ) -> Result<api::RegisterContainerInstanceResponse, ApiError> {
+        Ok(instances::register::register_container_instance(self, ctx, input).await?)
+    }
+
+    async fn register_task_definition(
+        &self,
+        ctx: &Ctx,
+        input: api::RegisterTaskDefinitionRequest,
+    ) -> Result<api::RegisterTaskDefinitionResponse, ApiError> {
+        Ok(definitions::register::register_task_definition(self, ctx, input).await?)
+    }
+
+    async fn run_task(
+        &self,
+        ctx: &Ctx,
+        input: api::RunTaskRequest,
+    ) -> Result<api::RunTaskResponse, ApiError> {
+        Ok(tasks::run::run_task(self, ctx, input).await?)
+    }
+
+    async fn start_task(
+        &self,
+        ctx: &Ctx,
+        input: api::StartTaskRequest,
+    ) -> Result<api::StartTaskResponse, ApiError> {
+        Ok(tasks::start::start_task(self, ctx, input).await?)
+    }
+
+    async fn stop_task(
+        &self,
+        ctx: &Ctx,
+        input: api::StopTaskRequest,
+    ) -> Result<api::StopTaskResponse, ApiError> {
+        Ok(tasks::stop::stop_task(self, ctx, input).await?)
+    }
+
+    async fn submit_attachment_state_changes(
+        &self,
+        ctx: &Ctx,
+        input: api::SubmitAttachmentStateChangesRequest,
+    ) -> Result<api::SubmitAttachmentStateChangesResponse, ApiError> {
+        Ok(tasks::submit_attachments::submit_attachment_state_changes(self, ctx, input).await?)
+    }
+
+    async fn submit_container_state_change(
+        &self,
+        ctx: &Ctx,
+        input: api::SubmitContainerStateChangeRequest,
+    ) -> Result<api::SubmitContainerStateChangeResponse, ApiError> {
+        Ok(tasks::submit_container::submit_container_state_change(self, ctx, input).await?)
+    }
+
+    async fn submit_task_state_change(
+        &self,
+        ctx: &Ctx,
+        input: api::SubmitTaskStateChangeRequest,
+    ) -> Result<api::SubmitTaskStateChangeResponse, ApiError> {
+        Ok(tasks::submit_task::submit_task_state_change(self, ctx, input).await?)
+    }
+
+    async fn tag_resource(
+        &self,
+        ctx: &Ctx,
+        input: api::TagResourceRequest,
+    ) -> Result<api::TagResourceResponse, ApiError> {
+        Ok(tags::tag::tag_resource(self, ctx, input).await?)
+    }
+
+    async fn untag_resource(
+        &self,
+        ctx: &Ctx,
+        input: api::UntagResourceRequest,
+    ) -> Result<api::UntagResourceResponse, ApiError> {
+        Ok(tags::untag::untag_resource(self, ctx, input).await?)
+    }
+}

@@ -1,0 +1,84 @@
+//! Where the service's records lie in the store. Keys are `account/region/<table>/<id>...`; what belongs to a
+//! cluster lies below the cluster's name, so that one range reads it and one condition guards it.
+
+use roadstead_base::Partition;
+use roadstead_store::{Key, Table};
+
+use crate::Ecs;
+use crate::clusters::ClusterRecord;
+use crate::definitions::{FamilyRecord, TaskDefinitionRecord};
+use crate::instances::ContainerInstanceRecord;
+use crate::names::{ClusterName, ContainerInstanceId, Family, TaskDefinitionId, TaskId};
+use crate::tasks::TaskRecord;
+
+const CLUSTERS: &str = "ecs-cluster";
+const FAMILIES: &str = "ecs-family";
+const DEFINITIONS: &str = "ecs-task-definition";
+const TASKS: &str = "ecs-task";
+const INSTANCES: &str = "ecs-container-instance";
+
+impl Ecs {
+    /// `ecs-cluster/<name>`
+    pub(crate) fn clusters(&self) -> Table<ClusterRecord> {
+        Table::new(self.store.clone(), CLUSTERS)
+    }
+
+    /// `ecs-family/<family>`
+    pub(crate) fn families(&self) -> Table<FamilyRecord> {
+        Table::new(self.store.clone(), FAMILIES)
+    }
+
+    /// `ecs-task-definition/<family>/<revision, ten digits>`
+    pub(crate) fn definitions(&self) -> Table<TaskDefinitionRecord> {
+        Table::new(self.store.clone(), DEFINITIONS)
+    }
+
+    /// `ecs-task/<cluster>/<task id>`
+    pub(crate) fn tasks(&self) -> Table<TaskRecord> {
+        Table::new(self.store.clone(), TASKS)
+    }
+
+    /// `ecs-container-instance/<cluster>/<container instance id>`
+    pub(crate) fn instances(&self) -> Table<ContainerInstanceRecord> {
+        Table::new(self.store.clone(), INSTANCES)
+    }
+}
+
+pub(crate) fn cluster_key(partition: &Partition, cluster: &ClusterName) -> Key {
+    Key::of(partition).child(CLUSTERS).child(cluster)
+}
+
+pub(crate) fn family_key(partition: &Partition, family: &Family) -> Key {
+    Key::of(partition).child(FAMILIES).child(family)
+}
+
+/// Revisions in order of their number, which is why it is padded.
+pub(crate) fn definition_key(partition: &Partition, id: &TaskDefinitionId) -> Key {
+    let revision = format!("{:010}", id.revision);
+    Key::of(partition)
+        .child(DEFINITIONS)
+        .child(&id.family)
+        .child(revision)
+}
+
+/// Above every task of the cluster.
+pub(crate) fn tasks_of(partition: &Partition, cluster: &ClusterName) -> Key {
+    Key::of(partition).child(TASKS).child(cluster)
+}
+
+pub(crate) fn task_key(partition: &Partition, cluster: &ClusterName, task: &TaskId) -> Key {
+    tasks_of(partition, cluster).child(task)
+}
+
+/// Above every container instance of the cluster.
+pub(crate) fn instances_of(partition: &Partition, cluster: &ClusterName) -> Key {
+    Key::of(partition).child(INSTANCES).child(cluster)
+}
+
+pub(crate) fn instance_key(
+    partition: &Partition,
+    cluster: &ClusterName,
+    instance: &ContainerInstanceId,
+) -> Key {
+    instances_of(partition, cluster).child(instance)
+}

@@ -1,0 +1,70 @@
+//! What handler tests stand on: a service over a store in memory, a clock that stands still, and nobody behind
+//! the other services.
+
+use std::sync::Arc;
+
+use roadstead_acs::network::VpcMap;
+use roadstead_base::{Caller, Ctx, ManualClock, Pager, Timestamp};
+use roadstead_dispatch::{Dispatcher, MapReceiver, NetworkMaps, NodeMap};
+use roadstead_protocol::ApiError;
+use roadstead_store::{Embedded, Store};
+
+use crate::{Ecs, Options, Parts};
+
+pub(crate) const START: Timestamp = Timestamp(1_700_000_000_000);
+
+struct NoMaps;
+
+impl NetworkMaps for NoMaps {
+    fn subscribe(&self, _instance_id: &str) -> MapReceiver {
+        tokio::sync::watch::channel(Arc::new(NodeMap {
+            generation: 0,
+            vpcs: Vec::<VpcMap>::new(),
+        }))
+        .1
+    }
+}
+
+pub(crate) fn ctx() -> Ctx {
+    Ctx {
+        account: "000000000000".parse().expect("an account"),
+        region: "us-east-1".parse().expect("a region"),
+        caller: Caller::Root,
+        request_id: "request".into(),
+        pager: Arc::new(Pager::new([7; 32])),
+        endpoint: String::new(),
+    }
+}
+
+pub(crate) fn memory() -> Arc<dyn Store> {
+    Arc::new(Embedded::in_memory(roadstead_store::Options::default()).expect("a store in memory"))
+}
+
+/// A service over a store: called twice with the same one, it is a restart.
+pub(crate) fn over(store: &Arc<dyn Store>) -> Ecs {
+    let clock = Arc::new(ManualClock::at(START));
+    let ctx = ctx();
+    let dispatcher = Dispatcher::new(clock.clone(), Pager::new([7; 32]), ctx.account, ctx.region);
+    let parts = Parts {
+        store: store.clone(),
+        clock,
+        dispatcher,
+        maps: Arc::new(NoMaps),
+        options: Options::default(),
+    };
+    Ecs::new(parts)
+}
+
+pub(crate) fn ecs() -> Ecs {
+    over(&memory())
+}
+
+/// The code and message of an error.
+#[track_caller]
+pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, ApiError>, code: &str, words: &str) {
+    let error = result.expect_err(words);
+    assert!(
+        error.code == code && error.message.contains(words),
+        "wanted {code} with {words:?}, got {error}"
+    );
+}

@@ -1,6 +1,8 @@
 //! The project's own chores, in Rust so that a fresh machine needs nothing more than the toolchain.
 
+mod coverage;
 mod models;
+mod tidy;
 
 use std::path::{Path, PathBuf};
 
@@ -18,11 +20,28 @@ struct Cli {
 enum Chore {
     /// Trim the official API models to what is implemented, and generate the api-* crates from them.
     Models(models::Options),
+    /// Check the habits that the compiler does not hold.
+    Tidy,
+    /// Render docs/coverage/*.md and check that no member is without a verdict.
+    Coverage(coverage::Options),
 }
 
-fn main() -> Result<()> {
+fn main() -> std::process::ExitCode {
+    match run() {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let root = root()?;
     match Cli::parse().chore {
-        Chore::Models(options) => models::run(&root()?, &options),
+        Chore::Models(options) => models::run(&root, &options),
+        Chore::Tidy => tidy::run(&root),
+        Chore::Coverage(options) => coverage::run(&root, &options),
     }
 }
 

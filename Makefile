@@ -1,0 +1,30 @@
+# The two commands of the README. Each installs what is missing, and cleans up after itself.
+.PHONY: demo test check e2e
+
+# Build, start Roadstead, run the task-networking walkthrough with the aws CLI, show everything, clean up.
+demo:
+	scripts/setup.sh run
+	cargo build --release --locked --package roadstead
+	scripts/nginx-image.sh target/images
+	target/venv/bin/python scripts/demo.py
+
+# Everything: habits, lints, unit and node tests, end to end with the real clients.
+test:
+	scripts/setup.sh test
+	$(MAKE) --no-print-directory check
+	cargo test --locked --workspace
+	$(MAKE) --no-print-directory e2e
+
+check:
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- --deny warnings
+	cargo xtask models --check
+	cargo xtask tidy
+	cargo xtask coverage --check
+
+# In a host namespace of its own, without an uplink.
+e2e:
+	cargo build --locked --package roadstead
+	scripts/nginx-image.sh target/images
+	scripts/busybox-image.sh target/images
+	scripts/in-host-namespace.sh target/venv/bin/python -m pytest -q tests/e2e

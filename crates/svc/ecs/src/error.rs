@@ -1,6 +1,6 @@
 //! Why a call fails, in the service's own words, and the one place where that becomes what a client sees.
 
-use roadstead_api_ecs::errors as api;
+use roadstead_api_ecs::{self as types, errors as api};
 use roadstead_protocol::ApiError;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -100,9 +100,26 @@ impl<T: Asks> Asks for &T {
 macro_rules! always_asks {
     ($($type:ty),* $(,)?) => { $(impl Asks for $type {})* };
 }
-pub(crate) use always_asks;
 
-always_asks!(String, i32, i64);
+always_asks!(
+    String,
+    i32,
+    i64,
+    types::ClusterConfiguration,
+    types::ClusterServiceConnectDefaultsRequest,
+    types::ContainerRestartPolicy,
+    types::DockerVolumeConfiguration,
+    types::EFSVolumeConfiguration,
+    types::EphemeralStorage,
+    types::FSxWindowsFileServerVolumeConfiguration,
+    types::FirelensConfiguration,
+    types::HealthCheck,
+    types::IpcMode,
+    types::PidMode,
+    types::ProxyConfiguration,
+    types::RepositoryCredentials,
+    types::S3FilesVolumeConfiguration,
+);
 
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {

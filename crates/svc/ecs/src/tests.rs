@@ -44,7 +44,7 @@ pub(crate) fn memory() -> Arc<dyn Store> {
 pub(crate) fn over(store: &Arc<dyn Store>) -> Ecs {
     let clock = Arc::new(ManualClock::at(START));
     let ctx = ctx();
-    let dispatcher = Dispatcher::new(clock.clone(), Pager::new([7; 32]), ctx.account, ctx.region);
+    let dispatcher = Dispatcher::new(clock.clone(), Pager::new([7; 32]), ctx.account);
     let parts = Parts {
         store: store.clone(),
         clock,

@@ -1,6 +1,7 @@
 //! Finding the cluster a request means.
 
-use roadstead_base::Ctx;
+use roadstead_acs::FARGATE_CLUSTER;
+use roadstead_base::{Caller, Ctx};
 use roadstead_store::Entry;
 
 use crate::Ecs;
@@ -15,6 +16,9 @@ use crate::tables::cluster_key;
 /// There is none: `ClusterNotFoundException`.
 pub(crate) async fn get_cluster(ecs: &Ecs, ctx: &Ctx, cluster: Option<&str>) -> Result<Entry<ClusterRecord>> {
     let name = ClusterName::of(ctx, cluster)?;
+    if name.as_str() == FARGATE_CLUSTER && ctx.caller == Caller::Root {
+        return Err(Error::ClusterNotFound);
+    }
     ecs.clusters()
         .get(&cluster_key(&ctx.partition(), &name))
         .await?

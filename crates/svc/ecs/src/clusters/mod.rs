@@ -7,6 +7,7 @@ pub(crate) mod describe;
 pub(crate) mod list;
 mod lookup;
 mod record;
+mod show;
 
 pub(crate) use counts::TaskCounts;
 pub(crate) use lookup::{active_cluster, get_cluster};

@@ -1,6 +1,7 @@
 //! Tags, which every resource carries the same way: one set of rules, one place that reads and writes them.
 
 pub(crate) mod list;
+mod resource;
 mod rules;
 pub(crate) mod tag;
 pub(crate) mod untag;

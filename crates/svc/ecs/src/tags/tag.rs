@@ -2,15 +2,18 @@
 
 use roadstead_api_ecs::{TagResourceRequest, TagResourceResponse};
 use roadstead_base::Ctx;
-use roadstead_protocol::ApiError;
 
 use crate::Ecs;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::tags::{Tags, resource};
 
 pub(crate) async fn tag_resource(
-    _ecs: &Ecs,
-    _ctx: &Ctx,
-    _input: TagResourceRequest,
+    ecs: &Ecs,
+    ctx: &Ctx,
+    input: TagResourceRequest,
 ) -> Result<TagResourceResponse> {
-    Err(Error::Other(ApiError::not_implemented("ecs", "TagResource")))
+    let TagResourceRequest { resource_arn, tags } = input;
+    let more = Tags::of(Some(tags))?;
+    resource::update(ecs, ctx, &resource_arn, |tags| tags.merge(more.clone())).await?;
+    Ok(TagResourceResponse {})
 }

@@ -1,16 +1,25 @@
-//! UntagResource.
+//! UntagResource. Keys that are not there are no error.
 
 use roadstead_api_ecs::{UntagResourceRequest, UntagResourceResponse};
 use roadstead_base::Ctx;
-use roadstead_protocol::ApiError;
 
 use crate::Ecs;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::tags::resource;
 
 pub(crate) async fn untag_resource(
-    _ecs: &Ecs,
-    _ctx: &Ctx,
-    _input: UntagResourceRequest,
+    ecs: &Ecs,
+    ctx: &Ctx,
+    input: UntagResourceRequest,
 ) -> Result<UntagResourceResponse> {
-    Err(Error::Other(ApiError::not_implemented("ecs", "UntagResource")))
+    let UntagResourceRequest {
+        resource_arn,
+        tag_keys,
+    } = input;
+    resource::update(ecs, ctx, &resource_arn, |tags| {
+        tags.remove(&tag_keys);
+        Ok(())
+    })
+    .await?;
+    Ok(UntagResourceResponse {})
 }

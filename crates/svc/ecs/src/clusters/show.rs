@@ -1,0 +1,85 @@
+//! A cluster as the API shows it. What it holds is counted from the records at the time, so that no counter can
+//! go wrong.
+
+use roadstead_api_ecs::{Cluster, ClusterSetting, ClusterSettingName, KeyValuePair};
+use roadstead_base::Ctx;
+
+use crate::clusters::{ClusterRecord, TaskCounts};
+use crate::error::Result;
+use crate::tables::{instances_of, tasks_of};
+use crate::{Ecs, instances, tasks};
+
+/// What is shown only when it is asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Include {
+    pub(crate) settings: bool,
+    pub(crate) statistics: bool,
+    pub(crate) tags: bool,
+}
+
+pub(crate) async fn show(ecs: &Ecs, ctx: &Ctx, record: &ClusterRecord, include: Include) -> Result<Cluster> {
+    let ClusterRecord {
+        name,
+        status,
+        tags,
+        created_at: _,
+    } = record;
+    let partition = ctx.partition();
+    let (tasks, _) = ecs.tasks().all(&tasks_of(&partition, name)).await?;
+    let counts = tasks::counts::count(tasks.iter().map(|entry| &entry.value));
+    let (instances, _) = ecs.instances().all(&instances_of(&partition, name)).await?;
+    let instances = instances::counts::count(instances.iter().map(|entry| &entry.value));
+    Ok(Cluster {
+        active_services_count: Some(0),
+        attachments: None,
+        attachments_status: None,
+        capacity_providers: Some(vec![]),
+        cluster_arn: Some(name.arn(&partition)),
+        cluster_name: Some(name.to_string()),
+        configuration: None,
+        default_capacity_provider_strategy: Some(vec![]),
+        pending_tasks_count: Some(counts.pending()),
+        registered_container_instances_count: Some(instances),
+        running_tasks_count: Some(counts.running()),
+        service_connect_defaults: None,
+        settings: Some(if include.settings {
+            vec![insights()]
+        } else {
+            vec![]
+        }),
+        statistics: Some(if include.statistics {
+            statistics(counts)
+        } else {
+            vec![]
+        }),
+        status: Some(status.as_str().to_owned()),
+        tags: Some(if include.tags { tags.to_api() } else { vec![] }),
+    })
+}
+
+fn insights() -> ClusterSetting {
+    ClusterSetting {
+        name: Some(ClusterSettingName::ContainerInsights),
+        value: Some("disabled".to_owned()),
+    }
+}
+
+/// Counts by launch type. There are no services yet, so none of them is active or draining.
+fn statistics(counts: TaskCounts) -> Vec<KeyValuePair> {
+    [
+        ("runningEC2TasksCount", counts.running_ec2),
+        ("runningFargateTasksCount", counts.running_fargate),
+        ("pendingEC2TasksCount", counts.pending_ec2),
+        ("pendingFargateTasksCount", counts.pending_fargate),
+        ("activeEC2ServiceCount", 0),
+        ("activeFargateServiceCount", 0),
+        ("drainingEC2ServiceCount", 0),
+        ("drainingFargateServiceCount", 0),
+    ]
+    .into_iter()
+    .map(|(name, count)| KeyValuePair {
+        name: Some(name.to_owned()),
+        value: Some(count.to_string()),
+    })
+    .collect()
+}

@@ -1,0 +1,285 @@
+//! The readers' end: the daemon, `logs` commands, log routing. It only looks at files, so it works while the
+//! container runs, after it, and after a restart of the daemon.
+
+use std::collections::VecDeque;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::fs::File;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+
+use super::{LogLine, LogQuery, MAX_RECORD, aged};
+use crate::error::{Error, Result};
+
+/// Time, stream, tag and blanks before the bytes of a record.
+const MAX_PREFIX: usize = 64;
+/// How often a follower looks for news.
+const LOOK: Duration = Duration::from_millis(50);
+/// Files a log can have at most.
+const MAX_FILES: u32 = 100;
+
+/// Reads a container's log record by record.
+pub struct LogReader {
+    log: PathBuf,
+    /// Exists once the container has exited and its log is complete.
+    ended: PathBuf,
+    query: LogQuery,
+    /// For `tail`: collected at first use.
+    queued: Option<VecDeque<LogLine>>,
+    current: Option<Current>,
+    /// The age of the file to open next, the oldest first.
+    next_age: u32,
+}
+
+struct Current {
+    reader: BufReader<File>,
+    inode: u64,
+    /// What has been read of a record whose end is not on file yet.
+    begun: Vec<u8>,
+}
+
+impl LogReader {
+    pub(crate) fn new(log: PathBuf, ended: PathBuf, query: LogQuery) -> Self {
+        let oldest = (0..MAX_FILES)
+            .rev()
+            .find(|age| aged(&log, *age).exists())
+            .unwrap_or(0);
+        Self {
+            log,
+            ended,
+            query,
+            queued: None,
+            current: None,
+            next_age: oldest,
+        }
+    }
+
+    /// The next record; `None` at the end, which a follower reaches when the container has exited. Records
+    /// that were rotated away before they could be read are skipped.
+    pub async fn next(&mut self) -> Result<Option<LogLine>> {
+        if self.query.tail.is_some() && self.queued.is_none() {
+            self.collect_tail().await?;
+        }
+        if let Some(line) = self.queued.as_mut().and_then(VecDeque::pop_front) {
+            return Ok(Some(line));
+        }
+        loop {
+            // Asked before reading: whatever was written before the end is then still found.
+            let ended = !self.query.follow || self.ended.exists() || !self.log.exists();
+            if let Some(line) = self.read_one().await? {
+                return Ok(Some(line));
+            }
+            if ended {
+                return Ok(None);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn collect_tail(&mut self) -> Result<()> {
+        let wanted = self.query.tail.unwrap_or(0);
+        let mut last = VecDeque::new();
+        while let Some(line) = self.read_one().await? {
+            if last.len() == wanted {
+                last.pop_front();
+            }
+            if wanted > 0 {
+                last.push_back(line);
+            }
+        }
+        self.queued = Some(last);
+        Ok(())
+    }
+
+    /// The next record that is on file now.
+    async fn read_one(&mut self) -> Result<Option<LogLine>> {
+        // The current file is known to be no longer written to: when it has been read out, it is done.
+        let mut complete = false;
+        loop {
+            if self.current.is_none() && !self.open_next().await? {
+                return Ok(None);
+            }
+            let Some(current) = &mut self.current else {
+                return Ok(None);
+            };
+            match current
+                .record()
+                .await
+                .map_err(Error::io("could not read the log", &self.log))?
+            {
+                Some(record) => {
+                    let line = LogLine::parse(&record);
+                    if let Some(line) = line.filter(|line| self.query.stream.is_none_or(|s| s == line.stream))
+                    {
+                        return Ok(Some(line));
+                    }
+                }
+                None if complete => {
+                    self.advance();
+                    complete = false;
+                }
+                None if self.rotated() => complete = true,
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Whether the file being read is no longer the one being written.
+    fn rotated(&self) -> bool {
+        let Some(current) = &self.current else {
+            return false;
+        };
+        std::fs::metadata(&self.log).is_ok_and(|now| now.ino() != current.inode)
+    }
+
+    /// Goes on with the file after the current one: found by its inode, since ages change under a reader.
+    fn advance(&mut self) {
+        let Some(current) = self.current.take() else {
+            return;
+        };
+        let age = (1..MAX_FILES).find(|age| {
+            std::fs::metadata(aged(&self.log, *age)).is_ok_and(|meta| meta.ino() == current.inode)
+        });
+        // Rotated away altogether: the oldest that is left comes next.
+        self.next_age = match age {
+            Some(age) => age - 1,
+            None => (0..MAX_FILES)
+                .rev()
+                .find(|age| aged(&self.log, *age).exists())
+                .unwrap_or(0),
+        };
+    }
+
+    async fn open_next(&mut self) -> Result<bool> {
+        let path = aged(&self.log, self.next_age);
+        let file = match File::open(&path).await {
+            Ok(file) => file,
+            Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(err) => return Err(Error::io("could not open", path)(err)),
+        };
+        let inode = file
+            .metadata()
+            .await
+            .map_err(Error::io("could not look at", path))?
+            .ino();
+        self.current = Some(Current {
+            reader: BufReader::new(file),
+            inode,
+            begun: Vec::new(),
+        });
+        Ok(true)
+    }
+}
+
+impl Current {
+    /// A whole record without its line break, or nothing yet.
+    async fn record(&mut self) -> std::io::Result<Option<Vec<u8>>> {
+        let room = (MAX_RECORD + MAX_PREFIX).saturating_sub(self.begun.len()) as u64;
+        (&mut self.reader)
+            .take(room)
+            .read_until(b'\n', &mut self.begun)
+            .await?;
+        if self.begun.last() == Some(&b'\n') {
+            self.begun.pop();
+            return Ok(Some(std::mem::take(&mut self.begun)));
+        }
+        if self.begun.len() >= MAX_RECORD + MAX_PREFIX {
+            // Not a record of ours (a torn write after a crash): start again after it.
+            self.begun.clear();
+        }
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{LogConfig, LogWriter, MIN_LOG_SIZE, Stream};
+    use super::*;
+
+    const TIME: &str = "2026-01-02T03:04:05.678Z";
+
+    fn reader(dir: &tempfile::TempDir, query: LogQuery) -> LogReader {
+        LogReader::new(dir.path().join("log"), dir.path().join("exit.json"), query)
+    }
+
+    async fn all(mut reader: LogReader) -> Vec<String> {
+        let mut lines = Vec::new();
+        while let Some(line) = reader.next().await.expect("read") {
+            lines.push(String::from_utf8_lossy(&line.bytes).into_owned());
+        }
+        lines
+    }
+
+    #[tokio::test]
+    async fn tail_and_stream_choose_records() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut log = LogWriter::open(dir.path().join("log"), LogConfig::default()).expect("opened");
+        for i in 0..10 {
+            log.push(Stream::Stdout, format!("o{i}\n").as_bytes(), TIME)
+                .expect("written");
+            log.push(Stream::Stderr, format!("e{i}\n").as_bytes(), TIME)
+                .expect("written");
+        }
+        let query = |tail, stream| LogQuery {
+            tail,
+            follow: false,
+            stream,
+        };
+        assert_eq!(all(reader(&dir, query(None, None))).await.len(), 20);
+        assert_eq!(all(reader(&dir, query(Some(3), None))).await, ["e8", "o9", "e9"]);
+        assert_eq!(
+            all(reader(&dir, query(Some(2), Some(Stream::Stdout)))).await,
+            ["o8", "o9"]
+        );
+        assert!(all(reader(&dir, query(Some(0), None))).await.is_empty());
+        assert_eq!(
+            all(reader(&dir, query(Some(99), Some(Stream::Stderr))))
+                .await
+                .len(),
+            10
+        );
+    }
+
+    #[tokio::test]
+    async fn a_follower_sees_every_line_across_rotations_and_then_ends() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let config = LogConfig {
+            max_size: MIN_LOG_SIZE,
+            max_files: 3,
+        };
+        let mut log = LogWriter::open(dir.path().join("log"), config).expect("opened");
+        log.push(Stream::Stdout, b"0\n", TIME).expect("written");
+        let mut follower = reader(
+            &dir,
+            LogQuery {
+                follow: true,
+                ..LogQuery::default()
+            },
+        );
+        let mut expected = 0u32;
+        let mut read = async |follower: &mut LogReader| {
+            let line = follower.next().await.expect("read");
+            line.map(|line| {
+                String::from_utf8_lossy(&line.bytes)
+                    .parse::<u32>()
+                    .expect("a number")
+            })
+        };
+        // Stays within what the files can hold behind the writer.
+        for batch in 0..40u32 {
+            for i in 0..500u32 {
+                if batch + i > 0 {
+                    log.push(Stream::Stdout, format!("{}\n", batch * 500 + i).as_bytes(), TIME)
+                        .expect("written");
+                }
+            }
+            while expected < (batch + 1) * 500 {
+                assert_eq!(read(&mut follower).await, Some(expected));
+                expected += 1;
+            }
+        }
+        std::fs::write(dir.path().join("exit.json"), "{}").expect("written");
+        assert_eq!(read(&mut follower).await, None);
+    }
+}

@@ -1,0 +1,513 @@
+//! The daemon's side. Each call looks at the container's directory and asks its shim; nothing is cached, so a
+//! new daemon knows as much as the old one did.
+
+use std::collections::HashSet;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use roadstead_base::{Clock, SystemClock, Timestamp};
+
+use crate::cgroup::Layout;
+use crate::check;
+use crate::control::{Control, Request};
+use crate::error::{Error, Result};
+use crate::files::{Dir, Life, Plan};
+use crate::ids::{ContainerId, GroupName, InstanceId};
+use crate::logs::{LogQuery, LogReader};
+use crate::spawn::ShimExe;
+use crate::spec::{ContainerSpec, Net, Resources, Share};
+use crate::status::{ContainerStatus, Created, Exit, Started, State, Usage};
+
+/// How long a shim may take to set a container up. Its own patience is shorter.
+const CREATE_WITHIN: Duration = Duration::from_secs(90);
+/// How long a program's exec may take. The shim's own patience is shorter.
+const START_WITHIN: Duration = Duration::from_secs(45);
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// Between two looks at a shim that has hung up without a record.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// How a `Runtime` works.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Stands in the name of the control groups.
+    pub instance: InstanceId,
+    /// Kept across restarts: one directory per container. On a file system that overlayfs accepts.
+    pub state_dir: PathBuf,
+    /// The control group that everything is below: `rs-INSTANCE` if in doubt.
+    pub cgroup_parent: String,
+    /// A binary whose `main` begins with `shim_main_if_asked`: usually `/proc/self/exe`.
+    pub shim_exe: PathBuf,
+}
+
+impl Options {
+    /// The usual ones for a daemon that is its own shim.
+    pub fn new(instance: InstanceId, state_dir: impl Into<PathBuf>) -> Self {
+        let cgroup_parent = format!("rs-{instance}");
+        Self {
+            instance,
+            state_dir: state_dir.into(),
+            cgroup_parent,
+            shim_exe: "/proc/self/exe".into(),
+        }
+    }
+}
+
+/// A handle on all containers of one instance. Cheap to clone.
+#[derive(Clone)]
+pub struct Runtime(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) state_dir: PathBuf,
+    pub(crate) cgroups: Layout,
+    pub(crate) base: PathBuf,
+    exe: ShimExe,
+    /// Being created right now, so not strays.
+    pub(crate) creating: Mutex<HashSet<ContainerId>>,
+}
+
+/// Takes the id out of `creating` whatever happens.
+struct Creating<'a>(&'a Inner, ContainerId);
+
+impl Drop for Creating<'_> {
+    fn drop(&mut self) {
+        self.0
+            .creating
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.1);
+    }
+}
+
+impl Runtime {
+    /// Opens the state directory. Containers that a former daemon left are there at once; `reap_strays`
+    /// removes what it left half done.
+    pub async fn open(options: Options) -> Result<Self> {
+        let Options {
+            instance,
+            state_dir,
+            cgroup_parent,
+            shim_exe,
+        } = options;
+        if !cgroup_parent.contains(instance.as_str())
+            || cgroup_parent.split('/').any(|p| matches!(p, "" | "." | ".."))
+        {
+            return Err(Error::Cgroup(format!(
+                "{cgroup_parent:?} is not a group name with {instance} in it"
+            )));
+        }
+        blocking(move || {
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&state_dir)
+                .map_err(Error::io("could not make the state directory", &state_dir))?;
+            let state_dir =
+                std::fs::canonicalize(&state_dir).map_err(Error::io("could not resolve", &state_dir))?;
+            let cgroups = Layout::detect()?;
+            let base = PathBuf::from(cgroup_parent);
+            cgroups.create(&base.join(SHIMS), &Resources::default())?;
+            let exe = ShimExe::open(&shim_exe)?;
+            Ok(Self(Arc::new(Inner {
+                state_dir,
+                cgroups,
+                base,
+                exe,
+                creating: Mutex::default(),
+            })))
+        })
+        .await
+    }
+
+    /// Makes a container: namespaces, mounts, limits. Its process waits; nothing of the image has run.
+    /// When this fails, nothing is left.
+    pub async fn create(&self, spec: ContainerSpec) -> Result<Created> {
+        let id = spec.id.clone();
+        check::spec(&spec)?;
+        let plan = Plan {
+            rlimits: check::rlimits(&spec)?,
+            ipc_of: self.shared(&spec, "ipc", &spec.ipc).await?,
+            pid_of: self.shared(&spec, "pid", &spec.pid).await?,
+            uts_of: self.shared(&spec, "uts", &spec.uts).await?,
+            net_of: match &spec.network {
+                Net::With(other) => Some(self.alive(&spec, "network", other).await?),
+                Net::New | Net::Join(_) | Net::Host => None,
+            },
+            cgroups: self.0.cgroups.clone(),
+            cgroup: self.0.cgroup_of(&id, spec.group.as_ref()),
+            shim_cgroup: self.0.base.join(SHIMS),
+            created_at: SystemClock.now(),
+            spec,
+        };
+        if !self
+            .0
+            .creating
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id.clone())
+        {
+            return Err(Error::Exists(id));
+        }
+        let _creating = Creating(&self.0, id.clone());
+        let inner = Arc::clone(&self.0);
+        let dir = blocking(move || inner.prepare(&plan)).await?;
+        let outcome = match self.0.exe.start(&dir) {
+            Ok(mut control) => match control.reply(CREATE_WITHIN).await {
+                Ok(Some(Ok(pid))) => Ok(Created {
+                    pid: pid.parse().unwrap_or(0),
+                }),
+                Ok(Some(Err(message))) => Err(Error::Create {
+                    id: id.clone(),
+                    message,
+                }),
+                Ok(None) => {
+                    let log = std::fs::read_to_string(dir.shim_log()).unwrap_or_default();
+                    let message = format!(
+                        "the shim ended early: {}",
+                        log.lines().last().unwrap_or("no message")
+                    );
+                    Err(Error::Create {
+                        id: id.clone(),
+                        message,
+                    })
+                }
+                Err(err) => Err(Error::Shim {
+                    id: id.clone(),
+                    problem: format!("did not answer: {err}"),
+                }),
+            },
+            Err(err) => Err(err),
+        };
+        if outcome.is_err() {
+            self.0.remove(&id).await?;
+        }
+        outcome
+    }
+
+    /// Runs the program of a created container. A program that cannot be run is an `Error::Start`, and the
+    /// container has exited then, with code 127 or 126. Asking again for one that runs tells when it began.
+    pub async fn start(&self, id: &ContainerId) -> Result<Started> {
+        let dir = self.0.dir(id)?;
+        let Some(mut control) = self.0.connect(id, &dir).await? else {
+            return Err(self.0.gone(id, &dir));
+        };
+        match self.0.ask(id, &mut control, Request::Start, START_WITHIN).await? {
+            Some(Ok(at)) => {
+                let pid = dir.life()?.map_or(0, |life| life.pid);
+                Ok(Started {
+                    pid,
+                    at: Timestamp(at.parse().unwrap_or(0)),
+                })
+            }
+            Some(Err(message)) => Err(Error::Start {
+                id: id.clone(),
+                message,
+            }),
+            None => Err(self.0.gone(id, &dir)),
+        }
+    }
+
+    /// Sends signal number `signal` to the container's first process.
+    pub async fn signal(&self, id: &ContainerId, signal: i32) -> Result<()> {
+        let dir = self.0.dir(id)?;
+        let Some(mut control) = self.0.connect(id, &dir).await? else {
+            return Err(self.0.gone(id, &dir));
+        };
+        match self
+            .0
+            .ask(id, &mut control, Request::Signal(signal), ANSWER_WITHIN)
+            .await?
+        {
+            Some(Ok(_)) => Ok(()),
+            Some(Err(problem)) => Err(Error::Shim {
+                id: id.clone(),
+                problem: format!("could not send signal {signal}: {problem}"),
+            }),
+            None => Err(self.0.gone(id, &dir)),
+        }
+    }
+
+    /// Kills everything in the container. One that has exited, or is not there, is no error.
+    pub async fn kill(&self, id: &ContainerId) -> Result<()> {
+        let Ok(dir) = self.0.dir(id) else { return Ok(()) };
+        if let Some(mut control) = self.0.connect(id, &dir).await? {
+            self.0.ask(id, &mut control, Request::Kill, ANSWER_WITHIN).await?;
+            return Ok(());
+        }
+        self.0.settle(id, &dir).await.map(drop)
+    }
+
+    /// Waits for the container's end; returns at once when it has ended already, also before this daemon began.
+    pub async fn wait(&self, id: &ContainerId) -> Result<Exit> {
+        let dir = self.0.dir(id)?;
+        loop {
+            if let Some(exit) = dir.exit()? {
+                return Ok(exit);
+            }
+            match self.0.connect(id, &dir).await {
+                Ok(Some(mut control)) => control.closed().await,
+                Ok(None) => return self.0.settle(id, &dir).await,
+                Err(err) => tracing::debug!(container = %id, %err, "could not reach the shim; trying again"),
+            }
+            if dir.exit()?.is_none() {
+                // A shim that holds too many connections hangs up although it lives.
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        }
+    }
+
+    /// Removes the container with everything in it, running or not. One that is not there is no error, nor is
+    /// one that is only half made.
+    pub async fn delete(&self, id: &ContainerId) -> Result<()> {
+        self.0.remove(id).await
+    }
+
+    /// Every container that was made completely.
+    pub async fn list(&self) -> Result<Vec<ContainerStatus>> {
+        let mut all = Vec::new();
+        for id in self.0.ids().await? {
+            if let Some(status) = self.status(&id).await? {
+                all.push(status);
+            }
+        }
+        Ok(all)
+    }
+
+    /// One container; `None` when it is not there or was not made completely.
+    pub async fn status(&self, id: &ContainerId) -> Result<Option<ContainerStatus>> {
+        let Ok(dir) = self.0.dir(id) else { return Ok(None) };
+        let (Some(plan), Some(Life { pid, started_at })) = (dir.plan()?, dir.life()?) else {
+            return Ok(None);
+        };
+        let ended = match dir.exit()? {
+            Some(exit) => Some(exit),
+            None if self.0.connect(id, &dir).await?.is_some() => None,
+            None => Some(self.0.settle(id, &dir).await?),
+        };
+        let state = match (ended, started_at) {
+            (Some(exit), _) => State::Exited(exit),
+            (None, Some(_)) => State::Running,
+            (None, None) => State::Created,
+        };
+        let Plan { spec, created_at, .. } = plan;
+        let ContainerSpec { group, labels, .. } = spec;
+        Ok(Some(ContainerStatus {
+            id: id.clone(),
+            pid,
+            state,
+            created_at,
+            started_at,
+            group,
+            labels,
+        }))
+    }
+
+    /// What the container has printed.
+    pub fn read_log(&self, id: &ContainerId, query: LogQuery) -> Result<LogReader> {
+        let dir = self.0.dir(id)?;
+        Ok(LogReader::new(dir.log(), dir.path().join("exit.json"), query))
+    }
+
+    /// What the container uses now.
+    pub async fn usage(&self, id: &ContainerId) -> Result<Usage> {
+        let plan = self
+            .0
+            .dir(id)?
+            .plan()?
+            .ok_or_else(|| Error::NotFound(id.clone()))?;
+        blocking(move || Ok(plan.cgroups.usage(&plan.cgroup))).await
+    }
+
+    /// Makes a group with these limits, or gives an existing one these limits. `create` puts containers in.
+    pub async fn ensure_group(&self, group: &GroupName, resources: &Resources) -> Result<()> {
+        let invalid = |reason| Error::Group {
+            group: group.clone(),
+            reason,
+        };
+        check::resources(resources).map_err(invalid)?;
+        let (inner, path, resources) = (Arc::clone(&self.0), self.0.group(group), resources.clone());
+        blocking(move || inner.cgroups.create(&path, &resources)).await
+    }
+
+    /// Removes a group; refused while it has containers. One that is not there is no error.
+    pub async fn remove_group(&self, group: &GroupName) -> Result<()> {
+        let (inner, path) = (Arc::clone(&self.0), self.0.group(group));
+        let below = blocking(move || {
+            let below = inner.cgroups.below(&path);
+            if below.is_empty() {
+                inner.cgroups.remove(&path).map(|()| below)
+            } else {
+                Ok(below)
+            }
+        })
+        .await?;
+        match below.first() {
+            None => Ok(()),
+            Some(_) => {
+                let reason = format!("it still has {} containers; delete them first", below.len());
+                Err(Error::Group {
+                    group: group.clone(),
+                    reason,
+                })
+            }
+        }
+    }
+
+    async fn shared(&self, spec: &ContainerSpec, member: &'static str, share: &Share) -> Result<Option<i32>> {
+        match share {
+            Share::New => Ok(None),
+            Share::With(other) => self.alive(spec, member, other).await.map(Some),
+        }
+    }
+
+    /// The first process of `other`, whose namespace is to be shared.
+    async fn alive(&self, spec: &ContainerSpec, member: &'static str, other: &ContainerId) -> Result<i32> {
+        match self.status(other).await? {
+            Some(ContainerStatus {
+                pid,
+                state: State::Created | State::Running,
+                ..
+            }) => Ok(pid),
+            _ => {
+                let reason = format!("container {other}, whose namespace is to be shared, is not running");
+                Err(Error::Invalid {
+                    id: spec.id.clone(),
+                    member,
+                    reason,
+                })
+            }
+        }
+    }
+}
+
+/// The group of the shims themselves; containers and groups have prefixes.
+const SHIMS: &str = "shims";
+
+impl Inner {
+    fn cgroup_of(&self, id: &ContainerId, group: Option<&GroupName>) -> PathBuf {
+        group
+            .map_or_else(|| self.base.clone(), |group| self.group(group))
+            .join(format!("{CONTAINER}{id}"))
+    }
+
+    pub(crate) fn group(&self, group: &GroupName) -> PathBuf {
+        self.base.join(format!("{GROUP}{group}"))
+    }
+
+    /// The directory of a container that exists.
+    fn dir(&self, id: &ContainerId) -> Result<Dir> {
+        let dir = Dir::of(&self.state_dir, id);
+        if dir.path().is_dir() {
+            Ok(dir)
+        } else {
+            Err(Error::NotFound(id.clone()))
+        }
+    }
+
+    async fn connect(&self, id: &ContainerId, dir: &Dir) -> Result<Option<Control>> {
+        let unreachable = |err| Error::Shim {
+            id: id.clone(),
+            problem: format!("cannot be reached: {err}"),
+        };
+        Control::connect(dir).await.map_err(unreachable)
+    }
+
+    async fn ask(
+        &self,
+        id: &ContainerId,
+        control: &mut Control,
+        request: Request,
+        patience: Duration,
+    ) -> Result<Option<Result<String, String>>> {
+        let silent = |err| Error::Shim {
+            id: id.clone(),
+            problem: format!("did not answer: {err}"),
+        };
+        control.ask(request, patience).await.map_err(silent)
+    }
+
+    /// Why there is no shim to talk to.
+    fn gone(&self, id: &ContainerId, dir: &Dir) -> Error {
+        if dir.path().is_dir() {
+            Error::NotRunning(id.clone())
+        } else {
+            Error::NotFound(id.clone())
+        }
+    }
+
+    /// The directory with the plan in it.
+    fn prepare(&self, plan: &Plan) -> Result<Dir> {
+        let id = &plan.spec.id;
+        if let Some(group) = &plan.spec.group
+            && !self.cgroups.exists(&self.group(group))
+        {
+            let reason = format!("{group} does not exist; make it with ensure_group");
+            return Err(Error::Invalid {
+                id: id.clone(),
+                member: "group",
+                reason,
+            });
+        }
+        let dir = Dir::of(&self.state_dir, id);
+        match std::fs::DirBuilder::new().mode(0o700).create(dir.path()) {
+            Err(err) if err.kind() == std::io::ErrorKind::AlreadyExists => {
+                return Err(Error::Exists(id.clone()));
+            }
+            made => made.map_err(Error::io("could not make", dir.path()))?,
+        }
+        dir.write_plan(plan).map(|()| dir)
+    }
+
+    /// For a container whose shim is gone: the record of its end, which is made up if the shim left none.
+    async fn settle(&self, id: &ContainerId, dir: &Dir) -> Result<Exit> {
+        // The shim removes its socket after writing the record.
+        if let Some(exit) = dir.exit()? {
+            return Ok(exit);
+        }
+        if !dir.path().is_dir() {
+            return Err(Error::NotFound(id.clone()));
+        }
+        let (Some(plan), Some(_)) = (dir.plan()?, dir.life()?) else {
+            return Err(Error::NotRunning(id.clone()));
+        };
+        tracing::warn!(container = %id, "its shim is gone without a record; killing what is left");
+        let dir = dir.clone();
+        blocking(move || {
+            plan.cgroups.kill(&plan.cgroup)?;
+            let exit = Exit {
+                code: 128 + libc::SIGKILL,
+                oom_killed: false,
+                finished_at: SystemClock.now(),
+                reason: Some("the container's shim process was killed, and the container with it".into()),
+            };
+            dir.write_exit(&exit)?;
+            dir.sync_exit()?;
+            Ok(exit)
+        })
+        .await
+    }
+}
+
+/// Prefixes that keep the names of containers and groups apart among the control groups.
+pub(crate) const CONTAINER: &str = "c-";
+pub(crate) const GROUP: &str = "g-";
+
+/// Runs file system work where it does not hold up the async threads.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|err| Error::Worker(err.to_string()))?
+}
+
+/// A path that a crash may have left at any stage: gone is fine.
+pub(crate) fn remove_dir(path: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(err) if err.kind() != std::io::ErrorKind::NotFound => {
+            Err(Error::io("could not remove", path)(err))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,120 @@
+//! The mounts that exist before libcontainer begins, in the set-up's own mount namespace.
+
+use std::ffi::CString;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use rustix::mount::{self, MountFlags, MountPropagationFlags, UnmountFlags};
+
+use crate::files::Dir;
+use crate::spec::Root;
+use crate::sys;
+
+const CGROUPS: &str = "/sys/fs/cgroup";
+
+/// A mount namespace that nothing leaks out of, without control groups: libcontainer would migrate its
+/// processes through `cgroup.procs`, under a lock that costs 10 ms, into the group where they are already.
+/// The empty tmpfs looks like a v1 machine without controllers, on which it has nothing to do.
+pub(super) fn unshare() -> Result<(), String> {
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS)
+        .map_err(|err| format!("could not make a mount namespace: {err}"))?;
+    mount::mount_change(
+        "/",
+        MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC,
+    )
+    .map_err(|err| format!("could not separate the mount namespace: {err}"))?;
+    // Not mounted, or several times over: both end here.
+    for _ in 0..4 {
+        if mount::unmount(CGROUPS, UnmountFlags::DETACH).is_err() {
+            break;
+        }
+    }
+    mount::mount("tmpfs", CGROUPS, "tmpfs", MountFlags::empty(), c"mode=755")
+        .map_err(|err| format!("could not cover {CGROUPS}: {err}"))
+}
+
+/// Mounts the root file system where the bundle expects it.
+pub(super) fn mount(root: &Root, dir: &Dir) -> Result<(), String> {
+    make_dir(&dir.root(), 0o755)?;
+    match root {
+        Root::Overlay { lower } => overlay(lower, dir),
+        Root::Empty => mount::mount(
+            "tmpfs",
+            dir.root(),
+            "tmpfs",
+            MountFlags::NOSUID,
+            c"mode=755,size=64k",
+        )
+        .map_err(|err| format!("could not mount an empty root: {err}")),
+    }
+}
+
+fn overlay(lower: &[PathBuf], dir: &Dir) -> Result<(), String> {
+    make_dir(&dir.layers(), 0o700)?;
+    make_dir(&dir.work(), 0o700)?;
+    // The writable layer's own directory is the container's `/`: as the top layer has it.
+    let top = lower.first().ok_or("the root has no layers")?;
+    let mode = fs::metadata(top)
+        .map_err(|err| format!("layer {} of the root is missing: {err}", top.display()))?
+        .permissions()
+        .mode();
+    make_dir(&dir.upper(), mode & 0o7777)?;
+    // Short relative names keep within the page that mount options may take, and free of its separators.
+    let mut names = Vec::with_capacity(lower.len());
+    for (index, layer) in lower.iter().enumerate() {
+        let name = format!("l/{index}");
+        symlink(layer, dir.path().join(&name))
+            .map_err(|err| format!("could not link layer {}: {err}", layer.display()))?;
+        names.push(name);
+    }
+    let options = format!("lowerdir={},upperdir=upper,workdir=work", names.join(":"));
+    // Nobody expects a container's own layer to survive a power failure; syncing it at every end would be
+    // paid by all. Kernels before 5.10 do not know the option.
+    std::env::set_current_dir(dir.path()).map_err(|err| format!("could not enter the directory: {err}"))?;
+    let attempt = |options: &str| {
+        let options = CString::new(options).unwrap_or_default();
+        mount::mount(
+            "overlay",
+            "root",
+            "overlay",
+            MountFlags::empty(),
+            options.as_c_str(),
+        )
+    };
+    let mounted = attempt(&format!("{options},volatile")).or_else(|_| attempt(&options));
+    let _ = std::env::set_current_dir("/");
+    mounted.map_err(|err| {
+        let missing = lower.iter().find(|layer| !layer.is_dir());
+        match missing {
+            Some(layer) => format!("layer {} of the root is missing", layer.display()),
+            None => format!("could not mount the root from {} layers: {err}", lower.len()),
+        }
+    })
+}
+
+fn make_dir(path: &Path, mode: u32) -> Result<(), String> {
+    let made = match fs::create_dir(path) {
+        Err(err) if err.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    };
+    made.and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
+        .map_err(|err| format!("could not make {}: {err}", path.display()))
+}
+
+/// Shared memory belongs to a shared IPC namespace, but is a mount: brings the other container's here.
+pub(super) fn borrow_shm(pid: i32, dir: &Dir) -> Result<(), String> {
+    let theirs = PathBuf::from(format!("/proc/{pid}/root/dev/shm"));
+    make_dir(&dir.shm(), 0o755)?;
+    sys::clone_mount(&theirs, 0)
+        .and_then(|tree| sys::attach_mount(tree, &dir.shm()))
+        .map_err(|err| format!("could not share /dev/shm: {err}"))
+}
+
+/// The working directory is made if the image lacks it, as image builders rely on.
+pub(super) fn make_cwd(inside: &pathrs::Root, cwd: &Path) -> Result<(), String> {
+    inside
+        .mkdir_all(cwd, &fs::Permissions::from_mode(0o755))
+        .map(drop)
+        .map_err(|err| format!("working directory {}: {err}", cwd.display()))
+}

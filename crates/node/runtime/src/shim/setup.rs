@@ -1,0 +1,210 @@
+//! From a plan to a container that waits for its start. The work is done by a forked child, which moves into
+//! the container's control group and into a mount namespace of its own and then lets libcontainer do the
+//! rest: the shim never leaves its place, keeps none of the memory, and the root file system is mounted
+//! nowhere but inside of the container, so that it is gone with it whatever crashes.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
+
+use libcontainer::container::builder::ContainerBuilder;
+use libcontainer::syscall::syscall::SyscallType;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use super::executor::{Exec, Launch};
+use super::pause::Pause;
+use super::{Post, cgroup_view, copy_up, oci, root, user};
+use crate::files::{Dir, Plan};
+use crate::spec::Process;
+use crate::sys::{self, Fork};
+
+/// How long the set-up may take before it is given up. It is milliseconds; this is for a hung file system.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// A report fits into one write, which a pipe keeps together.
+const MAX_REPORT: usize = 4096;
+
+/// A container that waits for its start.
+pub(super) struct Made {
+    pub(super) pid: i32,
+    pub(super) stdout: OwnedFd,
+    pub(super) stderr: OwnedFd,
+    /// Closed by a successful exec; before, it may carry the reason why there was none.
+    pub(super) failure: OwnedFd,
+}
+
+/// The write ends that the container's process gets.
+struct Ends {
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+    failure: OwnedFd,
+}
+
+pub(super) fn make(plan: &Plan, post: &Post) -> Result<Made, String> {
+    plan.cgroups.leave_daemon(&plan.shim_cgroup).map_err(text)?;
+    plan.cgroups
+        .create(&plan.cgroup, &plan.spec.resources)
+        .map_err(text)?;
+    plan.cgroups.restrict_devices(&plan.cgroup).map_err(text)?;
+    let (stdout, stdout_end) = pipe()?;
+    let (stderr, stderr_end) = pipe()?;
+    let (failure, failure_end) = pipe()?;
+    let (report, report_end) = pipe()?;
+    let into = plan.cgroups.fork_into(&plan.cgroup).map_err(text)?;
+    match sys::fork(into.as_ref()).map_err(|err| format!("could not fork: {err}"))? {
+        Fork::Child => {
+            // A copy kept here would outlive the shim and look like it.
+            for fd in [
+                post.listener.as_raw_fd(),
+                post.first.as_raw_fd(),
+                post.signals.as_raw_fd(),
+            ] {
+                let _ = nix::unistd::close(fd);
+            }
+            drop((stdout, stderr, failure, report));
+            let ends = Ends {
+                stdout: stdout_end,
+                stderr: stderr_end,
+                failure: failure_end,
+            };
+            let text = match build(plan, &post.dir, ends) {
+                Ok(pid) => format!("ok {pid}"),
+                Err(message) => format!("err {message}"),
+            };
+            let end = (0..=MAX_REPORT.min(text.len()))
+                .rev()
+                .find(|end| text.is_char_boundary(*end));
+            let _ = File::from(report_end).write_all(&text.as_bytes()[..end.unwrap_or(0)]);
+            sys::exit_now(0)
+        }
+        Fork::Parent(builder) => {
+            drop((stdout_end, stderr_end, failure_end, report_end));
+            let pid = await_report(report, builder, post)?;
+            Ok(Made {
+                pid,
+                stdout,
+                stderr,
+                failure,
+            })
+        }
+    }
+}
+
+fn pipe() -> Result<(OwnedFd, OwnedFd), String> {
+    nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(|err| format!("could not make a pipe: {err}"))
+}
+
+/// The pid of the container's first process, or why there is none.
+fn await_report(report: OwnedFd, builder: i32, post: &Post) -> Result<i32, String> {
+    let mut waits = [
+        PollFd::new(report.as_fd(), PollFlags::POLLIN),
+        PollFd::new(post.signals.as_fd(), PollFlags::POLLIN),
+    ];
+    let patience = PollTimeout::try_from(PATIENCE).unwrap_or(PollTimeout::MAX);
+    let builder = Pid::from_raw(builder);
+    let mut ended = false;
+    // Wakes at most once for each of the few processes that the set-up consists of.
+    loop {
+        let woken = poll(&mut waits, patience);
+        if waits[0].revents().is_some_and(|events| !events.is_empty()) {
+            break;
+        }
+        if ended || woken == Ok(0) {
+            let _ = sys::kill(builder.as_raw(), libc::SIGKILL);
+            let _ = waitpid(builder, None);
+            let what = if ended {
+                "ended without a word"
+            } else {
+                "took too long"
+            };
+            return Err(format!("setting up the container {what}"));
+        }
+        let _ = post.signals.read_signal();
+        // Whatever it had to say is in the pipe now: look once more.
+        ended = matches!(
+            waitpid(builder, Some(WaitPidFlag::WNOHANG)),
+            Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) | Err(_)
+        );
+    }
+    let mut buffer = vec![0; MAX_REPORT];
+    let length = File::from(report).read(&mut buffer).unwrap_or(0);
+    if !ended {
+        let _ = waitpid(builder, None);
+    }
+    let text = String::from_utf8_lossy(&buffer[..length]);
+    match text.split_once(' ') {
+        Some(("ok", pid)) => pid.parse().map_err(|_| format!("no pid: {pid:?}")),
+        Some(("err", message)) => Err(message.to_owned()),
+        _ => Err("setting up the container ended without a word".to_owned()),
+    }
+}
+
+/// In the child: everything from here on happens in the container's group and in a private mount namespace.
+fn build(plan: &Plan, dir: &Dir, ends: Ends) -> Result<i32, String> {
+    let spec = &plan.spec;
+    plan.cgroups.enter(&plan.cgroup).map_err(text)?;
+    let view = match spec.process {
+        Process::Command(_) => cgroup_view::collect(&plan.cgroups.view(&plan.cgroup))?,
+        Process::Pause => Vec::new(),
+    };
+    root::unshare()?;
+    root::mount(&spec.root, dir)?;
+    if let Some(pid) = plan.ipc_of {
+        root::borrow_shm(pid, dir)?;
+    }
+    let inside = pathrs::Root::open(dir.root()).map_err(|err| format!("could not open the root: {err}"))?;
+    copy_up::fill_volumes(&inside, &spec.mounts)?;
+    let failure = ends.failure.as_raw_fd();
+    let builder = ContainerBuilder::new(spec.id.to_string(), SyscallType::default())
+        .with_root_path(dir.libcontainer())
+        .map_err(|err| chain(&err))?;
+    let builder = match &spec.process {
+        Process::Command(command) => {
+            let user = user::resolve(&inside, command.user.as_deref(), &command.groups)?;
+            if let Some(cwd) = &command.cwd {
+                root::make_cwd(&inside, cwd)?;
+            }
+            builder.with_executor(Exec::new(Launch::new(plan, command, user, failure)?))
+        }
+        Process::Pause => builder.with_executor(Pause),
+    };
+    drop(inside);
+    oci::write(plan, dir)?;
+    let nothing = File::open("/dev/null").map_err(|err| format!("could not open /dev/null: {err}"))?;
+    let container = builder
+        .with_stdin(nothing)
+        .with_stdout(ends.stdout)
+        .with_stderr(ends.stderr)
+        .as_init(dir.bundle())
+        .with_systemd(false)
+        .with_detach(true)
+        // Makes the container a child of the shim instead of this process.
+        .as_sibling(true)
+        .build()
+        .map_err(|err| chain(&err))?;
+    let pid = container.pid().ok_or("the container has no process")?.as_raw();
+    cgroup_view::attach(view, pid)?;
+    drop(ends.failure);
+    Ok(pid)
+}
+
+fn text(err: crate::error::Error) -> String {
+    chain(&err)
+}
+
+/// An error and what caused it, without saying the same twice.
+pub(super) fn chain(err: &dyn std::error::Error) -> String {
+    let mut text = err.to_string();
+    let mut next = err.source();
+    while let Some(err) = next {
+        let cause = err.to_string();
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+        next = err.source();
+    }
+    text
+}

@@ -1,0 +1,199 @@
+//! Taking things away: one container, what a crash left, or everything. Every step may find its work done
+//! already, or half done by a daemon that died in the middle.
+//!
+//! Mounts need no clean-up: root file systems are mounted inside of their containers' namespaces only.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::files::{Dir, ShimProcess};
+use crate::ids::{ContainerId, GroupName};
+use crate::runtime::{CONTAINER, GROUP, Inner, Runtime, blocking, remove_dir};
+use crate::sys;
+
+/// Directories on their way out; no container id begins with a dot.
+const DOOMED: &str = ".gone-";
+/// How long a shim that was told to kill its container may take to write the record and end.
+const SHIM_ENDS_WITHIN: Duration = Duration::from_secs(20);
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+impl Runtime {
+    /// Removes what a crash left of this instance: containers that were not made completely, directories that
+    /// were being removed, control groups without a container, groups without containers. Call it when no
+    /// group has been made yet that its first container is still to join.
+    pub async fn reap_strays(&self) -> Result<()> {
+        for id in self.0.ids().await? {
+            if self.0.is_creating(&id) {
+                continue;
+            }
+            let dir = Dir::of(&self.0.state_dir, &id);
+            match (dir.plan(), dir.life()) {
+                (Ok(Some(_)), Ok(Some(_))) => {}
+                (Err(err @ Error::Newer { .. }), _) | (_, Err(err @ Error::Newer { .. })) => {
+                    tracing::warn!(container = %id, %err, "left alone");
+                }
+                _ => {
+                    tracing::info!(container = %id, "half made, removed");
+                    self.0.remove(&id).await?;
+                }
+            }
+        }
+        let inner = Arc::clone(&self.0);
+        blocking(move || {
+            inner.remove_doomed()?;
+            inner.remove_stray_cgroups()
+        })
+        .await
+    }
+
+    /// Removes every container, and every trace of the instance from the machine.
+    pub async fn destroy(&self) -> Result<()> {
+        for id in self.0.ids().await? {
+            self.0.remove(&id).await?;
+        }
+        let inner = Arc::clone(&self.0);
+        blocking(move || {
+            inner.cgroups.remove(&inner.base)?;
+            remove_dir(&inner.state_dir)
+        })
+        .await
+    }
+}
+
+impl Inner {
+    fn is_creating(&self, id: &ContainerId) -> bool {
+        self.creating
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(id)
+    }
+
+    /// Ids of all directories, complete or not.
+    pub(crate) async fn ids(self: &Arc<Self>) -> Result<BTreeSet<ContainerId>> {
+        let inner = Arc::clone(self);
+        blocking(move || {
+            let names = names_in(&inner.state_dir)?;
+            Ok(names.iter().filter_map(|name| name.parse().ok()).collect())
+        })
+        .await
+    }
+
+    /// Kills and removes; see `Runtime::delete`.
+    pub(crate) async fn remove(self: &Arc<Self>, id: &ContainerId) -> Result<()> {
+        let dir = Dir::of(&self.state_dir, id);
+        if dir.path().is_dir() {
+            self.end_shim(id, &dir).await?;
+        }
+        let (inner, id) = (Arc::clone(self), id.clone());
+        blocking(move || {
+            // The plan says where its control group is; without a plan there is none.
+            if let Ok(Some(plan)) = dir.plan() {
+                plan.cgroups.remove(&plan.cgroup)?;
+            }
+            // From here on it is not a container any more, even if this daemon dies now.
+            let doomed = inner.state_dir.join(format!("{DOOMED}{id}"));
+            remove_dir(&doomed)?;
+            match std::fs::rename(dir.path(), &doomed) {
+                Err(err) if err.kind() == std::io::ErrorKind::NotFound => Ok(()),
+                Err(err) => Err(Error::io("could not remove", dir.path())(err)),
+                Ok(()) => remove_dir(&doomed),
+            }
+        })
+        .await
+    }
+
+    /// Has the shim kill its container and waits for it to go; kills it if it does not.
+    async fn end_shim(&self, id: &ContainerId, dir: &Dir) -> Result<()> {
+        if let Ok(Some(mut control)) = Control::connect(dir).await {
+            let _ = control.ask(crate::control::Request::Kill, SHIM_ENDS_WITHIN).await;
+            let _ = tokio::time::timeout(SHIM_ENDS_WITHIN, control.closed()).await;
+        }
+        let Ok(Some(shim)) = dir.shim() else { return Ok(()) };
+        let patience = if dir.exit().is_ok_and(|exit| exit.is_some()) {
+            SHIM_ENDS_WITHIN
+        } else {
+            LOOK_AGAIN
+        };
+        let ended = tokio::time::timeout(patience, async {
+            while lives(shim) {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        });
+        if ended.await.is_err() {
+            tracing::warn!(container = %id, pid = shim.pid, "its shim does not end; killing it");
+            kill(shim);
+        }
+        Ok(())
+    }
+
+    fn remove_doomed(&self) -> Result<()> {
+        for name in names_in(&self.state_dir)?
+            .iter()
+            .filter(|name| name.starts_with(DOOMED))
+        {
+            remove_dir(&self.state_dir.join(name))?;
+        }
+        Ok(())
+    }
+
+    fn remove_stray_cgroups(&self) -> Result<()> {
+        let known = |name: &str| {
+            let id = name
+                .strip_prefix(CONTAINER)
+                .and_then(|id| id.parse::<ContainerId>().ok());
+            id.is_some_and(|id| self.is_creating(&id) || Dir::of(&self.state_dir, &id).path().is_dir())
+        };
+        for name in self.cgroups.below(&self.base) {
+            let path = self.base.join(&name);
+            if let Some(group) = name
+                .strip_prefix(GROUP)
+                .and_then(|name| name.parse::<GroupName>().ok())
+            {
+                let inside = self.cgroups.below(&path);
+                for stray in inside.iter().filter(|name| !known(name)) {
+                    self.cgroups.remove(&path.join(stray))?;
+                }
+                if !inside.iter().any(|name| known(name)) {
+                    tracing::info!(%group, "group without containers, removed");
+                    self.cgroups.remove(&path)?;
+                }
+            } else if name.starts_with(CONTAINER) && !known(&name) {
+                tracing::info!(cgroup = name, "without a container, removed");
+                self.cgroups.remove(&path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn names_in(dir: &Path) -> Result<Vec<String>> {
+    let entries = std::fs::read_dir(dir).map_err(Error::io("could not list", dir))?;
+    Ok(entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect())
+}
+
+/// Whether this very process, not a later one with its pid, is there.
+fn lives(shim: ShimProcess) -> bool {
+    sys::start_time(shim.pid) == Some(shim.start)
+}
+
+fn kill(shim: ShimProcess) {
+    let Some(pid) = Pid::from_raw(shim.pid) else {
+        return;
+    };
+    let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else {
+        return;
+    };
+    // Asked after opening: the handle cannot come to mean another process any more.
+    if lives(shim) {
+        let _ = pidfd_send_signal(handle, Signal::KILL);
+    }
+}

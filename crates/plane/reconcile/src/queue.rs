@@ -124,9 +124,7 @@ impl<K: Clone + Eq + Hash> Queue<K> {
 
     /// What came of a key that was taken: an action, or a failure. Returns how long it waits now, if it does.
     pub(crate) fn done(&mut self, key: K, outcome: Option<Action>, now: Instant) -> Option<Duration> {
-        let Some(known) = self.keys.get_mut(&key) else {
-            return None;
-        };
+        let known = self.keys.get_mut(&key)?;
         let told = matches!(known.place, Place::Running { told: true });
         let failures = known.failures.saturating_add(1);
         self.running -= 1;

@@ -1,0 +1,114 @@
+use super::*;
+
+fn container(name: &str) -> acs::Container {
+    acs::Container { name: name.into(), image: "busybox".into(), essential: true, ..acs::Container::default() }
+}
+
+fn task(containers: Vec<acs::Container>) -> acs::Task {
+    acs::Task {
+        arn: "arn:aws:ecs:us-east-1:000000000000:task/default/0123456789abcdef0123456789abcdef".into(),
+        network_mode: "none".into(),
+        overrides: "{}".into(),
+        containers,
+        ..acs::Task::default()
+    }
+}
+
+fn refused(task: &acs::Task) -> String {
+    decode(task).expect_err("is refused").to_string()
+}
+
+#[test]
+fn overrides_come_last() {
+    for overrides in [
+        r#"{"command":["b"],"environment":{"A":"2"}}"#,
+        r#"{"command":["b"],"environment":[{"name":"A","value":"2"}]}"#,
+    ] {
+        let mut web = container("web");
+        web.command = Some(vec!["a".into()]);
+        web.environment = [("A".to_owned(), "1".to_owned()), ("B".to_owned(), "1".to_owned())].into();
+        web.overrides = overrides.into();
+        let read = decode(&task(vec![web])).expect("reads");
+        assert_eq!(read.containers[0].command, Some(vec!["b".to_owned()]));
+        assert_eq!(read.containers[0].environment["A"], "2");
+        assert_eq!(read.containers[0].environment["B"], "1");
+    }
+}
+
+#[test]
+fn ids_are_derived_from_the_task() {
+    let read = decode(&task(vec![container("web")])).expect("reads");
+    let again = decode(&task(vec![container("web")])).expect("reads");
+    assert_eq!(read, again);
+    assert_eq!(read.id, "0123456789abcdef0123456789abcdef");
+    assert!(read.containers[0].runtime_id.starts_with("0123456789abcdef0123456789abcdef-"));
+}
+
+#[test]
+fn what_cannot_be_done_is_refused_by_name() {
+    let change = |edit: fn(&mut acs::Task)| {
+        let mut task = task(vec![container("web"), container("db")]);
+        edit(&mut task);
+        refused(&task)
+    };
+    for (why, wanted) in [
+        (change(|t| t.arn = "arn:aws:ecs:r:0:task/x/..".into()), "ARN"),
+        (change(|t| t.arn = "arn:aws:ecs:r:0:task/x/.y".into()), "ARN"),
+        (change(|t| t.overrides = "not json".into()), "overrides"),
+        (change(|t| t.containers.clear()), "containers"),
+        (change(|t| t.containers[1].name = "web".into()), "two containers"),
+        (change(|t| t.containers.iter_mut().for_each(|c| c.essential = false)), "essential"),
+        (change(|t| t.containers[0].overrides = "not json".into()), "overrides"),
+        (change(|t| t.containers[0].overrides = r#"{"image":"x"}"#.into()), "image"),
+        (change(|t| t.containers[0].docker_config.host_config = r#"{"Privileged":true}"#.into()), "Privileged"),
+        (change(|t| t.containers[0].docker_config.config = r#"{"Healthcheck":{}}"#.into()), "Healthcheck"),
+        (change(|t| t.containers[0].health_check_type = "docker".into()), "health"),
+        (change(|t| t.containers[0].links.push("db".into())), "links"),
+        (change(|t| t.containers[0].stop_timeout = Some(-1)), "stopTimeout"),
+        (change(|t| t.memory = -1), "memory"),
+        (change(|t| t.network_mode = "overlay".into()), "overlay"),
+        (change(|t| t.network_mode = "awsvpc".into()), "network interface"),
+        (change(|t| t.launch_type = "MOON".into()), "MOON"),
+        (change(|t| t.pid_mode = "container".into()), "pidMode"),
+    ] {
+        assert!(why.contains(wanted), "{why:?} does not say {wanted:?}");
+    }
+}
+
+#[test]
+fn dependencies_must_lead_somewhere() {
+    let on = |name: &str, condition: &str| acs::DependsOn { container_name: name.into(), condition: condition.into() };
+    for (dependencies, wanted) in [
+        (vec![on("gone", "START")], "not there"),
+        (vec![on("db", "HEALTHY")], "HEALTHY"),
+        (vec![on("web", "START")], "circle"),
+    ] {
+        let mut web = container("web");
+        web.depends_on = dependencies;
+        let why = refused(&task(vec![web, container("db")]));
+        assert!(why.contains(wanted), "{why}");
+    }
+}
+
+#[test]
+fn volumes_are_found_and_plain() {
+    let mut web = container("web");
+    web.mount_points = vec![acs::MountPoint { source_volume: "data".into(), container_path: "/d".into(), read_only: true }];
+    let mut with = task(vec![web.clone()]);
+    assert!(refused(&with).contains("data"));
+    let volume = |kind: &str, path: &str| acs::Volume {
+        name: "data".into(),
+        kind: kind.into(),
+        host: acs::HostVolume { source_path: path.into() },
+    };
+    for (volume, good) in [
+        (volume("host", ""), true),
+        (volume("host", "/srv/data"), true),
+        (volume("host", "srv"), false),
+        (volume("host", "/srv/../etc"), false),
+        (volume("efs", ""), false),
+    ] {
+        with.volumes = vec![volume];
+        assert_eq!(decode(&with).is_ok(), good, "{with:?}");
+    }
+}

@@ -1,0 +1,147 @@
+//! The two Docker structures inside a payload. The vendor's agent hands them to the Docker Engine; here every
+//! member is named, so that one that has no effect is refused instead of forgotten.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// A container's `Config`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
+pub struct Config {
+    pub user: String,
+    pub working_dir: String,
+    pub hostname: String,
+    pub labels: Option<BTreeMap<String, String>>,
+    /// A name or number.
+    pub stop_signal: String,
+    /// Kept open for interactive programs; only `false` can be done.
+    pub open_stdin: bool,
+    pub tty: bool,
+}
+
+/// A container's `HostConfig`. Sizes are bytes.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
+pub struct HostConfig {
+    pub network_mode: String,
+    pub memory_reservation: i64,
+    pub cap_add: Option<Vec<String>>,
+    pub cap_drop: Option<Vec<String>>,
+    pub ulimits: Option<Vec<Ulimit>>,
+    pub readonly_rootfs: bool,
+    pub sysctls: Option<BTreeMap<String, String>>,
+    pub dns: Option<Vec<String>>,
+    pub dns_search: Option<Vec<String>>,
+    pub dns_options: Option<Vec<String>>,
+    /// `name:address`.
+    pub extra_hosts: Option<Vec<String>>,
+    /// Target to mount options.
+    pub tmpfs: Option<BTreeMap<String, String>>,
+    pub shm_size: i64,
+    /// Memory and swap together; -1 is no limit.
+    pub memory_swap: i64,
+    pub pids_limit: Option<i64>,
+    pub init: Option<bool>,
+    pub privileged: bool,
+    pub log_config: Option<LogConfig>,
+}
+
+impl HostConfig {
+    /// 0 is unset.
+    pub fn memory_reservation_mib(&self) -> u64 {
+        u64::try_from(self.memory_reservation).unwrap_or(0) >> 20
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
+pub struct Ulimit {
+    pub name: String,
+    pub soft: i64,
+    pub hard: i64,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
+pub struct LogConfig {
+    #[serde(rename = "Type")]
+    pub kind: String,
+    pub config: Option<BTreeMap<String, String>>,
+}
+
+/// Reads one of the two from its string; an empty string is an empty structure.
+pub fn read<T: DeserializeOwned + Default>(text: &str) -> Result<T, serde_json::Error> {
+    if text.trim().is_empty() { Ok(T::default()) } else { serde_json::from_str(text) }
+}
+
+impl Config {
+    /// What cannot be done here, by its member's name.
+    pub fn refused(&self) -> Option<String> {
+        if self.tty {
+            return Some("Tty (pseudoTerminal) is not supported by Roadstead yet".to_owned());
+        }
+        self.open_stdin.then(|| "OpenStdin (interactive) is not supported by Roadstead yet".to_owned())
+    }
+}
+
+impl HostConfig {
+    /// What cannot be done here, by its member's name.
+    pub fn refused(&self) -> Option<String> {
+        let unsupported = |name: &str| Some(format!("{name} is not supported by Roadstead yet"));
+        if self.privileged {
+            return unsupported("Privileged");
+        }
+        if self.init == Some(true) {
+            return unsupported("Init (initProcessEnabled)");
+        }
+        if self.shm_size != 0 {
+            return unsupported("ShmSize (sharedMemorySize)");
+        }
+        if self.dns_options.as_ref().is_some_and(|options| !options.is_empty()) {
+            return unsupported("DnsOptions");
+        }
+        match &self.log_config {
+            Some(log) if !matches!(log.kind.as_str(), "" | "json-file") => {
+                unsupported(&format!("LogConfig: the log driver {:?}", log.kind))
+            }
+            Some(log) => log
+                .config
+                .iter()
+                .flatten()
+                .find(|(name, _)| !matches!(name.as_str(), "max-size" | "max-file"))
+                .and_then(|(name, _)| unsupported(&format!("LogConfig: the option {name:?}"))),
+            None => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_without_effect_are_refused_by_name() {
+        for (text, wanted) in [
+            (r#"{"Privileged":true}"#, "Privileged"),
+            (r#"{"Init":true}"#, "initProcessEnabled"),
+            (r#"{"LogConfig":{"Type":"awslogs"}}"#, "awslogs"),
+            (r#"{"LogConfig":{"Type":"json-file","Config":{"labels":"x"}}}"#, "labels"),
+        ] {
+            let host: HostConfig = read(text).expect("reads");
+            assert!(host.refused().is_some_and(|why| why.contains(wanted)), "{text}");
+        }
+        let unknown = read::<HostConfig>(r#"{"Binds":["/:/x"]}"#).expect_err("is refused");
+        assert!(unknown.to_string().contains("Binds"), "{unknown}");
+    }
+
+    #[test]
+    fn what_the_vendor_is_sent_is_read() {
+        let host: HostConfig =
+            read(r#"{"NetworkMode": "", "CapAdd": [], "CapDrop": ["NET_RAW"], "MemoryReservation": 67108864}"#)
+                .expect("reads");
+        assert_eq!((host.refused(), host.memory_reservation_mib()), (None, 64));
+        assert_eq!(read::<Config>("").expect("reads"), Config::default());
+    }
+}

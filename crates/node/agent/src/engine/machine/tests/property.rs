@@ -1,0 +1,248 @@
+//! A world that answers effects in any order, late, or with failures, and can lose the agent at any time. Over
+//! it, what must hold for every task: it converges, nothing starts before the network is complete, and nothing
+//! is stopped before those that depend on it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::engine::recover::{Found, found};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Created,
+    Running,
+    Ended,
+}
+
+struct World {
+    machine: Machine,
+    now: i64,
+    pending: Vec<Effect>,
+    containers: BTreeMap<String, Phase>,
+    network_up: bool,
+    stubborn: BTreeSet<String>,
+}
+
+impl World {
+    fn new(machine: Machine) -> Self {
+        Self {
+            machine,
+            now: 0,
+            pending: Vec::new(),
+            containers: BTreeMap::new(),
+            network_up: false,
+            stubborn: BTreeSet::new(),
+        }
+    }
+
+    fn feed(&mut self, event: E) {
+        self.now += 1;
+        let effects = self.machine.step(event, at(self.now));
+        for effect in effects {
+            self.take(effect);
+        }
+    }
+
+    fn take(&mut self, effect: Effect) {
+        match &effect {
+            Effect::CancelPull { container } => {
+                self.pending.retain(|e| !matches!(e, Effect::Pull { container: c } if c == container));
+            }
+            Effect::CancelNetwork | Effect::Release => {}
+            Effect::Start { container } => {
+                assert!(self.network_up, "{container} starts before the network is complete");
+                let spec = self.machine.task.container(container).expect("is there").clone();
+                for on in &spec.depends_on {
+                    let state = &self.machine.state.containers[&on.container];
+                    assert!(state.started_at.is_some(), "{container} starts before {}", on.container);
+                    if on.condition == Condition::Success {
+                        assert_eq!(state.exit_code, Some(0));
+                    }
+                }
+                self.pending.push(effect);
+            }
+            Effect::Signal { container, signal } => {
+                for other in &self.machine.task.containers {
+                    if other.depends_on.iter().any(|on| &on.container == container) {
+                        let phase = self.containers.get(&other.name);
+                        assert!(
+                            !matches!(phase, Some(Phase::Running)),
+                            "{container} is stopped before {}",
+                            other.name
+                        );
+                    }
+                }
+                let ends = *signal == Signal::Kill || !self.stubborn.contains(container);
+                if ends {
+                    self.pending.push(effect);
+                }
+            }
+            Effect::NetworkDown => {
+                assert!(self.containers.is_empty(), "the network goes before its containers");
+                self.pending.push(effect);
+            }
+            _ => {
+                assert!(!self.pending.contains(&effect) || effect == Effect::Admit, "{effect:?} twice");
+                self.pending.push(effect);
+            }
+        }
+    }
+
+    fn end(&mut self, container: &str, code: i32) {
+        if let Some(phase @ Phase::Running) = self.containers.get_mut(container) {
+            *phase = Phase::Ended;
+            self.now += 1;
+            let exit = Exit { code, at: at(self.now), ..Exit::default() };
+            self.feed(E::Exited { container: container.to_owned(), exit });
+        }
+    }
+
+    fn answer(&mut self, index: usize, fails: bool, code: u8) {
+        let effect = self.pending.remove(index);
+        let error = "it failed".to_owned();
+        match effect {
+            Effect::Admit => self.feed(E::Admitted),
+            Effect::Pull { container } if fails => self.feed(E::PullFailed { container, error }),
+            Effect::Pull { container } => self.feed(E::Pulled { container, image: ImageFacts::default() }),
+            Effect::NetworkUp if fails => self.feed(E::NetworkFailed { error }),
+            Effect::NetworkUp => {
+                self.network_up = true;
+                self.feed(up());
+            }
+            Effect::NetworkDown => {
+                self.network_up = false;
+                self.feed(E::NetworkDown);
+            }
+            Effect::Create { container } if fails => self.feed(E::CreateFailed { container, error }),
+            Effect::Create { container } => {
+                self.containers.insert(container.clone(), Phase::Created);
+                self.feed(E::Created { container, at: at(self.now) });
+            }
+            Effect::Start { container } if fails => self.feed(E::StartFailed { container, error }),
+            Effect::Start { container } => {
+                self.containers.insert(container.clone(), Phase::Running);
+                let started = E::Started { container: container.clone(), at: at(self.now) };
+                self.feed(started);
+                if code % 3 == 0 {
+                    self.end(&container, i32::from(code % 2));
+                }
+            }
+            Effect::Signal { container, signal } => {
+                self.end(&container, if signal == Signal::Kill { 137 } else { 143 });
+            }
+            Effect::Delete { container } => {
+                self.containers.remove(&container);
+                self.feed(E::Deleted { container });
+            }
+            Effect::Finish => self.feed(E::Finished),
+            Effect::CancelPull { .. } | Effect::CancelNetwork | Effect::Release => {}
+        }
+    }
+
+    /// The agent dies and another one comes, which finds what is there.
+    fn restart(&mut self) {
+        self.pending.clear();
+        let text = serde_json::to_string(&self.machine.state).expect("writes");
+        let told = self.machine.state.next_change;
+        self.machine = Machine::restore(self.machine.task.clone(), serde_json::from_str(&text).expect("reads"));
+        let up = matches!(self.machine.state.network, Network::Up(_));
+        self.network_up &= up;
+        let now = at(self.now);
+        let find = |name: &str| {
+            self.containers.get(name).map(|phase| match phase {
+                Phase::Created => Found::Created,
+                Phase::Running => Found::Running(now),
+                Phase::Ended => Found::Exited(Some(now), Exit { code: 1, at: now, ..Exit::default() }),
+            })
+        };
+        for event in found(&self.machine, &find, now) {
+            self.feed(event);
+        }
+        self.feed(E::Tick);
+        assert!(self.machine.state.next_change - told <= 1 + self.machine.task.containers.len() as u64);
+    }
+}
+
+prop_compose! {
+    fn tasks()(rows in prop::collection::vec((any::<bool>(), any::<u8>(), 0..3usize, any::<bool>()), 1..5)) -> Machine {
+        let mut containers = Vec::new();
+        for (index, (essential, on, condition, timeout)) in rows.into_iter().enumerate() {
+            // Only on earlier ones: circles are refused before.
+            let on: Vec<(String, Condition)> = (0..index)
+                .filter(|earlier| on & (1 << earlier) != 0)
+                .map(|earlier| {
+                    (format!("c{earlier}"), [Condition::Start, Condition::Complete, Condition::Success][condition])
+                })
+                .collect();
+            let on: Vec<(&str, Condition)> = on.iter().map(|(name, c)| (name.as_str(), *c)).collect();
+            let mut made = container(&format!("c{index}"), essential || index == 0, &on);
+            made.start_timeout_ms = timeout.then_some(5_000);
+            containers.push(made);
+        }
+        machine(containers)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_task_converges_safely(
+        machine in tasks(),
+        moves in prop::collection::vec((0..100u8, any::<u16>(), any::<u8>()), 0..120),
+        stubborn in any::<u8>(),
+    ) {
+        let mut world = World::new(machine);
+        world.stubborn = (0..8).filter(|bit| stubborn & (1 << bit) != 0).map(|bit| format!("c{bit}")).collect();
+        world.feed(E::Tick);
+        for (kind, which, code) in moves {
+            let which = usize::from(which);
+            match kind {
+                0..70 if !world.pending.is_empty() => {
+                    let index = which % world.pending.len();
+                    world.answer(index, kind < 4, code);
+                }
+                70..80 => {
+                    let running: Vec<String> = world.containers.keys().cloned().collect();
+                    if !running.is_empty() {
+                        let name = running[which % running.len()].clone();
+                        world.end(&name, i32::from(code));
+                    }
+                }
+                80..83 => world.feed(E::StopWanted { reason: None }),
+                83..85 => world.feed(E::PauseEnded),
+                85..90 => world.restart(),
+                _ => {
+                    world.now += 2_000;
+                    world.feed(E::Tick);
+                }
+            }
+        }
+        // From here on all goes well: the task must run, or end.
+        world.feed(E::StopWanted { reason: None });
+        for round in 0..400 {
+            if world.machine.state.finished_at.is_some() {
+                break;
+            }
+            prop_assert!(round < 399, "it does not end: {:?} {:?}", world.machine.state, world.pending);
+            if world.pending.is_empty() {
+                world.now += 31_000;
+                world.feed(E::Tick);
+            } else {
+                world.answer(0, false, 1);
+            }
+        }
+        prop_assert!(world.containers.is_empty() && !world.network_up);
+        prop_assert_eq!(world.machine.status(), Status::Stopped);
+        let told: Vec<&Change> = world.machine.state.outbox.iter().collect();
+        prop_assert_eq!(told.last().map(|change| change.status), Some(Status::Stopped));
+        prop_assert_eq!(told.iter().filter(|change| change.status == Status::Stopped).count(), 1);
+        for container in &world.machine.task.containers {
+            let ends = told.iter().flat_map(|change| &change.containers)
+                .filter(|change| change.name == container.name && change.status == Status::Stopped).count();
+            prop_assert_eq!(ends, 1, "the end of {} is told once", &container.name);
+        }
+    }
+}

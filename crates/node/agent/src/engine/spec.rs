@@ -1,0 +1,191 @@
+//! What a task is to be, checked once when its payload arrives, so that nothing later has to wonder what a
+//! string in it might have meant.
+
+use std::collections::BTreeMap;
+
+use roadstead_acs::{ElasticNetworkInterface, MountPoint, PortMapping, VolumeFrom};
+use roadstead_base::derived_hex;
+
+use super::docker::{Config, HostConfig};
+
+/// Default time between the stop signal and SIGKILL, in milliseconds.
+pub const STOP_TIMEOUT_MS: i64 = 30_000;
+
+/// One task of this node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Task {
+    /// The whole ARN: the task's name towards the control plane.
+    pub arn: String,
+    /// What follows the last slash of the ARN: the task's name on this machine.
+    pub id: String,
+    pub cluster_arn: String,
+    pub family: String,
+    pub revision: String,
+    pub launch_type: LaunchType,
+    pub network: NetworkMode,
+    /// CPU units, 1024 to the vCPU; 0 is no limit for the task as a whole.
+    pub cpu: u64,
+    /// MiB; 0 is no limit for the task as a whole.
+    pub memory: u64,
+    /// In the order of the task definition.
+    pub containers: Vec<Container>,
+    pub volumes: Vec<Volume>,
+    pub interfaces: Vec<ElasticNetworkInterface>,
+    /// `task`, `host` or empty.
+    pub pid_mode: String,
+    /// `task`, `host`, `none` or empty.
+    pub ipc_mode: String,
+    pub group: String,
+    pub service_name: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LaunchType {
+    Ec2,
+    Fargate,
+    External,
+}
+
+impl LaunchType {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ec2 => "EC2",
+            Self::Fargate => "FARGATE",
+            Self::External => "EXTERNAL",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetworkMode {
+    Awsvpc,
+    Bridge,
+    Host,
+    None,
+}
+
+impl NetworkMode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Awsvpc => "awsvpc",
+            Self::Bridge => "bridge",
+            Self::Host => "host",
+            Self::None => "none",
+        }
+    }
+}
+
+/// One container of a task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Container {
+    pub name: String,
+    pub arn: String,
+    /// Derived from the task: a second try makes no second container.
+    pub runtime_id: String,
+    /// The id in the metadata address, derived as well.
+    pub metadata_id: String,
+    pub image: String,
+    /// CPU units; 0 is unset.
+    pub cpu: u64,
+    /// MiB, hard limit; 0 is unset.
+    pub memory: u64,
+    pub essential: bool,
+    pub entry_point: Option<Vec<String>>,
+    pub command: Option<Vec<String>>,
+    pub environment: BTreeMap<String, String>,
+    pub ports: Vec<PortMapping>,
+    pub mounts: Vec<MountPoint>,
+    pub volumes_from: Vec<VolumeFrom>,
+    /// What must have happened to other containers before this one is created.
+    pub depends_on: Vec<Dependency>,
+    /// Milliseconds that others wait for this one to reach what they depend on.
+    pub start_timeout_ms: Option<i64>,
+    /// Milliseconds between the stop signal and SIGKILL.
+    pub stop_timeout_ms: i64,
+    pub config: Config,
+    pub host: HostConfig,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dependency {
+    pub container: String,
+    pub condition: Condition,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// It has been started.
+    Start,
+    /// It has run and ended.
+    Complete,
+    /// It has run and ended with exit code 0.
+    Success,
+}
+
+impl Condition {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "START",
+            Self::Complete => "COMPLETE",
+            Self::Success => "SUCCESS",
+        }
+    }
+}
+
+/// Where a mount point's files are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    pub name: String,
+    /// A path of the host, or `None` for an empty directory that lives as long as the task.
+    pub source: Option<String>,
+}
+
+impl Task {
+    pub fn container(&self, name: &str) -> Option<&Container> {
+        self.containers.iter().find(|container| container.name == name)
+    }
+
+    /// The pause container's name towards the runtime.
+    pub fn pause_id(&self) -> String {
+        format!("{}-pause", self.id)
+    }
+
+    /// What the task takes of the node: the task's own size, else the sum over its containers.
+    pub fn needs(&self) -> super::ledger::Needs {
+        let sum = |of: fn(&Container) -> u64| self.containers.iter().map(of).sum::<u64>();
+        let memory = |container: &Container| match container.host.memory_reservation_mib() {
+            0 => container.memory,
+            reserved => reserved,
+        };
+        let ports = match self.network {
+            NetworkMode::Host | NetworkMode::Bridge => self
+                .containers
+                .iter()
+                .flat_map(|container| &container.ports)
+                .filter_map(|port| {
+                    let host = match (self.network, port.host_port) {
+                        (NetworkMode::Host, 0) => port.container_port,
+                        (_, host) => host,
+                    };
+                    (host != 0).then(|| (host, port.protocol.eq_ignore_ascii_case("udp")))
+                })
+                .collect(),
+            NetworkMode::Awsvpc | NetworkMode::None => Vec::new(),
+        };
+        super::ledger::Needs {
+            cpu: if self.cpu == 0 { sum(|container| container.cpu) } else { self.cpu },
+            memory: if self.memory == 0 { sum(memory) } else { self.memory },
+            ports,
+        }
+    }
+}
+
+/// The runtime's name of a container: the task's id and ten digits, as the service shows it for Fargate.
+pub fn runtime_id(task_arn: &str, task_id: &str, container: &str) -> String {
+    format!("{task_id}-{}", derived_hex(task_arn, &format!("container/{container}"), 10))
+}
+
+/// The id in the metadata address of a container.
+pub fn metadata_id(task_arn: &str, container: &str) -> String {
+    derived_hex(task_arn, &format!("metadata/{container}"), 32)
+}

@@ -1,6 +1,8 @@
 //! What every suite over both backends needs: a store of either kind, its clock, and short ways to speak to it.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod harbour;
+
 use std::sync::Arc;
 use std::time::Duration;
 

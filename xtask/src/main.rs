@@ -2,6 +2,7 @@
 
 mod coverage;
 mod models;
+mod perf;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ enum Chore {
     Tidy,
     /// Render docs/coverage/*.md and check that no member is without a verdict.
     Coverage(coverage::Options),
+    /// Measure, against a reference in the same run.
+    Perf(perf::Options),
 }
 
 fn main() -> std::process::ExitCode {
@@ -42,6 +45,7 @@ fn run() -> Result<()> {
         Chore::Models(options) => models::run(&root, &options),
         Chore::Tidy => tidy::run(&root),
         Chore::Coverage(options) => coverage::run(&root, &options),
+        Chore::Perf(options) => perf::run(&root, &options),
     }
 }
 

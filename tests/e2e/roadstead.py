@@ -1,0 +1,267 @@
+"""A running Roadstead, its clients, and a look at what it leaves on the machine."""
+
+import glob
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import boto3
+import botocore.config
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = pathlib.Path(os.environ.get("ROADSTEAD_BIN", ROOT / "target/debug/roadstead"))
+AWS = ROOT / "target/venv/bin/aws"
+PATIENCE = 60
+
+
+def host_has_no_uplink():
+    routes = subprocess.run(["ip", "-o", "route", "show", "table", "all"], capture_output=True, text=True).stdout
+    return not any(line.startswith("default") for line in routes.splitlines())
+
+
+def eventually(condition, what, patience=PATIENCE):
+    """Waits for what must come; the patience only bounds a failure."""
+    deadline = time.monotonic() + patience
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {patience} s; last seen: {value!r}")
+        time.sleep(0.05)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Roadstead:
+    def __init__(self, folder, clusters=("default",), options=(), account="000000000000", region="us-east-1"):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.data = self.folder / "data"
+        self.clusters = list(clusters)
+        self.options = list(options)
+        self.account, self.region = account, region
+        self.listen = f"127.0.0.1:{free_port()}"
+        self.process = None
+        self.instance = None
+        self._clients = {}
+
+    def __enter__(self):
+        self.up()
+        return self
+
+    def __exit__(self, *_):
+        self.down()
+
+    @property
+    def url(self):
+        return f"http://{self.listen}"
+
+    @property
+    def env(self):
+        env = dict(os.environ)
+        env.update(
+            AWS_ENDPOINT_URL=self.url, AWS_DEFAULT_REGION=self.region, AWS_REGION=self.region,
+            AWS_ACCESS_KEY_ID=self.account, AWS_SECRET_ACCESS_KEY="any", AWS_MAX_ATTEMPTS="1",
+        )
+        return env
+
+    # --- the daemon ---
+
+    def up(self):
+        clusters = [word for name in self.clusters for word in ("--cluster", name)]
+        log = open(self.folder / "up.log", "a")
+        command = [BINARY, "up", "--listen", self.listen, "--data", self.data, *clusters, *self.options]
+        self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        eventually(self._ready, f"roadstead up: {self.log()[-2000:]}")
+        self.instance = (self.data / "instance").read_text().strip()
+
+    def _ready(self):
+        assert self.process.poll() is None, f"roadstead ended with {self.process.returncode}:\n{self.log()[-4000:]}"
+        try:
+            with urllib.request.urlopen(self.url + "/_roadstead/health", timeout=5) as answer:
+                return json.load(answer)["status"] == "running"
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    def log(self):
+        path = self.folder / "up.log"
+        return path.read_text() if path.exists() else ""
+
+    def kill(self):
+        """kill -9, as a crash."""
+        self.process.kill()
+        self.process.wait()
+
+    def interrupt(self):
+        """Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=PATIENCE)
+
+    def down(self, purge=True):
+        if self.instance is None:
+            if self.process and self.process.poll() is None:
+                self.kill()
+            return
+        extra = ["--purge"] if purge else []
+        done = subprocess.run([BINARY, "down", "--data", self.data, *extra], capture_output=True, text=True, timeout=120)
+        if self.process.poll() is None:
+            self.process.wait(timeout=PATIENCE)
+        assert done.returncode == 0, done.stdout + done.stderr + self.log()[-4000:]
+        instance, self.instance = self.instance, None
+        assert leftovers(instance) == {}
+
+    def command(self, *words, check=True):
+        command = [BINARY, words[0], *words[1:]]
+        command += ["--data", self.data]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        if check:
+            assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+        return done
+
+    # --- the clients ---
+
+    def aws(self, *words, cwd=None, check=True):
+        """The aws CLI as installed; its JSON (or text) output."""
+        done = subprocess.run([AWS, *words], env=self.env, capture_output=True, text=True, timeout=180, cwd=cwd)
+        if check:
+            assert done.returncode == 0, f"aws {' '.join(words)}: {done.stderr}"
+        try:
+            return json.loads(done.stdout) if done.returncode == 0 else done
+        except json.JSONDecodeError:
+            return done.stdout.strip()
+
+    def client(self, service, account=None, region=None, **config):
+        key = (service, account, region, tuple(sorted(config.items())))
+        if key not in self._clients:
+            config.setdefault("retries", {"max_attempts": 0})
+            self._clients[key] = boto3.client(
+                service, endpoint_url=self.url, region_name=region or self.region,
+                aws_access_key_id=account or self.account, aws_secret_access_key="any",
+                config=botocore.config.Config(**config),
+            )
+        return self._clients[key]
+
+    @property
+    def ecs(self):
+        return self.client("ecs")
+
+    @property
+    def ec2(self):
+        return self.client("ec2")
+
+    # --- what tests need again and again ---
+
+    def subnet(self):
+        subnets = self.ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])["Subnets"]
+        return min(subnets, key=lambda subnet: subnet["AvailabilityZone"])["SubnetId"]
+
+    def open_group(self, name, *ports, vpc=None, cidr="0.0.0.0/0"):
+        extra = {"VpcId": vpc} if vpc else {}
+        group = self.ec2.create_security_group(GroupName=name, Description=name, **extra)["GroupId"]
+        for port in ports:
+            self.ec2.authorize_security_group_ingress(
+                GroupId=group, IpProtocol="tcp", FromPort=port, ToPort=port, CidrIp=cidr
+            )
+        return group
+
+    def define(self, family, *containers, fargate=False, **more):
+        more.setdefault("networkMode", "awsvpc")
+        if fargate:
+            more = {"requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512", **more}
+        definitions = [{"essential": True, "memory": 64, **container} for container in containers]
+        answer = self.ecs.register_task_definition(family=family, containerDefinitions=definitions, **more)
+        return answer["taskDefinition"]["taskDefinitionArn"]
+
+    def run(self, definition, subnets=None, groups=None, cluster="default", launch="EC2", **more):
+        network = {"subnets": subnets or [self.subnet()]}
+        if groups:
+            network["securityGroups"] = groups
+        if more.pop("awsvpc", True):
+            more["networkConfiguration"] = {"awsvpcConfiguration": network}
+        answer = self.ecs.run_task(cluster=cluster, taskDefinition=definition, launchType=launch, **more)
+        assert answer["failures"] == [], answer
+        return answer["tasks"][0]["taskArn"]
+
+    def task(self, arn, cluster="default"):
+        answer = self.ecs.describe_tasks(cluster=cluster, tasks=[arn])
+        assert answer["failures"] == [], answer
+        return answer["tasks"][0]
+
+    def until(self, arn, status, cluster="default"):
+        """The task once it is in that state; fails at once when it stopped instead."""
+
+        def reached():
+            task = self.task(arn, cluster)
+            if status != "STOPPED" and task["lastStatus"] == "STOPPED":
+                raise AssertionError(f"the task stopped: {task}\n{self.log()[-3000:]}")
+            return task if task["lastStatus"] == status else None
+
+        return eventually(reached, f"{arn} {status}; it is {self.task(arn, cluster)}")
+
+    def stop(self, arn, cluster="default"):
+        self.ecs.stop_task(cluster=cluster, task=arn)
+        return self.until(arn, "STOPPED", cluster)
+
+    def logs(self, arn):
+        return self.command("logs", arn.rsplit("/", 1)[1]).stdout
+
+    def finished(self, arn, cluster="default"):
+        """Exit codes by container, reasons and output of a task that ends by itself."""
+        task = self.until(arn, "STOPPED", cluster)
+        codes = {container["name"]: container.get("exitCode") for container in task["containers"]}
+        return codes, task, self.logs(arn)
+
+
+def address(task):
+    return task["containers"][0]["networkInterfaces"][0]["privateIpv4Address"]
+
+
+def http(host, port=80, timeout=5):
+    with urllib.request.urlopen(f"http://{host}:{port}/", timeout=timeout) as answer:
+        return answer.read().decode()
+
+
+def connects(host, port, timeout=1.5):
+    try:
+        socket.create_connection((host, port), timeout=timeout).close()
+        return True
+    except OSError:
+        return False
+
+
+def sandbox_pids(instance):
+    """Processes below the instance's shims: pid by command name."""
+    found = {}
+    for path in glob.glob("/proc/[0-9]*/cgroup"):
+        try:
+            if f"rs-{instance}" in pathlib.Path(path).read_text():
+                pid = int(path.split("/")[2])
+                found[pid] = pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+        except OSError:
+            pass
+    return found
+
+
+def leftovers(instance):
+    """Everything on the machine that carries the instance's name."""
+    found = {}
+    netns = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout
+    found["namespaces"] = [line for line in netns.splitlines() if instance in line]
+    links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True).stdout
+    found["interfaces"] = [line for line in links.splitlines() if re.search(rf"rs{instance}", line)]
+    found["mounts"] = [line for line in pathlib.Path("/proc/mounts").read_text().splitlines() if f"rs-{instance}" in line]
+    found["cgroups"] = glob.glob(f"/sys/fs/cgroup/*/rs-{instance}*") + glob.glob(f"/sys/fs/cgroup/rs-{instance}*")
+    found["processes"] = sandbox_pids(instance)
+    return {kind: things for kind, things in found.items() if things}

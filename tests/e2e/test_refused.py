@@ -1,0 +1,96 @@
+"""Every member that the coverage tables call refused is refused by its name, with the code they state."""
+
+import tomllib
+
+import botocore.session
+import pytest
+from botocore.exceptions import ClientError
+from roadstead import ROOT
+
+SERVICES = {"ecs": "ecs", "ec2": "ec2"}
+
+
+def refused():
+    for service in SERVICES:
+        verdicts = tomllib.loads((ROOT / f"docs/coverage/{service}.toml").read_text())
+        for operation, members in verdicts.items():
+            for member, verdict in members.items():
+                parts = [part.strip() for part in verdict.split(";")]
+                if all(part.startswith("refused:") for part in parts):
+                    code = parts[0].removeprefix("refused:").split()[0]
+                    yield pytest.param(service, operation, member, code, id=f"{operation}.{member}")
+
+
+def sample(shape, depth=0):
+    """A value that asks for something."""
+    if shape.type_name == "structure":
+        names = shape.required_members or list(shape.members)
+        return {name: sample(shape.members[name], depth + 1) for name in names if depth < 6}
+    if shape.type_name == "list":
+        return [sample(shape.member, depth + 1)]
+    if shape.type_name == "map":
+        return {"key": sample(shape.value, depth + 1)}
+    if shape.type_name == "string":
+        return shape.enum[0] if shape.enum else "value"
+    if shape.type_name in ("integer", "long"):
+        return max(1, shape.metadata.get("min", 1))
+    return {"boolean": True, "double": 1.0, "float": 1.0, "timestamp": 1_700_000_000, "blob": b"x"}[shape.type_name]
+
+
+def put(request, shape, path):
+    """Sets the member at `path`, making the structures around it."""
+    name, *rest = path
+    inner = shape.members[name]
+    if not rest:
+        request[name] = sample(inner)
+        return
+    if inner.type_name == "list":
+        items = request.setdefault(name, [{}])
+        put(items[0], inner.member, rest)
+    else:
+        put(request.setdefault(name, {}), inner, rest)
+
+
+@pytest.fixture(scope="module")
+def bases(cloud):
+    """A request of each operation that would be accepted."""
+    container = {"name": "app", "image": "busybox", "memory": 16}
+    definition = cloud.define("refused", {"name": "app", "image": "busybox"})
+    subnet = cloud.subnet()
+    network = {"awsvpcConfiguration": {"subnets": [subnet]}}
+    described = cloud.ec2.describe_subnets(SubnetIds=[subnet])["Subnets"][0]
+    group = cloud.open_group("refused")
+    interface = cloud.ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]["NetworkInterfaceId"]
+    instances = cloud.ecs.list_container_instances(cluster="default")["containerInstanceArns"]
+    rule = {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}
+    return {
+        "RegisterTaskDefinition": lambda: dict(family="refused", networkMode="awsvpc", containerDefinitions=[dict(container)]),
+        "RunTask": lambda: dict(taskDefinition=definition, networkConfiguration=dict(network)),
+        "StartTask": lambda: dict(taskDefinition=definition, containerInstances=instances, networkConfiguration=dict(network)),
+        "CreateCluster": lambda: dict(clusterName="refused"),
+        "CreateVpc": lambda: dict(CidrBlock="10.77.0.0/16"),
+        "CreateSubnet": lambda: dict(VpcId=described["VpcId"], CidrBlock="172.31.250.0/24"),
+        "CreateSecurityGroup": lambda: dict(GroupName="refused-2", Description="x"),
+        "CreateNetworkInterface": lambda: dict(SubnetId=subnet),
+        "ModifyNetworkInterfaceAttribute": lambda: dict(NetworkInterfaceId=interface),
+        "AuthorizeSecurityGroupIngress": lambda: dict(GroupId=group, IpPermissions=[dict(rule)]),
+        "AuthorizeSecurityGroupEgress": lambda: dict(GroupId=group, IpPermissions=[dict(rule)]),
+        "RevokeSecurityGroupIngress": lambda: dict(GroupId=group, IpPermissions=[dict(rule)]),
+        "RevokeSecurityGroupEgress": lambda: dict(GroupId=group, IpPermissions=[dict(rule)]),
+        "AttachNetworkInterface": lambda: dict(NetworkInterfaceId=interface, InstanceId="i-0123456789abcdef0", DeviceIndex=1),
+    }
+
+
+@pytest.mark.parametrize("service, operation, member, code", refused())
+def test_refused_members_are_refused_by_name(cloud, bases, service, operation, member, code):
+    client = cloud.client(service, parameter_validation=False)
+    shape = botocore.session.get_session().get_service_model(service).operation_model(operation).input_shape
+    request = bases.get(operation, dict)()
+    put(request, shape, member.split("."))
+    method = {v: k for k, v in client.meta.method_to_api_mapping.items()}[operation]
+    with pytest.raises(ClientError) as caught:
+        getattr(client, method)(**request)
+    error = caught.value.response["Error"]
+    assert error["Code"] == code, error
+    names = [member.split(".")[-1]]
+    assert any(name.lower() in error["Message"].lower() for name in names), error

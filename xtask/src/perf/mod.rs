@@ -1,0 +1,108 @@
+//! Measurements, each a ratio against a reference that runs in the same minute on the same machine. Numbers go
+//! to SPECIFICATION.md by hand, with the command; no test depends on them.
+
+mod client;
+mod start;
+
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Subcommand};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    what: What,
+    /// Already inside the namespace that plays the host.
+    #[arg(long, hide = true, global = true)]
+    inside: bool,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// RunTask to RUNNING with a cached image, against bare `runc run` plus the reference `bridge` plugin.
+    Start(start::Options),
+}
+
+pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
+    if !options.inside {
+        return enter(root);
+    }
+    match &options.what {
+        What::Start(options) => start::run(root, options),
+    }
+}
+
+/// Builds what is measured and runs this command again in a network namespace without an uplink.
+fn enter(root: &Path) -> Result<()> {
+    checked(Command::new(root.join("scripts/setup.sh")).arg("test"))?;
+    checked(
+        Command::new(env!("CARGO"))
+            .args(["build", "--release", "--locked", "--package", "roadstead"])
+            .current_dir(root),
+    )?;
+    checked(
+        Command::new(root.join("scripts/busybox-image.sh"))
+            .arg("target/images")
+            .current_dir(root),
+    )?;
+    let own = std::env::current_exe().context("finding this program")?;
+    let arguments = std::env::args_os().skip(1);
+    checked(
+        Command::new(root.join("scripts/in-host-namespace.sh"))
+            .arg(own)
+            .args(arguments)
+            .arg("--inside")
+            .current_dir(root),
+    )
+}
+
+fn checked(command: &mut Command) -> Result<()> {
+    let status: ExitStatus = command.status().with_context(|| format!("running {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?} ended with {status}");
+    }
+    Ok(())
+}
+
+/// One series of durations.
+struct Series {
+    name: &'static str,
+    values: Vec<Duration>,
+}
+
+impl Series {
+    fn quantile(&self, share: f64) -> Duration {
+        let mut sorted = self.values.clone();
+        sorted.sort();
+        let index = ((sorted.len() as f64 - 1.0) * share).round() as usize;
+        sorted.get(index).copied().unwrap_or_default()
+    }
+
+    fn median(&self) -> Duration {
+        self.quantile(0.5)
+    }
+
+    fn print(&self) {
+        let ms = |duration: Duration| duration.as_secs_f64() * 1000.0;
+        println!(
+            "{:<40} n {:>3}   min {:>7.1} ms   median {:>7.1} ms   p90 {:>7.1} ms",
+            self.name,
+            self.values.len(),
+            ms(self.quantile(0.0)),
+            ms(self.median()),
+            ms(self.quantile(0.9))
+        );
+    }
+}
+
+/// Prints both series and the ratio of their medians beside its aim.
+fn compare(ours: &Series, reference: &Series, aim: f64) {
+    ours.print();
+    reference.print();
+    let ratio = ours.median().as_secs_f64() / reference.median().as_secs_f64();
+    let verdict = if ratio <= aim { "met" } else { "missed" };
+    println!("ratio of medians {ratio:.2} (aim: at most {aim}): {verdict}");
+}

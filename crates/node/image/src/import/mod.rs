@@ -57,7 +57,7 @@ pub(crate) fn import(inner: &Arc<Inner>, path: &Path, name: Option<Reference>) -
         found = layout::read(&source, &inner.options.platform)?;
     }
     let named = name.is_some() || found.iter().any(|image| !image.references.is_empty());
-    if is_docker && !named {
+    if is_docker && !(is_layout && named) {
         found = docker::read(&source)?;
     }
     if !is_layout && !is_docker {

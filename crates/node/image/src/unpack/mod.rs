@@ -317,9 +317,12 @@ fn owner(entry: &Entry) -> (Option<Uid>, Option<Gid>) {
     (Some(Uid::from_raw(entry.uid)), Some(Gid::from_raw(entry.gid)))
 }
 
+/// Name and value.
+type Attribute<'a> = (&'a [u8], &'a [u8]);
+
 /// Attributes that are content. Labels of the builder's machine are not; those that speak to overlayfs are refused,
 /// since they would make it look elsewhere.
-fn wanted_xattrs(entry: &Entry) -> Result<Vec<(&[u8], &[u8])>, Refusal> {
+fn wanted_xattrs(entry: &Entry) -> Result<Vec<Attribute<'_>>, Refusal> {
     const LABELS: [&[u8]; 5] = [
         b"security.selinux",
         b"security.SMACK64",

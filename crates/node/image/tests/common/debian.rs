@@ -1,0 +1,86 @@
+//! Debian's `docker-registry`, started for one test and ended with it.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Ends with the test, also a failing one.
+pub struct Running {
+    child: Child,
+    pub address: SocketAddr,
+    _data: tempfile::TempDir,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Already gone is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn start() -> Running {
+    // The port may be taken between asking for it and using it; the registry ends then, and another is tried.
+    for _ in 0..10 {
+        if let Some(running) = try_start() {
+            return running;
+        }
+    }
+    panic!("docker-registry did not start");
+}
+
+fn try_start() -> Option<Running> {
+    let data = tempfile::tempdir().expect("tempdir");
+    let address = TcpListener::bind("127.0.0.1:0")
+        .and_then(|free| free.local_addr())
+        .expect("bind");
+    let config = data.path().join("config.yml");
+    let storage = data.path().join("data");
+    let text = format!(
+        "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: \"{address}\"}}\n",
+        storage.display()
+    );
+    fs::write(&config, text).expect("write");
+    let child = Command::new("docker-registry")
+        .arg("serve")
+        .arg(&config)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("docker-registry is installed");
+    let mut running = Running {
+        child,
+        address,
+        _data: data,
+    };
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(20) && running.child.try_wait().expect("wait").is_none() {
+        if TcpStream::connect(address).is_ok() && http(address, "GET", "/v2/", "", &[]).0 == 200 {
+            return Some(running);
+        }
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    None
+}
+
+pub fn http(to: SocketAddr, method: &str, path: &str, kind: &str, body: &[u8]) -> (u16, String) {
+    let mut stream = TcpStream::connect(to).expect("connect");
+    write!(
+        stream,
+        "{method} {path} HTTP/1.1\r\nhost: {to}\r\nconnection: close\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    )
+    .expect("write");
+    stream.write_all(body).expect("write");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("read");
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let status = answer
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .unwrap_or(0);
+    (status, answer)
+}

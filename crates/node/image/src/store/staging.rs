@@ -66,22 +66,30 @@ impl Store {
         })
     }
 
-    /// Removes what nobody holds.
+    /// Removes what nobody holds. Those who do may let go meanwhile: what is gone already is fine.
     pub(super) fn sweep(&self, _guard: &Guard) -> Result<()> {
         let tmp = self.path("tmp");
         for name in entries(&tmp)? {
             let path = tmp.join(name);
-            let is_dir = path.symlink_metadata().doing("examine", &path)?.is_dir();
-            if !is_dir {
-                fs::remove_file(&path).doing("remove", &path)?;
-                continue;
-            }
-            let dir = File::open(&path).doing("open", &path)?;
-            if flock(&dir, FlockOperation::NonBlockingLockExclusive).is_ok() {
-                tracing::info!(path = %path.display(), "removing what an interrupted pull or import left");
-                fs::remove_dir_all(&path).doing("remove", &path)?;
+            match remove_unheld(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(Error::io("remove", &path, error));
+                }
+                _ => {}
             }
         }
         Ok(())
     }
+}
+
+fn remove_unheld(path: &Path) -> std::io::Result<()> {
+    if !path.symlink_metadata()?.is_dir() {
+        return fs::remove_file(path);
+    }
+    let dir = File::open(path)?;
+    if flock(&dir, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Ok(());
+    }
+    tracing::info!(path = %path.display(), "removing what an interrupted pull or import left");
+    fs::remove_dir_all(path)
 }

@@ -5,7 +5,7 @@
 demo:
 	scripts/setup.sh run
 	cargo build --release --locked --package roadstead
-	scripts/nginx-image.sh target/images
+	scripts/nginx-image.sh target/images/nginx.tar
 	target/venv/bin/python scripts/demo.py
 
 # Everything: habits, lints, unit and node tests, end to end with the real clients.
@@ -25,6 +25,6 @@ check:
 # In a host namespace of its own, without an uplink.
 e2e:
 	cargo build --locked --package roadstead
-	scripts/nginx-image.sh target/images
-	scripts/busybox-image.sh target/images
+	scripts/nginx-image.sh target/images/nginx.tar
+	scripts/busybox-image.sh target/images/busybox.tar
 	scripts/in-host-namespace.sh target/venv/bin/python -m pytest -q tests/e2e

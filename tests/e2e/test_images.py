@@ -18,7 +18,7 @@ def registry(tmp_path_factory, images):
     try:
         eventually(lambda: connects("127.0.0.1", port), "the registry")
         push = subprocess.run([sys.executable, ROOT / "scripts/oci_image.py", "push", images["busybox"],
-                               f"http://127.0.0.1:{port}/library/busybox:latest"], capture_output=True, text=True)
+                               f"http://127.0.0.1:{port}", "--name", "library/busybox:latest"], capture_output=True, text=True)
         assert push.returncode == 0, push.stdout + push.stderr
         yield f"127.0.0.1:{port}"
     finally:

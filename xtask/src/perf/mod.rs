@@ -45,7 +45,7 @@ fn enter(root: &Path) -> Result<()> {
     )?;
     checked(
         Command::new(root.join("scripts/busybox-image.sh"))
-            .arg("target/images")
+            .arg("target/images/busybox.tar")
             .current_dir(root),
     )?;
     let own = std::env::current_exe().context("finding this program")?;

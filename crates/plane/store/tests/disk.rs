@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use common::{Fixture, next_events, put};
 use redb::{Database, TableDefinition};
 use roadstead_store::{Embedded, Error, KeyRange, Options, RangeRequest, Revision, Store, Txn};
@@ -110,6 +112,13 @@ async fn a_creation_cut_short_is_begun_again() {
     let store = Embedded::open(dir.path(), Options::default()).unwrap();
     assert_eq!(store.revision().await.unwrap(), Revision(1));
     assert!(!dir.path().join("store.redb.new").exists());
+    for file in ["store.redb", "store.lock"] {
+        let mode = std::fs::metadata(dir.path().join(file))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{file} is for its owner only");
+    }
 }
 
 /// History stays within its bounds by itself, on both backends, and reopening counts what is kept correctly.

@@ -111,6 +111,13 @@ fn create(dir: &Path, path: &Path) -> Result<()> {
         }
         _ => {}
     }
+    // The directory may have been there before, open to others; what is stored is nobody else's business.
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&new)
+        .map_err(Error::storage(doing))?;
     let database = Database::create(&new).map_err(Error::storage(doing))?;
     initialize(&database)?;
     database.close().map_err(Error::storage(doing))?;

@@ -231,7 +231,7 @@ impl Family {
         if is_name(text) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Error::client("Invalid family name."))
+            Err(Error::client("Family contains invalid characters."))
         }
     }
 }

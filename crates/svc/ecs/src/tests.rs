@@ -4,10 +4,12 @@
 use std::sync::Arc;
 
 use roadstead_acs::network::VpcMap;
+use roadstead_api_ecs::Server;
 use roadstead_base::{Caller, Ctx, ManualClock, Pager, Timestamp};
 use roadstead_dispatch::{Dispatcher, MapReceiver, NetworkMaps, NodeMap};
-use roadstead_protocol::ApiError;
+use roadstead_protocol::{ApiError, Handler as _, json};
 use roadstead_store::{Embedded, Store};
+use serde_json::Value as Json;
 
 use crate::{Ecs, Options, Parts};
 
@@ -67,4 +69,19 @@ pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, ApiError>, code: &st
         error.code == code && error.message.contains(words),
         "wanted {code} with {words:?}, got {error}"
     );
+}
+
+/// Calls an operation as a client would, JSON in and JSON out, through the model's checks. Panics where the gate
+/// would refuse the request before a handler sees it.
+pub(crate) async fn call(ecs: &Arc<Ecs>, operation: &str, input: Json) -> Result<Json, ApiError> {
+    let model = &roadstead_api_ecs::MODEL;
+    let operation = model.operation(operation).expect("an operation");
+    let value = json::decode(model, operation.input, input.to_string().as_bytes()).expect("fits the model");
+    if let Some(shape) = operation.input {
+        roadstead_protocol::check(model, shape, &value).expect("keeps the model's constraints");
+    }
+    let answer = Server(ecs.clone()).call(operation, &ctx(), value).await?;
+    Ok(operation
+        .output
+        .map_or(Json::Null, |shape| json::to_json(model, shape, answer)))
 }

@@ -1,19 +1,49 @@
-//! ListTaskDefinitionFamilies.
+//! ListTaskDefinitionFamilies, those without ACTIVE revisions included unless asked otherwise.
 
-use roadstead_api_ecs::{ListTaskDefinitionFamiliesRequest, ListTaskDefinitionFamiliesResponse};
+use roadstead_api_ecs::{
+    ListTaskDefinitionFamiliesRequest, ListTaskDefinitionFamiliesResponse, TaskDefinitionFamilyStatus,
+};
 use roadstead_base::Ctx;
-use roadstead_protocol::ApiError;
 
 use crate::Ecs;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::paging::Paging;
 
 pub(crate) async fn list_task_definition_families(
-    _ecs: &Ecs,
-    _ctx: &Ctx,
-    _input: ListTaskDefinitionFamiliesRequest,
+    ecs: &Ecs,
+    ctx: &Ctx,
+    input: ListTaskDefinitionFamiliesRequest,
 ) -> Result<ListTaskDefinitionFamiliesResponse> {
-    Err(Error::Other(ApiError::not_implemented(
-        "ecs",
-        "ListTaskDefinitionFamilies",
-    )))
+    let ListTaskDefinitionFamiliesRequest {
+        family_prefix,
+        max_results,
+        next_token,
+        status,
+    } = input;
+    let prefix = family_prefix.unwrap_or_default();
+    let status = status.unwrap_or(TaskDefinitionFamilyStatus::All);
+    let filters = ["ListTaskDefinitionFamilies", &prefix, status.as_str()];
+    let paging = Paging::of(ctx, &filters, max_results, next_token.as_deref())?;
+    let (entries, _) = ecs
+        .families()
+        .all(&ecs.families().within(&ctx.partition()))
+        .await?;
+    let families = entries.into_iter().map(|entry| entry.value).filter(|family| {
+        let wanted = match status {
+            TaskDefinitionFamilyStatus::Active => !family.active.is_empty(),
+            TaskDefinitionFamilyStatus::Inactive => family.active.is_empty(),
+            TaskDefinitionFamilyStatus::All => true,
+        };
+        wanted && family.family.as_str().starts_with(&prefix)
+    });
+    let page = paging.cut(ctx, families, |family| family.family.to_string(), false);
+    let names = page
+        .items
+        .iter()
+        .map(|family| family.family.to_string())
+        .collect();
+    Ok(ListTaskDefinitionFamiliesResponse {
+        families: Some(names),
+        next_token: page.next_token,
+    })
 }

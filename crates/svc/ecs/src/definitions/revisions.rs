@@ -38,6 +38,11 @@ impl Revisions {
             .any(|(start, end)| (*start..=*end).contains(&revision))
     }
 
+    /// All of them, lowest first; from the back, highest first.
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = i32> {
+        self.0.iter().flat_map(|(start, end)| *start..=*end)
+    }
+
     pub(crate) fn last(&self) -> Option<i32> {
         self.0.last().map(|(_, end)| *end)
     }

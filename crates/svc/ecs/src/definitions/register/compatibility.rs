@@ -1,0 +1,82 @@
+//! What a task definition asks of an instance, and which launch types can run it: computed at registration and
+//! shown with it, as the service does.
+
+use std::collections::BTreeSet;
+
+use roadstead_api_ecs::{
+    Attribute, CPUArchitecture, Compatibility, ContainerDefinition, NetworkMode, RuntimePlatform,
+};
+
+/// The launch types a definition can be run with.
+pub(super) fn compatibilities(fargate: bool) -> Vec<Compatibility> {
+    let mut launch_types = vec![Compatibility::Ec2];
+    if fargate {
+        launch_types.push(Compatibility::Fargate);
+    }
+    launch_types
+}
+
+/// Attributes an instance must have, in order of names. Names as in the Amazon ECS documentation; the ones of
+/// the platform carry a value.
+pub(super) fn required_attributes(
+    network: NetworkMode,
+    platform: Option<&RuntimePlatform>,
+    containers: &[ContainerDefinition],
+) -> Vec<Attribute> {
+    let mut names = BTreeSet::new();
+    if network == NetworkMode::Awsvpc {
+        names.extend([
+            "com.amazonaws.ecs.capability.docker-remote-api.1.18",
+            "ecs.capability.task-eni",
+        ]);
+    }
+    for container in containers {
+        let asks = |list: Option<usize>| list.is_some_and(|length| length > 0);
+        if container.docker_labels.is_some()
+            || container.ulimits.is_some()
+            || container.log_configuration.is_some()
+        {
+            names.insert("com.amazonaws.ecs.capability.docker-remote-api.1.18");
+        }
+        if container.log_configuration.is_some() {
+            names.insert("com.amazonaws.ecs.capability.logging-driver.json-file");
+        }
+        if container.memory_reservation.is_some() {
+            names.insert("com.amazonaws.ecs.capability.docker-remote-api.1.21");
+        }
+        if container
+            .linux_parameters
+            .as_ref()
+            .is_some_and(|linux| asks(linux.tmpfs.as_ref().map(Vec::len)))
+        {
+            names.insert("com.amazonaws.ecs.capability.docker-remote-api.1.22");
+        }
+        if asks(container.depends_on.as_ref().map(Vec::len)) {
+            names.insert("ecs.capability.container-ordering");
+        }
+    }
+    let plain = names.into_iter().map(|name| attribute(name, None));
+    let architecture = platform
+        .and_then(|platform| platform.cpu_architecture)
+        .map(|architecture| {
+            let value = match architecture {
+                CPUArchitecture::X8664 => "x86_64",
+                CPUArchitecture::Arm64 => "arm64",
+            };
+            attribute("ecs.cpu-architecture", Some(value))
+        });
+    let system = platform.and_then(|platform| platform.operating_system_family);
+    plain
+        .chain(architecture)
+        .chain(system.map(|_| attribute("ecs.os-type", Some("linux"))))
+        .collect()
+}
+
+fn attribute(name: &str, value: Option<&str>) -> Attribute {
+    Attribute {
+        name: name.to_owned(),
+        target_id: None,
+        target_type: None,
+        value: value.map(str::to_owned),
+    }
+}

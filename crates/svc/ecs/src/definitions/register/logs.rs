@@ -1,0 +1,94 @@
+//! Where output goes: to the node's own rotating files, which is what `json-file` means here. Other drivers are
+//! refused until there is something at their other end.
+
+use std::collections::BTreeMap;
+
+use roadstead_api_ecs::{LogConfiguration, LogDriver};
+
+use super::around::Around;
+use super::container::invalid_because;
+use crate::error::{Error, Result, refuse};
+
+/// Files of one container.
+const FILES: std::ops::RangeInclusive<u32> = 1..=100;
+
+pub(super) fn check(
+    name: &str,
+    at: &str,
+    logs: Option<LogConfiguration>,
+    around: &mut Around,
+) -> Result<Option<LogConfiguration>> {
+    let Some(LogConfiguration {
+        log_driver,
+        options,
+        secret_options,
+    }) = logs
+    else {
+        return Ok(None);
+    };
+    let member = |member: &str| format!("{at}.logConfiguration.{member}");
+    match log_driver {
+        LogDriver::JsonFile => {
+            around
+                .fargate
+                .obstacle("Fargate only supports the log drivers awslogs, splunk and awsfirelens.")?;
+        }
+        LogDriver::Syslog
+        | LogDriver::Journald
+        | LogDriver::Gelf
+        | LogDriver::Fluentd
+        | LogDriver::Awslogs
+        | LogDriver::Splunk
+        | LogDriver::Awsfirelens => {
+            return Err(Error::unsupported(member(&format!("logDriver = {log_driver}"))));
+        }
+    }
+    refuse(&member("secretOptions"), secret_options)?;
+    check_options(name, &member("options"), options.as_ref())?;
+    Ok(Some(LogConfiguration {
+        log_driver,
+        options,
+        secret_options: None,
+    }))
+}
+
+fn check_options(name: &str, at: &str, options: Option<&BTreeMap<String, String>>) -> Result<()> {
+    for (option, value) in options.into_iter().flatten() {
+        let (valid, why) = match option.as_str() {
+            "max-size" => (
+                is_size(value),
+                "max-size must be a number of k, m or g, such as 10m.",
+            ),
+            "max-file" => (
+                value.parse().is_ok_and(|count| FILES.contains(&count)),
+                "max-file must be 1 to 100.",
+            ),
+            other => {
+                let shown: String = other.chars().take(64).collect();
+                return Err(Error::unsupported(format!("{at}.{shown}")));
+            }
+        };
+        if !valid {
+            return Err(invalid_because("logConfiguration", name, why));
+        }
+    }
+    Ok(())
+}
+
+/// At least 64 KiB, so that a line fits; at most 1 TiB.
+fn is_size(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let (number, shift) = match text.as_bytes().last() {
+        Some(b'k') => (&text[..text.len() - 1], 10),
+        Some(b'm') => (&text[..text.len() - 1], 20),
+        Some(b'g') => (&text[..text.len() - 1], 30),
+        _ => return false,
+    };
+    let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    let bytes = number
+        .parse::<u64>()
+        .ok()
+        .filter(|_| digits)
+        .and_then(|number| number.checked_mul(1 << shift));
+    bytes.is_some_and(|bytes| (64 << 10..=1 << 40).contains(&bytes))
+}

@@ -1,0 +1,233 @@
+//! The task around the containers: its network, size and platform, and what containers must agree on.
+
+use std::collections::BTreeSet;
+
+use roadstead_api_ecs::{
+    Compatibility, ContainerDefinition, EphemeralStorage, NetworkMode, OSFamily,
+    RegisterTaskDefinitionRequest, RuntimePlatform, TaskDefinition, TaskDefinitionPlacementConstraint,
+};
+
+use super::around::{Around, Fargate};
+use super::{compatibility, container, dependencies, memory, mounts, ports, size};
+use crate::definitions::record::Definition;
+use crate::error::{Error, Result, refuse};
+use crate::names::Family;
+use crate::tags::Tags;
+
+/// Containers of one task definition.
+const MAX_CONTAINERS: usize = 10;
+const MAX_CONSTRAINTS: usize = 10;
+/// GiB.
+const STORAGE: std::ops::RangeInclusive<i32> = 21..=200;
+
+/// A definition with everything but its number.
+pub(super) struct Checked {
+    pub(super) family: Family,
+    pub(super) definition: Definition,
+    pub(super) tags: Tags,
+}
+
+pub(super) fn check(request: RegisterTaskDefinitionRequest) -> Result<Checked> {
+    let RegisterTaskDefinitionRequest {
+        container_definitions,
+        family,
+        cpu,
+        enable_fault_injection,
+        ephemeral_storage,
+        execution_role_arn,
+        inference_accelerators,
+        ipc_mode,
+        memory,
+        network_mode,
+        pid_mode,
+        placement_constraints,
+        proxy_configuration,
+        requires_compatibilities,
+        runtime_platform,
+        tags,
+        task_role_arn,
+        volumes,
+    } = request;
+    let family = check_family(&family)?;
+    let tags = Tags::of(tags)?;
+    let mut fargate = Fargate::new(check_required(
+        requires_compatibilities.as_deref().unwrap_or_default(),
+    )?);
+    // An omitted mode is `bridge` on Linux.
+    let network = network_mode.unwrap_or(NetworkMode::Bridge);
+    if network != NetworkMode::Awsvpc {
+        fargate.obstacle("Fargate only supports network mode ‘awsvpc’.")?;
+    }
+    let size = size::read(cpu.as_deref(), memory.as_deref())?;
+    if let Some(why) = size::fargate_obstacle(size) {
+        fargate.obstacle(why)?;
+    }
+    let volumes = mounts::check_volumes(volumes.unwrap_or_default(), &mut fargate)?;
+    let constraints = placement_constraints.unwrap_or_default();
+    check_constraints(&constraints, &mut fargate)?;
+    check_storage(ephemeral_storage.as_ref())?;
+    check_platform(runtime_platform.as_ref())?;
+    if ipc_mode.is_some() {
+        fargate.obstacle("Tasks using the Fargate launch type do not support ipcMode.")?;
+    }
+
+    let names = |name: &Option<String>| name.clone().unwrap_or_default();
+    let mut around = Around {
+        network,
+        size,
+        volumes: volumes.iter().map(|volume| names(&volume.name)).collect(),
+        containers: container_definitions
+            .iter()
+            .map(|container| names(&container.name))
+            .collect(),
+        fargate,
+    };
+    let containers = check_containers(container_definitions, &mut around)?;
+
+    refuse("enableFaultInjection", enable_fault_injection)?;
+    refuse("ephemeralStorage", ephemeral_storage)?;
+    refuse("executionRoleArn", execution_role_arn)?;
+    refuse("inferenceAccelerators", inference_accelerators)?;
+    refuse("ipcMode", ipc_mode)?;
+    refuse("pidMode", pid_mode)?;
+    refuse("placementConstraints", Some(&constraints))?;
+    refuse("proxyConfiguration", proxy_configuration)?;
+    refuse("taskRoleArn", task_role_arn)?;
+
+    let attributes = compatibility::required_attributes(network, runtime_platform.as_ref(), &containers);
+    let definition = TaskDefinition {
+        compatibilities: Some(compatibility::compatibilities(around.fargate.is_possible())),
+        container_definitions: Some(containers),
+        cpu: size.cpu.map(|cpu| cpu.to_string()),
+        delete_requested_at: None,
+        deregistered_at: None,
+        enable_fault_injection,
+        ephemeral_storage: None,
+        execution_role_arn: None,
+        family: Some(family.to_string()),
+        inference_accelerators: None,
+        ipc_mode: None,
+        memory: size.memory.map(|memory| memory.to_string()),
+        network_mode,
+        pid_mode: None,
+        placement_constraints: Some(constraints),
+        proxy_configuration: None,
+        registered_at: None,
+        registered_by: None,
+        requires_attributes: Some(attributes),
+        requires_compatibilities: requires_compatibilities.filter(|list| !list.is_empty()),
+        revision: None,
+        runtime_platform,
+        status: None,
+        task_definition_arn: None,
+        task_role_arn: None,
+        volumes: Some(volumes),
+    };
+    Ok(Checked {
+        family,
+        definition,
+        tags,
+    })
+}
+
+fn check_family(family: &str) -> Result<Family> {
+    if family.is_empty() {
+        return Err(Error::client("Family should not be null or empty."));
+    }
+    Family::new(family)
+}
+
+/// Whether FARGATE is asked for by name. Launch types that no node here offers are refused.
+fn check_required(required: &[Compatibility]) -> Result<bool> {
+    for launch_type in required {
+        match launch_type {
+            Compatibility::Ec2 | Compatibility::Fargate => {}
+            Compatibility::External | Compatibility::ManagedInstances => {
+                return Err(Error::unsupported(format!(
+                    "requiresCompatibilities = {launch_type}"
+                )));
+            }
+        }
+    }
+    Ok(required.contains(&Compatibility::Fargate))
+}
+
+fn check_constraints(constraints: &[TaskDefinitionPlacementConstraint], fargate: &mut Fargate) -> Result<()> {
+    if constraints.len() > MAX_CONSTRAINTS {
+        return Err(Error::client(format!(
+            "A task can have at most {MAX_CONSTRAINTS} placement constraints."
+        )));
+    }
+    for TaskDefinitionPlacementConstraint { expression, r#type } in constraints {
+        if r#type.is_none() || expression.as_ref().is_none_or(String::is_empty) {
+            return Err(Error::client(
+                "A placement constraint needs a type and an expression.",
+            ));
+        }
+        fargate.obstacle("Fargate does not support placement constraints.")?;
+    }
+    Ok(())
+}
+
+fn check_storage(storage: Option<&EphemeralStorage>) -> Result<()> {
+    match storage {
+        Some(EphemeralStorage { size_in_gi_b }) if !STORAGE.contains(size_in_gi_b) => {
+            Err(Error::client(format!(
+                "The ephemeralStorage size must be {} to {} GiB.",
+                STORAGE.start(),
+                STORAGE.end()
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// An architecture becomes an attribute that the instance must have; of systems there is Linux.
+fn check_platform(platform: Option<&RuntimePlatform>) -> Result<()> {
+    let Some(RuntimePlatform {
+        cpu_architecture: _attribute,
+        operating_system_family,
+    }) = platform
+    else {
+        return Ok(());
+    };
+    match operating_system_family {
+        None | Some(OSFamily::Linux) => Ok(()),
+        Some(family) => Err(Error::unsupported(format!(
+            "runtimePlatform.operatingSystemFamily = {family}"
+        ))),
+    }
+}
+
+fn check_containers(
+    containers: Vec<ContainerDefinition>,
+    around: &mut Around,
+) -> Result<Vec<ContainerDefinition>> {
+    if containers.is_empty() {
+        return Err(Error::client("Container list cannot be empty."));
+    }
+    if containers.len() > MAX_CONTAINERS {
+        return Err(Error::client("Too many containers."));
+    }
+    let mut checked = Vec::with_capacity(containers.len());
+    let mut names = BTreeSet::new();
+    for (index, definition) in containers.into_iter().enumerate() {
+        let definition = container::check(definition, &format!("containerDefinitions[{index}]"), around)?;
+        if !names.insert(definition.name.clone()) {
+            let name = definition.name.unwrap_or_default();
+            return Err(Error::client(format!(
+                "Container names must be unique in a task definition: '{name}'."
+            )));
+        }
+        checked.push(definition);
+    }
+    if checked.iter().all(|container| container.essential == Some(false)) {
+        return Err(Error::client(
+            "At least one container in a task definition must be essential.",
+        ));
+    }
+    memory::check_sums(&checked, around.size)?;
+    ports::check_together(&checked)?;
+    dependencies::check_together(&checked)?;
+    Ok(checked)
+}

@@ -21,7 +21,7 @@ use roadstead_base::SharedClock;
 use roadstead_dispatch::{Dispatcher, NetworkMaps};
 use roadstead_store::Store;
 
-pub use clusters::ClusterRecord;
+pub use clusters::{ClusterRecord, ClusterStatus};
 pub use definitions::{Definition, TaskDefinitionRecord};
 pub use error::{Error, Result};
 pub use names::{ClusterName, ContainerInstanceId, Family, TaskDefinitionId, TaskDefinitionRef, TaskId};

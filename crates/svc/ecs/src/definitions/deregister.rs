@@ -63,3 +63,82 @@ pub(crate) async fn deregister_task_definition(
     }
     Err(Error::Contended)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use crate::definitions::load;
+    use crate::definitions::testing::{arn, register};
+    use crate::tests::{START, call, ctx, ecs, memory, over, refused};
+
+    #[tokio::test]
+    async fn deregister_task_definition_leaves_it_inactive() {
+        let (store, ctx) = (memory(), ctx());
+        let ecs = Arc::new(over(&store));
+        register(&ecs, "web").await;
+        register(&ecs, "web").await;
+        assert_eq!(
+            load(&ecs, &ctx, "web")
+                .await
+                .expect("the latest")
+                .value
+                .id
+                .revision,
+            2
+        );
+        let answer = call(
+            &ecs,
+            "DeregisterTaskDefinition",
+            json!({"taskDefinition": arn("web:2")}),
+        )
+        .await;
+        let definition = answer.expect("deregistered")["taskDefinition"].clone();
+        assert_eq!(definition["status"], json!("INACTIVE"));
+        assert_eq!(definition["deregisteredAt"], json!(START.as_seconds()));
+        let restarted = Arc::new(over(&store));
+        assert_eq!(
+            load(&restarted, &ctx, "web")
+                .await
+                .expect("the one before")
+                .value
+                .id
+                .revision,
+            1
+        );
+        let error = load(&restarted, &ctx, "web:2")
+            .await
+            .expect_err("nothing new is made of it");
+        assert_eq!(error.to_string(), "TaskDefinition is inactive");
+        let again = call(
+            &restarted,
+            "DeregisterTaskDefinition",
+            json!({"taskDefinition": "web:2"}),
+        )
+        .await;
+        refused(
+            again,
+            "ClientException",
+            "The specified task definition is inactive.",
+        );
+    }
+
+    #[tokio::test]
+    async fn deregister_task_definition_refuses_what_is_not_there() {
+        let ecs = Arc::new(ecs());
+        register(&ecs, "web").await;
+        for (named, words) in [
+            ("web:2", "The specified task definition does not exist."),
+            ("none:1", "The specified task definition does not exist."),
+            ("web", "A revision is required"),
+            ("", "blank"),
+        ] {
+            let result = call(&ecs, "DeregisterTaskDefinition", json!({"taskDefinition": named})).await;
+            refused(result, "ClientException", words);
+        }
+        let error = load(&ecs, &ctx(), "none").await.expect_err("is not there");
+        assert_eq!(error.to_string(), "TaskDefinition not found.");
+    }
+}

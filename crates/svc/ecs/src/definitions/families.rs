@@ -47,3 +47,57 @@ pub(crate) async fn list_task_definition_families(
         next_token: page.next_token,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use crate::definitions::testing::{pages, register};
+    use crate::tests::{call, ecs, refused};
+
+    #[tokio::test]
+    async fn list_task_definition_families_filters_by_prefix_and_status() {
+        let ecs = Arc::new(ecs());
+        for family in ["web-b", "db", "web-a", "web", "gone"] {
+            register(&ecs, family).await;
+        }
+        call(
+            &ecs,
+            "DeregisterTaskDefinition",
+            json!({"taskDefinition": "gone:1"}),
+        )
+        .await
+        .expect("deregistered");
+        for (filters, wanted) in [
+            (json!({}), vec!["db", "gone", "web", "web-a", "web-b"]),
+            (
+                json!({"status": "ALL"}),
+                vec!["db", "gone", "web", "web-a", "web-b"],
+            ),
+            (json!({"status": "ACTIVE"}), vec!["db", "web", "web-a", "web-b"]),
+            (json!({"status": "INACTIVE"}), vec!["gone"]),
+            (json!({"familyPrefix": "web-"}), vec!["web-a", "web-b"]),
+            (json!({"familyPrefix": "x"}), vec![]),
+        ] {
+            let names = pages(&ecs, "ListTaskDefinitionFamilies", filters.clone(), "families").await;
+            assert_eq!(names, wanted, "{filters}");
+        }
+    }
+
+    #[tokio::test]
+    async fn list_task_definition_families_refuses_odd_pages() {
+        let ecs = Arc::new(ecs());
+        for (request, words) in [
+            (json!({"maxResults": 0}), "maxResults"),
+            (json!({"nextToken": "x"}), "nextToken"),
+        ] {
+            refused(
+                call(&ecs, "ListTaskDefinitionFamilies", request).await,
+                "InvalidParameterException",
+                words,
+            );
+        }
+    }
+}

@@ -91,3 +91,92 @@ fn revisions(
         revision,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value as Json, json};
+
+    use crate::Ecs;
+    use crate::definitions::testing::{arn, pages, register};
+    use crate::tests::{call, ecs, refused};
+
+    async fn listed(ecs: &Arc<Ecs>, filters: Json) -> Vec<String> {
+        pages(ecs, "ListTaskDefinitions", filters, "taskDefinitionArns").await
+    }
+
+    fn arns(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| arn(name)).collect()
+    }
+
+    async fn with_revisions() -> Arc<Ecs> {
+        let ecs = Arc::new(ecs());
+        for (family, revisions) in [("b", 2), ("a-1", 1), ("a", 11), ("aa", 1), ("A", 1)] {
+            for _ in 0..revisions {
+                register(&ecs, family).await;
+            }
+        }
+        for named in ["a:2", "a:11", "b:1"] {
+            call(&ecs, "DeregisterTaskDefinition", json!({"taskDefinition": named}))
+                .await
+                .expect(named);
+        }
+        ecs
+    }
+
+    #[tokio::test]
+    async fn list_task_definitions_goes_by_family_then_number() {
+        let ecs = with_revisions().await;
+        let active = [
+            "A:1", "a:1", "a:3", "a:4", "a:5", "a:6", "a:7", "a:8", "a:9", "a:10", "a-1:1", "aa:1", "b:2",
+        ];
+        let mut wanted = arns(&active);
+        assert_eq!(listed(&ecs, json!({})).await, wanted);
+        assert_eq!(
+            listed(&ecs, json!({"sort": "ASC", "status": "ACTIVE"})).await,
+            wanted
+        );
+        wanted.reverse();
+        assert_eq!(listed(&ecs, json!({"sort": "DESC"})).await, wanted);
+        let inactive = json!({"status": "INACTIVE"});
+        assert_eq!(listed(&ecs, inactive).await, arns(&["a:2", "a:11", "b:1"]));
+        let inactive = json!({"status": "INACTIVE", "sort": "DESC"});
+        assert_eq!(listed(&ecs, inactive).await, arns(&["b:1", "a:11", "a:2"]));
+        assert!(
+            listed(&ecs, json!({"status": "DELETE_IN_PROGRESS"}))
+                .await
+                .is_empty()
+        );
+    }
+
+    #[tokio::test]
+    async fn list_task_definitions_takes_a_whole_family() {
+        let ecs = with_revisions().await;
+        let family = |name: &str| json!({"familyPrefix": name, "status": "INACTIVE"});
+        assert_eq!(listed(&ecs, family("a")).await, arns(&["a:2", "a:11"]));
+        assert!(listed(&ecs, family("none")).await.is_empty());
+        let result = call(&ecs, "ListTaskDefinitions", json!({"familyPrefix": "a b"})).await;
+        refused(result, "ClientException", "invalid characters");
+    }
+
+    #[tokio::test]
+    async fn list_task_definitions_refuses_a_token_of_another_listing() {
+        let ecs = with_revisions().await;
+        let page = call(&ecs, "ListTaskDefinitions", json!({"maxResults": 1}))
+            .await
+            .expect("a page");
+        let carried = json!({"maxResults": 1, "sort": "DESC", "nextToken": page["nextToken"]});
+        refused(
+            call(&ecs, "ListTaskDefinitions", carried).await,
+            "InvalidParameterException",
+            "nextToken",
+        );
+        let odd = json!({"maxResults": 101});
+        refused(
+            call(&ecs, "ListTaskDefinitions", odd).await,
+            "InvalidParameterException",
+            "maxResults",
+        );
+    }
+}

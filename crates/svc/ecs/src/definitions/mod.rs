@@ -8,6 +8,9 @@ mod lookup;
 mod record;
 pub(crate) mod register;
 mod revisions;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub(crate) use lookup::load;
-pub use record::{Definition, FamilyRecord, TaskDefinitionRecord};
+pub(crate) use record::FamilyRecord;
+pub use record::{Definition, TaskDefinitionRecord};

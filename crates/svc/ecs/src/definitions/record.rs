@@ -10,12 +10,12 @@ use crate::tags::{Tagged, Tags};
 
 /// A family: what gives its revisions their numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FamilyRecord {
-    pub family: Family,
+pub(crate) struct FamilyRecord {
+    pub(crate) family: Family,
     /// The highest revision ever given; it stays when revisions are deregistered.
-    pub last_revision: i32,
+    pub(crate) last_revision: i32,
     /// The ACTIVE revisions; all others up to the last are INACTIVE.
-    pub active: Revisions,
+    pub(crate) active: Revisions,
 }
 
 /// The definition as the API shows it: checked, with every default filled in.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Revision numbers, lowest first, as inclusive ranges that do not touch.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Revisions(Vec<(i32, i32)>);
+pub(crate) struct Revisions(Vec<(i32, i32)>);
 
 impl Revisions {
     /// Adds a number above all others.

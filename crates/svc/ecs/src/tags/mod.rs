@@ -4,6 +4,8 @@ pub(crate) mod list;
 mod resource;
 mod rules;
 pub(crate) mod tag;
+#[cfg(test)]
+mod tests;
 pub(crate) mod untag;
 
 use std::collections::BTreeMap;
@@ -32,11 +34,21 @@ impl Tags {
     /// Adds these, over what was there.
     pub(crate) fn merge(&mut self, more: Tags) -> Result<()> {
         self.0.extend(more.0);
-        rules::check_count(self.0.len())
+        rules::check_count(self.0.keys().filter(|key| !rules::is_reserved(key)).count())
     }
 
-    pub(crate) fn remove(&mut self, keys: &[String]) {
+    /// A tag that the platform itself puts on, under a key that users cannot give.
+    pub(crate) fn set_managed(&mut self, key: &str, value: &str) {
+        self.0.insert(key.to_owned(), value.to_owned());
+    }
+
+    /// Takes these away, if they are there. What the platform put on cannot be taken away.
+    pub(crate) fn remove(&mut self, keys: &[String]) -> Result<()> {
+        if let Some(key) = keys.iter().find(|key| rules::is_reserved(key)) {
+            return Err(rules::reserved(key));
+        }
         self.0.retain(|key, _| !keys.contains(key));
+        Ok(())
     }
 
     pub fn is_empty(&self) -> bool {

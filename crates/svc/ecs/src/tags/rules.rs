@@ -21,6 +21,17 @@ pub(super) fn check_count(count: usize) -> Result<()> {
     Ok(())
 }
 
+/// Keys that only the platform gives. They do not count against the limit.
+pub(super) fn is_reserved(key: &str) -> bool {
+    key.get(..4)
+        .is_some_and(|start| start.eq_ignore_ascii_case("aws:"))
+}
+
+pub(super) fn reserved(key: &str) -> Error {
+    let shown: String = key.chars().take(KEY_MAX).collect();
+    Error::invalid(format!("Tag keys that begin with aws: are reserved: {shown}"))
+}
+
 pub(super) fn check(tags: Vec<Tag>) -> Result<BTreeMap<String, String>> {
     check_count(tags.len())?;
     let mut checked = BTreeMap::new();

@@ -16,10 +16,6 @@ pub(crate) async fn untag_resource(
         resource_arn,
         tag_keys,
     } = input;
-    resource::update(ecs, ctx, &resource_arn, |tags| {
-        tags.remove(&tag_keys);
-        Ok(())
-    })
-    .await?;
+    resource::update(ecs, ctx, &resource_arn, |tags| tags.remove(&tag_keys)).await?;
     Ok(UntagResourceResponse {})
 }

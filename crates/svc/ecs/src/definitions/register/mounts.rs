@@ -120,7 +120,7 @@ pub(super) fn check_mount_points(
         }
         let Some(path) = container_path
             .as_deref()
-            .filter(|path| is_plain(path) && path.trim_end_matches('/') != "")
+            .filter(|path| is_plain(path) && !path.trim_end_matches('/').is_empty())
         else {
             return Err(invalid_because(
                 "mountPoints",

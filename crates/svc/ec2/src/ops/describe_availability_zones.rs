@@ -1,0 +1,106 @@
+//! DescribeAvailabilityZones.
+
+use roadstead_api_ec2::{
+    AvailabilityZone, AvailabilityZoneOptInStatus, AvailabilityZoneState, DescribeAvailabilityZonesRequest,
+    DescribeAvailabilityZonesResult,
+};
+use roadstead_base::Ctx;
+
+use crate::error::{self, Result};
+use crate::filter::{Filters, Values};
+use crate::records::Tags;
+use crate::service::Ec2;
+use crate::show::one;
+use crate::zones::Zone;
+
+const FILTERS: &[&str] = &[
+    "group-long-name",
+    "group-name",
+    "message",
+    "opt-in-status",
+    "parent-zone-id",
+    "parent-zone-name",
+    "region-name",
+    "state",
+    "zone-id",
+    "zone-name",
+    "zone-type",
+];
+
+const ZONE_TYPE: &str = "availability-zone";
+
+pub(super) async fn run(
+    ec2: &Ec2,
+    ctx: &Ctx,
+    input: DescribeAvailabilityZonesRequest,
+) -> Result<DescribeAvailabilityZonesResult> {
+    // There are no zones here that one has to opt in to, so `all_availability_zones` adds none.
+    let DescribeAvailabilityZonesRequest { all_availability_zones, dry_run, filters, zone_ids, zone_names } = input;
+    let opted_in_only = all_availability_zones != Some(true);
+    let filters = Filters::new(filters, FILTERS)?;
+    let zones = ec2.zones(&ctx.region);
+    known(&zone_names, "availability zone", |name| zones.iter().any(|zone| zone.name == name))?;
+    known(&zone_ids, "availability zone id", |id| zones.iter().any(|zone| zone.id == id))?;
+    super::dry_run(dry_run)?;
+    let asked = |list: &Option<Vec<String>>, value: &String| {
+        list.as_ref().is_none_or(|list| list.is_empty() || list.contains(value))
+    };
+    let opt_in = AvailabilityZoneOptInStatus::OptInNotRequired;
+    let found = zones
+        .iter()
+        .filter(|zone| asked(&zone_names, &zone.name) && asked(&zone_ids, &zone.id))
+        .filter(|_| !opted_in_only || opt_in != AvailabilityZoneOptInStatus::NotOptedIn)
+        .filter(|zone| filters.pass(&Tags::new(), |name| values(ctx, zone, name)))
+        .map(|zone| wire(ctx, zone, opt_in))
+        .collect();
+    Ok(DescribeAvailabilityZonesResult { availability_zones: Some(found) })
+}
+
+fn known(list: &Option<Vec<String>>, what: &str, exists: impl Fn(&str) -> bool) -> Result<()> {
+    match list.iter().flatten().find(|value| !exists(value)) {
+        Some(value) => Err(error::invalid_value(format!("Invalid {what}: [{}]", error::clip(value)))),
+        None => Ok(()),
+    }
+}
+
+fn group_name(ctx: &Ctx) -> String {
+    format!("{}-zg-1", ctx.region)
+}
+
+fn group_long_name(ctx: &Ctx) -> String {
+    format!("{} 1", ctx.region)
+}
+
+fn wire(ctx: &Ctx, zone: &Zone, opt_in: AvailabilityZoneOptInStatus) -> AvailabilityZone {
+    AvailabilityZone {
+        geography: None,
+        group_long_name: Some(group_long_name(ctx)),
+        group_name: Some(group_name(ctx)),
+        messages: Some(Vec::new()),
+        network_border_group: Some(ctx.region.to_string()),
+        opt_in_status: Some(opt_in),
+        parent_zone_id: None,
+        parent_zone_name: None,
+        region_name: Some(ctx.region.to_string()),
+        state: Some(AvailabilityZoneState::Available),
+        sub_geography: None,
+        zone_id: Some(zone.id.clone()),
+        zone_name: Some(zone.name.clone()),
+        zone_type: Some(ZONE_TYPE.to_owned()),
+    }
+}
+
+fn values(ctx: &Ctx, zone: &Zone, filter: &str) -> Values {
+    match filter {
+        "group-long-name" => one(group_long_name(ctx)),
+        "group-name" => one(group_name(ctx)),
+        "opt-in-status" => one(AvailabilityZoneOptInStatus::OptInNotRequired.as_str()),
+        "region-name" => one(ctx.region.as_str()),
+        "state" => one(AvailabilityZoneState::Available.as_str()),
+        "zone-id" => one(zone.id.as_str()),
+        "zone-name" => one(zone.name.as_str()),
+        "zone-type" => one(ZONE_TYPE),
+        // No zone has messages or a parent.
+        _ => Values::new(),
+    }
+}

@@ -31,7 +31,6 @@ pub(super) fn required_attributes(
         ]);
     }
     for container in containers {
-        let asks = |list: Option<usize>| list.is_some_and(|length| length > 0);
         if container.docker_labels.is_some()
             || container.ulimits.is_some()
             || container.log_configuration.is_some()
@@ -45,13 +44,10 @@ pub(super) fn required_attributes(
             names.insert("com.amazonaws.ecs.capability.docker-remote-api.1.21");
         }
         if container
-            .linux_parameters
+            .depends_on
             .as_ref()
-            .is_some_and(|linux| asks(linux.tmpfs.as_ref().map(Vec::len)))
+            .is_some_and(|dependencies| !dependencies.is_empty())
         {
-            names.insert("com.amazonaws.ecs.capability.docker-remote-api.1.22");
-        }
-        if asks(container.depends_on.as_ref().map(Vec::len)) {
             names.insert("ecs.capability.container-ordering");
         }
     }

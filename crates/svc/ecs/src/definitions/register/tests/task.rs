@@ -312,8 +312,7 @@ async fn required_attributes_follow_what_is_used() {
         (&json!([]), &Json::Null)
     );
     let container = json!({
-        "memoryReservation": 8, "logConfiguration": {"logDriver": "json-file"},
-        "linuxParameters": {"tmpfs": [{"containerPath": "/t", "size": 1}]}
+        "memoryReservation": 8, "logConfiguration": {"logDriver": "json-file"}
     });
     let answer = register(&ecs, request(container, json!({"networkMode": "host"})))
         .await
@@ -329,7 +328,6 @@ async fn required_attributes_follow_what_is_used() {
         [
             "com.amazonaws.ecs.capability.docker-remote-api.1.18",
             "com.amazonaws.ecs.capability.docker-remote-api.1.21",
-            "com.amazonaws.ecs.capability.docker-remote-api.1.22",
             "com.amazonaws.ecs.capability.logging-driver.json-file",
         ]
     );

@@ -65,6 +65,11 @@ pub(crate) fn spec(spec: &ContainerSpec) -> Result<()> {
             return refuse("cwd", format!("{} is not absolute", cwd.display()));
         }
     }
+    if let Net::Join(path) = &spec.network
+        && !(path.is_absolute() && path.exists())
+    {
+        return refuse("network", format!("there is no namespace {}", path.display()));
+    }
     if let Some(hostname) = &spec.hostname {
         if spec.uts != Share::New {
             return refuse(
@@ -194,7 +199,7 @@ pub(crate) fn rlimits(spec: &ContainerSpec) -> Result<Vec<(u32, u64, u64)>> {
         };
         limits.push((resource, soft, hard));
     }
-    let nofile = libc::RLIMIT_NOFILE as u32;
+    let nofile = libc::RLIMIT_NOFILE;
     if !limits.iter().any(|(resource, ..)| *resource == nofile) {
         let most = if may_raise {
             u64::MAX
@@ -225,7 +230,7 @@ fn number(name: &str) -> Option<u32> {
         "sigpending" => libc::RLIMIT_SIGPENDING,
         "stack" => libc::RLIMIT_STACK,
         _ => return None,
-    } as u32)
+    })
 }
 
 #[allow(unsafe_code)]
@@ -294,7 +299,7 @@ mod tests {
         check(|s| s.log.max_files = 0, Some("log"));
         check(
             |s| {
-                s.network = Net::Join("/proc/1/ns/net".into());
+                s.network = Net::Join("/proc/self/ns/net".into());
                 s.sysctls.insert("net.core.somaxconn".into(), "1".into());
             },
             Some("sysctls"),
@@ -333,13 +338,10 @@ mod tests {
             });
             rlimits(&spec)
         };
-        assert_eq!(
-            with("core", 0, 0).expect("limits")[0],
-            (libc::RLIMIT_CORE as u32, 0, 0)
-        );
+        assert_eq!(with("core", 0, 0).expect("limits")[0], (libc::RLIMIT_CORE, 0, 0));
         assert!(with("files", 1, 1).is_err());
         assert!(with("core", 2, 1).is_err());
-        let most = ceiling(libc::RLIMIT_NOFILE as u32).expect("a limit");
+        let most = ceiling(libc::RLIMIT_NOFILE).expect("a limit");
         let (_, soft, hard) = with("nofile", 10, u64::MAX).expect("clamped, not refused")[0];
         assert!(soft == 10 && (hard == most || hard == u64::MAX));
     }

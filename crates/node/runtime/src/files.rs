@@ -90,26 +90,11 @@ impl Dir {
     pub(crate) fn shim_log(&self) -> PathBuf {
         self.at("shim.log")
     }
-    pub(crate) fn root(&self) -> PathBuf {
-        self.at("root")
-    }
-    pub(crate) fn layers(&self) -> PathBuf {
-        self.at("l")
-    }
     pub(crate) fn upper(&self) -> PathBuf {
         self.at("upper")
     }
     pub(crate) fn work(&self) -> PathBuf {
         self.at("work")
-    }
-    pub(crate) fn shm(&self) -> PathBuf {
-        self.at("shm")
-    }
-    pub(crate) fn bundle(&self) -> PathBuf {
-        self.at("bundle")
-    }
-    pub(crate) fn libcontainer(&self) -> PathBuf {
-        self.at("lc")
     }
 
     pub(crate) fn write_plan(&self, plan: &Plan) -> Result<()> {

@@ -190,10 +190,15 @@ fn stat_fields(stat: &str) -> std::str::SplitAsciiWhitespace<'_> {
         .split_ascii_whitespace()
 }
 
-/// When the process with this pid began, in clock ticks since boot: with the pid, its identity.
+/// When the process with this pid began, in clock ticks since boot: with the pid, its identity. One that has
+/// ended and only waits to be reaped is not there any more.
 pub(crate) fn start_time(pid: i32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat_fields(&stat).nth(19)?.parse().ok()
+    let mut fields = stat_fields(&stat);
+    if matches!(fields.next()?, "Z" | "X") {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
 }
 
 #[cfg(test)]

@@ -258,7 +258,7 @@ mod tests {
             },
         );
         let mut expected = 0u32;
-        let mut read = async |follower: &mut LogReader| {
+        let read = async |follower: &mut LogReader| {
             let line = follower.next().await.expect("read");
             line.map(|line| {
                 String::from_utf8_lossy(&line.bytes)

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use caps::{CapSet, CapsHashSet};
@@ -34,12 +34,28 @@ pub(super) struct Launch {
     capabilities: CapsHashSet,
     /// (number as in setrlimit(2), soft, hard)
     rlimits: Vec<(u32, u64, u64)>,
+}
+
+/// The container's side of the gate, as descriptor numbers: they are carried across forks.
+#[derive(Clone, Copy)]
+pub(super) struct Doorstep {
+    pub(super) go: i32,
     /// Where to say why the program could not be run: closed by a successful exec.
-    failure: i32,
+    pub(super) failure: i32,
+}
+
+impl Doorstep {
+    /// Returns when the container is started, or not at all.
+    pub(super) fn wait(self) {
+        let mut byte = [0];
+        if !matches!(File::from(sys::adopt_fd(self.go)).read(&mut byte), Ok(1)) {
+            sys::exit_now(128 + libc::SIGKILL);
+        }
+    }
 }
 
 impl Launch {
-    pub(super) fn new(plan: &Plan, command: &Command, user: User, failure: i32) -> Result<Self, String> {
+    pub(super) fn new(plan: &Plan, command: &Command, user: User) -> Result<Self, String> {
         let text = |text: &str| {
             CString::new(text).map_err(|_| format!("{text:?} has a zero byte, which no argument can have"))
         };
@@ -86,7 +102,6 @@ impl Launch {
             rlimits: plan.rlimits.clone(),
             program,
             user,
-            failure,
         })
     }
 
@@ -216,19 +231,20 @@ fn set_rlimit(resource: u32, soft: u64, hard: u64) -> io::Result<()> {
 
 /// Runs a program of the image.
 #[derive(Clone)]
-pub(super) struct Exec(Launch);
+pub(super) struct Exec(Launch, Doorstep);
 
 impl Exec {
-    pub(super) fn new(launch: Launch) -> Self {
-        Self(launch)
+    pub(super) fn new(launch: Launch, doorstep: Doorstep) -> Self {
+        Self(launch, doorstep)
     }
 }
 
 impl Executor for Exec {
     fn exec(&self, _: &Spec) -> Result<(), ExecutorError> {
+        self.1.wait();
         let (code, message) = self.0.run();
         // libcontainer's own way of reporting has ended before exec, so this goes by a pipe of ours.
-        let _ = File::from(sys::adopt_fd(self.0.failure)).write_all(format!("{code} {message}").as_bytes());
+        let _ = File::from(sys::adopt_fd(self.1.failure)).write_all(format!("{code} {message}").as_bytes());
         sys::exit_now(i32::from(code))
     }
 

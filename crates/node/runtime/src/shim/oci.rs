@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use crate::files::{Dir, Plan};
+use super::root::{BUNDLE, LIBCONTAINER, ROOT, SHM};
+use crate::files::Plan;
 use crate::spec::{Mount, MountKind, Net, Process, Share};
 
 /// What ordinary containers must not read, as Docker hides it.
@@ -33,27 +34,27 @@ const READ_ONLY: [&str; 5] = [
 ];
 
 /// Writes the bundle's `config.json`.
-pub(super) fn write(plan: &Plan, dir: &Dir) -> Result<(), String> {
+pub(super) fn write(plan: &Plan) -> Result<(), String> {
     let write = || {
-        std::fs::create_dir_all(dir.bundle())?;
-        std::fs::create_dir_all(dir.libcontainer())?;
-        std::fs::write(dir.bundle().join("config.json"), config(plan, dir).to_string())
+        std::fs::create_dir(BUNDLE)?;
+        std::fs::create_dir(LIBCONTAINER)?;
+        std::fs::write(Path::new(BUNDLE).join("config.json"), config(plan).to_string())
     };
     write().map_err(|err| format!("could not write the bundle: {err}"))
 }
 
-fn config(plan: &Plan, dir: &Dir) -> Value {
+fn config(plan: &Plan) -> Value {
     let spec = &plan.spec;
     let (cwd, mounts, masked, read_only) = match &spec.process {
         Process::Command(command) => {
             let cwd = command.cwd.as_deref().unwrap_or(Path::new("/"));
-            (cwd, mounts(plan, dir), &MASKED[..], &READ_ONLY[..])
+            (cwd, mounts(plan), &MASKED[..], &READ_ONLY[..])
         }
-        Process::Pause => (Path::new("/"), vec![shm(plan, dir)], &[][..], &[][..]),
+        Process::Pause => (Path::new("/"), vec![shm(plan)], &[][..], &[][..]),
     };
     let mut config = json!({
         "ociVersion": "1.2.0",
-        "root": { "path": dir.root(), "readonly": spec.readonly_root },
+        "root": { "path": ROOT, "readonly": spec.readonly_root },
         "process": {
             // Set although the executor makes the environment: with HOME missing, libcontainer would ask the
             // C library, which would load code from the image.
@@ -115,7 +116,7 @@ fn sysctls(plan: &Plan) -> Map<String, Value> {
     all
 }
 
-fn mounts(plan: &Plan, dir: &Dir) -> Vec<Value> {
+fn mounts(plan: &Plan) -> Vec<Value> {
     let mount = |kind: &str, target: &str, options: &[&str]| json!({ "type": kind, "source": kind, "destination": target, "options": options });
     let mut all = vec![
         mount("proc", "/proc", &["nosuid", "noexec", "nodev"]),
@@ -138,7 +139,7 @@ fn mounts(plan: &Plan, dir: &Dir) -> Vec<Value> {
         ),
         mount("sysfs", "/sys", &["nosuid", "noexec", "nodev", "ro"]),
         mount("mqueue", "/dev/mqueue", &["nosuid", "noexec", "nodev"]),
-        shm(plan, dir),
+        shm(plan),
     ];
     if plan.cgroups.is_v2() {
         all.push(mount(
@@ -151,7 +152,7 @@ fn mounts(plan: &Plan, dir: &Dir) -> Vec<Value> {
     all
 }
 
-fn shm(plan: &Plan, dir: &Dir) -> Value {
+fn shm(plan: &Plan) -> Value {
     match plan.spec.ipc {
         Share::New => json!({
             "type": "tmpfs",
@@ -161,7 +162,7 @@ fn shm(plan: &Plan, dir: &Dir) -> Value {
         }),
         Share::With(_) => json!({
             "type": "bind",
-            "source": dir.shm(),
+            "source": SHM,
             "destination": "/dev/shm",
             "options": ["rbind", "nosuid", "noexec", "nodev"],
         }),

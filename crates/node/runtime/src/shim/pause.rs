@@ -11,14 +11,15 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use rustix::process::DumpableBehavior;
 
-use super::executor::die_with_shim;
+use super::executor::{Doorstep, die_with_shim};
 use crate::sys;
 
 #[derive(Clone)]
-pub(super) struct Pause;
+pub(super) struct Pause(pub(super) Doorstep);
 
 impl Executor for Pause {
     fn exec(&self, _: &Spec) -> Result<(), ExecutorError> {
+        self.0.wait();
         // Give up what the shim lent: also tells it that the start succeeded, as a successful exec would.
         if let Ok(nothing) = File::options().read(true).write(true).open("/dev/null") {
             let _ = rustix::stdio::dup2_stdout(&nothing);

@@ -1,10 +1,12 @@
 //! The mounts that exist before libcontainer begins, in the set-up's own mount namespace.
 
 use std::ffi::CString;
-use std::fs;
+use std::fs::{self, File};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use nix::sched::{CloneFlags, setns};
 use rustix::mount::{self, MountFlags, MountPropagationFlags, UnmountFlags};
 
 use crate::files::Dir;
@@ -13,11 +15,17 @@ use crate::sys;
 
 const CGROUPS: &str = "/sys/fs/cgroup";
 
+// What only the set-up needs lies in memory, in that same namespace, and is gone with it.
+pub(super) const ROOT: &str = "/sys/fs/cgroup/root";
+pub(super) const SHM: &str = "/sys/fs/cgroup/shm";
+pub(super) const BUNDLE: &str = "/sys/fs/cgroup/bundle";
+pub(super) const LIBCONTAINER: &str = "/sys/fs/cgroup/lc";
+
 /// A mount namespace that nothing leaks out of, without control groups: libcontainer would migrate its
 /// processes through `cgroup.procs`, under a lock that costs 10 ms, into the group where they are already.
 /// The empty tmpfs looks like a v1 machine without controllers, on which it has nothing to do.
 pub(super) fn unshare() -> Result<(), String> {
-    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS)
+    nix::sched::unshare(CloneFlags::CLONE_NEWNS)
         .map_err(|err| format!("could not make a mount namespace: {err}"))?;
     mount::mount_change(
         "/",
@@ -36,22 +44,17 @@ pub(super) fn unshare() -> Result<(), String> {
 
 /// Mounts the root file system where the bundle expects it.
 pub(super) fn mount(root: &Root, dir: &Dir) -> Result<(), String> {
-    make_dir(&dir.root(), 0o755)?;
+    make_dir(Path::new(ROOT), 0o755)?;
     match root {
         Root::Overlay { lower } => overlay(lower, dir),
-        Root::Empty => mount::mount(
-            "tmpfs",
-            dir.root(),
-            "tmpfs",
-            MountFlags::NOSUID,
-            c"mode=755,size=64k",
-        )
-        .map_err(|err| format!("could not mount an empty root: {err}")),
+        Root::Empty => mount::mount("tmpfs", ROOT, "tmpfs", MountFlags::NOSUID, c"mode=755,size=64k")
+            .map_err(|err| format!("could not mount an empty root: {err}")),
     }
 }
 
 fn overlay(lower: &[PathBuf], dir: &Dir) -> Result<(), String> {
-    make_dir(&dir.layers(), 0o700)?;
+    let scratch = Path::new(CGROUPS);
+    make_dir(&scratch.join("l"), 0o700)?;
     make_dir(&dir.work(), 0o700)?;
     // The writable layer's own directory is the container's `/`: as the top layer has it.
     let top = lower.first().ok_or("the root has no layers")?;
@@ -60,18 +63,22 @@ fn overlay(lower: &[PathBuf], dir: &Dir) -> Result<(), String> {
         .permissions()
         .mode();
     make_dir(&dir.upper(), mode & 0o7777)?;
+    let link = |to: &Path, name: &str| {
+        symlink(to, scratch.join(name)).map_err(|err| format!("could not link {}: {err}", to.display()))
+    };
     // Short relative names keep within the page that mount options may take, and free of its separators.
     let mut names = Vec::with_capacity(lower.len());
     for (index, layer) in lower.iter().enumerate() {
         let name = format!("l/{index}");
-        symlink(layer, dir.path().join(&name))
-            .map_err(|err| format!("could not link layer {}: {err}", layer.display()))?;
+        link(layer, &name)?;
         names.push(name);
     }
+    link(&dir.upper(), "upper")?;
+    link(&dir.work(), "work")?;
     let options = format!("lowerdir={},upperdir=upper,workdir=work", names.join(":"));
     // Nobody expects a container's own layer to survive a power failure; syncing it at every end would be
     // paid by all. Kernels before 5.10 do not know the option.
-    std::env::set_current_dir(dir.path()).map_err(|err| format!("could not enter the directory: {err}"))?;
+    std::env::set_current_dir(scratch).map_err(|err| format!("could not enter {CGROUPS}: {err}"))?;
     let attempt = |options: &str| {
         let options = CString::new(options).unwrap_or_default();
         mount::mount(
@@ -102,13 +109,26 @@ fn make_dir(path: &Path, mode: u32) -> Result<(), String> {
         .map_err(|err| format!("could not make {}: {err}", path.display()))
 }
 
-/// Shared memory belongs to a shared IPC namespace, but is a mount: brings the other container's here.
-pub(super) fn borrow_shm(pid: i32, dir: &Dir) -> Result<(), String> {
-    let theirs = PathBuf::from(format!("/proc/{pid}/root/dev/shm"));
-    make_dir(&dir.shm(), 0o755)?;
-    sys::clone_mount(&theirs, 0)
-        .and_then(|tree| sys::attach_mount(tree, &dir.shm()))
-        .map_err(|err| format!("could not share /dev/shm: {err}"))
+/// Shared memory belongs to a shared IPC namespace, but is a mount, which only a process inside of the other
+/// container's mount namespace can take a copy of.
+pub(super) fn borrow_shm(pid: i32) -> Result<OwnedFd, String> {
+    let borrow = || -> std::io::Result<OwnedFd> {
+        let home = File::open("/proc/self/ns/mnt")?;
+        setns(
+            File::open(format!("/proc/{pid}/ns/mnt"))?,
+            CloneFlags::CLONE_NEWNS,
+        )?;
+        let tree = sys::clone_mount(Path::new("/dev/shm"), 0);
+        setns(home, CloneFlags::CLONE_NEWNS)?;
+        tree
+    };
+    borrow().map_err(|err| format!("could not share /dev/shm: {err}"))
+}
+
+/// Puts it where the bundle expects it.
+pub(super) fn place_shm(tree: OwnedFd) -> Result<(), String> {
+    make_dir(Path::new(SHM), 0o755)?;
+    sys::attach_mount(tree, Path::new(SHM)).map_err(|err| format!("could not share /dev/shm: {err}"))
 }
 
 /// The working directory is made if the image lacks it, as image builders rely on.

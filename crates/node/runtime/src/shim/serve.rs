@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use roadstead_base::{Clock, SystemClock, Timestamp};
 use rustix::process::{WaitOptions, WaitStatus};
 
-use super::setup::Made;
+use super::setup::{Gate, Made};
 use super::{Post, start};
 use crate::control::{MAX_LINE, Request, encode_reply};
 use crate::error::{Error, Result};
@@ -38,7 +38,7 @@ struct Shim {
     post: Post,
     pid: i32,
     /// Present until the container is started.
-    failure: Option<OwnedFd>,
+    gate: Option<Gate>,
     started_at: Option<Timestamp>,
     /// Why the program could not be run, with the exit code that stands for it.
     refused: Option<(i32, String)>,
@@ -61,7 +61,7 @@ pub(super) fn serve(plan: Plan, post: Post, made: Made) -> Result<()> {
     let mut shim = Shim {
         plan,
         pid: made.pid,
-        failure: Some(made.failure),
+        gate: Some(made.gate),
         started_at: None,
         refused: None,
         pipes: [Some(made.stdout.into()), Some(made.stderr.into())],
@@ -227,14 +227,14 @@ impl Shim {
     }
 
     fn start(&mut self) -> Result<String, String> {
-        let Some(failure) = self.failure.take() else {
+        let Some(gate) = self.gate.take() else {
             return match (self.started_at, &self.refused) {
                 (Some(at), _) => Ok(at.0.to_string()),
                 (None, Some((_, message))) => Err(message.clone()),
                 (None, None) => Err("the container has ended".to_owned()),
             };
         };
-        match start::start(&self.post.dir, &self.plan.spec.id, failure) {
+        match start::start(gate) {
             Ok(()) => {
                 let at = SystemClock.now();
                 self.started_at = Some(at);

@@ -6,6 +6,8 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use libcontainer::container::builder::ContainerBuilder;
@@ -15,10 +17,11 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::executor::{Exec, Launch};
+use super::executor::{Doorstep, Exec, Launch};
 use super::pause::Pause;
 use super::{Post, cgroup_view, copy_up, oci, root, user};
 use crate::files::{Dir, Plan};
+use crate::ids::ContainerId;
 use crate::spec::Process;
 use crate::sys::{self, Fork};
 
@@ -32,14 +35,22 @@ pub(super) struct Made {
     pub(super) pid: i32,
     pub(super) stdout: OwnedFd,
     pub(super) stderr: OwnedFd,
+    pub(super) gate: Gate,
+}
+
+/// Where a finished container waits for its start, and whence news of the start come.
+pub(super) struct Gate {
+    /// One byte opens it. If the shim dies, the container ends without having run.
+    pub(super) go: OwnedFd,
     /// Closed by a successful exec; before, it may carry the reason why there was none.
     pub(super) failure: OwnedFd,
 }
 
-/// The write ends that the container's process gets.
+/// The ends of pipes that the container's process gets.
 struct Ends {
     stdout: OwnedFd,
     stderr: OwnedFd,
+    go: OwnedFd,
     failure: OwnedFd,
 }
 
@@ -51,6 +62,7 @@ pub(super) fn make(plan: &Plan, post: &Post) -> Result<Made, String> {
     plan.cgroups.restrict_devices(&plan.cgroup).map_err(text)?;
     let (stdout, stdout_end) = pipe()?;
     let (stderr, stderr_end) = pipe()?;
+    let (go_end, go) = pipe()?;
     let (failure, failure_end) = pipe()?;
     let (report, report_end) = pipe()?;
     let into = plan.cgroups.fork_into(&plan.cgroup).map_err(text)?;
@@ -64,10 +76,11 @@ pub(super) fn make(plan: &Plan, post: &Post) -> Result<Made, String> {
             ] {
                 let _ = nix::unistd::close(fd);
             }
-            drop((stdout, stderr, failure, report));
+            drop((stdout, stderr, go, failure, report));
             let ends = Ends {
                 stdout: stdout_end,
                 stderr: stderr_end,
+                go: go_end,
                 failure: failure_end,
             };
             let text = match build(plan, &post.dir, ends) {
@@ -81,13 +94,13 @@ pub(super) fn make(plan: &Plan, post: &Post) -> Result<Made, String> {
             sys::exit_now(0)
         }
         Fork::Parent(builder) => {
-            drop((stdout_end, stderr_end, failure_end, report_end));
+            drop((stdout_end, stderr_end, go_end, failure_end, report_end));
             let pid = await_report(report, builder, post)?;
             Ok(Made {
                 pid,
                 stdout,
                 stderr,
-                failure,
+                gate: Gate { go, failure },
             })
         }
     }
@@ -150,16 +163,20 @@ fn build(plan: &Plan, dir: &Dir, ends: Ends) -> Result<i32, String> {
         Process::Command(_) => cgroup_view::collect(&plan.cgroups.view(&plan.cgroup))?,
         Process::Pause => Vec::new(),
     };
+    let shm = plan.ipc_of.map(root::borrow_shm).transpose()?;
     root::unshare()?;
     root::mount(&spec.root, dir)?;
-    if let Some(pid) = plan.ipc_of {
-        root::borrow_shm(pid, dir)?;
+    if let Some(tree) = shm {
+        root::place_shm(tree)?;
     }
-    let inside = pathrs::Root::open(dir.root()).map_err(|err| format!("could not open the root: {err}"))?;
+    let inside = pathrs::Root::open(root::ROOT).map_err(|err| format!("could not open the root: {err}"))?;
     copy_up::fill_volumes(&inside, &spec.mounts)?;
-    let failure = ends.failure.as_raw_fd();
+    let doorstep = Doorstep {
+        go: ends.go.as_raw_fd(),
+        failure: ends.failure.as_raw_fd(),
+    };
     let builder = ContainerBuilder::new(spec.id.to_string(), SyscallType::default())
-        .with_root_path(dir.libcontainer())
+        .with_root_path(root::LIBCONTAINER)
         .map_err(|err| chain(&err))?;
     let builder = match &spec.process {
         Process::Command(command) => {
@@ -167,18 +184,18 @@ fn build(plan: &Plan, dir: &Dir, ends: Ends) -> Result<i32, String> {
             if let Some(cwd) = &command.cwd {
                 root::make_cwd(&inside, cwd)?;
             }
-            builder.with_executor(Exec::new(Launch::new(plan, command, user, failure)?))
+            builder.with_executor(Exec::new(Launch::new(plan, command, user)?, doorstep))
         }
-        Process::Pause => builder.with_executor(Pause),
+        Process::Pause => builder.with_executor(Pause(doorstep)),
     };
     drop(inside);
-    oci::write(plan, dir)?;
+    oci::write(plan)?;
     let nothing = File::open("/dev/null").map_err(|err| format!("could not open /dev/null: {err}"))?;
     let container = builder
         .with_stdin(nothing)
         .with_stdout(ends.stdout)
         .with_stderr(ends.stderr)
-        .as_init(dir.bundle())
+        .as_init(root::BUNDLE)
         .with_systemd(false)
         .with_detach(true)
         // Makes the container a child of the shim instead of this process.
@@ -186,9 +203,17 @@ fn build(plan: &Plan, dir: &Dir, ends: Ends) -> Result<i32, String> {
         .build()
         .map_err(|err| chain(&err))?;
     let pid = container.pid().ok_or("the container has no process")?.as_raw();
+    pass_on(&spec.id).map_err(|err| format!("the container does not listen: {err}"))?;
     cgroup_view::attach(view, pid)?;
-    drop(ends.failure);
+    drop((ends.go, ends.failure));
     Ok(pid)
+}
+
+/// libcontainer's own way of holding a container back is a socket in a directory that only this namespace
+/// has, and would let it run if the shim died. So it is opened now, and the executor waits at the gate.
+fn pass_on(id: &ContainerId) -> std::io::Result<()> {
+    UnixStream::connect(Path::new(root::LIBCONTAINER).join(id).join("notify.sock"))?
+        .write_all(b"start container")
 }
 
 fn text(err: crate::error::Error) -> String {

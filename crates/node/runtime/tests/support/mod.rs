@@ -221,3 +221,14 @@ fn make_rootfs(root: &Path) {
     fs::write(root.join("etc/group"), "root:x:0:\nweb:x:102:\nstaff:x:50:web\n").expect("group");
     fs::write(root.join("data/seed"), "from the image\n").expect("a file");
 }
+
+/// Asks again until it is so; fails after ten seconds.
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    for _ in 0..1000 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("not within ten seconds: {what}");
+}

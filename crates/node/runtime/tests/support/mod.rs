@@ -153,8 +153,13 @@ impl Bench {
                 .filter(|line| line.contains(&state))
                 .map(|line| format!("mount {line}")),
         );
-        for hierarchy in fs::read_dir("/sys/fs/cgroup").expect("cgroups").flatten() {
-            let dir = hierarchy.path().join(parent);
+        let unified = PathBuf::from("/sys/fs/cgroup");
+        let hierarchies = fs::read_dir(&unified)
+            .expect("cgroups")
+            .flatten()
+            .map(|entry| entry.path());
+        for hierarchy in hierarchies.chain([unified]) {
+            let dir = hierarchy.join(parent);
             if dir.exists() {
                 found.push(format!("cgroup {}", dir.display()));
             }

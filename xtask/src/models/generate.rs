@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::Service;
 use super::names::{field, snake, type_name, variant};
+use super::row::Row;
 
 /// Enums with more values stay strings: the table checks them, and nothing here matches on them.
 const LARGEST_ENUM: usize = 48;
@@ -65,7 +66,7 @@ impl<'a> Generator<'a> {
         let text = |key: &str| metadata[key].as_str().unwrap_or_default();
         let mut out = String::from(HEAD);
         out.push_str(
-            "use roadstead_protocol::{Kind, Location, Member, Operation, Protocol, ServiceModel, Shape};\n\n",
+            "#[allow(unused_imports)]\nuse roadstead_protocol::{Kind, Location, Member, Namespace, Operation, Protocol, ServiceModel, Shape};\n\n",
         );
         let signing = if text("signingName").is_empty() {
             text("endpointPrefix")
@@ -86,28 +87,20 @@ impl<'a> Generator<'a> {
             namespace(metadata)
         )?;
         writeln!(out, "    protocols: &[{}],", protocols(metadata)?.join(", "))?;
+        let mut flags = String::new();
+        if !metadata["awsQueryCompatible"].is_null() {
+            flags.push_str(" query_compatible: true,");
+        }
+        if metadata["serviceId"].as_str() == Some("S3") {
+            flags.push_str(" bare_errors: true,");
+        }
         writeln!(
             out,
-            "    shapes: SHAPES, operations: OPERATIONS, absent: ABSENT,\n}};\n"
+            "    shapes: SHAPES, operations: OPERATIONS, absent: ABSENT,{flags}\n    ..ServiceModel::BASE\n}};\n"
         )?;
         writeln!(out, "static OPERATIONS: &[Operation] = &[")?;
         for (name, operation) in self.model["operations"].as_object().into_iter().flatten() {
-            let shape = |part: &str| -> Result<String> {
-                Ok(match operation[part]["shape"].as_str() {
-                    Some(shape) => format!("Some({})", self.id(shape)?),
-                    None => "None".to_owned(),
-                })
-            };
-            writeln!(
-                out,
-                "    Operation {{ name: {name:?}, method: {:?}, uri: {:?}, input: {}, output: {}, result_wrapper: {:?}, host_prefix: {:?} }},",
-                operation["http"]["method"].as_str().unwrap_or("POST"),
-                operation["http"]["requestUri"].as_str().unwrap_or("/"),
-                shape("input")?,
-                shape("output")?,
-                operation["output"]["resultWrapper"].as_str().unwrap_or_default(),
-                operation["endpoint"]["hostPrefix"].as_str().unwrap_or_default(),
-            )?;
+            writeln!(out, "    {},", self.operation(name, operation)?)?;
         }
         writeln!(out, "];\n\nstatic ABSENT: &[&str] = &[")?;
         for name in self.model["absent"].as_array().into_iter().flatten() {
@@ -115,14 +108,48 @@ impl<'a> Generator<'a> {
         }
         writeln!(out, "];\n\nstatic SHAPES: &[Shape] = &[")?;
         for (name, shape) in self.model["shapes"].as_object().into_iter().flatten() {
-            writeln!(
-                out,
-                "    Shape {{ name: {name:?}, kind: {} }},",
-                self.kind(shape)?
-            )?;
+            writeln!(out, "    {},", self.entry(name, shape)?)?;
         }
         out.push_str("];\n");
         Ok(out)
+    }
+
+    fn operation(&self, name: &str, operation: &Value) -> Result<String> {
+        let mut row = Row::new("Operation");
+        row.text("name", name);
+        row.text("method", operation["http"]["method"].as_str().unwrap_or("POST"));
+        row.text("uri", operation["http"]["requestUri"].as_str().unwrap_or("/"));
+        for part in ["input", "output"] {
+            if let Some(shape) = operation[part]["shape"].as_str() {
+                row.raw(part, format!("Some({})", self.id(shape)?));
+            }
+        }
+        row.opt_text("result_wrapper", &operation["output"]["resultWrapper"]);
+        row.opt_text("host_prefix", &operation["endpoint"]["hostPrefix"]);
+        if let Some(status) = operation["http"]["responseCode"]
+            .as_u64()
+            .filter(|code| *code != 200)
+        {
+            row.raw("status", status.to_string());
+        }
+        row.opt_text("input_wire", &operation["input"]["locationName"]);
+        row.opt_text("input_namespace", &operation["input"]["xmlNamespace"]["uri"]);
+        row.opt_text("output_wire", &operation["output"]["locationName"]);
+        Ok(row.end())
+    }
+
+    fn entry(&self, name: &str, shape: &Value) -> Result<String> {
+        let mut row = Row::new("Shape");
+        row.text("name", name);
+        row.raw("kind", self.kind(shape)?);
+        row.opt_text("wire", &shape["locationName"]);
+        row.namespace(&shape["xmlNamespace"]);
+        if shape["exception"].as_bool() == Some(true) {
+            let (code, status) = error_of(name, shape);
+            row.text("error_code", code);
+            row.raw("error_status", status.to_string());
+        }
+        Ok(row.end())
     }
 
     fn kind(&self, shape: &Value) -> Result<String> {
@@ -209,16 +236,31 @@ impl<'a> Generator<'a> {
             Some("statusCode") => "StatusCode",
             Some(other) => anyhow::bail!("a member at the unknown location {other}"),
         };
-        let flag = |key: &str| member[key].as_bool().unwrap_or_default();
-        Ok(format!(
-            "Member {{ name: {name:?}, shape: {}, required: {required}, wire: {:?}, query: {:?}, location: Location::{location}, flattened: {}, attribute: {}, idempotency_token: {} }}",
-            self.id(member["shape"].as_str().unwrap_or_default())?,
-            member["locationName"].as_str().unwrap_or_default(),
-            member["queryName"].as_str().unwrap_or_default(),
-            flag("flattened"),
-            flag("xmlAttribute"),
-            flag("idempotencyToken"),
-        ))
+        let mut row = Row::new("Member");
+        row.text("name", name);
+        row.raw(
+            "shape",
+            self.id(member["shape"].as_str().unwrap_or_default())?.to_string(),
+        );
+        row.flag("required", required);
+        row.opt_text("wire", &member["locationName"]);
+        row.opt_text("query", &member["queryName"]);
+        if location != "Body" {
+            row.raw("location", format!("Location::{location}"));
+        }
+        for (column, key) in [
+            ("flattened", "flattened"),
+            ("attribute", "xmlAttribute"),
+            ("idempotency_token", "idempotencyToken"),
+            ("json_value", "jsonvalue"),
+        ] {
+            row.flag(column, member[key].as_bool().unwrap_or_default());
+        }
+        if let Some(format) = member["timestampFormat"].as_str() {
+            row.raw("timestamp", format!("Some({format:?})"));
+        }
+        row.namespace(&member["xmlNamespace"]);
+        Ok(row.end())
     }
 
     fn types(&self) -> Result<String> {
@@ -346,11 +388,7 @@ impl<'a> Generator<'a> {
             if shape["exception"].as_bool() != Some(true) {
                 continue;
             }
-            let code = shape["error"]["code"].as_str().unwrap_or(name);
-            let fault = shape["fault"].as_bool() == Some(true);
-            let status = shape["error"]["httpStatusCode"]
-                .as_u64()
-                .unwrap_or(if fault { 500 } else { 400 });
+            let (code, status) = error_of(name, shape);
             writeln!(
                 out,
                 "\npub fn {}(message: impl Into<String>) -> ApiError {{\n    ApiError::new({code:?}, {status}, message)\n}}",
@@ -359,6 +397,14 @@ impl<'a> Generator<'a> {
         }
         Ok(out)
     }
+}
+
+/// Code and HTTP status of an error's shape.
+fn error_of<'a>(name: &'a str, shape: &'a Value) -> (&'a str, u64) {
+    let code = shape["error"]["code"].as_str().unwrap_or(name);
+    let fault = shape["fault"].as_bool() == Some(true);
+    let status = shape["error"]["httpStatusCode"].as_u64();
+    (code, status.unwrap_or(if fault { 500 } else { 400 }))
 }
 
 /// Small sets whose values make distinct names become Rust enums.

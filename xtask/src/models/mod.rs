@@ -3,6 +3,7 @@
 
 mod generate;
 mod names;
+mod row;
 mod trim;
 
 use std::path::{Path, PathBuf};

@@ -12,6 +12,7 @@ use super::Service;
 
 const METADATA: &[&str] = &[
     "apiVersion",
+    "awsQueryCompatible",
     "endpointPrefix",
     "jsonVersion",
     "protocol",
@@ -40,6 +41,7 @@ const SHAPE: &[&str] = &[
     "streaming",
     "sensitive",
     "locationName",
+    "xmlNamespace",
 ];
 const MEMBER: &[&str] = &[
     "shape",
@@ -53,6 +55,7 @@ const MEMBER: &[&str] = &[
     "streaming",
     "jsonvalue",
     "hostLabel",
+    "xmlNamespace",
 ];
 
 pub(crate) fn trim(data: &Path, service: &Service) -> Result<String> {

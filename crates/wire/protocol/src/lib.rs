@@ -15,7 +15,7 @@ mod wire;
 
 pub use check::{Violation, check};
 pub use error::{ApiError, Fault};
-pub use model::{Kind, Location, Member, Operation, Protocol, ServiceModel, Shape, ShapeId};
+pub use model::{Kind, Location, Member, Namespace, Operation, Protocol, ServiceModel, Shape, ShapeId};
 pub use service::{BoxFuture, Call, Handler};
 pub use value::{Fields, Value};
 pub use wire::{Blob, DecodeError, Wire};

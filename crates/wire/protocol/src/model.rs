@@ -31,9 +31,40 @@ pub struct ServiceModel {
     pub operations: &'static [Operation],
     /// Operations of the official model that do not exist here (yet).
     pub absent: &'static [&'static str],
+    /// Clients expect the codes of the query protocol in `x-amzn-query-error`, whatever protocol they speak.
+    pub query_compatible: bool,
+    /// rest-xml: errors stand in no `ErrorResponse` element, as S3 writes them.
+    pub bare_errors: bool,
 }
 
 impl ServiceModel {
+    /// What tables are written over, so that a new column changes no table that does not use it.
+    pub const BASE: Self = Self {
+        name: "",
+        signing_name: "",
+        api_version: "",
+        target_prefix: "",
+        xml_namespace: "",
+        protocols: &[],
+        shapes: &[],
+        operations: &[],
+        absent: &[],
+        query_compatible: false,
+        bare_errors: false,
+    };
+
+    pub fn speaks(&self, protocol: Protocol) -> bool {
+        self.protocols.contains(&protocol)
+    }
+
+    /// The error that the model documents under this code, or under this name.
+    pub fn error_shape(&self, code: &str) -> Option<&'static Shape> {
+        let errors = || self.shapes.iter().filter(|shape| !shape.error_code.is_empty());
+        errors()
+            .find(|shape| shape.error_code == code)
+            .or_else(|| errors().find(|shape| shape.name == code))
+    }
+
     pub fn operation(&'static self, name: &str) -> Option<&'static Operation> {
         self.operations.iter().find(|operation| operation.name == name)
     }
@@ -53,12 +84,67 @@ pub struct Operation {
     /// Query protocol: the element around the result.
     pub result_wrapper: &'static str,
     pub host_prefix: &'static str,
+    /// HTTP status of a success; 0 where the model does not say, which is 200.
+    pub status: u16,
+    /// rest-xml: the element around the input, or empty.
+    pub input_wire: &'static str,
+    /// rest-xml: its namespace, or empty.
+    pub input_namespace: &'static str,
+    /// rest-xml: the element around the output, or empty.
+    pub output_wire: &'static str,
+}
+
+impl Operation {
+    /// See [`ServiceModel::BASE`].
+    pub const BASE: Self = Self {
+        name: "",
+        method: "POST",
+        uri: "/",
+        input: None,
+        output: None,
+        result_wrapper: "",
+        host_prefix: "",
+        status: 0,
+        input_wire: "",
+        input_namespace: "",
+        output_wire: "",
+    };
 }
 
 #[derive(Debug)]
 pub struct Shape {
     pub name: &'static str,
     pub kind: Kind,
+    /// `locationName` of the shape itself, or empty.
+    pub wire: &'static str,
+    pub namespace: Namespace,
+    /// The code of an error, which is its name where the model does not say otherwise; empty for others.
+    pub error_code: &'static str,
+    /// HTTP status of an error, or 0.
+    pub error_status: u16,
+}
+
+impl Shape {
+    /// See [`ServiceModel::BASE`].
+    pub const BASE: Self = Self {
+        name: "",
+        kind: Kind::Boolean,
+        wire: "",
+        namespace: Namespace::NONE,
+        error_code: "",
+        error_status: 0,
+    };
+}
+
+/// An XML namespace that an element declares. Empty where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    pub uri: &'static str,
+    pub prefix: &'static str,
+}
+
+impl Namespace {
+    pub const NONE: Self = Self { uri: "", prefix: "" };
 }
 
 /// Bounds are inclusive; lengths count characters of strings, bytes of blobs, elements of lists and maps.
@@ -136,9 +222,30 @@ pub struct Member {
     pub flattened: bool,
     pub attribute: bool,
     pub idempotency_token: bool,
+    /// `timestampFormat` of the member, which goes before its shape's.
+    pub timestamp: Option<&'static str>,
+    pub namespace: Namespace,
+    /// A header that carries JSON in base64.
+    pub json_value: bool,
 }
 
 impl Member {
+    /// See [`ServiceModel::BASE`].
+    pub const BASE: Self = Self {
+        name: "",
+        shape: 0,
+        required: false,
+        wire: "",
+        query: "",
+        location: Location::Body,
+        flattened: false,
+        attribute: false,
+        idempotency_token: false,
+        timestamp: None,
+        namespace: Namespace::NONE,
+        json_value: false,
+    };
+
     /// The name on the wire where the protocol does not say otherwise.
     pub fn wire_name(&self) -> &'static str {
         if self.wire.is_empty() {

@@ -10,13 +10,17 @@ use crate::error::{self, Result};
 /// The block of a VPC.
 pub(crate) fn of_vpc(text: &str) -> Result<Ipv4Net> {
     let check = |cidr| roadstead_ipam::check_vpc(cidr);
-    roadstead_ipam::parse_cidr(text).and_then(check).map_err(|cause| refused("InvalidVpc.Range", text, &cause))
+    roadstead_ipam::parse_cidr(text)
+        .and_then(check)
+        .map_err(|cause| refused("InvalidVpc.Range", text, &cause))
 }
 
 /// The block of a subnet, which must fit into its VPC beside the others.
 pub(crate) fn of_subnet(text: &str, vpc: Ipv4Net, others: impl Iterator<Item = Ipv4Net>) -> Result<Ipv4Net> {
     let check = |cidr| roadstead_ipam::check_subnet(cidr, &[vpc], others);
-    roadstead_ipam::parse_cidr(text).and_then(check).map_err(|cause| refused("InvalidSubnet.Range", text, &cause))
+    roadstead_ipam::parse_cidr(text)
+        .and_then(check)
+        .map_err(|cause| refused("InvalidSubnet.Range", text, &cause))
 }
 
 fn refused(range: &'static str, text: &str, cause: &CidrError) -> ApiError {
@@ -28,9 +32,10 @@ fn refused(range: &'static str, text: &str, cause: &CidrError) -> ApiError {
         CidrError::Size { .. } | CidrError::Unusable { .. } | CidrError::OutsideVpc { .. } => {
             error::other(range, format!("The CIDR '{text}' is invalid."))
         }
-        CidrError::Conflict { .. } => {
-            error::other("InvalidSubnet.Conflict", format!("The CIDR '{text}' conflicts with another subnet"))
-        }
+        CidrError::Conflict { .. } => error::other(
+            "InvalidSubnet.Conflict",
+            format!("The CIDR '{text}' conflicts with another subnet"),
+        ),
     }
 }
 
@@ -39,13 +44,20 @@ pub(crate) fn no_address(cause: &AddressError, subnet: &str) -> ApiError {
     match cause {
         AddressError::Exhausted { .. } => error::other(
             "InsufficientFreeAddressesInSubnet",
-            format!("The specified subnet does not have enough free addresses to satisfy the request: {subnet}"),
+            format!(
+                "The specified subnet does not have enough free addresses to satisfy the request: {subnet}"
+            ),
         ),
-        AddressError::Outside { .. } => error::invalid_value("Address does not fall within the subnet's address range"),
-        AddressError::Reserved { .. } => error::invalid_value("Address is in subnet's reserved address range"),
-        AddressError::InUse { address, .. } => {
-            error::other("InvalidIPAddress.InUse", format!("The specified address is already in use: {address}"))
+        AddressError::Outside { .. } => {
+            error::invalid_value("Address does not fall within the subnet's address range")
         }
+        AddressError::Reserved { .. } => {
+            error::invalid_value("Address is in subnet's reserved address range")
+        }
+        AddressError::InUse { address, .. } => error::other(
+            "InvalidIPAddress.InUse",
+            format!("The specified address is already in use: {address}"),
+        ),
     }
 }
 
@@ -55,12 +67,16 @@ fn malformed(text: &str) -> ApiError {
 
 /// The peer of a rule.
 pub(crate) fn peer_v4(text: &str) -> Result<Ipv4Net> {
-    text.parse::<Ipv4Net>().map(|net| net.trunc()).map_err(|_| malformed(text))
+    text.parse::<Ipv4Net>()
+        .map(|net| net.trunc())
+        .map_err(|_| malformed(text))
 }
 
 /// The peer of a rule.
 pub(crate) fn peer_v6(text: &str) -> Result<Ipv6Net> {
-    text.parse::<Ipv6Net>().map(|net| net.trunc()).map_err(|_| malformed(text))
+    text.parse::<Ipv6Net>()
+        .map(|net| net.trunc())
+        .map_err(|_| malformed(text))
 }
 
 #[cfg(test)]
@@ -77,17 +93,32 @@ mod tests {
         };
         let check = |got: Result<Ipv4Net>, wanted: &str| assert_eq!(told(got), wanted);
         check(of_vpc("100.68.0.18/18"), "100.68.0.0/18");
-        check(of_vpc("10.0.0.0/8"), "InvalidVpc.Range: The CIDR '10.0.0.0/8' is invalid.");
-        check(of_vpc("10.0.0.0/29"), "InvalidVpc.Range: The CIDR '10.0.0.0/29' is invalid.");
-        check(of_vpc("127.0.0.0/16"), "InvalidVpc.Range: The CIDR '127.0.0.0/16' is invalid.");
+        check(
+            of_vpc("10.0.0.0/8"),
+            "InvalidVpc.Range: The CIDR '10.0.0.0/8' is invalid.",
+        );
+        check(
+            of_vpc("10.0.0.0/29"),
+            "InvalidVpc.Range: The CIDR '10.0.0.0/29' is invalid.",
+        );
+        check(
+            of_vpc("127.0.0.0/16"),
+            "InvalidVpc.Range: The CIDR '127.0.0.0/16' is invalid.",
+        );
         check(
             of_vpc("ten"),
             "InvalidParameterValue: Value (ten) for parameter cidrBlock is invalid. This is not a valid CIDR block.",
         );
         let subnet = |text: &str| of_subnet(text, vpc, [other].into_iter());
         check(subnet("10.0.2.9/24"), "10.0.2.0/24");
-        check(subnet("10.1.0.0/24"), "InvalidSubnet.Range: The CIDR '10.1.0.0/24' is invalid.");
-        check(subnet("10.0.0.0/15"), "InvalidSubnet.Range: The CIDR '10.0.0.0/15' is invalid.");
+        check(
+            subnet("10.1.0.0/24"),
+            "InvalidSubnet.Range: The CIDR '10.1.0.0/24' is invalid.",
+        );
+        check(
+            subnet("10.0.0.0/15"),
+            "InvalidSubnet.Range: The CIDR '10.0.0.0/15' is invalid.",
+        );
         check(
             subnet("10.0.1.128/25"),
             "InvalidSubnet.Conflict: The CIDR '10.0.1.128/25' conflicts with another subnet",
@@ -96,8 +127,14 @@ mod tests {
 
     #[test]
     fn peers_are_made_canonical() {
-        assert_eq!(peer_v4("100.68.0.18/18").map(|net| net.to_string()), Ok("100.68.0.0/18".to_owned()));
-        assert_eq!(peer_v6("2001:db8::1/32").map(|net| net.to_string()), Ok("2001:db8::/32".to_owned()));
+        assert_eq!(
+            peer_v4("100.68.0.18/18").map(|net| net.to_string()),
+            Ok("100.68.0.0/18".to_owned())
+        );
+        assert_eq!(
+            peer_v6("2001:db8::1/32").map(|net| net.to_string()),
+            Ok("2001:db8::/32".to_owned())
+        );
         let wrong = peer_v4("10.0.0.1/40").expect_err("no such prefix");
         assert_eq!(wrong.message, "CIDR block 10.0.0.1/40 is malformed");
     }

@@ -43,14 +43,20 @@ pub struct DefaultSubnet {
 /// The blocks of the default subnets; fewer than zones if there is no room.
 pub(crate) fn blocks(cidr: Ipv4Net, zones: u8) -> Vec<Ipv4Net> {
     let length = (cidr.prefix_len() + SUBNET_BITS).min(SMALLEST);
-    cidr.subnets(length).map(|subnets| subnets.take(usize::from(zones)).collect()).unwrap_or_default()
+    cidr.subnets(length)
+        .map(|subnets| subnets.take(usize::from(zones)).collect())
+        .unwrap_or_default()
 }
 
 /// A rule that lets everything through.
 fn everything(egress: bool, peer: Peer) -> Rule {
     Rule {
         id: RuleId::random(),
-        permit: Permit { egress, traffic: Traffic::All, peer },
+        permit: Permit {
+            egress,
+            traffic: Traffic::All,
+            peer,
+        },
         description: None,
         tags: Tags::new(),
     }
@@ -69,10 +75,18 @@ pub(crate) fn new_group(vpc: &VpcId, name: &str, description: &str, tags: Tags) 
 }
 
 /// Plans a VPC with its default group, whose members reach each other.
-pub(crate) fn plan_vpc(keys: &Keys, plan: &mut Plan, cidr: Ipv4Net, is_default: bool, tags: Tags) -> Result<Vpc> {
+pub(crate) fn plan_vpc(
+    keys: &Keys,
+    plan: &mut Plan,
+    cidr: Ipv4Net,
+    is_default: bool,
+    tags: Tags,
+) -> Result<Vpc> {
     let id = VpcId::random();
     let mut group = new_group(&id, "default", "default VPC security group", Tags::new());
-    group.rules.insert(0, everything(false, Peer::Group(group.id.clone())));
+    group
+        .rules
+        .insert(0, everything(false, Peer::Group(group.id.clone())));
     let vpc = Vpc {
         id,
         cidr,
@@ -89,7 +103,10 @@ pub(crate) fn plan_vpc(keys: &Keys, plan: &mut Plan, cidr: Ipv4Net, is_default: 
 /// Plans a subnet. That its range is free is the caller's to see to.
 pub(crate) fn plan_subnet(keys: &Keys, plan: &mut Plan, subnet: &Subnet) -> Result<()> {
     plan.insert(&keys.subnet(&subnet.id), subnet)?;
-    plan.insert(&keys.subnet_range(&subnet.vpc, &subnet.id), &SubnetRange { cidr: subnet.cidr })
+    plan.insert(
+        &keys.subnet_range(&subnet.vpc, &subnet.id),
+        &SubnetRange { cidr: subnet.cidr },
+    )
 }
 
 /// Plans that `user`, an interface or a group, uses these groups, which must exist.
@@ -116,7 +133,9 @@ fn plan_default(realm: &Realm, keys: &Keys, plan: &mut Plan, cidr: Ipv4Net, zone
         };
         plan_subnet(keys, plan, &subnet)?;
     }
-    let mark = DefaultVpcMark { vpc: Some(vpc.id.clone()) };
+    let mark = DefaultVpcMark {
+        vpc: Some(vpc.id.clone()),
+    };
     match &realm.default_mark {
         Some(entry) => plan.replace(entry, &mark)?,
         None => plan.insert(&keys.default_vpc(), &mark)?,
@@ -132,8 +151,12 @@ impl Ec2 {
     pub async fn ensure_default_vpc(&self, partition: &Partition) -> Result<Option<DefaultVpc>> {
         self.settle(partition).await?;
         let world = self.feed.world();
-        let Some(realm) = world.realm(partition) else { return Ok(None) };
-        let Some(vpc) = realm.default_vpc() else { return Ok(None) };
+        let Some(realm) = world.realm(partition) else {
+            return Ok(None);
+        };
+        let Some(vpc) = realm.default_vpc() else {
+            return Ok(None);
+        };
         let mut subnets: Vec<DefaultSubnet> = realm
             .subnets_of(&vpc.value.id)
             .filter(|subnet| subnet.value.default_for_zone)
@@ -165,7 +188,11 @@ impl Ec2 {
     }
 
     /// A default VPC for an owner who deleted theirs.
-    pub(crate) async fn make_default_vpc(&self, ctx: &roadstead_base::Ctx, dry_run: Option<bool>) -> Result<Vpc> {
+    pub(crate) async fn make_default_vpc(
+        &self,
+        ctx: &roadstead_base::Ctx,
+        dry_run: Option<bool>,
+    ) -> Result<Vpc> {
         let zones = self.zones(&ctx.region);
         let cidr = self.options.default_vpc_cidr;
         self.change(ctx, dry_run, |realm, keys, plan| match realm.default_vpc() {
@@ -187,9 +214,16 @@ mod tests {
     fn default_subnets_are_a_sixteenth_and_at_least_a_28() {
         let check = |cidr: &str, wanted: &[&str]| {
             let blocks = blocks(cidr.parse().expect("a net"), 3);
-            assert_eq!(blocks.iter().map(ToString::to_string).collect::<Vec<_>>(), wanted, "{cidr}");
+            assert_eq!(
+                blocks.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                wanted,
+                "{cidr}"
+            );
         };
-        check("172.31.0.0/16", &["172.31.0.0/20", "172.31.16.0/20", "172.31.32.0/20"]);
+        check(
+            "172.31.0.0/16",
+            &["172.31.0.0/20", "172.31.16.0/20", "172.31.32.0/20"],
+        );
         check("10.1.2.0/24", &["10.1.2.0/28", "10.1.2.16/28", "10.1.2.32/28"]);
         check("10.1.2.0/26", &["10.1.2.0/28", "10.1.2.16/28", "10.1.2.32/28"]);
         check("10.1.2.0/27", &["10.1.2.0/28", "10.1.2.16/28"]);

@@ -30,43 +30,70 @@ fn client(code: &'static str, message: impl Into<String>) -> ApiError {
 pub(crate) fn store(error: &roadstead_store::Error) -> ApiError {
     tracing::error!(%error, "the store failed a call of EC2");
     if error.is_retryable() {
-        ApiError::new("Unavailable", 503, "The service is busy changing the same resource. Try again.")
+        ApiError::new(
+            "Unavailable",
+            503,
+            "The service is busy changing the same resource. Try again.",
+        )
     } else {
-        ApiError::new("InternalError", 500, format!("An internal error has occurred: {error}"))
+        ApiError::new(
+            "InternalError",
+            500,
+            format!("An internal error has occurred: {error}"),
+        )
     }
 }
 
 pub(crate) fn contended() -> ApiError {
-    ApiError::new("Unavailable", 503, "The service is busy changing the same resource. Try again.")
+    ApiError::new(
+        "Unavailable",
+        503,
+        "The service is busy changing the same resource. Try again.",
+    )
 }
 
 /// A member that is part of the API and does nothing here yet.
 pub(crate) fn unsupported(member: &str) -> ApiError {
-    client("UnsupportedOperation", format!("{member} is not supported by Roadstead yet."))
+    client(
+        "UnsupportedOperation",
+        format!("{member} is not supported by Roadstead yet."),
+    )
 }
 
 /// A member that EC2 itself documents as not supported.
 pub(crate) fn use_permissions(member: &str) -> ApiError {
-    client("UnsupportedOperation", format!("{member} is not supported. Use IpPermissions instead."))
+    client(
+        "UnsupportedOperation",
+        format!("{member} is not supported. Use IpPermissions instead."),
+    )
 }
 
 pub(crate) fn dry_run() -> ApiError {
-    ApiError::new("DryRunOperation", 412, "Request would have succeeded, but DryRun flag is set.")
+    ApiError::new(
+        "DryRunOperation",
+        412,
+        "Request would have succeeded, but DryRun flag is set.",
+    )
 }
 
 /// Agents of nodes change nothing here.
 pub(crate) fn may_write(caller: &Caller) -> Result<()> {
     match caller {
         Caller::Root | Caller::Service(_) => Ok(()),
-        Caller::Node => {
-            Err(ApiError::new("UnauthorizedOperation", 403, "You are not authorized to perform this operation."))
-        }
+        Caller::Node => Err(ApiError::new(
+            "UnauthorizedOperation",
+            403,
+            "You are not authorized to perform this operation.",
+        )),
     }
 }
 
 /// What belongs to a part of the platform.
 pub(crate) fn not_yours() -> ApiError {
-    client("AuthFailure", "You do not have permission to access the specified resource.")
+    client(
+        "AuthFailure",
+        "You do not have permission to access the specified resource.",
+    )
 }
 
 pub(crate) fn invalid_value(message: impl Into<String>) -> ApiError {
@@ -82,7 +109,10 @@ pub(crate) fn combination(message: impl Into<String>) -> ApiError {
 }
 
 pub(crate) fn missing(member: &str) -> ApiError {
-    client("MissingParameter", format!("The request must contain the parameter {member}"))
+    client(
+        "MissingParameter",
+        format!("The request must contain the parameter {member}"),
+    )
 }
 
 pub(crate) fn missing_because(message: impl Into<String>) -> ApiError {
@@ -106,8 +136,12 @@ pub(crate) struct Kind {
     malformed: &'static str,
 }
 
-pub(crate) const VPC: Kind =
-    Kind { prefix: "vpc-", noun: "vpc ID", not_found: "InvalidVpcID.NotFound", malformed: "InvalidVpcID.Malformed" };
+pub(crate) const VPC: Kind = Kind {
+    prefix: "vpc-",
+    noun: "vpc ID",
+    not_found: "InvalidVpcID.NotFound",
+    malformed: "InvalidVpcID.Malformed",
+};
 pub(crate) const SUBNET: Kind = Kind {
     prefix: "subnet-",
     noun: "subnet ID",
@@ -147,27 +181,36 @@ pub(crate) const INSTANCE: Kind = Kind {
 
 impl Kind {
     pub(crate) fn not_found(self, id: &str) -> ApiError {
-        client(self.not_found, format!("The {} '{}' does not exist", self.noun, clip(id)))
+        client(
+            self.not_found,
+            format!("The {} '{}' does not exist", self.noun, clip(id)),
+        )
     }
 
     /// Several ids of which at least one does not exist.
     pub(crate) fn none_of(self, ids: &[&str]) -> ApiError {
         match ids {
             [id] => self.not_found(id),
-            _ => {
-                client(self.not_found, format!("The {}s '{}' do not exist", self.noun, clip(&ids.join(", "))))
-            }
+            _ => client(
+                self.not_found,
+                format!("The {}s '{}' do not exist", self.noun, clip(&ids.join(", "))),
+            ),
         }
     }
 
     /// Whether the text has the form of such an id.
     pub(crate) fn check(self, id: &str) -> Result<()> {
         let digits = id.strip_prefix(self.prefix);
-        if digits.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())) {
+        if digits
+            .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        {
             Ok(())
         } else {
             let (id, prefix) = (clip(id), self.prefix);
-            Err(client(self.malformed, format!("Invalid id: \"{id}\" (expecting \"{prefix}...\")")))
+            Err(client(
+                self.malformed,
+                format!("Invalid id: \"{id}\" (expecting \"{prefix}...\")"),
+            ))
         }
     }
 }

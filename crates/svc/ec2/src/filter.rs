@@ -26,7 +26,10 @@ impl Filters {
             let is_known = known.contains(&name.as_str()) && name != "tag:"
                 || known.contains(&"tag:") && name.strip_prefix("tag:").is_some_and(|key| !key.is_empty());
             if !is_known {
-                return Err(error::invalid_value(format!("The filter '{}' is invalid", error::clip(&name))));
+                return Err(error::invalid_value(format!(
+                    "The filter '{}' is invalid",
+                    error::clip(&name)
+                )));
             }
             checked.push((name, values.unwrap_or_default()));
         }
@@ -48,7 +51,8 @@ impl Filters {
                 None if name == "tag-key" => tags.keys().cloned().collect(),
                 None => values(name),
             };
-            has.iter().any(|value| patterns.iter().any(|pattern| fits(pattern, value)))
+            has.iter()
+                .any(|value| patterns.iter().any(|pattern| fits(pattern, value)))
         })
     }
 
@@ -113,7 +117,9 @@ mod tests {
 
     #[test]
     fn patterns_fit_as_documented() {
-        let check = |pattern: &str, value: &str, wanted: bool| assert_eq!(fits(pattern, value), wanted, "{pattern} {value}");
+        let check = |pattern: &str, value: &str, wanted: bool| {
+            assert_eq!(fits(pattern, value), wanted, "{pattern} {value}")
+        };
         check("web", "web", true);
         check("web", "Web", false);
         check("web*", "web", true);
@@ -142,12 +148,22 @@ mod tests {
         let tags = Tags::from([("Name".to_owned(), "web".to_owned())]);
         let check = |filters: Vec<Filter>, wanted: bool| {
             let filters = Filters::new(Some(filters), &known).expect("known filters");
-            assert_eq!(filters.pass(&tags, |_| vec!["vpc-1".to_owned()]), wanted, "{filters:?}");
+            assert_eq!(
+                filters.pass(&tags, |_| vec!["vpc-1".to_owned()]),
+                wanted,
+                "{filters:?}"
+            );
         };
         check(vec![], true);
         check(vec![filter("vpc-id", &["vpc-2", "vpc-1"])], true);
-        check(vec![filter("vpc-id", &["vpc-1"]), filter("tag:Name", &["we?"])], true);
-        check(vec![filter("vpc-id", &["vpc-1"]), filter("tag:Name", &["db"])], false);
+        check(
+            vec![filter("vpc-id", &["vpc-1"]), filter("tag:Name", &["we?"])],
+            true,
+        );
+        check(
+            vec![filter("vpc-id", &["vpc-1"]), filter("tag:Name", &["db"])],
+            false,
+        );
         check(vec![filter("tag-key", &["Na*"])], true);
         check(vec![filter("tag:Other", &["*"])], false);
         check(vec![filter("vpc-id", &[])], false);

@@ -29,7 +29,5 @@ mod zones;
 
 pub use default_vpc::{DefaultSubnet, DefaultVpc};
 pub use error::Error;
-pub use ids::{
-    AttachmentId, CidrAssociationId, GroupId, InstanceId, InterfaceId, RuleId, SubnetId, VpcId,
-};
+pub use ids::{AttachmentId, CidrAssociationId, GroupId, InstanceId, InterfaceId, RuleId, SubnetId, VpcId};
 pub use service::{Ec2, Options};

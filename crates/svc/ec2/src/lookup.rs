@@ -36,34 +36,50 @@ impl Realm {
         error::ATTACHMENT.check(id)?;
         self.interfaces
             .values()
-            .find(|entry| entry.value.attachment.as_ref().is_some_and(|attachment| attachment.id.as_str() == id))
+            .find(|entry| {
+                entry
+                    .value
+                    .attachment
+                    .as_ref()
+                    .is_some_and(|attachment| attachment.id.as_str() == id)
+            })
             .ok_or_else(|| error::ATTACHMENT.not_found(id))
     }
 
     /// The default VPC, for requests that name no VPC.
     pub(crate) fn default_or_refuse(&self) -> Result<&Rec<Vpc>> {
-        self.default_vpc().ok_or_else(|| error::other("VPCIdNotSpecified", "No default VPC for this user"))
+        self.default_vpc()
+            .ok_or_else(|| error::other("VPCIdNotSpecified", "No default VPC for this user"))
     }
 
     /// A group of the default VPC by name.
     pub(crate) fn group_named(&self, name: &str) -> Result<&Rec<Group>> {
         let vpc = self.default_or_refuse()?;
-        self.groups_of(&vpc.value.id).find(|group| group.value.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
-            error::other(
-                "InvalidGroup.NotFound",
-                format!("The security group '{}' does not exist in default VPC '{}'", error::clip(name), vpc.value.id),
-            )
-        })
+        self.groups_of(&vpc.value.id)
+            .find(|group| group.value.name.eq_ignore_ascii_case(name))
+            .ok_or_else(|| {
+                error::other(
+                    "InvalidGroup.NotFound",
+                    format!(
+                        "The security group '{}' does not exist in default VPC '{}'",
+                        error::clip(name),
+                        vpc.value.id
+                    ),
+                )
+            })
     }
 
     /// A group by id or, in the default VPC, by name.
     pub(crate) fn group_by(&self, id: Option<&str>, name: Option<&str>) -> Result<&Rec<Group>> {
-        match (id.filter(|id| !id.is_empty()), name.filter(|name| !name.is_empty())) {
+        match (
+            id.filter(|id| !id.is_empty()),
+            name.filter(|name| !name.is_empty()),
+        ) {
             (Some(id), None) => self.group(id),
             (None, Some(name)) => self.group_named(name),
-            (Some(_), Some(_)) => {
-                Err(error::combination("The parameter GroupName cannot be used with the parameter GroupId"))
-            }
+            (Some(_), Some(_)) => Err(error::combination(
+                "The parameter GroupName cannot be used with the parameter GroupId",
+            )),
             (None, None) => Err(error::missing("GroupId or GroupName")),
         }
     }
@@ -78,7 +94,9 @@ pub(crate) fn select<'r, K, T>(
 where
     K: std::borrow::Borrow<str> + Ord,
 {
-    let Some(ids) = ids.filter(|ids| !ids.is_empty()) else { return Ok(map.values().collect()) };
+    let Some(ids) = ids.filter(|ids| !ids.is_empty()) else {
+        return Ok(map.values().collect());
+    };
     let mut found = BTreeMap::new();
     let mut absent = Vec::new();
     for id in ids {
@@ -88,5 +106,9 @@ where
             None => absent.push(id.as_str()),
         }
     }
-    if absent.is_empty() { Ok(found.into_values().collect()) } else { Err(kind.none_of(&absent)) }
+    if absent.is_empty() {
+        Ok(found.into_values().collect())
+    } else {
+        Err(kind.none_of(&absent))
+    }
 }

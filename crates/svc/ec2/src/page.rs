@@ -31,7 +31,9 @@ impl Paging {
         if let Some(ids) = ids
             && max_results.is_some()
         {
-            return Err(error::combination(format!("The parameter {ids} cannot be used with the parameter maxResults")));
+            return Err(error::combination(format!(
+                "The parameter {ids} cannot be used with the parameter maxResults"
+            )));
         }
         let size = match max_results {
             None => DEFAULT_SIZE,
@@ -74,7 +76,8 @@ impl Paging {
             .collect();
         let token = if page.len() > self.size {
             page.truncate(self.size);
-            page.last().map(|last| ctx.pager.encode(&self.scope, &cursor(last)))
+            page.last()
+                .map(|last| ctx.pager.encode(&self.scope, &cursor(last)))
         } else {
             None
         };

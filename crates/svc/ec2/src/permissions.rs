@@ -47,8 +47,14 @@ impl Flat {
             ("CidrIp", self.cidr_ip.is_some()),
             ("FromPort", self.from_port.is_some()),
             ("IpProtocol", self.ip_protocol.is_some()),
-            ("SourceSecurityGroupName", self.source_security_group_name.is_some()),
-            ("SourceSecurityGroupOwnerId", self.source_security_group_owner_id.is_some()),
+            (
+                "SourceSecurityGroupName",
+                self.source_security_group_name.is_some(),
+            ),
+            (
+                "SourceSecurityGroupOwnerId",
+                self.source_security_group_owner_id.is_some(),
+            ),
             ("ToPort", self.to_port.is_some()),
         ];
         match given.into_iter().find(|(_, given)| *given) {
@@ -89,7 +95,11 @@ impl Reader<'_> {
     }
 
     fn permit(&self, traffic: Traffic, peer: Peer) -> Permit {
-        Permit { egress: self.egress, traffic, peer }
+        Permit {
+            egress: self.egress,
+            traffic,
+            peer,
+        }
     }
 
     fn permissions(&self, permissions: Vec<IpPermission>) -> Result<Vec<Asked>> {
@@ -110,16 +120,29 @@ impl Reader<'_> {
             for IpRange { cidr_ip, description } in ip_ranges.unwrap_or_default() {
                 let cidr_ip = cidr_ip.ok_or_else(|| error::missing("CidrIp"))?;
                 let peer = Peer::V4(cidr::peer_v4(&cidr_ip)?);
-                asked.push(Asked { permit: self.permit(traffic, peer), description: checked(description)? });
+                asked.push(Asked {
+                    permit: self.permit(traffic, peer),
+                    description: checked(description)?,
+                });
             }
-            for Ipv6Range { cidr_ipv6, description } in ipv6_ranges.unwrap_or_default() {
+            for Ipv6Range {
+                cidr_ipv6,
+                description,
+            } in ipv6_ranges.unwrap_or_default()
+            {
                 let cidr_ipv6 = cidr_ipv6.ok_or_else(|| error::missing("CidrIpv6"))?;
                 let peer = Peer::V6(cidr::peer_v6(&cidr_ipv6)?);
-                asked.push(Asked { permit: self.permit(traffic, peer), description: checked(description)? });
+                asked.push(Asked {
+                    permit: self.permit(traffic, peer),
+                    description: checked(description)?,
+                });
             }
             for pair in user_id_group_pairs.unwrap_or_default() {
                 let (peer, description) = self.pair(pair)?;
-                asked.push(Asked { permit: self.permit(traffic, peer), description: checked(description)? });
+                asked.push(Asked {
+                    permit: self.permit(traffic, peer),
+                    description: checked(description)?,
+                });
             }
             if asked.len() == before {
                 return Err(error::missing_because(
@@ -144,7 +167,11 @@ impl Reader<'_> {
         crate::refuse::text("VpcPeeringConnectionId", vpc_peering_connection_id)?;
         self.owner("UserId", user_id.as_deref())?;
         // Describe calls answer ids alone, so a pair may carry its id and the name together.
-        let name = if group_id.as_ref().is_some_and(|id| !id.is_empty()) { None } else { group_name.as_deref() };
+        let name = if group_id.as_ref().is_some_and(|id| !id.is_empty()) {
+            None
+        } else {
+            group_name.as_deref()
+        };
         let group = self.realm.group_by(group_id.as_deref(), name)?;
         if let Some(given) = &group_name
             && !given.is_empty()
@@ -156,7 +183,10 @@ impl Reader<'_> {
                 group.value.id
             )));
         }
-        if vpc_id.as_ref().is_some_and(|vpc| !vpc.is_empty() && *vpc != group.value.vpc.as_str()) {
+        if vpc_id
+            .as_ref()
+            .is_some_and(|vpc| !vpc.is_empty() && *vpc != group.value.vpc.as_str())
+        {
             return Err(error::unsupported("VpcId of another VPC"));
         }
         Ok((self.same_network(&group.value)?, description))
@@ -192,7 +222,10 @@ impl Reader<'_> {
             source_security_group_owner_id,
             to_port,
         } = flat;
-        self.owner("SourceSecurityGroupOwnerId", source_security_group_owner_id.as_deref())?;
+        self.owner(
+            "SourceSecurityGroupOwnerId",
+            source_security_group_owner_id.as_deref(),
+        )?;
         let Some(source) = source_security_group_name else {
             if source_security_group_owner_id.is_some() {
                 return Err(error::missing("sourceSecurityGroupName"));
@@ -200,10 +233,15 @@ impl Reader<'_> {
             let cidr_ip = cidr_ip.ok_or_else(|| error::missing_because("Source group or CIDR missing"))?;
             let traffic = traffic(ip_protocol.as_deref(), from_port, to_port)?;
             if matches!(traffic, Traffic::Icmpv6 { .. }) {
-                return Err(error::invalid_value("To specify icmpv6, use IP permissions instead."));
+                return Err(error::invalid_value(
+                    "To specify icmpv6, use IP permissions instead.",
+                ));
             }
             let permit = self.permit(traffic, Peer::V4(cidr::peer_v4(&cidr_ip)?));
-            return Ok(vec![Asked { permit, description: None }]);
+            return Ok(vec![Asked {
+                permit,
+                description: None,
+            }]);
         };
         if cidr_ip.is_some() || from_port.is_some() || ip_protocol.is_some() || to_port.is_some() {
             return Err(error::combination(
@@ -212,13 +250,25 @@ impl Reader<'_> {
         }
         let peer = self.same_network(&self.realm.group_named(&source)?.value)?;
         let everything = [
-            Traffic::Tcp { from: 0, to: u16::MAX },
-            Traffic::Udp { from: 0, to: u16::MAX },
-            Traffic::Icmp { kind: None, code: None },
+            Traffic::Tcp {
+                from: 0,
+                to: u16::MAX,
+            },
+            Traffic::Udp {
+                from: 0,
+                to: u16::MAX,
+            },
+            Traffic::Icmp {
+                kind: None,
+                code: None,
+            },
         ];
         Ok(everything
             .into_iter()
-            .map(|traffic| Asked { permit: self.permit(traffic, peer.clone()), description: None })
+            .map(|traffic| Asked {
+                permit: self.permit(traffic, peer.clone()),
+                description: None,
+            })
             .collect())
     }
 }
@@ -232,7 +282,8 @@ pub(crate) fn rules_limit() -> roadstead_protocol::ApiError {
 
 /// Whether a text is made of what names and descriptions of groups and rules may have.
 pub(crate) fn plain(text: &str) -> bool {
-    text.chars().all(|c| c.is_ascii_alphanumeric() || " ._-:/()#,@[]+=&;{}!$*".contains(c))
+    text.chars()
+        .all(|c| c.is_ascii_alphanumeric() || " ._-:/()#,@[]+=&;{}!$*".contains(c))
 }
 
 fn checked(description: Option<String>) -> Result<Option<String>> {
@@ -249,7 +300,9 @@ fn checked(description: Option<String>) -> Result<Option<String>> {
 
 /// Protocol and ports as documented: names or numbers, -1 for everything.
 fn traffic(protocol: Option<&str>, from: Option<i32>, to: Option<i32>) -> Result<Traffic> {
-    let protocol = protocol.filter(|text| !text.is_empty()).ok_or_else(|| error::missing("ipProtocol"))?;
+    let protocol = protocol
+        .filter(|text| !text.is_empty())
+        .ok_or_else(|| error::missing("ipProtocol"))?;
     match protocol.to_ascii_lowercase().as_str() {
         "-1" | "all" => Ok(Traffic::All),
         "tcp" | "6" => ports(from, to).map(|(from, to)| Traffic::Tcp { from, to }),
@@ -285,7 +338,9 @@ fn ports(from: Option<i32>, to: Option<i32>) -> Result<(u16, u16)> {
     };
     let (from, to) = (port(from)?, port(to)?);
     if from > to {
-        return Err(error::invalid_value(format!("Invalid TCP/UDP port range ({from}:{to})")));
+        return Err(error::invalid_value(format!(
+            "Invalid TCP/UDP port range ({from}:{to})"
+        )));
     }
     Ok((from, to))
 }
@@ -299,7 +354,9 @@ fn icmp(kind: i32, code: i32) -> Result<(Option<u8>, Option<u8>)> {
     };
     let (kind, code) = (part("type", kind)?, part("code", code)?);
     if kind.is_none() && code.is_some() {
-        return Err(error::invalid_value("ICMP code must be -1 (all) if the ICMP type is -1 (all)"));
+        return Err(error::invalid_value(
+            "ICMP code must be -1 (all) if the ICMP type is -1 (all)",
+        ));
     }
     Ok((kind, code))
 }
@@ -310,32 +367,100 @@ mod tests {
 
     #[test]
     fn protocols_and_ports_are_read_as_documented() {
-        let check = |protocol: &str, from: Option<i32>, to: Option<i32>, wanted: std::result::Result<Traffic, &str>| {
+        let check = |protocol: &str,
+                     from: Option<i32>,
+                     to: Option<i32>,
+                     wanted: std::result::Result<Traffic, &str>| {
             let got = traffic(Some(protocol), from, to);
-            assert_eq!(got.as_ref().map_err(|error| error.message.as_str()), wanted.as_ref().map_err(|text| *text));
+            assert_eq!(
+                got.as_ref().map_err(|error| error.message.as_str()),
+                wanted.as_ref().map_err(|text| *text)
+            );
             if let Err(error) = got {
                 assert_eq!(error.code, "InvalidParameterValue");
             }
         };
         let both = "Invalid value 'Must specify both from and to ports with TCP/UDP.' for portRange.";
         check("tcp", Some(80), Some(443), Ok(Traffic::Tcp { from: 80, to: 443 }));
-        check("TCP", Some(0), Some(65535), Ok(Traffic::Tcp { from: 0, to: 65535 }));
+        check(
+            "TCP",
+            Some(0),
+            Some(65535),
+            Ok(Traffic::Tcp { from: 0, to: 65535 }),
+        );
         check("6", Some(80), Some(80), Ok(Traffic::Tcp { from: 80, to: 80 }));
         check("17", Some(53), Some(53), Ok(Traffic::Udp { from: 53, to: 53 }));
         check("tcp", None, None, Err(both));
         check("tcp", Some(80), None, Err(both));
-        check("tcp", Some(443), Some(80), Err("Invalid TCP/UDP port range (443:80)"));
+        check(
+            "tcp",
+            Some(443),
+            Some(80),
+            Err("Invalid TCP/UDP port range (443:80)"),
+        );
         check("udp", Some(-1), Some(-1), Err("TCP/UDP port (-1) out of range"));
-        check("tcp", Some(1), Some(65536), Err("TCP/UDP port (65536) out of range"));
+        check(
+            "tcp",
+            Some(1),
+            Some(65536),
+            Err("TCP/UDP port (65536) out of range"),
+        );
         check("-1", Some(80), Some(80), Ok(Traffic::All));
         check("50", Some(80), None, Ok(Traffic::Number(50)));
-        check("icmp", Some(8), Some(-1), Ok(Traffic::Icmp { kind: Some(8), code: None }));
-        check("icmp", Some(-1), Some(-1), Ok(Traffic::Icmp { kind: None, code: None }));
-        check("icmp", Some(-1), Some(3), Err("ICMP code must be -1 (all) if the ICMP type is -1 (all)"));
+        check(
+            "icmp",
+            Some(8),
+            Some(-1),
+            Ok(Traffic::Icmp {
+                kind: Some(8),
+                code: None,
+            }),
+        );
+        check(
+            "icmp",
+            Some(-1),
+            Some(-1),
+            Ok(Traffic::Icmp {
+                kind: None,
+                code: None,
+            }),
+        );
+        check(
+            "icmp",
+            Some(-1),
+            Some(3),
+            Err("ICMP code must be -1 (all) if the ICMP type is -1 (all)"),
+        );
         check("icmp", Some(256), Some(0), Err("ICMP type (256) out of range"));
-        check("icmpv6", None, None, Ok(Traffic::Icmpv6 { kind: None, code: None }));
-        check("58", Some(128), Some(0), Ok(Traffic::Icmpv6 { kind: Some(128), code: Some(0) }));
-        check("256", None, None, Err("Invalid value '256' for IP protocol. Unknown protocol."));
-        check("http", None, None, Err("Invalid value 'http' for IP protocol. Unknown protocol."));
+        check(
+            "icmpv6",
+            None,
+            None,
+            Ok(Traffic::Icmpv6 {
+                kind: None,
+                code: None,
+            }),
+        );
+        check(
+            "58",
+            Some(128),
+            Some(0),
+            Ok(Traffic::Icmpv6 {
+                kind: Some(128),
+                code: Some(0),
+            }),
+        );
+        check(
+            "256",
+            None,
+            None,
+            Err("Invalid value '256' for IP protocol. Unknown protocol."),
+        );
+        check(
+            "http",
+            None,
+            None,
+            Err("Invalid value 'http' for IP protocol. Unknown protocol."),
+        );
     }
 }

@@ -17,7 +17,11 @@ pub(crate) struct Plan {
 impl Plan {
     /// An empty plan, made while looking at the state as of a revision.
     pub(crate) fn as_of(seen: Revision) -> Self {
-        Self { seen, compare: Vec::new(), then: Vec::new() }
+        Self {
+            seen,
+            compare: Vec::new(),
+            then: Vec::new(),
+        }
     }
 
     /// Writes what must not be there yet.
@@ -75,6 +79,10 @@ impl Plan {
     }
 
     pub(crate) fn into_txn(self) -> Txn {
-        Txn { compare: self.compare, then: self.then, otherwise: Vec::new() }
+        Txn {
+            compare: self.compare,
+            then: self.then,
+            otherwise: Vec::new(),
+        }
     }
 }

@@ -5,7 +5,11 @@ use crate::error::{Result, unsupported};
 
 /// Any value is refused.
 pub(crate) fn given<T>(member: &str, value: Option<T>) -> Result<()> {
-    if value.is_some() { Err(unsupported(member)) } else { Ok(()) }
+    if value.is_some() {
+        Err(unsupported(member))
+    } else {
+        Ok(())
+    }
 }
 
 /// An empty text asks for nothing.

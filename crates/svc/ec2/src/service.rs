@@ -31,7 +31,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { default_vpc_cidr: Ipv4Net::new_assert(Ipv4Addr::new(172, 31, 0, 0), 16), zones: 3 }
+        Self {
+            default_vpc_cidr: Ipv4Net::new_assert(Ipv4Addr::new(172, 31, 0, 0), 16),
+            zones: 3,
+        }
     }
 }
 
@@ -71,10 +74,19 @@ impl Ec2 {
         clock: SharedClock,
         options: Options,
     ) -> std::result::Result<Arc<Self>, Error> {
-        let options = Options { default_vpc_cidr: options.default_vpc_cidr.trunc(), ..options };
+        let options = Options {
+            default_vpc_cidr: options.default_vpc_cidr.trunc(),
+            ..options
+        };
         options.check()?;
         let feed = Feed::start(&store).await?;
-        Ok(Arc::new(Self { store, clock, options, feed, wanted: Arc::default() }))
+        Ok(Arc::new(Self {
+            store,
+            clock,
+            options,
+            feed,
+            wanted: Arc::default(),
+        }))
     }
 
     pub(crate) fn zones(&self, region: &Region) -> Vec<Zone> {
@@ -127,9 +139,16 @@ impl Ec2 {
             if plan.is_empty() {
                 return Ok(answer);
             }
-            let done = self.store.commit(plan.into_txn()).await.map_err(|cause| error::store(&cause))?;
+            let done = self
+                .store
+                .commit(plan.into_txn())
+                .await
+                .map_err(|cause| error::store(&cause))?;
             if done.succeeded {
-                self.feed.wait_for(done.revision).await.map_err(|cause| error::store(&cause))?;
+                self.feed
+                    .wait_for(done.revision)
+                    .await
+                    .map_err(|cause| error::store(&cause))?;
                 return Ok(answer);
             }
         }
@@ -147,18 +166,36 @@ impl Ec2 {
     /// The state has everything that was acknowledged, and the default VPC was made if this is the first use.
     pub(crate) async fn settle(&self, partition: &Partition) -> Result<()> {
         self.catch_up().await?;
-        let made = self.feed.world().realm(partition).is_some_and(|realm| realm.default_mark.is_some());
-        if made { Ok(()) } else { self.make_first_default_vpc(partition).await }
+        let made = self
+            .feed
+            .world()
+            .realm(partition)
+            .is_some_and(|realm| realm.default_mark.is_some());
+        if made {
+            Ok(())
+        } else {
+            self.make_first_default_vpc(partition).await
+        }
     }
 
     async fn catch_up(&self) -> Result<()> {
-        let revision = self.store.revision().await.map_err(|cause| error::store(&cause))?;
-        self.feed.wait_for(revision).await.map_err(|cause| error::store(&cause))
+        let revision = self
+            .store
+            .revision()
+            .await
+            .map_err(|cause| error::store(&cause))?;
+        self.feed
+            .wait_for(revision)
+            .await
+            .map_err(|cause| error::store(&cause))
     }
 
     /// Addresses that calls of this process have set their eyes on.
     pub(crate) fn wanted(&self) -> Wanted {
-        Wanted { all: Arc::clone(&self.wanted), ours: Vec::new() }
+        Wanted {
+            all: Arc::clone(&self.wanted),
+            ours: Vec::new(),
+        }
     }
 }
 
@@ -181,7 +218,11 @@ impl Wanted {
             all.remove(&old);
         }
         let others = |used: &mut BTreeSet<Ipv4Addr>| {
-            used.extend(all.iter().filter(|(of, _)| of == subnet).map(|(_, address)| *address));
+            used.extend(
+                all.iter()
+                    .filter(|(of, _)| of == subnet)
+                    .map(|(_, address)| *address),
+            );
         };
         let (answer, chosen) = choose(&others)?;
         for address in chosen {

@@ -17,14 +17,25 @@ pub(crate) fn vpc_map(world: &World, vpc: &VpcId) -> Option<VpcMap> {
         region: partition.region.to_string(),
         cidrs: vec![IpNet::V4(record.value.cidr)],
         subnets: realm.subnets_of(vpc).map(|entry| subnet(&entry.value)).collect(),
-        interfaces: realm.interfaces_of(vpc).map(|entry| interface(&entry.value)).collect(),
+        interfaces: realm
+            .interfaces_of(vpc)
+            .map(|entry| interface(&entry.value))
+            .collect(),
         groups: realm.groups_of(vpc).map(|entry| group(&entry.value)).collect(),
     })
 }
 
 /// Whether two maps say the same, whenever they were made.
 pub(crate) fn same(a: &VpcMap, b: &VpcMap) -> bool {
-    let VpcMap { vpc_id, generation: _, region, cidrs, subnets, interfaces, groups } = a;
+    let VpcMap {
+        vpc_id,
+        generation: _,
+        region,
+        cidrs,
+        subnets,
+        interfaces,
+        groups,
+    } = a;
     *vpc_id == b.vpc_id
         && *region == b.region
         && *cidrs == b.cidrs
@@ -48,14 +59,28 @@ fn interface(interface: &Interface) -> network::Interface {
         private_ips: interface.addresses.clone(),
         subnet_id: interface.subnet.to_string(),
         groups: interface.groups.iter().map(ToString::to_string).collect(),
-        instance_id: interface.attachment.as_ref().map(|attachment| attachment.instance.to_string()),
+        instance_id: interface
+            .attachment
+            .as_ref()
+            .map(|attachment| attachment.instance.to_string()),
         source_dest_check: interface.source_dest_check,
     }
 }
 
 fn group(group: &Group) -> network::SecurityGroup {
-    let rules = |egress: bool| group.rules.iter().filter(move |r| r.permit.egress == egress).map(rule).collect();
-    network::SecurityGroup { group_id: group.id.to_string(), ingress: rules(false), egress: rules(true) }
+    let rules = |egress: bool| {
+        group
+            .rules
+            .iter()
+            .filter(move |r| r.permit.egress == egress)
+            .map(rule)
+            .collect()
+    };
+    network::SecurityGroup {
+        group_id: group.id.to_string(),
+        ingress: rules(false),
+        egress: rules(true),
+    }
 }
 
 fn rule(rule: &Rule) -> network::Rule {

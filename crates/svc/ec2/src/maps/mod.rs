@@ -98,7 +98,10 @@ fn identical(a: &[Arc<VpcMap>], b: &[Arc<VpcMap>]) -> bool {
 }
 
 fn node_map(world: &World, shown: &[Arc<VpcMap>]) -> NodeMap {
-    NodeMap { generation: world.revision.0, vpcs: shown.iter().map(|map| VpcMap::clone(map)).collect() }
+    NodeMap {
+        generation: world.revision.0,
+        vpcs: shown.iter().map(|map| VpcMap::clone(map)).collect(),
+    }
 }
 
 #[cfg(test)]

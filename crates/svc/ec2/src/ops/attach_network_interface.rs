@@ -29,7 +29,9 @@ pub(super) async fn run(
     refuse::count("NetworkCardIndex", network_card_index)?;
     error::INSTANCE.check(&instance_id)?;
     if device_index < 0 {
-        return Err(error::invalid_value(format!("Value ({device_index}) for parameter deviceIndex is invalid.")));
+        return Err(error::invalid_value(format!(
+            "Value ({device_index}) for parameter deviceIndex is invalid."
+        )));
     }
     let instance = InstanceId::named(instance_id);
     let of_platform = matches!(ctx.caller, Caller::Service(_));
@@ -71,5 +73,8 @@ pub(super) async fn run(
             Ok(new_id.clone())
         })
         .await?;
-    Ok(AttachNetworkInterfaceResult { attachment_id: Some(id.into()), network_card_index: Some(0) })
+    Ok(AttachNetworkInterfaceResult {
+        attachment_id: Some(id.into()),
+        network_card_index: Some(0),
+    })
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use roadstead_api_ec2::{
-    AuthorizeSecurityGroupEgressRequest, AuthorizeSecurityGroupEgressResult, AuthorizeSecurityGroupIngressRequest,
-    AuthorizeSecurityGroupIngressResult, IpPermission, SecurityGroupRule, TagSpecification,
+    AuthorizeSecurityGroupEgressRequest, AuthorizeSecurityGroupEgressResult,
+    AuthorizeSecurityGroupIngressRequest, AuthorizeSecurityGroupIngressResult, IpPermission,
+    SecurityGroupRule, TagSpecification,
 };
 use roadstead_base::Ctx;
 
@@ -47,9 +48,19 @@ pub(super) async fn ingress(
         source_security_group_owner_id,
         to_port,
     };
-    let call = Call { group_id, group_name, egress: false, permissions: ip_permissions, flat, tag_specifications };
+    let call = Call {
+        group_id,
+        group_name,
+        egress: false,
+        permissions: ip_permissions,
+        flat,
+        tag_specifications,
+    };
     let rules = call.run(ec2, ctx, dry_run).await?;
-    Ok(AuthorizeSecurityGroupIngressResult { r#return: Some(true), security_group_rules: Some(rules) })
+    Ok(AuthorizeSecurityGroupIngressResult {
+        r#return: Some(true),
+        security_group_rules: Some(rules),
+    })
 }
 
 pub(super) async fn egress(
@@ -87,7 +98,10 @@ pub(super) async fn egress(
         tag_specifications,
     };
     let rules = call.run(ec2, ctx, dry_run).await?;
-    Ok(AuthorizeSecurityGroupEgressResult { r#return: Some(true), security_group_rules: Some(rules) })
+    Ok(AuthorizeSecurityGroupEgressResult {
+        r#return: Some(true),
+        security_group_rules: Some(rules),
+    })
 }
 
 struct Call {
@@ -104,8 +118,12 @@ impl Call {
         let tags = tags::at_creation(&ctx.caller, self.tag_specifications, "security-group-rule")?;
         ec2.change(ctx, dry_run, |realm, keys, plan| {
             let entry = realm.group_by(self.group_id.as_deref(), self.group_name.as_deref())?;
-            let reader =
-                Reader { realm, account: ctx.account.as_str(), group: &entry.value, egress: self.egress };
+            let reader = Reader {
+                realm,
+                account: ctx.account.as_str(),
+                group: &entry.value,
+                egress: self.egress,
+            };
             let asked = reader.read(self.permissions.clone(), self.flat.clone())?;
             refuse_duplicates(&entry.value, &asked)?;
             let new: Vec<Rule> = asked
@@ -121,11 +139,17 @@ impl Call {
             group.rules.extend(new.iter().cloned());
             refuse_too_many(&group, self.egress)?;
             let before = named_by(&entry.value);
-            let added: Vec<GroupId> =
-                named_by(&group).into_iter().filter(|named| !before.contains(named)).cloned().collect();
+            let added: Vec<GroupId> = named_by(&group)
+                .into_iter()
+                .filter(|named| !before.contains(named))
+                .cloned()
+                .collect();
             plan_uses(keys, plan, group.id.as_str(), &added)?;
             plan.replace(entry, &group)?;
-            Ok(new.iter().map(|rule| show::rule::wire(ctx, &group, rule)).collect())
+            Ok(new
+                .iter()
+                .map(|rule| show::rule::wire(ctx, &group, rule))
+                .collect())
         })
         .await
     }
@@ -135,7 +159,9 @@ fn refuse_duplicates(group: &Group, asked: &[Asked]) -> Result<()> {
     let mut seen = BTreeSet::new();
     for Asked { permit, .. } in asked {
         if !seen.insert(permit) {
-            return Err(error::invalid_value("The same permission must not appear multiple times"));
+            return Err(error::invalid_value(
+                "The same permission must not appear multiple times",
+            ));
         }
         if group.rules.iter().any(|rule| rule.permit == *permit) {
             return Err(error::other(
@@ -149,9 +175,17 @@ fn refuse_duplicates(group: &Group, asked: &[Asked]) -> Result<()> {
 
 fn refuse_too_many(group: &Group, egress: bool) -> Result<()> {
     let count = |counts: fn(&Peer) -> bool| {
-        group.rules.iter().filter(|rule| rule.permit.egress == egress && counts(&rule.permit.peer)).count()
+        group
+            .rules
+            .iter()
+            .filter(|rule| rule.permit.egress == egress && counts(&rule.permit.peer))
+            .count()
     };
     let v4 = count(|peer| !matches!(peer, Peer::V6(_)));
     let v6 = count(|peer| !matches!(peer, Peer::V4(_)));
-    if v4.max(v6) > MAX_RULES { Err(rules_limit()) } else { Ok(()) }
+    if v4.max(v6) > MAX_RULES {
+        Err(rules_limit())
+    } else {
+        Ok(())
+    }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use roadstead_api_ec2::{
-    CreateNetworkInterfaceRequest, CreateNetworkInterfaceResult, NetworkInterface, PrivateIpAddressSpecification,
+    CreateNetworkInterfaceRequest, CreateNetworkInterfaceResult, NetworkInterface,
+    PrivateIpAddressSpecification,
 };
 use roadstead_base::{Caller, Ctx, Timestamp, derived_hex};
 use roadstead_ipam::Mac;
@@ -59,7 +60,10 @@ pub(super) async fn run(
         secondary_private_ip_address_count,
         tag_specifications,
     } = input;
-    refuse::given("ConnectionTrackingSpecification", connection_tracking_specification)?;
+    refuse::given(
+        "ConnectionTrackingSpecification",
+        connection_tracking_specification,
+    )?;
     refuse::flag("EnablePrimaryIpv6", enable_primary_ipv6)?;
     refuse::given("InterfaceType", interface_type)?;
     refuse::count("Ipv4PrefixCount", ipv4_prefix_count)?;
@@ -71,14 +75,24 @@ pub(super) async fn run(
     refuse::given("Operator", operator)?;
     let description = description.unwrap_or_default();
     if description.chars().count() > MAX_TEXT {
-        return Err(error::invalid_value(format!("description exceeds the maximum length of {MAX_TEXT} characters")));
+        return Err(error::invalid_value(format!(
+            "description exceeds the maximum length of {MAX_TEXT} characters"
+        )));
     }
     let client_token = client_token.filter(|token| !token.is_empty());
-    if client_token.as_ref().is_some_and(|token| token.chars().count() > MAX_TOKEN) {
-        return Err(error::invalid_value(format!("clientToken exceeds the maximum length of {MAX_TOKEN} characters")));
+    if client_token
+        .as_ref()
+        .is_some_and(|token| token.chars().count() > MAX_TOKEN)
+    {
+        return Err(error::invalid_value(format!(
+            "clientToken exceeds the maximum length of {MAX_TOKEN} characters"
+        )));
     }
-    let addresses =
-        Addresses::read(private_ip_address, private_ip_addresses, secondary_private_ip_address_count)?;
+    let addresses = Addresses::read(
+        private_ip_address,
+        private_ip_addresses,
+        secondary_private_ip_address_count,
+    )?;
     let groups: Vec<String> = unique(groups.unwrap_or_default());
     if groups.len() > MAX_GROUPS {
         return Err(too_many_groups());
@@ -109,7 +123,11 @@ pub(super) async fn run(
     let mut wanted = ec2.wanted();
     let shown = ec2
         .change(ctx, dry_run, |realm, keys, plan| {
-            let view = show::interface::View { ctx, realm, zones: &zones };
+            let view = show::interface::View {
+                ctx,
+                realm,
+                zones: &zones,
+            };
             if let Some(before) = new.made_before(realm)? {
                 return Ok(view.wire(&before.value));
             }
@@ -124,7 +142,10 @@ pub(super) async fn run(
             Ok::<NetworkInterface, _>(view.wire(&interface))
         })
         .await?;
-    Ok(CreateNetworkInterfaceResult { client_token, network_interface: Some(shown) })
+    Ok(CreateNetworkInterfaceResult {
+        client_token,
+        network_interface: Some(shown),
+    })
 }
 
 pub(super) fn too_many_groups() -> roadstead_protocol::ApiError {
@@ -136,13 +157,23 @@ pub(super) fn too_many_groups() -> roadstead_protocol::ApiError {
 
 pub(super) fn unique(list: Vec<String>) -> Vec<String> {
     let mut seen = BTreeSet::new();
-    list.into_iter().filter(|item| seen.insert(item.clone())).collect()
+    list.into_iter()
+        .filter(|item| seen.insert(item.clone()))
+        .collect()
 }
 
 /// Digest of everything that must be the same when a token comes again.
 fn fingerprint(input: &CreateNetworkInterfaceRequest) -> String {
-    let same = CreateNetworkInterfaceRequest { client_token: None, dry_run: None, ..input.clone() };
-    derived_hex(&format!("{:?}", same.into_value()), "create-network-interface", 32)
+    let same = CreateNetworkInterfaceRequest {
+        client_token: None,
+        dry_run: None,
+        ..input.clone()
+    };
+    derived_hex(
+        &format!("{:?}", same.into_value()),
+        "create-network-interface",
+        32,
+    )
 }
 
 /// A client token in use.
@@ -169,7 +200,9 @@ impl New<'_> {
     /// What the token made when it came first.
     fn made_before<'r>(&self, realm: &'r Realm) -> Result<Option<&'r Rec<Interface>>> {
         let Some(used) = &self.token else { return Ok(None) };
-        let Some(token) = realm.tokens.get(&used.key).map(|entry| &entry.value) else { return Ok(None) };
+        let Some(token) = realm.tokens.get(&used.key).map(|entry| &entry.value) else {
+            return Ok(None);
+        };
         if self.expired(token) {
             return Ok(None);
         }
@@ -195,8 +228,17 @@ impl New<'_> {
         groups_in(realm, subnet, &self.groups)
     }
 
-    fn interface(&self, realm: &Realm, subnet: &Subnet, groups: Vec<GroupId>, addresses: Vec<Ipv4Addr>) -> Interface {
-        let in_use = realm.interfaces_of(&subnet.vpc).map(|other| other.value.mac).collect();
+    fn interface(
+        &self,
+        realm: &Realm,
+        subnet: &Subnet,
+        groups: Vec<GroupId>,
+        addresses: Vec<Ipv4Addr>,
+    ) -> Interface {
+        let in_use = realm
+            .interfaces_of(&subnet.vpc)
+            .map(|other| other.value.mac)
+            .collect();
         Interface {
             id: self.id.clone(),
             vpc: subnet.vpc.clone(),
@@ -218,17 +260,26 @@ impl New<'_> {
         plan.insert(&keys.interface(&interface.id), interface)?;
         plan_uses(keys, plan, interface.id.as_str(), &interface.groups)?;
         for address in &interface.addresses {
-            let claim = AddressClaim { interface: interface.id.clone() };
+            let claim = AddressClaim {
+                interface: interface.id.clone(),
+            };
             plan.insert(&keys.address(&interface.subnet, *address), &claim)?;
             plan.delete(&keys.released(&interface.subnet, *address));
         }
         let Some(used) = &self.token else { return Ok(()) };
-        let token = Token { interface: interface.id.clone(), request: used.request.clone(), at: self.now };
+        let token = Token {
+            interface: interface.id.clone(),
+            request: used.request.clone(),
+            at: self.now,
+        };
         match realm.tokens.get(&used.key) {
             Some(expired) => plan.replace(expired, &token)?,
             None => plan.insert(&keys.token(&used.key), &token)?,
         }
-        let old = realm.tokens.iter().filter(|(key, entry)| **key != used.key && self.expired(&entry.value));
+        let old = realm
+            .tokens
+            .iter()
+            .filter(|(key, entry)| **key != used.key && self.expired(&entry.value));
         for (key, _) in old.take(TOKENS_SWEPT) {
             plan.delete(&keys.token(key));
         }
@@ -275,12 +326,17 @@ impl Addresses {
         listed: Option<Vec<PrivateIpAddressSpecification>>,
         count: Option<i32>,
     ) -> Result<Self> {
-        let mut primary = primary.filter(|text| !text.is_empty()).map(|text| address(&text)).transpose()?;
+        let mut primary = primary
+            .filter(|text| !text.is_empty())
+            .map(|text| address(&text))
+            .transpose()?;
         let listed = listed.unwrap_or_default();
         let more = match count {
             None => 0,
             Some(count) => usize::try_from(count).map_err(|_| {
-                error::invalid_value(format!("Value ({count}) for parameter secondaryPrivateIpAddressCount is invalid."))
+                error::invalid_value(format!(
+                    "Value ({count}) for parameter secondaryPrivateIpAddressCount is invalid."
+                ))
             })?,
         };
         if listed.len() > 1 && more > 0 {
@@ -289,12 +345,18 @@ impl Addresses {
             ));
         }
         let mut secondary = Vec::new();
-        for PrivateIpAddressSpecification { primary: is_primary, private_ip_address } in listed {
+        for PrivateIpAddressSpecification {
+            primary: is_primary,
+            private_ip_address,
+        } in listed
+        {
             let text = private_ip_address.ok_or_else(|| error::missing("privateIpAddress"))?;
             let address = address(&text)?;
             if is_primary == Some(true) {
                 if primary.replace(address).is_some() {
-                    return Err(error::combination("Only one primary private IP address can be specified"));
+                    return Err(error::combination(
+                        "Only one primary private IP address can be specified",
+                    ));
                 }
             } else {
                 secondary.push(address);
@@ -302,7 +364,9 @@ impl Addresses {
         }
         let fixed: BTreeSet<Ipv4Addr> = secondary.iter().chain(&primary).copied().collect();
         if fixed.len() < secondary.len() + usize::from(primary.is_some()) {
-            return Err(error::invalid_value("The same private IP address must not appear multiple times"));
+            return Err(error::invalid_value(
+                "The same private IP address must not appear multiple times",
+            ));
         }
         if 1 + secondary.len() + more > MAX_ADDRESSES {
             return Err(error::other(
@@ -310,7 +374,11 @@ impl Addresses {
                 format!("Number of private addresses will exceed limit of {MAX_ADDRESSES}."),
             ));
         }
-        Ok(Self { primary, secondary, more })
+        Ok(Self {
+            primary,
+            secondary,
+            more,
+        })
     }
 
     /// All addresses of the interface, the primary one first, twice: for the record and for whoever keeps calls
@@ -330,7 +398,9 @@ impl Addresses {
         used.extend(self.primary.iter().chain(&self.secondary));
         taken(&mut used);
         let mut next = || {
-            let address = block.next(&used, realm.released_in(&subnet.id), None).map_err(refuse)?;
+            let address = block
+                .next(&used, realm.released_in(&subnet.id), None)
+                .map_err(refuse)?;
             used.insert(address);
             Ok(address)
         };

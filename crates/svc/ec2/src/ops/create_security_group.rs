@@ -19,7 +19,13 @@ pub(super) async fn run(
     ctx: &Ctx,
     input: CreateSecurityGroupRequest,
 ) -> Result<CreateSecurityGroupResult> {
-    let CreateSecurityGroupRequest { description, group_name, dry_run, tag_specifications, vpc_id } = input;
+    let CreateSecurityGroupRequest {
+        description,
+        group_name,
+        dry_run,
+        tag_specifications,
+        vpc_id,
+    } = input;
     let name = group_name.trim().to_owned();
     check_name(&name)?;
     check_description(&description)?;
@@ -32,7 +38,10 @@ pub(super) async fn run(
                 None => realm.default_or_refuse()?,
             };
             let vpc = &vpc.value.id;
-            if realm.groups_of(vpc).any(|other| other.value.name.eq_ignore_ascii_case(&name)) {
+            if realm
+                .groups_of(vpc)
+                .any(|other| other.value.name.eq_ignore_ascii_case(&name))
+            {
                 return Err(error::other(
                     "InvalidGroup.Duplicate",
                     format!("The security group '{name}' already exists for VPC '{vpc}'"),
@@ -40,7 +49,12 @@ pub(super) async fn run(
             }
             let group = new_group(vpc, &name, &description, tags.clone());
             plan.exists(&keys.vpc(vpc));
-            plan.insert(&keys.group_name(vpc, &name), &NameClaim { group: group.id.clone() })?;
+            plan.insert(
+                &keys.group_name(vpc, &name),
+                &NameClaim {
+                    group: group.id.clone(),
+                },
+            )?;
             plan.insert(&keys.group(&group.id), &group)?;
             Ok(group)
         })
@@ -54,7 +68,10 @@ pub(super) async fn run(
 
 fn check_name(name: &str) -> Result<()> {
     let invalid = |why: &str| {
-        Err(error::invalid_value(format!("Value ({}) for parameter GroupName is invalid. {why}", error::clip(name))))
+        Err(error::invalid_value(format!(
+            "Value ({}) for parameter GroupName is invalid. {why}",
+            error::clip(name)
+        )))
     };
     if name.is_empty() {
         return Err(error::missing("groupName"));
@@ -69,7 +86,9 @@ fn check_name(name: &str) -> Result<()> {
         return invalid("Group names may not be in the format sg-*");
     }
     if name.chars().count() > MAX_TEXT || !plain(name) {
-        return invalid(&format!("Group names are strings less than 256 characters from the following set: {ALLOWED}"));
+        return invalid(&format!(
+            "Group names are strings less than 256 characters from the following set: {ALLOWED}"
+        ));
     }
     Ok(())
 }

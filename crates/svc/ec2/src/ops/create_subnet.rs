@@ -35,10 +35,14 @@ pub(super) async fn run(ec2: &Ec2, ctx: &Ctx, input: CreateSubnetRequest) -> Res
     refuse::flag("Ipv6Native", ipv6_native)?;
     refuse::given("Ipv6NetmaskLength", ipv6_netmask_length)?;
     refuse::text("OutpostArn", outpost_arn)?;
-    let cidr_block = cidr_block.filter(|text| !text.is_empty()).ok_or_else(|| error::missing("cidrBlock"))?;
+    let cidr_block = cidr_block
+        .filter(|text| !text.is_empty())
+        .ok_or_else(|| error::missing("cidrBlock"))?;
     let tags = tags::at_creation(&ctx.caller, tag_specifications, "subnet")?;
     let zones = ec2.zones(&ctx.region);
-    let zone = zone(&zones, availability_zone, availability_zone_id)?.name.clone();
+    let zone = zone(&zones, availability_zone, availability_zone_id)?
+        .name
+        .clone();
     let answer = ec2
         .change(ctx, dry_run, |realm, keys, plan| {
             let vpc = &realm.vpc(&vpc_id)?.value;
@@ -54,7 +58,12 @@ pub(super) async fn run(ec2: &Ec2, ctx: &Ctx, input: CreateSubnetRequest) -> Res
             plan.exists(&keys.vpc(&vpc.id));
             plan.none_newer_below(&keys.subnet_ranges(&vpc.id));
             plan_subnet(keys, plan, &subnet)?;
-            Ok(show::subnet::View { ctx, realm, zones: &zones }.wire(&subnet))
+            Ok(show::subnet::View {
+                ctx,
+                realm,
+                zones: &zones,
+            }
+            .wire(&subnet))
         })
         .await?;
     Ok(CreateSubnetResult { subnet: Some(answer) })
@@ -82,9 +91,12 @@ fn zone(zones: &[Zone], name: Option<String>, id: Option<String>) -> Result<&Zon
         None => None,
     };
     let by_id = match id.as_deref().filter(|id| !id.is_empty()) {
-        Some(id) => {
-            Some(zones.iter().find(|zone| zone.id == id).ok_or_else(|| invalid(id, "availabilityZoneId"))?)
-        }
+        Some(id) => Some(
+            zones
+                .iter()
+                .find(|zone| zone.id == id)
+                .ok_or_else(|| invalid(id, "availabilityZoneId"))?,
+        ),
         None => None,
     };
     match (named, by_id) {

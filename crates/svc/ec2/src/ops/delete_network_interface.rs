@@ -11,7 +11,10 @@ use crate::service::Ec2;
 const MAX_RESTING: usize = 1024;
 
 pub(super) async fn run(ec2: &Ec2, ctx: &Ctx, input: DeleteNetworkInterfaceRequest) -> Result<()> {
-    let DeleteNetworkInterfaceRequest { network_interface_id, dry_run } = input;
+    let DeleteNetworkInterfaceRequest {
+        network_interface_id,
+        dry_run,
+    } = input;
     let now = ec2.clock.now();
     ec2.change(ctx, dry_run, |realm, keys, plan| {
         let entry = realm.interface(&network_interface_id)?;
@@ -32,7 +35,9 @@ pub(super) async fn run(ec2: &Ec2, ctx: &Ctx, input: DeleteNetworkInterfaceReque
             plan.put(&keys.released(&interface.subnet, *address), &Released { at: now })?;
         }
         let resting = realm.released_in(&interface.subnet);
-        let surplus = (resting.len() + interface.addresses.len()).saturating_sub(MAX_RESTING).min(plan.room());
+        let surplus = (resting.len() + interface.addresses.len())
+            .saturating_sub(MAX_RESTING)
+            .min(plan.room());
         if surplus > 0 {
             let mut oldest: Vec<_> = resting.iter().map(|(address, since)| (since, address)).collect();
             oldest.sort();

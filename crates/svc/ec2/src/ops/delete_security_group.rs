@@ -15,12 +15,20 @@ pub(super) async fn run(
     ctx: &Ctx,
     input: DeleteSecurityGroupRequest,
 ) -> Result<DeleteSecurityGroupResult> {
-    let DeleteSecurityGroupRequest { dry_run, group_id, group_name } = input;
+    let DeleteSecurityGroupRequest {
+        dry_run,
+        group_id,
+        group_name,
+    } = input;
     let deleted = ec2
         .change(ctx, dry_run, |realm, keys, plan| {
             let entry = realm.group_by(group_id.as_deref(), group_name.as_deref())?;
             let group = &entry.value;
-            if realm.vpcs.get(&group.vpc).is_some_and(|vpc| vpc.value.default_group == group.id) {
+            if realm
+                .vpcs
+                .get(&group.vpc)
+                .is_some_and(|vpc| vpc.value.default_group == group.id)
+            {
                 return Err(error::other(
                     "CannotDelete",
                     format!(
@@ -30,7 +38,10 @@ pub(super) async fn run(
                 ));
             }
             if realm.uses_of(&group.id).next().is_some() {
-                return Err(error::dependency(format!("resource {} has a dependent object", group.id)));
+                return Err(error::dependency(format!(
+                    "resource {} has a dependent object",
+                    group.id
+                )));
             }
             plan.unmodified(entry);
             plan.none_below(&keys.uses_of_group(&group.id));
@@ -42,7 +53,10 @@ pub(super) async fn run(
             Ok(group.id.clone())
         })
         .await?;
-    Ok(DeleteSecurityGroupResult { group_id: Some(deleted.into()), r#return: Some(true) })
+    Ok(DeleteSecurityGroupResult {
+        group_id: Some(deleted.into()),
+        r#return: Some(true),
+    })
 }
 
 /// Other groups that a group's rules name.

@@ -35,15 +35,26 @@ pub(super) async fn run(
     input: DescribeAvailabilityZonesRequest,
 ) -> Result<DescribeAvailabilityZonesResult> {
     // There are no zones here that one has to opt in to, so `all_availability_zones` adds none.
-    let DescribeAvailabilityZonesRequest { all_availability_zones, dry_run, filters, zone_ids, zone_names } = input;
+    let DescribeAvailabilityZonesRequest {
+        all_availability_zones,
+        dry_run,
+        filters,
+        zone_ids,
+        zone_names,
+    } = input;
     let opted_in_only = all_availability_zones != Some(true);
     let filters = Filters::new(filters, FILTERS)?;
     let zones = ec2.zones(&ctx.region);
-    known(&zone_names, "availability zone", |name| zones.iter().any(|zone| zone.name == name))?;
-    known(&zone_ids, "availability zone id", |id| zones.iter().any(|zone| zone.id == id))?;
+    known(&zone_names, "availability zone", |name| {
+        zones.iter().any(|zone| zone.name == name)
+    })?;
+    known(&zone_ids, "availability zone id", |id| {
+        zones.iter().any(|zone| zone.id == id)
+    })?;
     super::dry_run(dry_run)?;
     let asked = |list: &Option<Vec<String>>, value: &String| {
-        list.as_ref().is_none_or(|list| list.is_empty() || list.contains(value))
+        list.as_ref()
+            .is_none_or(|list| list.is_empty() || list.contains(value))
     };
     let opt_in = AvailabilityZoneOptInStatus::OptInNotRequired;
     let found = zones
@@ -53,12 +64,17 @@ pub(super) async fn run(
         .filter(|zone| filters.pass(&Tags::new(), |name| values(ctx, zone, name)))
         .map(|zone| wire(ctx, zone, opt_in))
         .collect();
-    Ok(DescribeAvailabilityZonesResult { availability_zones: Some(found) })
+    Ok(DescribeAvailabilityZonesResult {
+        availability_zones: Some(found),
+    })
 }
 
 fn known(list: &Option<Vec<String>>, what: &str, exists: impl Fn(&str) -> bool) -> Result<()> {
     match list.iter().flatten().find(|value| !exists(value)) {
-        Some(value) => Err(error::invalid_value(format!("Invalid {what}: [{}]", error::clip(value)))),
+        Some(value) => Err(error::invalid_value(format!(
+            "Invalid {what}: [{}]",
+            error::clip(value)
+        ))),
         None => Ok(()),
     }
 }

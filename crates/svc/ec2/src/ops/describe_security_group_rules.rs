@@ -16,8 +16,13 @@ pub(super) async fn run(
     ctx: &Ctx,
     input: DescribeSecurityGroupRulesRequest,
 ) -> Result<DescribeSecurityGroupRulesResult> {
-    let DescribeSecurityGroupRulesRequest { dry_run, filters, max_results, next_token, security_group_rule_ids } =
-        input;
+    let DescribeSecurityGroupRulesRequest {
+        dry_run,
+        filters,
+        max_results,
+        next_token,
+        security_group_rule_ids,
+    } = input;
     let filters = Filters::new(filters, FILTERS)?;
     let wanted = security_group_rule_ids.filter(|ids| !ids.is_empty());
     let ids = wanted.as_ref().map(|_| "securityGroupRuleIds");
@@ -39,7 +44,11 @@ pub(super) async fn run(
             .groups
             .values()
             .flat_map(|group| group.value.rules.iter().map(move |rule| (&group.value, rule)))
-            .filter(|(_, rule)| wanted.as_ref().is_none_or(|ids| ids.iter().any(|id| id == rule.id.as_str())))
+            .filter(|(_, rule)| {
+                wanted
+                    .as_ref()
+                    .is_none_or(|ids| ids.iter().any(|id| id == rule.id.as_str()))
+            })
             .filter(|(group, rule)| {
                 filters.pass(&rule.tags, |name| match name {
                     "group-id" => show::one(group.id.as_str()),
@@ -49,8 +58,14 @@ pub(super) async fn run(
             .collect();
         found.sort_by(|(_, a), (_, b)| a.id.cmp(&b.id));
         let (page, next_token) = paging.cut(ctx, found.into_iter(), |(_, rule)| rule.id.to_string());
-        let rules = page.into_iter().map(|(group, rule)| show::rule::wire(ctx, group, rule)).collect();
-        Ok(DescribeSecurityGroupRulesResult { next_token, security_group_rules: Some(rules) })
+        let rules = page
+            .into_iter()
+            .map(|(group, rule)| show::rule::wire(ctx, group, rule))
+            .collect();
+        Ok(DescribeSecurityGroupRulesResult {
+            next_token,
+            security_group_rules: Some(rules),
+        })
     })
     .await?
 }

@@ -15,7 +15,14 @@ pub(super) async fn run(
     ctx: &Ctx,
     input: DescribeSecurityGroupsRequest,
 ) -> Result<DescribeSecurityGroupsResult> {
-    let DescribeSecurityGroupsRequest { dry_run, filters, group_ids, group_names, max_results, next_token } = input;
+    let DescribeSecurityGroupsRequest {
+        dry_run,
+        filters,
+        group_ids,
+        group_names,
+        max_results,
+        next_token,
+    } = input;
     let filters = Filters::new(filters, show::group::FILTERS)?;
     let given = |list: &Option<Vec<String>>| list.as_ref().is_some_and(|list| !list.is_empty());
     let ids = if given(&group_ids) {
@@ -42,8 +49,14 @@ pub(super) async fn run(
             .map(|entry| &entry.value)
             .filter(|group| filters.pass(&group.tags, |name| show::group::values(ctx, realm, group, name)));
         let (page, next_token) = paging.cut(ctx, passed, |group| group.id.to_string());
-        let groups = page.into_iter().map(|group| show::group::wire(ctx, group)).collect();
-        Ok(DescribeSecurityGroupsResult { next_token, security_groups: Some(groups) })
+        let groups = page
+            .into_iter()
+            .map(|group| show::group::wire(ctx, group))
+            .collect();
+        Ok(DescribeSecurityGroupsResult {
+            next_token,
+            security_groups: Some(groups),
+        })
     })
     .await?
 }

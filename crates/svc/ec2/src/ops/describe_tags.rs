@@ -22,9 +22,20 @@ struct Tagged<'r> {
 }
 
 pub(super) async fn run(ec2: &Ec2, ctx: &Ctx, input: DescribeTagsRequest) -> Result<DescribeTagsResult> {
-    let DescribeTagsRequest { dry_run, filters, max_results, next_token } = input;
+    let DescribeTagsRequest {
+        dry_run,
+        filters,
+        max_results,
+        next_token,
+    } = input;
     let filters = Filters::new(filters, FILTERS)?;
-    let paging = Paging::new(ctx, &format!("DescribeTags/{}", filters.scope()), max_results, next_token, None)?;
+    let paging = Paging::new(
+        ctx,
+        &format!("DescribeTags/{}", filters.scope()),
+        max_results,
+        next_token,
+        None,
+    )?;
     super::dry_run(dry_run)?;
     ec2.read(ctx, |realm| {
         let mut found = all(realm);
@@ -48,7 +59,10 @@ pub(super) async fn run(ec2: &Ec2, ctx: &Ctx, input: DescribeTagsRequest) -> Res
                 value: Some(tag.value.to_owned()),
             })
             .collect();
-        Ok(DescribeTagsResult { next_token, tags: Some(tags) })
+        Ok(DescribeTagsResult {
+            next_token,
+            tags: Some(tags),
+        })
     })
     .await?
 }
@@ -59,17 +73,37 @@ fn cursor(tag: &Tagged<'_>) -> String {
 
 fn all(realm: &Realm) -> Vec<Tagged<'_>> {
     fn of<'r>(resource: &'r str, kind: &'static str, tags: &'r Tags) -> impl Iterator<Item = Tagged<'r>> {
-        tags.iter().map(move |(key, value)| Tagged { resource, kind, key, value })
+        tags.iter().map(move |(key, value)| Tagged {
+            resource,
+            kind,
+            key,
+            value,
+        })
     }
-    let vpcs = realm.vpcs.values().flat_map(|e| of(e.value.id.as_str(), "vpc", &e.value.tags));
-    let subnets = realm.subnets.values().flat_map(|e| of(e.value.id.as_str(), "subnet", &e.value.tags));
-    let groups = realm.groups.values().flat_map(|e| of(e.value.id.as_str(), "security-group", &e.value.tags));
+    let vpcs = realm
+        .vpcs
+        .values()
+        .flat_map(|e| of(e.value.id.as_str(), "vpc", &e.value.tags));
+    let subnets = realm
+        .subnets
+        .values()
+        .flat_map(|e| of(e.value.id.as_str(), "subnet", &e.value.tags));
+    let groups = realm
+        .groups
+        .values()
+        .flat_map(|e| of(e.value.id.as_str(), "security-group", &e.value.tags));
     let rules = realm
         .groups
         .values()
         .flat_map(|e| &e.value.rules)
         .flat_map(|rule| of(rule.id.as_str(), "security-group-rule", &rule.tags));
-    let interfaces =
-        realm.interfaces.values().flat_map(|e| of(e.value.id.as_str(), "network-interface", &e.value.tags));
-    vpcs.chain(subnets).chain(groups).chain(rules).chain(interfaces).collect()
+    let interfaces = realm
+        .interfaces
+        .values()
+        .flat_map(|e| of(e.value.id.as_str(), "network-interface", &e.value.tags));
+    vpcs.chain(subnets)
+        .chain(groups)
+        .chain(rules)
+        .chain(interfaces)
+        .collect()
 }

@@ -80,5 +80,9 @@ operations! {
 
 /// Describe calls with `DryRun` end here.
 fn dry_run(dry_run: Option<bool>) -> Result<()> {
-    if dry_run == Some(true) { Err(crate::error::dry_run()) } else { Ok(()) }
+    if dry_run == Some(true) {
+        Err(crate::error::dry_run())
+    } else {
+        Ok(())
+    }
 }

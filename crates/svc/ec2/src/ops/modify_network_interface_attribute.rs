@@ -1,7 +1,8 @@
 //! ModifyNetworkInterfaceAttribute: one attribute at a time.
 
 use roadstead_api_ec2::{
-    AttributeBooleanValue, AttributeValue, ModifyNetworkInterfaceAttributeRequest, NetworkInterfaceAttachmentChanges,
+    AttributeBooleanValue, AttributeValue, ModifyNetworkInterfaceAttributeRequest,
+    NetworkInterfaceAttachmentChanges,
 };
 use roadstead_base::Ctx;
 
@@ -40,21 +41,30 @@ pub(super) async fn run(ec2: &Ec2, ctx: &Ctx, input: ModifyNetworkInterfaceAttri
     } = input;
     refuse::flag("AssociatePublicIpAddress", associate_public_ip_address)?;
     refuse::list("AssociatedSubnetIds", associated_subnet_ids)?;
-    refuse::given("ConnectionTrackingSpecification", connection_tracking_specification)?;
+    refuse::given(
+        "ConnectionTrackingSpecification",
+        connection_tracking_specification,
+    )?;
     refuse::given("EnaSrdSpecification", ena_srd_specification)?;
     refuse::flag("EnablePrimaryIpv6", enable_primary_ipv6)?;
     let changes = [
         attachment.map(of_attachment).transpose()?,
-        description.map(|AttributeValue { value }| described(value)).transpose()?,
+        description
+            .map(|AttributeValue { value }| described(value))
+            .transpose()?,
         groups.map(of_groups).transpose()?,
-        source_dest_check.map(|AttributeBooleanValue { value }| checked(value)).transpose()?,
+        source_dest_check
+            .map(|AttributeBooleanValue { value }| checked(value))
+            .transpose()?,
     ];
     let mut changes = changes.into_iter().flatten();
     let change = changes.next().ok_or_else(|| {
         error::missing_because("The request must contain an attribute of the network interface to modify")
     })?;
     if changes.next().is_some() {
-        return Err(error::combination("Only one attribute of a network interface can be modified at a time"));
+        return Err(error::combination(
+            "Only one attribute of a network interface can be modified at a time",
+        ));
     }
     ec2.change(ctx, dry_run, |realm, keys, plan| {
         let entry = realm.interface(&network_interface_id)?;
@@ -63,7 +73,12 @@ pub(super) async fn run(ec2: &Ec2, ctx: &Ctx, input: ModifyNetworkInterfaceAttri
         let differs = |a: &[GroupId], b: &[GroupId]| -> Vec<GroupId> {
             a.iter().filter(|group| !b.contains(group)).cloned().collect()
         };
-        plan_uses(keys, plan, changed.id.as_str(), &differs(&changed.groups, &entry.value.groups))?;
+        plan_uses(
+            keys,
+            plan,
+            changed.id.as_str(),
+            &differs(&changed.groups, &entry.value.groups),
+        )?;
         for group in differs(&entry.value.groups, &changed.groups) {
             plan.delete(&keys.use_of_group(&group, changed.id.as_str()));
         }
@@ -75,13 +90,17 @@ pub(super) async fn run(ec2: &Ec2, ctx: &Ctx, input: ModifyNetworkInterfaceAttri
 fn described(value: Option<String>) -> Result<Change> {
     let text = value.unwrap_or_default();
     if text.chars().count() > MAX_TEXT {
-        return Err(error::invalid_value(format!("description exceeds the maximum length of {MAX_TEXT} characters")));
+        return Err(error::invalid_value(format!(
+            "description exceeds the maximum length of {MAX_TEXT} characters"
+        )));
     }
     Ok(Change::Description(text))
 }
 
 fn checked(value: Option<bool>) -> Result<Change> {
-    value.map(Change::SourceDestCheck).ok_or_else(|| error::missing("sourceDestCheck.Value"))
+    value
+        .map(Change::SourceDestCheck)
+        .ok_or_else(|| error::missing("sourceDestCheck.Value"))
 }
 
 fn of_groups(groups: Vec<String>) -> Result<Change> {
@@ -119,7 +138,11 @@ impl Change {
             }
             Self::DeleteOnTermination { attachment, delete } => {
                 error::ATTACHMENT.check(attachment)?;
-                match after.attachment.as_mut().filter(|present| present.id.as_str() == attachment) {
+                match after
+                    .attachment
+                    .as_mut()
+                    .filter(|present| present.id.as_str() == attachment)
+                {
                     Some(present) => present.delete_on_termination = *delete,
                     None => return Err(error::ATTACHMENT.not_found(attachment)),
                 }

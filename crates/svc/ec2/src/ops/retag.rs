@@ -20,7 +20,11 @@ const MAX_TAGS: usize = 1000;
 const CHUNK: usize = 100;
 
 pub(super) async fn create(ec2: &Ec2, ctx: &Ctx, input: CreateTagsRequest) -> Result<()> {
-    let CreateTagsRequest { resources, tags, dry_run } = input;
+    let CreateTagsRequest {
+        resources,
+        tags,
+        dry_run,
+    } = input;
     if tags.is_empty() {
         return Err(error::missing("tagSet"));
     }
@@ -33,10 +37,16 @@ pub(super) async fn create(ec2: &Ec2, ctx: &Ctx, input: CreateTagsRequest) -> Re
 }
 
 pub(super) async fn delete(ec2: &Ec2, ctx: &Ctx, input: DeleteTagsRequest) -> Result<()> {
-    let DeleteTagsRequest { resources, dry_run, tags } = input;
+    let DeleteTagsRequest {
+        resources,
+        dry_run,
+        tags,
+    } = input;
     let tags = tags.unwrap_or_default();
     if tags.len() > MAX_TAGS {
-        return Err(error::invalid_value(format!("A request can delete at most {MAX_TAGS} tags")));
+        return Err(error::invalid_value(format!(
+            "A request can delete at most {MAX_TAGS} tags"
+        )));
     }
     let mut unwanted = Vec::new();
     for Tag { key, value } in tags {
@@ -68,13 +78,20 @@ async fn retag(
         return Err(error::missing("resourceIdSet"));
     }
     if resources.len() > MAX_RESOURCES {
-        return Err(error::invalid_value(format!("A request can tag at most {MAX_RESOURCES} resources")));
+        return Err(error::invalid_value(format!(
+            "A request can tag at most {MAX_RESOURCES} resources"
+        )));
     }
     // Nothing is changed unless all of it can be.
-    ec2.read(ctx, |realm| Edited::default().edit_all(realm, resources, &edit).map(|_| ())).await??;
+    ec2.read(ctx, |realm| {
+        Edited::default().edit_all(realm, resources, &edit).map(|_| ())
+    })
+    .await??;
     for chunk in resources.chunks(CHUNK) {
-        ec2.change(ctx, dry_run, |realm, _, plan| Edited::default().edit_all(realm, chunk, &edit)?.plan(plan))
-            .await?;
+        ec2.change(ctx, dry_run, |realm, _, plan| {
+            Edited::default().edit_all(realm, chunk, &edit)?.plan(plan)
+        })
+        .await?;
     }
     Ok(())
 }
@@ -105,28 +122,46 @@ impl<'r> Edited<'r> {
         let is = |kind: Kind| kind.check(id).is_ok();
         if is(error::VPC) {
             let entry = realm.vpc(id)?;
-            let (_, vpc) = self.vpcs.entry(&entry.value.id).or_insert_with(|| (entry, entry.value.clone()));
+            let (_, vpc) = self
+                .vpcs
+                .entry(&entry.value.id)
+                .or_insert_with(|| (entry, entry.value.clone()));
             Ok(&mut vpc.tags)
         } else if is(error::SUBNET) {
             let entry = realm.subnet(id)?;
-            let (_, subnet) = self.subnets.entry(&entry.value.id).or_insert_with(|| (entry, entry.value.clone()));
+            let (_, subnet) = self
+                .subnets
+                .entry(&entry.value.id)
+                .or_insert_with(|| (entry, entry.value.clone()));
             Ok(&mut subnet.tags)
         } else if is(error::GROUP) {
             let entry = realm.group(id)?;
-            let (_, group) = self.groups.entry(&entry.value.id).or_insert_with(|| (entry, entry.value.clone()));
+            let (_, group) = self
+                .groups
+                .entry(&entry.value.id)
+                .or_insert_with(|| (entry, entry.value.clone()));
             Ok(&mut group.tags)
         } else if is(error::RULE) {
             let entry = realm.group_of_rule(id).ok_or_else(|| error::RULE.not_found(id))?;
-            let (_, group) = self.groups.entry(&entry.value.id).or_insert_with(|| (entry, entry.value.clone()));
+            let (_, group) = self
+                .groups
+                .entry(&entry.value.id)
+                .or_insert_with(|| (entry, entry.value.clone()));
             let rule = group.rules.iter_mut().find(|rule| rule.id.as_str() == id);
-            rule.map(|rule| &mut rule.tags).ok_or_else(|| error::RULE.not_found(id))
+            rule.map(|rule| &mut rule.tags)
+                .ok_or_else(|| error::RULE.not_found(id))
         } else if is(error::INTERFACE) {
             let entry = realm.interface(id)?;
-            let (_, interface) =
-                self.interfaces.entry(&entry.value.id).or_insert_with(|| (entry, entry.value.clone()));
+            let (_, interface) = self
+                .interfaces
+                .entry(&entry.value.id)
+                .or_insert_with(|| (entry, entry.value.clone()));
             Ok(&mut interface.tags)
         } else {
-            Err(error::other("InvalidID", format!("The ID '{}' is not valid", error::clip(id))))
+            Err(error::other(
+                "InvalidID",
+                format!("The ID '{}' is not valid", error::clip(id)),
+            ))
         }
     }
 

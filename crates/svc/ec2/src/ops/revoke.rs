@@ -117,7 +117,8 @@ type Revoked = (Vec<RevokedSecurityGroupRule>, Vec<IpPermission>);
 impl Call {
     async fn run(self, ec2: &Ec2, ctx: &Ctx, dry_run: Option<bool>) -> Result<Revoked> {
         let by_ids = self.rule_ids.as_ref().is_some_and(|ids| !ids.is_empty());
-        let by_values = self.permissions.as_ref().is_some_and(|list| !list.is_empty()) || !self.flat.is_empty();
+        let by_values =
+            self.permissions.as_ref().is_some_and(|list| !list.is_empty()) || !self.flat.is_empty();
         if by_ids && by_values {
             return Err(error::combination(
                 "The parameter securityGroupRuleIds cannot be used with the parameter ipPermissions",
@@ -133,12 +134,18 @@ impl Call {
             let (gone, unknown) = if by_ids {
                 (self.named(&entry.value)?, Vec::new())
             } else {
-                let reader =
-                    Reader { realm, account: ctx.account.as_str(), group: &entry.value, egress: self.egress };
+                let reader = Reader {
+                    realm,
+                    account: ctx.account.as_str(),
+                    group: &entry.value,
+                    egress: self.egress,
+                };
                 self.described(ctx, &reader)?
             };
             let revoked = entry.value.rules.iter().filter(|rule| gone.contains(&rule.id));
-            let revoked: Vec<_> = revoked.map(|rule| show::rule::revoked(&entry.value, rule)).collect();
+            let revoked: Vec<_> = revoked
+                .map(|rule| show::rule::revoked(&entry.value, rule))
+                .collect();
             if !gone.is_empty() {
                 let mut group = entry.value.clone();
                 group.rules.retain(|rule| !gone.contains(&rule.id));
@@ -159,14 +166,20 @@ impl Call {
         let mut absent = Vec::new();
         for id in self.rule_ids.iter().flatten() {
             error::RULE.check(id)?;
-            let rule =
-                group.rules.iter().find(|rule| rule.id.as_str() == id && rule.permit.egress == self.egress);
+            let rule = group
+                .rules
+                .iter()
+                .find(|rule| rule.id.as_str() == id && rule.permit.egress == self.egress);
             match rule {
                 Some(rule) => _ = gone.insert(rule.id.clone()),
                 None => absent.push(id.as_str()),
             }
         }
-        if absent.is_empty() { Ok(gone) } else { Err(error::RULE.none_of(&absent)) }
+        if absent.is_empty() {
+            Ok(gone)
+        } else {
+            Err(error::RULE.none_of(&absent))
+        }
     }
 
     /// Rules by their values. Of a default VPC's group the unknown ones are told; of another nothing is revoked.
@@ -184,7 +197,11 @@ impl Call {
                 }),
             }
         }
-        let lenient = reader.realm.vpcs.get(&reader.group.vpc).is_some_and(|vpc| vpc.value.is_default);
+        let lenient = reader
+            .realm
+            .vpcs
+            .get(&reader.group.vpc)
+            .is_some_and(|vpc| vpc.value.is_default);
         if !unknown.is_empty() && !lenient {
             return Err(error::other(
                 "InvalidPermission.NotFound",

@@ -36,7 +36,12 @@ pub(crate) const FILTERS: &[&str] = &[
 ];
 
 pub(crate) fn wire(ctx: &Ctx, group: &Group) -> SecurityGroup {
-    let rules = |egress: bool| group.rules.iter().filter(move |rule| rule.permit.egress == egress);
+    let rules = |egress: bool| {
+        group
+            .rules
+            .iter()
+            .filter(move |rule| rule.permit.egress == egress)
+    };
     SecurityGroup {
         description: Some(group.description.clone()),
         group_id: Some(group.id.to_string()),
@@ -65,7 +70,11 @@ pub(crate) fn values(ctx: &Ctx, realm: &Realm, group: &Group, filter: &str) -> V
 }
 
 fn rule_values(ctx: &Ctx, realm: &Realm, group: &Group, egress: bool, filter: &str) -> Values {
-    let permits = group.rules.iter().map(|rule| &rule.permit).filter(|permit| permit.egress == egress);
+    let permits = group
+        .rules
+        .iter()
+        .map(|rule| &rule.permit)
+        .filter(|permit| permit.egress == egress);
     let value = |permit: &crate::records::Permit| match (filter, &permit.peer) {
         ("ip-permission.cidr", Peer::V4(net)) => Some(net.to_string()),
         ("ip-permission.ipv6-cidr", Peer::V6(net)) => Some(net.to_string()),

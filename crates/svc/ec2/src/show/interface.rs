@@ -64,8 +64,16 @@ pub(crate) struct View<'a> {
 impl View<'_> {
     /// Name and id of the zone.
     fn zone(&self, interface: &Interface) -> (Option<String>, Option<String>) {
-        let name = self.realm.subnets.get(&interface.subnet).map(|subnet| subnet.value.zone.clone());
-        let id = self.zones.iter().find(|zone| Some(&zone.name) == name.as_ref()).map(|zone| zone.id.clone());
+        let name = self
+            .realm
+            .subnets
+            .get(&interface.subnet)
+            .map(|subnet| subnet.value.zone.clone());
+        let id = self
+            .zones
+            .iter()
+            .find(|zone| Some(&zone.name) == name.as_ref())
+            .map(|zone| zone.id.clone());
         (name, id)
     }
 
@@ -107,7 +115,10 @@ impl View<'_> {
         NetworkInterface {
             associated_subnets: None,
             association: None,
-            attachment: interface.attachment.as_ref().map(|attachment| self.attachment(attachment)),
+            attachment: interface
+                .attachment
+                .as_ref()
+                .map(|attachment| self.attachment(attachment)),
             availability_zone,
             availability_zone_id,
             connection_tracking_configuration: None,
@@ -154,21 +165,31 @@ impl View<'_> {
     pub(crate) fn values(&self, interface: &Interface, filter: &str) -> Values {
         let addresses = || interface.addresses.iter().map(ToString::to_string).collect();
         match filter {
-            "addresses.primary" => {
-                interface.addresses.iter().enumerate().map(|(at, _)| (at == 0).to_string()).collect()
-            }
+            "addresses.primary" => interface
+                .addresses
+                .iter()
+                .enumerate()
+                .map(|(at, _)| (at == 0).to_string())
+                .collect(),
             "addresses.private-ip-address" | "private-ip-address" => addresses(),
             "availability-zone" => self.zone(interface).0.into_iter().collect(),
             "availability-zone-id" => self.zone(interface).1.into_iter().collect(),
             "description" => one(interface.description.as_str()),
             "group-id" => interface.groups.iter().map(ToString::to_string).collect(),
-            "group-name" => self.groups(interface).filter_map(|group| group.group_name).collect(),
+            "group-name" => self
+                .groups(interface)
+                .filter_map(|group| group.group_name)
+                .collect(),
             "interface-type" => one(NetworkInterfaceType::Interface.as_str()),
             "mac-address" => one(interface.mac.to_string()),
             "network-interface-id" => one(interface.id.as_str()),
             "operator.managed" => flag(false),
             "owner-id" => one(self.ctx.account.as_str()),
-            "private-dns-name" => interface.addresses.iter().map(|address| self.host_name(*address)).collect(),
+            "private-dns-name" => interface
+                .addresses
+                .iter()
+                .map(|address| self.host_name(*address))
+                .collect(),
             "requester-id" => requester_id(interface).into_iter().collect(),
             "requester-managed" => flag(interface.requester.is_some()),
             "source-dest-check" => flag(interface.source_dest_check),
@@ -204,15 +225,26 @@ pub(crate) fn hidden() -> bool {
 }
 
 fn operator() -> OperatorResponse {
-    OperatorResponse { hidden_by_default: Some(false), managed: Some(false), principal: None }
+    OperatorResponse {
+        hidden_by_default: Some(false),
+        managed: Some(false),
+        principal: None,
+    }
 }
 
 fn status(interface: &Interface) -> NetworkInterfaceStatus {
-    if interface.attachment.is_some() { NetworkInterfaceStatus::InUse } else { NetworkInterfaceStatus::Available }
+    if interface.attachment.is_some() {
+        NetworkInterfaceStatus::InUse
+    } else {
+        NetworkInterfaceStatus::Available
+    }
 }
 
 /// The alias of the platform's part that made it: `amazon-ecs` of `ecs.amazonaws.com`.
 fn requester_id(interface: &Interface) -> Option<String> {
     let requester = interface.requester.as_deref()?;
-    Some(format!("amazon-{}", requester.split('.').next().unwrap_or(requester)))
+    Some(format!(
+        "amazon-{}",
+        requester.split('.').next().unwrap_or(requester)
+    ))
 }

@@ -64,32 +64,43 @@ pub(crate) fn permissions<'r>(ctx: &Ctx, rules: impl Iterator<Item = &'r Rule>) 
     let mut found: Vec<(Traffic, IpPermission)> = Vec::new();
     for rule in rules {
         let traffic = rule.permit.traffic;
-        let at = found.iter().position(|(known, _)| *known == traffic).unwrap_or_else(|| {
-            let ports = traffic.ports();
-            found.push((
-                traffic,
-                IpPermission {
-                    from_port: ports.map(|(from, _)| from),
-                    ip_protocol: Some(traffic.name()),
-                    ip_ranges: Some(Vec::new()),
-                    ipv6_ranges: Some(Vec::new()),
-                    prefix_list_ids: Some(Vec::new()),
-                    to_port: ports.map(|(_, to)| to),
-                    user_id_group_pairs: Some(Vec::new()),
-                },
-            ));
-            found.len() - 1
-        });
-        let Some((_, permission)) = found.get_mut(at) else { continue };
+        let at = found
+            .iter()
+            .position(|(known, _)| *known == traffic)
+            .unwrap_or_else(|| {
+                let ports = traffic.ports();
+                found.push((
+                    traffic,
+                    IpPermission {
+                        from_port: ports.map(|(from, _)| from),
+                        ip_protocol: Some(traffic.name()),
+                        ip_ranges: Some(Vec::new()),
+                        ipv6_ranges: Some(Vec::new()),
+                        prefix_list_ids: Some(Vec::new()),
+                        to_port: ports.map(|(_, to)| to),
+                        user_id_group_pairs: Some(Vec::new()),
+                    },
+                ));
+                found.len() - 1
+            });
+        let Some((_, permission)) = found.get_mut(at) else {
+            continue;
+        };
         let description = rule.description.clone();
         match &rule.permit.peer {
             Peer::V4(net) => {
                 let ranges = permission.ip_ranges.get_or_insert_default();
-                ranges.push(IpRange { cidr_ip: Some(net.to_string()), description });
+                ranges.push(IpRange {
+                    cidr_ip: Some(net.to_string()),
+                    description,
+                });
             }
             Peer::V6(net) => {
                 let ranges = permission.ipv6_ranges.get_or_insert_default();
-                ranges.push(Ipv6Range { cidr_ipv6: Some(net.to_string()), description });
+                ranges.push(Ipv6Range {
+                    cidr_ipv6: Some(net.to_string()),
+                    description,
+                });
             }
             Peer::Group(group) => {
                 let pairs = permission.user_id_group_pairs.get_or_insert_default();

@@ -52,7 +52,10 @@ pub(crate) struct View<'a> {
 
 impl View<'_> {
     fn zone_id(&self, zone: &str) -> Option<String> {
-        self.zones.iter().find(|known| known.name == zone).map(|known| known.id.clone())
+        self.zones
+            .iter()
+            .find(|known| known.name == zone)
+            .map(|known| known.id.clone())
     }
 
     /// Addresses that nobody holds and somebody could.

@@ -95,7 +95,13 @@ impl Shared {
         let mut world = World::default();
         let mut touched = BTreeSet::new();
         for kv in records {
-            world.apply(Fact { key: Key::from_bytes(kv.key.clone()), now: Some(kv) }, &mut touched);
+            world.apply(
+                Fact {
+                    key: Key::from_bytes(kv.key.clone()),
+                    now: Some(kv),
+                },
+                &mut touched,
+            );
         }
         world.revision = revision;
         {
@@ -111,7 +117,9 @@ impl Shared {
 
     fn take(&self, batches: Vec<WatchBatch>) {
         let mut touched = BTreeSet::new();
-        let Some(revision) = batches.last().map(|batch| batch.revision) else { return };
+        let Some(revision) = batches.last().map(|batch| batch.revision) else {
+            return;
+        };
         {
             let mut maps = self.maps.lock().unwrap_or_else(PoisonError::into_inner);
             {
@@ -210,9 +218,18 @@ async fn partitions(store: &dyn Store) -> Result<(Vec<KeyValue>, Revision)> {
     let at = store.revision().await?;
     let (mut records, mut rest) = (Vec::new(), KeyRange::all());
     loop {
-        let next = store.range(RangeRequest::new(rest.clone()).limit(1).keys_only().at(at)).await?;
-        let Some(kv) = next.kvs.into_iter().next() else { return Ok((records, at)) };
-        let mut slashes = kv.key.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(index, _)| index);
+        let next = store
+            .range(RangeRequest::new(rest.clone()).limit(1).keys_only().at(at))
+            .await?;
+        let Some(kv) = next.kvs.into_iter().next() else {
+            return Ok((records, at));
+        };
+        let mut slashes = kv
+            .key
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'/')
+            .map(|(index, _)| index);
         let Some(end) = slashes.nth(1) else {
             rest = rest.after(&kv.key);
             continue;
@@ -220,7 +237,9 @@ async fn partitions(store: &dyn Store) -> Result<(Vec<KeyValue>, Revision)> {
         let partition = kv.key.slice(..=end);
         let mut ours = KeyRange::prefix([partition.as_ref(), TABLE_PREFIX.as_bytes()].concat());
         loop {
-            let page = store.range(RangeRequest::new(ours.clone()).limit(PAGE).at(at)).await?;
+            let page = store
+                .range(RangeRequest::new(ours.clone()).limit(PAGE).at(at))
+                .await?;
             let last = page.kvs.last().map(|kv| kv.key.clone());
             records.extend(page.kvs);
             match last {
@@ -229,7 +248,12 @@ async fn partitions(store: &dyn Store) -> Result<(Vec<KeyValue>, Revision)> {
             }
         }
         // No key of the partition begins with what follows the slash.
-        let Some(behind) = KeyRange::prefix(&partition).end else { return Ok((records, at)) };
-        rest = KeyRange { start: behind, end: None };
+        let Some(behind) = KeyRange::prefix(&partition).end else {
+            return Ok((records, at));
+        };
+        rest = KeyRange {
+            start: behind,
+            end: None,
+        };
     }
 }

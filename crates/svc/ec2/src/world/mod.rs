@@ -49,15 +49,27 @@ fn place(key: &Key) -> Option<Place> {
     if !table.starts_with(keys::TABLE_PREFIX) {
         return None;
     }
-    let partition = Partition { account: account.parse().ok()?, region: region.parse().ok()? };
-    Some(Place { partition, table, path: segments.collect() })
+    let partition = Partition {
+        account: account.parse().ok()?,
+        region: region.parse().ok()?,
+    };
+    Some(Place {
+        partition,
+        table,
+        path: segments.collect(),
+    })
 }
 
 /// A record that cannot be read is left out and said so: one damaged record must not stop the service.
 fn decoded<T: DeserializeOwned>(kv: KeyValue) -> Option<Entry<T>> {
     let key = Key::from_bytes(kv.key);
     match serde_json::from_slice(&kv.value) {
-        Ok(value) => Some(Entry { key, value, revision: kv.mod_revision, created: kv.create_revision }),
+        Ok(value) => Some(Entry {
+            key,
+            value,
+            revision: kv.mod_revision,
+            created: kv.create_revision,
+        }),
         Err(error) => {
             tracing::error!(%key, %error, "a record of EC2 cannot be read and is left out");
             None
@@ -78,12 +90,22 @@ impl World {
 
     /// The VPCs with an interface on the instance, in order of ids.
     pub(crate) fn vpcs_on(&self, instance: &str) -> impl Iterator<Item = &VpcId> {
-        self.by_instance.get(instance).into_iter().flat_map(BTreeMap::keys)
+        self.by_instance
+            .get(instance)
+            .into_iter()
+            .flat_map(BTreeMap::keys)
     }
 
     /// Takes over a change. VPCs of which a node could see it are added to `touched`.
     pub(crate) fn apply(&mut self, fact: Fact, touched: &mut BTreeSet<VpcId>) {
-        let Some(Place { partition, table, path }) = place(&fact.key) else { return };
+        let Some(Place {
+            partition,
+            table,
+            path,
+        }) = place(&fact.key)
+        else {
+            return;
+        };
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         let realm = self.realms.entry(partition.clone()).or_default();
         match (table.as_str(), path.as_slice()) {
@@ -109,7 +131,12 @@ impl World {
             }
             (keys::INTERFACE, [id]) => {
                 let (before, after) = realm.set_interface(id, fact.now.and_then(decoded));
-                touched.extend(before.iter().chain(&after).map(|interface| interface.value.vpc.clone()));
+                touched.extend(
+                    before
+                        .iter()
+                        .chain(&after)
+                        .map(|interface| interface.value.vpc.clone()),
+                );
                 if let Some(before) = before {
                     self.count(&before.value, false);
                 }
@@ -121,7 +148,11 @@ impl World {
                 realm.set_address(subnet, address, fact.now.is_some());
             }
             (keys::RELEASED, [subnet, address]) => {
-                realm.set_released(subnet, address, fact.now.and_then(decoded).map(|entry| entry.value));
+                realm.set_released(
+                    subnet,
+                    address,
+                    fact.now.and_then(decoded).map(|entry| entry.value),
+                );
             }
             (keys::TOKEN, [token]) => realm.set_token(token, fact.now.and_then(decoded)),
             (keys::DEFAULT_VPC, [_]) => realm.set_default_mark(fact.now.and_then(decoded)),
@@ -133,7 +164,9 @@ impl World {
     }
 
     fn count(&mut self, interface: &Interface, on: bool) {
-        let Some(attachment) = &interface.attachment else { return };
+        let Some(attachment) = &interface.attachment else {
+            return;
+        };
         let vpcs = self.by_instance.entry(attachment.instance.clone()).or_default();
         let count = vpcs.entry(interface.vpc.clone()).or_default();
         *count = if on { *count + 1 } else { count.saturating_sub(1) };

@@ -7,9 +7,7 @@ use std::sync::Arc;
 use roadstead_store::Entry;
 
 use crate::ids::{GroupId, InstanceId, InterfaceId, RuleId, SubnetId, VpcId};
-use crate::records::{
-    DefaultVpcMark, Group, Interface, Released, Subnet, Token, Vpc,
-};
+use crate::records::{DefaultVpcMark, Group, Interface, Released, Subnet, Token, Vpc};
 
 /// A record with the revision that a change of it compares.
 pub(crate) type Rec<T> = Arc<Entry<T>>;
@@ -42,15 +40,27 @@ static NO_RELEASES: BTreeMap<Ipv4Addr, u64> = BTreeMap::new();
 
 impl Realm {
     pub(crate) fn subnets_of(&self, vpc: &VpcId) -> impl Iterator<Item = &Rec<Subnet>> {
-        self.by_vpc.get(vpc).into_iter().flat_map(|m| &m.subnets).filter_map(|id| self.subnets.get(id))
+        self.by_vpc
+            .get(vpc)
+            .into_iter()
+            .flat_map(|m| &m.subnets)
+            .filter_map(|id| self.subnets.get(id))
     }
 
     pub(crate) fn groups_of(&self, vpc: &VpcId) -> impl Iterator<Item = &Rec<Group>> {
-        self.by_vpc.get(vpc).into_iter().flat_map(|m| &m.groups).filter_map(|id| self.groups.get(id))
+        self.by_vpc
+            .get(vpc)
+            .into_iter()
+            .flat_map(|m| &m.groups)
+            .filter_map(|id| self.groups.get(id))
     }
 
     pub(crate) fn interfaces_of(&self, vpc: &VpcId) -> impl Iterator<Item = &Rec<Interface>> {
-        self.by_vpc.get(vpc).into_iter().flat_map(|m| &m.interfaces).filter_map(|id| self.interfaces.get(id))
+        self.by_vpc
+            .get(vpc)
+            .into_iter()
+            .flat_map(|m| &m.interfaces)
+            .filter_map(|id| self.interfaces.get(id))
     }
 
     /// Addresses of a subnet that interfaces hold.
@@ -77,10 +87,17 @@ impl Realm {
         self.vpcs.get(self.default_mark.as_ref()?.value.vpc.as_ref()?)
     }
 
-    pub(crate) fn attached_to<'r>(&'r self, instance: &'r InstanceId) -> impl Iterator<Item = &'r Rec<Interface>> {
-        self.interfaces
-            .values()
-            .filter(move |interface| interface.value.attachment.as_ref().is_some_and(|a| a.instance == *instance))
+    pub(crate) fn attached_to<'r>(
+        &'r self,
+        instance: &'r InstanceId,
+    ) -> impl Iterator<Item = &'r Rec<Interface>> {
+        self.interfaces.values().filter(move |interface| {
+            interface
+                .value
+                .attachment
+                .as_ref()
+                .is_some_and(|a| a.instance == *instance)
+        })
     }
 
     pub(super) fn put_vpc(&mut self, entry: Entry<Vpc>) {
@@ -98,7 +115,11 @@ impl Realm {
         match now {
             Some(entry) => {
                 let vpc = entry.value.vpc.clone();
-                self.by_vpc.entry(vpc.clone()).or_default().subnets.insert(id.clone());
+                self.by_vpc
+                    .entry(vpc.clone())
+                    .or_default()
+                    .subnets
+                    .insert(id.clone());
                 self.subnets.insert(id, Arc::new(entry));
                 Some(vpc)
             }
@@ -122,8 +143,13 @@ impl Realm {
         match now {
             Some(entry) => {
                 let vpc = entry.value.vpc.clone();
-                self.by_vpc.entry(vpc.clone()).or_default().groups.insert(id.clone());
-                self.rules.extend(entry.value.rules.iter().map(|rule| (rule.id.clone(), id.clone())));
+                self.by_vpc
+                    .entry(vpc.clone())
+                    .or_default()
+                    .groups
+                    .insert(id.clone());
+                self.rules
+                    .extend(entry.value.rules.iter().map(|rule| (rule.id.clone(), id.clone())));
                 self.groups.insert(id, Arc::new(entry));
                 Some(vpc)
             }

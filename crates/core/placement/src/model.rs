@@ -39,7 +39,7 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Subtracts one copy of the demand from where it was placed.
-    pub(crate) fn take(&mut self, id: &CandidateId, demand: &Demand) {
+    pub fn take(&mut self, id: &CandidateId, demand: &Demand) {
         let Some(candidate) = self.candidates.iter_mut().find(|candidate| candidate.id == *id) else {
             return;
         };

@@ -4,11 +4,13 @@
 
 mod acs;
 mod clusters;
+mod compile;
 mod definitions;
 mod error;
 mod instances;
 mod names;
 mod paging;
+mod reconcile;
 mod service;
 mod stored;
 mod tables;
@@ -16,15 +18,19 @@ mod tags;
 mod tasks;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use roadstead_base::SharedClock;
 use roadstead_dispatch::{Dispatcher, NetworkMaps};
 use roadstead_store::Store;
 
+pub use acs::PATH as ACS_PATH;
 pub use clusters::{ClusterRecord, ClusterStatus};
 pub use definitions::{Definition, TaskDefinitionRecord};
 pub use error::{Error, Result};
+
 pub use names::{ClusterName, ContainerInstanceId, Family, TaskDefinitionId, TaskDefinitionRef, TaskId};
+pub use reconcile::Running;
 pub use tags::Tags;
 
 /// What the platform calls itself when this service calls another.
@@ -35,12 +41,15 @@ pub const PRINCIPAL: &str = "ecs.amazonaws.com";
 pub struct Options {
     /// Milliseconds for which a stopped task can still be described.
     pub keep_stopped_millis: i64,
+    /// Between heartbeats on the agents' channel. Agents give up after 60 s of silence.
+    pub heartbeat: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             keep_stopped_millis: 3_600_000,
+            heartbeat: Duration::from_secs(25),
         }
     }
 }
@@ -64,6 +73,10 @@ pub struct Ecs {
     pub(crate) ec2: roadstead_api_ec2::Client,
     pub(crate) maps: Arc<dyn NetworkMaps>,
     pub(crate) options: Options,
+    /// Who is connected now.
+    pub(crate) agents: acs::Sessions,
+    pub(crate) present: reconcile::Present,
+    pub(crate) wake: reconcile::Wake,
 }
 
 impl Ecs {
@@ -83,6 +96,9 @@ impl Ecs {
             ec2,
             maps,
             options,
+            agents: acs::Sessions::default(),
+            present: reconcile::Present::default(),
+            wake: reconcile::Wake::default(),
         }
     }
 }

@@ -223,6 +223,13 @@ macro_rules! id {
     };
 }
 
+impl TaskId {
+    /// An id as it stands in an ARN, if it can be one.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        is_id(text).then(|| Self(text.to_owned()))
+    }
+}
+
 id!(TaskId, "task", "Task");
 id!(ContainerInstanceId, "container-instance", "Container instance");
 

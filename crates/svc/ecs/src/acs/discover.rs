@@ -1,19 +1,38 @@
-//! DiscoverPollEndpoint.
+//! DiscoverPollEndpoint: where an agent finds its channels, at the address it reached this service by.
 
 use roadstead_api_ecs::{DiscoverPollEndpointRequest, DiscoverPollEndpointResponse};
 use roadstead_base::Ctx;
-use roadstead_protocol::ApiError;
 
 use crate::Ecs;
+use crate::acs::{PATH, TELEMETRY_PATH};
 use crate::error::{Error, Result};
+use crate::instances::named_cluster;
+use crate::names::ContainerInstanceId;
 
 pub(crate) async fn discover_poll_endpoint(
-    _ecs: &Ecs,
-    _ctx: &Ctx,
-    _input: DiscoverPollEndpointRequest,
+    ecs: &Ecs,
+    ctx: &Ctx,
+    input: DiscoverPollEndpointRequest,
 ) -> Result<DiscoverPollEndpointResponse> {
-    Err(Error::Other(ApiError::not_implemented(
-        "ecs",
-        "DiscoverPollEndpoint",
-    )))
+    let DiscoverPollEndpointRequest {
+        cluster,
+        container_instance,
+    } = input;
+    if cluster.is_some() || container_instance.is_some() {
+        let cluster = named_cluster(ecs, ctx, cluster.as_deref()).await?;
+        if let Some(text) = container_instance.filter(|text| !text.is_empty()) {
+            ContainerInstanceId::of(ctx, &cluster, &text)?;
+        }
+    }
+    if ctx.endpoint.is_empty() {
+        return Err(Error::client(
+            "Only callers that came over a listener can be told where it is.",
+        ));
+    }
+    Ok(DiscoverPollEndpointResponse {
+        endpoint: Some(format!("{}{PATH}/", ctx.endpoint)),
+        telemetry_endpoint: Some(format!("{}{TELEMETRY_PATH}/", ctx.endpoint)),
+        // No agent asks for it before there are services that connect.
+        service_connect_endpoint: None,
+    })
 }

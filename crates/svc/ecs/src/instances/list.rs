@@ -1,19 +1,46 @@
 //! ListContainerInstances.
 
-use roadstead_api_ecs::{ListContainerInstancesRequest, ListContainerInstancesResponse};
+use roadstead_api_ecs::{
+    ContainerInstanceStatus, ListContainerInstancesRequest, ListContainerInstancesResponse,
+};
 use roadstead_base::Ctx;
-use roadstead_protocol::ApiError;
 
 use crate::Ecs;
-use crate::error::{Error, Result};
+use crate::error::{Result, refuse};
+use crate::instances::named_cluster;
+use crate::paging::Paging;
+use crate::tables::instances_of;
 
 pub(crate) async fn list_container_instances(
-    _ecs: &Ecs,
-    _ctx: &Ctx,
-    _input: ListContainerInstancesRequest,
+    ecs: &Ecs,
+    ctx: &Ctx,
+    input: ListContainerInstancesRequest,
 ) -> Result<ListContainerInstancesResponse> {
-    Err(Error::Other(ApiError::not_implemented(
-        "ecs",
-        "ListContainerInstances",
-    )))
+    let ListContainerInstancesRequest {
+        cluster,
+        filter,
+        max_results,
+        next_token,
+        status,
+    } = input;
+    refuse("filter", filter.filter(|filter| !filter.is_empty()))?;
+    let cluster = named_cluster(ecs, ctx, cluster.as_deref()).await?;
+    let wanted = status.map_or("", ContainerInstanceStatus::as_str);
+    let filters = ["ListContainerInstances", cluster.as_str(), wanted];
+    let paging = Paging::of(ctx, &filters, max_results, next_token.as_deref())?;
+    let below = instances_of(&ctx.partition(), &cluster);
+    let snapshot = ecs.present().await?.instances.snapshot();
+    let ids: Vec<_> = snapshot
+        .below(&below)
+        .filter(|entry| match status {
+            Some(_) => entry.value.status.as_str() == wanted,
+            None => !entry.value.is_inactive(),
+        })
+        .map(|entry| entry.value.name.clone())
+        .collect();
+    let page = paging.cut(ctx, ids, |name| name.id.to_string(), false);
+    Ok(ListContainerInstancesResponse {
+        container_instance_arns: Some(page.items.iter().map(|name| name.arn()).collect()),
+        next_token: page.next_token,
+    })
 }

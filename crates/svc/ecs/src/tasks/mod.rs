@@ -1,14 +1,31 @@
-//! Placeholder.
+//! Tasks: a definition brought to life on a machine. Requests are checked whole before anything is written; what
+//! was written is brought about by the reconciler; what agents report only ever moves a task forward.
 
 pub(crate) mod counts;
 pub(crate) mod describe;
+mod finish;
+mod launch;
 pub(crate) mod list;
+mod network;
+mod overrides;
 mod record;
+mod report;
+mod request;
 pub(crate) mod run;
+mod show;
+mod sizes;
 pub(crate) mod start;
 pub(crate) mod stop;
 pub(crate) mod submit_attachments;
 pub(crate) mod submit_container;
 pub(crate) mod submit_task;
+mod token;
 
-pub use record::TaskRecord;
+pub(crate) use finish::{abandon, finish, stopped};
+pub(crate) use overrides::definition_with;
+pub(crate) use record::key_of_arn;
+pub(crate) use record::{
+    AttachmentRecord, AttachmentStatus, ContainerRecord, ContainerStatus, Desired, InterfaceRecord,
+    LastStatus, Launch, Stop, StopCode, TaskRecord, Times,
+};
+pub(crate) use token::TokenRecord;

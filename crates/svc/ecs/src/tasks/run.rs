@@ -1,12 +1,165 @@
 //! RunTask.
 
-use roadstead_api_ecs::{RunTaskRequest, RunTaskResponse};
+use roadstead_api_ecs::{
+    LaunchType, PlacementConstraint, PlacementConstraintType, RunTaskRequest, RunTaskResponse, errors,
+};
 use roadstead_base::Ctx;
-use roadstead_protocol::ApiError;
 
 use crate::Ecs;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, refuse};
+use crate::names::ClusterName;
+use crate::tables::task_key;
+use crate::tasks::Launch;
+use crate::tasks::launch::{self, Choice};
+use crate::tasks::request::{self, Asked};
+use crate::tasks::show::{Include, show};
+use crate::tasks::token::{self, Token, TokenRecord};
 
-pub(crate) async fn run_task(_ecs: &Ecs, _ctx: &Ctx, _input: RunTaskRequest) -> Result<RunTaskResponse> {
-    Err(Error::Other(ApiError::not_implemented("ecs", "RunTask")))
+const MAX_COUNT: i32 = 10;
+const MAX_CONSTRAINTS: usize = 10;
+
+pub(crate) async fn run_task(ecs: &Ecs, ctx: &Ctx, input: RunTaskRequest) -> Result<RunTaskResponse> {
+    let fingerprint = token::fingerprint(&input);
+    let RunTaskRequest {
+        task_definition,
+        capacity_provider_strategy,
+        client_token,
+        cluster,
+        count,
+        enable_ecs_managed_tags,
+        enable_execute_command,
+        group,
+        launch_type,
+        network_configuration,
+        overrides,
+        placement_constraints,
+        placement_strategy,
+        platform_version,
+        propagate_tags,
+        reference_id,
+        started_by,
+        tags,
+        volume_configurations,
+    } = input;
+    let token = Token::of(ctx, client_token, fingerprint)?;
+    let mut replaces = None;
+    if let Some(token) = &token
+        && let Some(earlier) = token.earlier(ecs, ctx).await?
+    {
+        if earlier.value.remaining(ecs.clock.now()) > 0 {
+            return again(ecs, ctx, &earlier.value).await;
+        }
+        replaces = Some(earlier);
+    }
+    refuse("capacityProviderStrategy", capacity_provider_strategy)?;
+    refuse("enableExecuteCommand", enable_execute_command)?;
+    refuse("placementStrategy", placement_strategy)?;
+    refuse("referenceId", reference_id)?;
+    refuse("volumeConfigurations", volume_configurations)?;
+    let count = count.unwrap_or(1);
+    if !(1..=MAX_COUNT).contains(&count) {
+        return Err(Error::invalid(format!(
+            "count must be between 1 and {MAX_COUNT}."
+        )));
+    }
+    let launch = launch_of(launch_type)?;
+    check_platform(launch, platform_version.as_deref())?;
+    let distinct = distinct_instance(launch, placement_constraints.unwrap_or_default())?;
+    let asked = Asked {
+        cluster,
+        task_definition,
+        launch,
+        enable_ecs_managed_tags,
+        group,
+        network_configuration,
+        overrides,
+        propagate_tags,
+        started_by,
+        started_by_max: 128,
+        tags,
+    };
+    let mut wanted = request::check(ecs, ctx, asked).await?;
+    wanted.demand.distinct_instance = distinct;
+    let choice = Choice::Anywhere(usize::try_from(count).unwrap_or(1));
+    let launched = launch::launch(ecs, ctx, &wanted, &choice, token.as_ref(), replaces.as_ref()).await?;
+    let include = Include { tags: true };
+    Ok(RunTaskResponse {
+        tasks: Some(
+            launched
+                .tasks
+                .iter()
+                .map(|task| show(ecs, task, include))
+                .collect(),
+        ),
+        failures: Some(launched.failures),
+    })
+}
+
+fn launch_of(launch_type: Option<LaunchType>) -> Result<Launch> {
+    match launch_type {
+        None | Some(LaunchType::Ec2) => Ok(Launch::Ec2),
+        Some(LaunchType::Fargate) => Ok(Launch::Fargate),
+        Some(other) => Err(Error::unsupported(format!("launchType {other}"))),
+    }
+}
+
+fn check_platform(launch: Launch, version: Option<&str>) -> Result<()> {
+    match (launch, version) {
+        (_, None) | (Launch::Fargate, Some("LATEST" | "1.4.0")) => Ok(()),
+        (Launch::Ec2, Some(_)) => Err(Error::invalid(
+            "The platform version must be null when specifying an EC2 launch type.",
+        )),
+        (Launch::Fargate, Some(_)) => Err(Error::Other(errors::platform_unknown_exception(
+            "The specified platformVersion does not exist; use LATEST or 1.4.0.",
+        ))),
+    }
+}
+
+/// Whether copies are to be on different instances.
+fn distinct_instance(launch: Launch, constraints: Vec<PlacementConstraint>) -> Result<bool> {
+    if constraints.len() > MAX_CONSTRAINTS {
+        return Err(Error::invalid(format!(
+            "placementConstraints can have at most {MAX_CONSTRAINTS} items."
+        )));
+    }
+    if launch == Launch::Fargate && !constraints.is_empty() {
+        return Err(Error::invalid(
+            "Placement constraints are not supported with FARGATE launch type.",
+        ));
+    }
+    let mut distinct = false;
+    for PlacementConstraint { expression, r#type } in constraints {
+        match r#type {
+            Some(PlacementConstraintType::DistinctInstance)
+                if expression.as_deref().unwrap_or("").is_empty() =>
+            {
+                distinct = true;
+            }
+            Some(PlacementConstraintType::DistinctInstance) => {
+                return Err(Error::invalid(
+                    "placementConstraints.expression is not valid for the constraint distinctInstance.",
+                ));
+            }
+            Some(PlacementConstraintType::MemberOf) => {
+                return Err(Error::unsupported("placementConstraints.type memberOf"));
+            }
+            None => return Err(Error::invalid("placementConstraints.type must be given.")),
+        }
+    }
+    Ok(distinct)
+}
+
+/// The tasks of an earlier call with the same token, as they are now.
+async fn again(ecs: &Ecs, ctx: &Ctx, record: &TokenRecord) -> Result<RunTaskResponse> {
+    let cluster: &ClusterName = &record.cluster;
+    let mut tasks = Vec::new();
+    for id in &record.tasks {
+        if let Some(entry) = ecs.tasks().get(&task_key(&ctx.partition(), cluster, id)).await? {
+            tasks.push(show(ecs, &entry.value, Include { tags: true }));
+        }
+    }
+    Ok(RunTaskResponse {
+        tasks: Some(tasks),
+        failures: Some(Vec::new()),
+    })
 }

@@ -1,0 +1,181 @@
+//! What brings tasks about. One reconciler looks at one record at a time, decides from what it says now, and
+//! does the one thing that is missing; killed anywhere, it does the same again, since every id it makes derives
+//! from the task's.
+
+mod deliver;
+mod interface;
+mod keep;
+mod task;
+
+use std::sync::Arc;
+
+use roadstead_reconcile::{Driver, Error as ReconcileError, Handle, Options};
+use roadstead_store::{Key, Mirror};
+use tokio::sync::OnceCell;
+
+use crate::Ecs;
+use crate::acs::Acs;
+use crate::error::Result;
+use crate::instances::ledger::NodeRecord;
+use crate::instances::{ContainerInstanceRecord, InstanceRef};
+use crate::tasks::{TaskRecord, TokenRecord};
+
+/// Live copies of what decisions are made from.
+pub(crate) struct Mirrors {
+    pub(crate) tasks: Mirror<TaskRecord>,
+    pub(crate) instances: Mirror<ContainerInstanceRecord>,
+    pub(crate) nodes: Mirror<NodeRecord>,
+    pub(crate) tokens: Mirror<TokenRecord>,
+}
+
+/// Started at the first question.
+#[derive(Default)]
+pub(crate) struct Present(OnceCell<Mirrors>);
+
+impl Ecs {
+    /// The mirrors, which show at least everything that was acknowledged before this call.
+    pub(crate) async fn present(&self) -> Result<&Mirrors> {
+        let mirrors = self.mirrors().await?;
+        let now = self.store.revision().await?;
+        mirrors.tasks.wait_for(now).await?;
+        mirrors.instances.wait_for(now).await?;
+        mirrors.nodes.wait_for(now).await?;
+        mirrors.tokens.wait_for(now).await?;
+        Ok(mirrors)
+    }
+
+    async fn mirrors(&self) -> Result<&Mirrors> {
+        let start = || async {
+            Ok::<_, crate::Error>(Mirrors {
+                tasks: Mirror::of(&self.tasks()).await?,
+                instances: Mirror::of(&self.instances()).await?,
+                nodes: Mirror::of(&self.nodes()).await?,
+                tokens: Mirror::of(&self.tokens()).await?,
+            })
+        };
+        self.present.0.get_or_try_init(start).await
+    }
+
+    /// The agents' channel, to be mounted at [`crate::ACS_PATH`] for callers of `ecs`.
+    pub fn acs(self: &Arc<Self>) -> Arc<dyn roadstead_dispatch::Raw> {
+        Arc::new(Acs(self.clone()))
+    }
+
+    /// Starts what works in the background. Without it, tasks are recorded and nothing comes of them.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn start(self: &Arc<Self>) -> Result<Running> {
+        let mirrors = self.mirrors().await?;
+        let worker = Arc::new(Worker(self.clone()));
+        let options = Options {
+            workers: 16,
+            max_keys: 100_000,
+            ..Options::default()
+        };
+        let mut tasks = Driver::new("ecs-task", options.clone(), Arc::new(task::Tasks(worker.clone())));
+        tasks.follow(mirrors.tasks.changes(), |changed| [changed.key.clone()]);
+        let ecs = Arc::downgrade(self);
+        tasks.follow(mirrors.instances.changes(), move |changed| {
+            let instance = changed
+                .after
+                .as_ref()
+                .or(changed.before.as_ref())
+                .map(|entry| entry.value.name.clone());
+            match (ecs.upgrade(), instance) {
+                (Some(ecs), Some(instance)) => ecs.tasks_of(&instance),
+                _ => Vec::new(),
+            }
+        });
+        let mut kept = Driver::new(
+            "ecs-keep",
+            Options {
+                workers: 1,
+                ..options
+            },
+            Arc::new(keep::Kept(worker)),
+        );
+        kept.follow(mirrors.instances.changes(), |changed| [changed.key.clone()]);
+        kept.follow(mirrors.tokens.changes(), |changed| [changed.key.clone()]);
+        self.wake.set(Some(tasks.handle()));
+        Ok(Running {
+            ecs: self.clone(),
+            tasks,
+            kept,
+        })
+    }
+
+    /// The keys of an instance's tasks, as the mirror shows them now.
+    fn tasks_of(&self, instance: &InstanceRef) -> Vec<Key> {
+        let Some(mirrors) = self.present.0.get() else {
+            return Vec::new();
+        };
+        let snapshot = mirrors.tasks.snapshot();
+        snapshot
+            .iter()
+            .filter(|entry| entry.value.host == *instance)
+            .map(|entry| entry.key.clone())
+            .collect()
+    }
+
+    /// An agent came back: everything of its instance is to be looked at.
+    pub(crate) async fn wake_tasks_of(&self, instance: &InstanceRef) {
+        if let Err(error) = self.present().await {
+            tracing::error!(%error, "the tasks of an instance could not be read");
+        }
+        if let Some(handle) = self.wake.get() {
+            self.tasks_of(instance)
+                .into_iter()
+                .for_each(|key| handle.tell(key));
+        }
+    }
+}
+
+/// Where the running reconciler is told of what no record shows: that an agent connected.
+#[derive(Default)]
+pub(crate) struct Wake(std::sync::Mutex<Option<Handle<Key>>>);
+
+impl Wake {
+    fn set(&self, handle: Option<Handle<Key>>) {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = handle;
+    }
+
+    fn get(&self) -> Option<Handle<Key>> {
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// What [`Ecs::start`] started. Dropping it stops it at once.
+pub struct Running {
+    ecs: Arc<Ecs>,
+    tasks: Driver<Key>,
+    kept: Driver<Key>,
+}
+
+impl Running {
+    /// Lets what is being worked on end, and sends the agents away so that they come back to whoever serves next.
+    pub async fn stop(self) {
+        self.ecs.wake.set(None);
+        self.tasks.stop().await;
+        self.kept.stop().await;
+        self.ecs.agents.close_all("the control plane is stopping");
+    }
+}
+
+/// What the reconcilers work with.
+struct Worker(Arc<Ecs>);
+
+impl std::ops::Deref for Worker {
+    type Target = Ecs;
+
+    fn deref(&self) -> &Ecs {
+        &self.0
+    }
+}
+
+fn failed(error: crate::Error) -> ReconcileError {
+    Box::new(error)
+}

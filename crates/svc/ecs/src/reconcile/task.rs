@@ -1,0 +1,162 @@
+//! One task. What is missing next is a pure function of its record; doing it is one call away from safe to
+//! repeat.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use roadstead_base::Timestamp;
+use roadstead_reconcile::{Action, Error, Reconciler};
+use roadstead_store::{Entry, Key, Outcome, Transaction};
+
+use crate::acs::{Delivery, Stage};
+use crate::error::Result;
+use crate::instances::InstanceStatus;
+use crate::reconcile::{Worker, deliver, failed, interface};
+use crate::tasks::{Desired, LastStatus, StopCode, TaskRecord, abandon, finish, stopped};
+
+/// How soon an order that was sent, or could not be yet, is looked at again.
+const AGAIN: Duration = Duration::from_secs(5);
+/// Steps of one look; a task has fewer on its whole way.
+const MAX_STEPS: usize = 16;
+const INSTANCE_GONE: &str = "The container instance of the task no longer exists.";
+
+pub(super) struct Tasks(pub(super) Arc<Worker>);
+
+impl Reconciler for Tasks {
+    type Key = Key;
+
+    async fn reconcile(&self, key: &Key) -> Result<Action, Error> {
+        self.0.task(key).await.map_err(failed)
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        let Some(mirrors) = self.0.present.0.get() else {
+            return Vec::new();
+        };
+        mirrors
+            .tasks
+            .snapshot()
+            .iter()
+            .map(|entry| entry.key.clone())
+            .collect()
+    }
+}
+
+/// What a record is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    /// Its interface, before any agent hears of it.
+    Provision,
+    /// The word that it is being stopped.
+    SayStopping,
+    Tell(Stage),
+    /// Its interface is to go, and then it has stopped.
+    Deprovision,
+    /// It is remembered for so many milliseconds more.
+    Remember(i64),
+    Forget,
+    Nothing,
+}
+
+fn next(task: &TaskRecord, now: Timestamp, keep: i64) -> Step {
+    match (task.last, task.desired) {
+        (LastStatus::Stopped, _) => {
+            let left = task.times.stopped.unwrap_or(task.times.created).0 + keep - now.0;
+            if left > 0 {
+                Step::Remember(left)
+            } else {
+                Step::Forget
+            }
+        }
+        (LastStatus::Deprovisioning, _) | (LastStatus::Provisioning, Desired::Stopped) => Step::Deprovision,
+        (LastStatus::Provisioning, Desired::Running) => Step::Provision,
+        (LastStatus::Stopping, _) => Step::Tell(Stage::Stop),
+        (_, Desired::Stopped) => Step::SayStopping,
+        (LastStatus::Pending, Desired::Running) => Step::Tell(Stage::Start),
+        (LastStatus::Activating | LastStatus::Running | LastStatus::Deactivating, Desired::Running) => {
+            Step::Nothing
+        }
+    }
+}
+
+impl Worker {
+    async fn task(&self, key: &Key) -> Result<Action> {
+        for _ in 0..MAX_STEPS {
+            let Some(entry) = self.tasks().get(key).await? else {
+                return Ok(Action::Done);
+            };
+            if let Some(why) = self.host_gone(&entry.value).await? {
+                self.orphan(&entry, why).await?;
+                continue;
+            }
+            match next(&entry.value, self.clock.now(), self.options.keep_stopped_millis) {
+                Step::Nothing => return Ok(Action::Done),
+                Step::Remember(left) => return Ok(Action::Again(Duration::from_millis(left.unsigned_abs()))),
+                Step::Forget => return self.forget(&entry).await,
+                Step::Provision => interface::provision(self, &entry).await?,
+                Step::SayStopping => {
+                    let mut task = entry.value.clone();
+                    task.last = LastStatus::Stopping;
+                    task.times.stopping.get_or_insert(self.clock.now());
+                    task.version += 1;
+                    finish(self, &entry, &task).await?;
+                }
+                Step::Deprovision => {
+                    interface::take_away(self, &entry.value).await?;
+                    let mut task = entry.value.clone();
+                    stopped(&mut task, self.clock.now());
+                    finish(self, &entry, &task).await?;
+                }
+                Step::Tell(stage) => {
+                    return Ok(match deliver::tell(self, &entry.value, stage).await? {
+                        Delivery::Waiting => Action::Again(AGAIN),
+                        // Away: its next connection brings the key back.
+                        Delivery::Away | Delivery::Acknowledged => Action::Done,
+                    });
+                }
+            }
+        }
+        Ok(Action::Again(AGAIN))
+    }
+
+    /// Why a task that its agent should know has no instance any more.
+    async fn host_gone(&self, task: &TaskRecord) -> Result<Option<String>> {
+        if !task.concerns_agent() {
+            return Ok(None);
+        }
+        Ok(match self.instances().get(&task.host.key()).await? {
+            None => Some(INSTANCE_GONE.to_owned()),
+            Some(entry) => match entry.value.status {
+                InstanceStatus::Inactive { reason, .. } => Some(reason),
+                InstanceStatus::Active | InstanceStatus::Draining => None,
+            },
+        })
+    }
+
+    /// Ends a task whose instance is gone: nobody will ever report about it.
+    async fn orphan(&self, entry: &Entry<TaskRecord>, why: String) -> Result<()> {
+        let mut task = entry.value.clone();
+        abandon(&mut task, StopCode::TerminationNotice, why);
+        task.times.stopping.get_or_insert(self.clock.now());
+        if task.attachment.is_some() {
+            task.last = LastStatus::Deprovisioning;
+            task.version += 1;
+        } else {
+            stopped(&mut task, self.clock.now());
+        }
+        finish(self, entry, &task).await.map(|_| ())
+    }
+
+    async fn forget(&self, entry: &Entry<TaskRecord>) -> Result<Action> {
+        if let Some(session) = self.agents.find(&entry.value.host.arn()) {
+            session.forget(&entry.value.arn());
+        }
+        let transaction = Transaction::new(&self.store)
+            .compare_unmodified(entry)
+            .delete(&entry.key);
+        match transaction.commit().await? {
+            Outcome::Committed(_) => Ok(Action::Done),
+            Outcome::Conflict => Ok(Action::Again(AGAIN)),
+        }
+    }
+}

@@ -1,0 +1,386 @@
+//! Placing and writing tasks: one commit makes the tasks and sells what they need, on condition that nothing it
+//! decided from has changed. Lost races decide again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use roadstead_acs::FARGATE_CLUSTER;
+use roadstead_api_ecs::{ContainerDefinition, Failure};
+use roadstead_base::{Arn, Ctx, derived_hex};
+use roadstead_placement::{Candidate, CandidateId, NodeId, Refusal, Snapshot, Status, admit, place};
+use roadstead_store::{Entry, Outcome, Transaction};
+
+use crate::Ecs;
+use crate::error::{Error, Result};
+use crate::instances::ledger::{NodeRecord, node_key};
+use crate::instances::{ContainerInstanceRecord, InstanceRef, InstanceStatus};
+use crate::names::TaskId;
+use crate::stored::Stored;
+use crate::tables::instances_of;
+use crate::tasks::network::{Network, Subnet};
+use crate::tasks::request::{Wanted, architecture_name};
+use crate::tasks::token::{Token, TokenRecord};
+use crate::tasks::{
+    AttachmentRecord, AttachmentStatus, ContainerRecord, ContainerStatus, Desired, LastStatus, Launch,
+    TaskRecord, Times,
+};
+
+/// How often a decision is made again because somebody else was faster.
+const TRIES: usize = 64;
+const NO_FARGATE: &str =
+    "Capacity is unavailable at this time. Please try again later or in a different availability zone";
+
+/// Where copies are to go.
+pub(super) enum Choice {
+    Anywhere(usize),
+    On(Vec<InstanceRef>),
+}
+
+pub(super) struct Launched {
+    pub(super) tasks: Vec<TaskRecord>,
+    pub(super) failures: Vec<Failure>,
+}
+
+/// What a decision is made from.
+struct World {
+    instances: Vec<Entry<ContainerInstanceRecord>>,
+    nodes: BTreeMap<NodeId, Option<Entry<NodeRecord>>>,
+    snapshot: Snapshot,
+}
+
+pub(super) async fn launch(
+    ecs: &Ecs,
+    ctx: &Ctx,
+    wanted: &Wanted,
+    choice: &Choice,
+    token: Option<&Token>,
+    replaces: Option<&Entry<TokenRecord>>,
+) -> Result<Launched> {
+    for _ in 0..TRIES {
+        let world = look(ecs, ctx, wanted).await?;
+        if wanted.launch == Launch::Ec2 && matches!(choice, Choice::Anywhere(_)) && world.instances.is_empty()
+        {
+            return Err(Error::invalid(
+                "No Container Instances were found in your cluster.",
+            ));
+        }
+        let (places, failures) = decide(wanted, choice, &world);
+        if let Some(tasks) = write(ecs, ctx, wanted, &world, &places, token, replaces).await? {
+            return Ok(Launched { tasks, failures });
+        }
+        if let Some(token) = token
+            && replaces.is_none()
+            && ecs.tokens().get(&token.key).await?.is_some()
+        {
+            // The same call, made twice at once: the other one was first. Asked again, it answers with its tasks.
+            return Err(Error::Contended);
+        }
+    }
+    Err(Error::Contended)
+}
+
+/// Instances that could take the tasks, in a fixed order, and the ledgers of their machines.
+async fn look(ecs: &Ecs, ctx: &Ctx, wanted: &Wanted) -> Result<World> {
+    let mirrors = ecs.present().await?;
+    let instances = mirrors.instances.snapshot();
+    let (instances, nodes_now) = match wanted.launch {
+        Launch::Fargate => {
+            let capacity = |entry: &&std::sync::Arc<Entry<ContainerInstanceRecord>>| {
+                entry.value.name.cluster.as_str() == FARGATE_CLUSTER
+            };
+            (
+                instances.iter().filter(capacity).cloned().collect::<Vec<_>>(),
+                mirrors.nodes.snapshot(),
+            )
+        }
+        Launch::Ec2 => {
+            let below = instances_of(&ctx.partition(), &wanted.cluster.value.name);
+            (
+                instances.below(&below).cloned().collect(),
+                mirrors.nodes.snapshot(),
+            )
+        }
+    };
+    let instances: Vec<Entry<ContainerInstanceRecord>> = instances
+        .iter()
+        .filter(|entry| !entry.value.is_inactive())
+        .map(|entry| entry.as_ref().clone())
+        .collect();
+    let mut world = World {
+        instances,
+        nodes: BTreeMap::new(),
+        snapshot: Snapshot::default(),
+    };
+    for entry in &world.instances {
+        let record = &entry.value;
+        let node = record.node();
+        let ledger = world.nodes.entry(node.clone()).or_insert_with(|| {
+            nodes_now
+                .get(&node_key(&node))
+                .map(|entry| entry.as_ref().clone())
+        });
+        let ledger = ledger
+            .as_ref()
+            .map(|entry| entry.value.clone())
+            .unwrap_or_default();
+        world
+            .snapshot
+            .candidates
+            .push(candidate(ecs, record, &ledger, &wanted.group));
+        world.snapshot.nodes.insert(node, ledger.left(record));
+    }
+    Ok(world)
+}
+
+fn candidate(ecs: &Ecs, record: &ContainerInstanceRecord, ledger: &NodeRecord, group: &str) -> Candidate {
+    let arn = record.name.arn();
+    let here = || ledger.sold.values().filter(|sold| sold.instance == arn);
+    Candidate {
+        node: record.node(),
+        status: match record.status {
+            InstanceStatus::Active => Status::Active,
+            InstanceStatus::Draining => Status::Draining,
+            InstanceStatus::Inactive { .. } => Status::Inactive,
+        },
+        agent_connected: ecs.agents.is_connected(&arn),
+        attributes: record.attributes.clone(),
+        location: record.location(),
+        tasks: here().count(),
+        peers: here().filter(|sold| sold.group == group).count(),
+        id: CandidateId(arn),
+    }
+}
+
+fn decide(wanted: &Wanted, choice: &Choice, world: &World) -> (Vec<CandidateId>, Vec<Failure>) {
+    let failure = |arn: Option<String>, reason: String, detail: Option<&str>| Failure {
+        arn,
+        reason: Some(reason),
+        detail: detail.map(str::to_owned),
+    };
+    match choice {
+        Choice::Anywhere(count) => {
+            let plan = place(&world.snapshot, &wanted.demand, *count);
+            let failures = if wanted.launch == Launch::Fargate {
+                let missing = count - plan.placements.len();
+                (0..missing)
+                    .map(|_| failure(None, "RESOURCE:FARGATE".to_owned(), Some(NO_FARGATE)))
+                    .collect()
+            } else {
+                let refusals = plan.refusals.into_iter();
+                refusals
+                    .map(|(id, refusal)| failure(Some(id.0), refusal.to_string(), None))
+                    .collect()
+            };
+            (plan.placements, failures)
+        }
+        Choice::On(named) => {
+            let (mut places, mut failures) = (Vec::new(), Vec::new());
+            let mut snapshot = world.snapshot.clone();
+            for name in named {
+                let id = CandidateId(name.arn());
+                match admit(&snapshot, &id, &wanted.demand) {
+                    Ok(()) => {
+                        snapshot.take(&id, &wanted.demand);
+                        places.push(id);
+                    }
+                    Err(refusal) => {
+                        let detail = (refusal == Refusal::Missing)
+                            .then_some("No active container instance of the cluster has this ARN.");
+                        failures.push(failure(Some(id.0), refusal.to_string(), detail));
+                    }
+                }
+            }
+            (places, failures)
+        }
+    }
+}
+
+/// Makes the tasks and sells what they need; none if something changed since it was looked at.
+async fn write(
+    ecs: &Ecs,
+    ctx: &Ctx,
+    wanted: &Wanted,
+    world: &World,
+    places: &[CandidateId],
+    token: Option<&Token>,
+    replaces: Option<&Entry<TokenRecord>>,
+) -> Result<Option<Vec<TaskRecord>>> {
+    if places.is_empty() {
+        return Ok(Some(Vec::new()));
+    }
+    let mut transaction = Transaction::new(&ecs.store).compare_unmodified(&wanted.cluster);
+    let mut ledgers: BTreeMap<NodeId, NodeRecord> = BTreeMap::new();
+    let mut hosts = BTreeSet::new();
+    let mut tasks = Vec::new();
+    for place in places {
+        let Some(host) = world
+            .instances
+            .iter()
+            .find(|entry| entry.value.name.arn() == place.0)
+        else {
+            continue;
+        };
+        if hosts.insert(place.0.clone()) {
+            transaction = transaction.compare_unmodified(host);
+        }
+        let node = host.value.node();
+        let ledger = ledgers.entry(node.clone()).or_insert_with(|| {
+            let known = world.nodes.get(&node).and_then(Option::as_ref);
+            known.map(|entry| entry.value.clone()).unwrap_or_default()
+        });
+        let id = TaskId::random();
+        let partition = ctx.partition();
+        let arn = id.arn(&partition, &wanted.cluster.value.name);
+        let device = ledger.sell(arn, place.0.clone(), wanted.group.clone(), &wanted.demand);
+        let task = new_task(ecs, ctx, wanted, id, &host.value, device);
+        transaction = transaction.insert(&ecs.tasks(), &task.key(), &task);
+        tasks.push(task);
+    }
+    for (node, ledger) in &ledgers {
+        transaction = match world.nodes.get(node).and_then(Option::as_ref) {
+            Some(entry) => transaction.replace(&ecs.nodes(), entry, ledger),
+            None => transaction.insert(&ecs.nodes(), &node_key(node), ledger),
+        };
+    }
+    if let Some(token) = token {
+        let record = TokenRecord {
+            request: token.request.clone(),
+            cluster: wanted.cluster.value.name.clone(),
+            tasks: tasks.iter().map(|task| task.id.clone()).collect(),
+            created_at: ecs.clock.now(),
+        };
+        transaction = match replaces {
+            Some(old) => transaction.replace(&ecs.tokens(), old, &record),
+            None => transaction.insert(&ecs.tokens(), &token.key, &record),
+        };
+    }
+    Ok(matches!(transaction.commit().await?, Outcome::Committed(_)).then_some(tasks))
+}
+
+fn new_task(
+    ecs: &Ecs,
+    ctx: &Ctx,
+    wanted: &Wanted,
+    id: TaskId,
+    host: &ContainerInstanceRecord,
+    device_index: Option<i32>,
+) -> TaskRecord {
+    let partition = ctx.partition();
+    let cluster = wanted.cluster.value.name.clone();
+    let subnet = wanted
+        .network
+        .as_ref()
+        .and_then(|network| subnet_for(network, host, &id).map(|it| (network, it)));
+    let containers = wanted.definition.container_definitions.iter().flatten();
+    let containers = containers.map(|container| {
+        let name = container.name.clone().unwrap_or_default();
+        let resource = format!("container/{cluster}/{id}/{}", uuid(id.as_str(), &name));
+        new_container(
+            container,
+            name,
+            Arn::new("ecs", &partition.region, &partition.account, resource).to_string(),
+        )
+    });
+    let architecture = wanted
+        .definition
+        .runtime_platform
+        .as_ref()
+        .and_then(|platform| platform.cpu_architecture);
+    TaskRecord {
+        containers: containers.collect(),
+        definition: wanted.id.clone(),
+        launch: wanted.launch,
+        host: host.name.clone(),
+        host_ec2_id: host.ec2_instance_id.clone(),
+        node: host.node(),
+        zone: match &subnet {
+            Some((_, subnet)) => Some(subnet.location.zone.clone()),
+            None => host.location().map(|location| location.zone),
+        },
+        desired: Desired::Running,
+        last: if subnet.is_some() {
+            LastStatus::Provisioning
+        } else {
+            LastStatus::Pending
+        },
+        stop: None,
+        group: wanted.group.clone(),
+        started_by: wanted.started_by.clone(),
+        cpu: wanted.cpu,
+        memory: wanted.memory,
+        overrides: Stored(wanted.overrides.clone()),
+        architecture: match architecture {
+            Some(architecture) => architecture_name(architecture).to_owned(),
+            None => host
+                .attribute("ecs.cpu-architecture")
+                .unwrap_or("x86_64")
+                .to_owned(),
+        },
+        attachment: subnet.map(|(network, subnet)| AttachmentRecord {
+            id: uuid(id.as_str(), "network-interface"),
+            status: AttachmentStatus::Precreated,
+            subnet: subnet.id.clone(),
+            cidr: subnet.cidr.clone(),
+            resolver: network.resolver.clone(),
+            groups: network.groups.clone(),
+            device_index: device_index.unwrap_or(1),
+            interface: None,
+        }),
+        ephemeral_storage: wanted.ephemeral_storage,
+        times: Times {
+            created: ecs.clock.now(),
+            ..Times::default()
+        },
+        version: 1,
+        tags: wanted.tags.clone(),
+        partition,
+        cluster,
+        id,
+    }
+}
+
+/// The subnet of the machine's own zone. FARGATE serves every zone from anywhere: there the task's id decides.
+fn subnet_for<'n>(network: &'n Network, host: &ContainerInstanceRecord, id: &TaskId) -> Option<&'n Subnet> {
+    let here = host.location();
+    let same = network
+        .subnets
+        .iter()
+        .find(|subnet| Some(&subnet.location) == here.as_ref());
+    same.or_else(|| {
+        let drawn = u64::from_str_radix(&derived_hex(id.as_str(), "subnet", 8), 16).unwrap_or_default();
+        let count = network.subnets.len().max(1) as u64;
+        network
+            .subnets
+            .get(usize::try_from(drawn % count).unwrap_or_default())
+    })
+}
+
+fn new_container(definition: &ContainerDefinition, name: String, arn: String) -> ContainerRecord {
+    ContainerRecord {
+        name,
+        arn,
+        image: definition.image.clone().unwrap_or_default(),
+        essential: definition.essential.unwrap_or(true),
+        status: ContainerStatus::Pending,
+        cpu: definition.cpu.unwrap_or_default(),
+        memory: definition.memory,
+        memory_reservation: definition.memory_reservation,
+        runtime_id: None,
+        image_digest: None,
+        exit_code: None,
+        reason: None,
+        bindings: Vec::new(),
+    }
+}
+
+/// A UUID that depends on the owner and purpose alone.
+fn uuid(owner: &str, purpose: &str) -> String {
+    let hex = derived_hex(owner, purpose, 32);
+    format!(
+        "{}-{}-{}-{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..]
+    )
+}

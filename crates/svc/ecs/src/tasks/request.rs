@@ -1,0 +1,301 @@
+//! What RunTask and StartTask have in common: a request, checked whole, as what every copy of the task will be.
+
+use std::collections::BTreeSet;
+
+use roadstead_api_ecs as api;
+use roadstead_api_ecs::{CPUArchitecture, Compatibility, ContainerDefinition, NetworkMode, PropagateTags};
+use roadstead_base::Ctx;
+use roadstead_placement::{Demand, Ports, RequiredAttribute};
+use roadstead_store::Entry;
+
+use crate::clusters::{ClusterRecord, active_cluster};
+use crate::definitions::{self, Definition, TaskDefinitionRecord};
+use crate::error::{Error, Result};
+use crate::names::TaskDefinitionId;
+use crate::tags::Tags;
+use crate::tasks::network::{self, Network};
+use crate::tasks::overrides::{self, Overridden, reserved};
+use crate::tasks::{Launch, sizes};
+use crate::{Ecs, compile};
+
+/// Attributes that a definition requires and that the scheduler looks at otherwise: interfaces are counted.
+const COUNTED: [&str; 2] = [
+    "ecs.capability.task-eni",
+    "ecs.capability.task-eni-block-instance-metadata",
+];
+/// GiB that FARGATE gives when nothing is asked for.
+const FARGATE_STORAGE: i32 = 20;
+
+/// The members that both requests have.
+pub(super) struct Asked {
+    pub(super) cluster: Option<String>,
+    pub(super) task_definition: String,
+    pub(super) launch: Launch,
+    pub(super) enable_ecs_managed_tags: Option<bool>,
+    pub(super) group: Option<String>,
+    pub(super) network_configuration: Option<api::NetworkConfiguration>,
+    pub(super) overrides: Option<api::TaskOverride>,
+    pub(super) propagate_tags: Option<PropagateTags>,
+    pub(super) started_by: Option<String>,
+    /// Characters `startedBy` may have.
+    pub(super) started_by_max: usize,
+    pub(super) tags: Option<Vec<api::Tag>>,
+}
+
+/// What every copy will be.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) cluster: Entry<ClusterRecord>,
+    pub(super) id: TaskDefinitionId,
+    /// With the overrides in it.
+    pub(super) definition: Definition,
+    pub(super) overrides: api::TaskOverride,
+    pub(super) cpu: Option<i64>,
+    pub(super) memory: Option<i64>,
+    pub(super) launch: Launch,
+    pub(super) network: Option<Network>,
+    pub(super) group: String,
+    pub(super) started_by: Option<String>,
+    pub(super) tags: Tags,
+    pub(super) ephemeral_storage: Option<i32>,
+    pub(super) demand: Demand,
+}
+
+pub(super) async fn check(ecs: &Ecs, ctx: &Ctx, asked: Asked) -> Result<Wanted> {
+    let cluster = active_cluster(ecs, ctx, asked.cluster.as_deref()).await?;
+    let found = definitions::load(ecs, ctx, &asked.task_definition).await?;
+    let started_by = check_started_by(asked.started_by, asked.started_by_max)?;
+    let group = check_group(asked.group, &found.value.id)?;
+    let mut tags = tags_of(&found.value, asked.propagate_tags, Tags::of(asked.tags)?)?;
+    if asked.enable_ecs_managed_tags == Some(true) {
+        tags.set_managed("aws:ecs:clusterName", cluster.value.name.as_str());
+    }
+    compatible(&found.value, asked.launch)?;
+    let Overridden {
+        definition,
+        cpu,
+        memory,
+        overrides,
+    } = overrides::apply(&found.value.definition, asked.overrides)?;
+    unsupported(&definition)?;
+    if asked.launch == Launch::Fargate {
+        check_fargate_size(cpu, memory)?;
+    }
+    let mode = definition.network_mode.unwrap_or(NetworkMode::Bridge);
+    if mode == NetworkMode::Bridge {
+        return Err(Error::unsupported("taskDefinition.networkMode bridge"));
+    }
+    let network = network::check(ecs, ctx, mode, asked.network_configuration).await?;
+    let mut demand = demand_of(&definition, cpu, memory, network.as_ref())?;
+    if asked.launch == Launch::Ec2 {
+        demand.locations = network
+            .iter()
+            .flat_map(|network| &network.subnets)
+            .map(|subnet| subnet.location.clone())
+            .collect();
+    }
+    // Refused now, rather than by every agent in turn.
+    compile::check(&definition)?;
+    let ephemeral_storage = (asked.launch == Launch::Fargate).then(|| {
+        definition
+            .ephemeral_storage
+            .as_ref()
+            .map_or(FARGATE_STORAGE, |storage| storage.size_in_gi_b)
+    });
+    Ok(Wanted {
+        cluster,
+        id: found.value.id,
+        definition,
+        overrides,
+        cpu,
+        memory,
+        launch: asked.launch,
+        network,
+        group,
+        started_by,
+        tags,
+        ephemeral_storage,
+        demand,
+    })
+}
+
+fn check_started_by(text: Option<String>, max: usize) -> Result<Option<String>> {
+    let Some(text) = text else { return Ok(None) };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_/".contains(c);
+    if text.chars().count() > max || !text.chars().all(plain) {
+        return Err(Error::invalid(format!(
+            "startedBy can have up to {max} letters, numbers, hyphens, forward slashes and underscores."
+        )));
+    }
+    Ok(Some(text))
+}
+
+fn check_group(group: Option<String>, id: &TaskDefinitionId) -> Result<String> {
+    match group {
+        None => Ok(format!("family:{}", id.family)),
+        Some(group) if group.is_empty() || group.chars().count() > 255 => {
+            Err(Error::invalid("group must have 1 to 255 characters."))
+        }
+        Some(group) if group.starts_with("service:") => Err(Error::invalid(
+            "group must not begin with service:, which names the tasks of a service.",
+        )),
+        Some(group) => Ok(group),
+    }
+}
+
+fn tags_of(definition: &TaskDefinitionRecord, propagate: Option<PropagateTags>, own: Tags) -> Result<Tags> {
+    match propagate {
+        None | Some(PropagateTags::None) => Ok(own),
+        Some(PropagateTags::TaskDefinition) => {
+            let mut tags = definition.tags.clone();
+            tags.merge(own)?;
+            Ok(tags)
+        }
+        Some(PropagateTags::Service) => Err(Error::invalid(
+            "propagateTags SERVICE is not valid for a task that no service starts.",
+        )),
+    }
+}
+
+fn compatible(record: &TaskDefinitionRecord, launch: Launch) -> Result<()> {
+    let (needed, name) = match launch {
+        Launch::Ec2 => (Compatibility::Ec2, "EC2"),
+        Launch::Fargate => (Compatibility::Fargate, "FARGATE"),
+    };
+    let compatible = record
+        .definition
+        .compatibilities
+        .iter()
+        .flatten()
+        .any(|has| *has == needed);
+    if compatible {
+        Ok(())
+    } else {
+        Err(Error::invalid(format!(
+            "Task definition does not support launch_type {name}."
+        )))
+    }
+}
+
+/// What a definition may say for later and a task cannot have yet.
+fn unsupported(definition: &Definition) -> Result<()> {
+    let asked = [
+        ("taskDefinition.taskRoleArn", definition.task_role_arn.is_some()),
+        (
+            "taskDefinition.executionRoleArn",
+            definition.execution_role_arn.is_some(),
+        ),
+        (
+            "taskDefinition.proxyConfiguration",
+            definition.proxy_configuration.is_some(),
+        ),
+        (
+            "taskDefinition.enableFaultInjection",
+            definition.enable_fault_injection == Some(true),
+        ),
+        (
+            "taskDefinition.placementConstraints",
+            !definition.placement_constraints.iter().flatten().count().eq(&0),
+        ),
+        (
+            "taskDefinition.inferenceAccelerators",
+            !definition.inference_accelerators.iter().flatten().count().eq(&0),
+        ),
+    ];
+    match asked.into_iter().find(|(_, asked)| *asked) {
+        Some((member, _)) => Err(Error::unsupported(member)),
+        None => Ok(()),
+    }
+}
+
+fn check_fargate_size(cpu: Option<i64>, memory: Option<i64>) -> Result<()> {
+    match (cpu, memory) {
+        (Some(cpu), Some(memory)) if sizes::sold_by_fargate(cpu, memory) => Ok(()),
+        (Some(_), Some(_)) => Err(Error::client("No Fargate configuration exists for given values.")),
+        _ => Err(Error::client(
+            "Fargate requires that 'cpu' and 'memory' be defined at the task level.",
+        )),
+    }
+}
+
+fn demand_of(
+    definition: &Definition,
+    cpu: Option<i64>,
+    memory: Option<i64>,
+    network: Option<&Network>,
+) -> Result<Demand> {
+    let containers = definition.container_definitions.as_deref().unwrap_or_default();
+    let sum = |of: &dyn Fn(&ContainerDefinition) -> i32| containers.iter().map(|c| i64::from(of(c))).sum();
+    let mut attributes: Vec<RequiredAttribute> = definition
+        .requires_attributes
+        .iter()
+        .flatten()
+        .filter(|attribute| !COUNTED.contains(&attribute.name.as_str()))
+        .map(|attribute| RequiredAttribute {
+            name: attribute.name.clone(),
+            value: attribute.value.clone(),
+        })
+        .collect();
+    if let Some(platform) = &definition.runtime_platform {
+        if let Some(architecture) = platform.cpu_architecture {
+            attributes.push(RequiredAttribute {
+                name: "ecs.cpu-architecture".to_owned(),
+                value: Some(architecture_name(architecture).to_owned()),
+            });
+        }
+        if let Some(family) = platform.operating_system_family
+            && family != api::OSFamily::Linux
+        {
+            return Err(Error::unsupported(format!(
+                "taskDefinition.runtimePlatform.operatingSystemFamily {family}"
+            )));
+        }
+    }
+    Ok(Demand {
+        cpu: cpu.unwrap_or_else(|| sum(&|container| container.cpu.unwrap_or_default())),
+        memory: memory.unwrap_or_else(|| sum(&reserved)),
+        eni_slots: i64::from(network.is_some()),
+        ports: if definition.network_mode == Some(NetworkMode::Host) {
+            host_ports(containers)?
+        } else {
+            Ports::default()
+        },
+        attributes,
+        locations: Vec::new(),
+        distinct_instance: false,
+    })
+}
+
+pub(super) fn architecture_name(architecture: CPUArchitecture) -> &'static str {
+    match architecture {
+        CPUArchitecture::X8664 => "x86_64",
+        CPUArchitecture::Arm64 => "arm64",
+    }
+}
+
+/// In host mode a container's ports are the machine's.
+fn host_ports(containers: &[ContainerDefinition]) -> Result<Ports> {
+    let (mut tcp, mut udp) = (BTreeSet::new(), BTreeSet::new());
+    for mapping in containers
+        .iter()
+        .flat_map(|container| container.port_mappings.iter().flatten())
+    {
+        let Some(port) = mapping
+            .host_port
+            .filter(|port| *port != 0)
+            .or(mapping.container_port)
+        else {
+            continue;
+        };
+        let port = u16::try_from(port).map_err(|_| {
+            Error::client(format!(
+                "Invalid 'containerPort' setting: {port} is no port number."
+            ))
+        })?;
+        match mapping.protocol {
+            Some(api::TransportProtocol::Udp) => udp.insert(port),
+            _ => tcp.insert(port),
+        };
+    }
+    Ok(Ports { tcp, udp })
+}

@@ -89,6 +89,28 @@ async fn measure(rounds: u64, idle: Duration) {
         );
         runc.push(begin.elapsed());
     }
+    let id = "idle".parse().expect("an id");
+    runtime
+        .create(ContainerSpec::new(id, Root::Empty, Process::Pause))
+        .await
+        .expect("created");
+    let first = runtime
+        .start(&"idle".parse().expect("an id"))
+        .await
+        .expect("started")
+        .pid;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let shim = std::fs::read_to_string(dir.path().join("state/idle/shim.json")).expect("a shim");
+    let shim = shim
+        .split("\"pid\":")
+        .nth(1)
+        .and_then(|rest| rest.split([',', '}']).next())
+        .expect("a pid");
+    println!(
+        "memory (PSS): idle shim {}, pause process {}",
+        pss(shim),
+        pss(&first.to_string())
+    );
     runtime.destroy().await.expect("destroyed");
     println!("medians of {rounds}, {idle:?} idle between, in ms");
     for (what, times) in [
@@ -128,4 +150,14 @@ fn make_image(image: &Path) {
         .replace("\"sh\"", "\"/bin/true\"")
         .replace("\"path\": \"rootfs\"", "\"path\": \"image\"");
     std::fs::write(bundle.join("config.json"), config).expect("a spec");
+}
+
+/// What a process costs in memory, shared pages by their share.
+fn pss(pid: &str) -> String {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Pss:"))
+        .unwrap_or("unknown");
+    line.trim().to_owned()
 }

@@ -10,6 +10,7 @@ mod control;
 mod error;
 mod files;
 mod ids;
+mod inner;
 mod logs;
 mod runtime;
 mod shim;

@@ -1,20 +1,21 @@
 //! The daemon's side. Each call looks at the container's directory and asks its shim; nothing is cached, so a
 //! new daemon knows as much as the old one did.
 
-use std::collections::HashSet;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use roadstead_base::{Clock, SystemClock, Timestamp};
 
 use crate::cgroup::Layout;
 use crate::check;
-use crate::control::{Control, Request};
+use crate::control::Request;
 use crate::error::{Error, Result};
-use crate::files::{Dir, Life, Plan};
+use crate::files::{Life, Plan};
+
 use crate::ids::{ContainerId, GroupName, InstanceId};
+use crate::inner::{Creating, Inner, SHIMS, blocking};
 use crate::logs::{LogQuery, LogReader};
 use crate::spawn::ShimExe;
 use crate::spec::{ContainerSpec, Net, Resources, Share};
@@ -57,28 +58,6 @@ impl Options {
 /// A handle on all containers of one instance. Cheap to clone.
 #[derive(Clone)]
 pub struct Runtime(pub(crate) Arc<Inner>);
-
-pub(crate) struct Inner {
-    pub(crate) state_dir: PathBuf,
-    pub(crate) cgroups: Layout,
-    pub(crate) base: PathBuf,
-    exe: ShimExe,
-    /// Being created right now, so not strays.
-    pub(crate) creating: Mutex<HashSet<ContainerId>>,
-}
-
-/// Takes the id out of `creating` whatever happens.
-struct Creating<'a>(&'a Inner, ContainerId);
-
-impl Drop for Creating<'_> {
-    fn drop(&mut self) {
-        self.0
-            .creating
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&self.1);
-    }
-}
 
 impl Runtime {
     /// Opens the state directory. Containers that a former daemon left are there at once; `reap_strays`
@@ -140,16 +119,7 @@ impl Runtime {
             created_at: SystemClock.now(),
             spec,
         };
-        if !self
-            .0
-            .creating
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id.clone())
-        {
-            return Err(Error::Exists(id));
-        }
-        let _creating = Creating(&self.0, id.clone());
+        let _creating = Creating::begin(&self.0, &id).ok_or_else(|| Error::Exists(id.clone()))?;
         let inner = Arc::clone(&self.0);
         let dir = blocking(move || inner.prepare(&plan)).await?;
         let outcome = match self.0.exe.start(&dir) {
@@ -378,136 +348,5 @@ impl Runtime {
                 })
             }
         }
-    }
-}
-
-/// The group of the shims themselves; containers and groups have prefixes.
-const SHIMS: &str = "shims";
-
-impl Inner {
-    fn cgroup_of(&self, id: &ContainerId, group: Option<&GroupName>) -> PathBuf {
-        group
-            .map_or_else(|| self.base.clone(), |group| self.group(group))
-            .join(format!("{CONTAINER}{id}"))
-    }
-
-    pub(crate) fn group(&self, group: &GroupName) -> PathBuf {
-        self.base.join(format!("{GROUP}{group}"))
-    }
-
-    /// The directory of a container that exists.
-    fn dir(&self, id: &ContainerId) -> Result<Dir> {
-        let dir = Dir::of(&self.state_dir, id);
-        if dir.path().is_dir() {
-            Ok(dir)
-        } else {
-            Err(Error::NotFound(id.clone()))
-        }
-    }
-
-    async fn connect(&self, id: &ContainerId, dir: &Dir) -> Result<Option<Control>> {
-        let unreachable = |err| Error::Shim {
-            id: id.clone(),
-            problem: format!("cannot be reached: {err}"),
-        };
-        Control::connect(dir).await.map_err(unreachable)
-    }
-
-    async fn ask(
-        &self,
-        id: &ContainerId,
-        control: &mut Control,
-        request: Request,
-        patience: Duration,
-    ) -> Result<Option<Result<String, String>>> {
-        let silent = |err| Error::Shim {
-            id: id.clone(),
-            problem: format!("did not answer: {err}"),
-        };
-        control.ask(request, patience).await.map_err(silent)
-    }
-
-    /// Why there is no shim to talk to.
-    fn gone(&self, id: &ContainerId, dir: &Dir) -> Error {
-        if dir.path().is_dir() {
-            Error::NotRunning(id.clone())
-        } else {
-            Error::NotFound(id.clone())
-        }
-    }
-
-    /// The directory with the plan in it.
-    fn prepare(&self, plan: &Plan) -> Result<Dir> {
-        let id = &plan.spec.id;
-        if let Some(group) = &plan.spec.group
-            && !self.cgroups.exists(&self.group(group))
-        {
-            let reason = format!("{group} does not exist; make it with ensure_group");
-            return Err(Error::Invalid {
-                id: id.clone(),
-                member: "group",
-                reason,
-            });
-        }
-        let dir = Dir::of(&self.state_dir, id);
-        match std::fs::DirBuilder::new().mode(0o700).create(dir.path()) {
-            Err(err) if err.kind() == std::io::ErrorKind::AlreadyExists => {
-                return Err(Error::Exists(id.clone()));
-            }
-            made => made.map_err(Error::io("could not make", dir.path()))?,
-        }
-        dir.write_plan(plan).map(|()| dir)
-    }
-
-    /// For a container whose shim is gone: the record of its end, which is made up if the shim left none.
-    async fn settle(&self, id: &ContainerId, dir: &Dir) -> Result<Exit> {
-        // The shim removes its socket after writing the record.
-        if let Some(exit) = dir.exit()? {
-            return Ok(exit);
-        }
-        if !dir.path().is_dir() {
-            return Err(Error::NotFound(id.clone()));
-        }
-        let (Some(plan), Some(_)) = (dir.plan()?, dir.life()?) else {
-            return Err(Error::NotRunning(id.clone()));
-        };
-        tracing::warn!(container = %id, "its shim is gone without a record; killing what is left");
-        let dir = dir.clone();
-        blocking(move || {
-            plan.cgroups.kill(&plan.cgroup)?;
-            let exit = Exit {
-                code: 128 + libc::SIGKILL,
-                oom_killed: false,
-                finished_at: SystemClock.now(),
-                reason: Some("the container's shim process was killed, and the container with it".into()),
-            };
-            dir.write_exit(&exit)?;
-            dir.sync_exit()?;
-            Ok(exit)
-        })
-        .await
-    }
-}
-
-/// Prefixes that keep the names of containers and groups apart among the control groups.
-pub(crate) const CONTAINER: &str = "c-";
-pub(crate) const GROUP: &str = "g-";
-
-/// Runs file system work where it does not hold up the async threads.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|err| Error::Worker(err.to_string()))?
-}
-
-/// A path that a crash may have left at any stage: gone is fine.
-pub(crate) fn remove_dir(path: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(err) if err.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io("could not remove", path)(err))
-        }
-        _ => Ok(()),
     }
 }

@@ -4,7 +4,7 @@
 //! Mounts need no clean-up: root file systems are mounted inside of their containers' namespaces only.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::files::{Dir, ShimProcess};
 use crate::ids::{ContainerId, GroupName};
-use crate::runtime::{CONTAINER, GROUP, Inner, Runtime, blocking, remove_dir};
+use crate::inner::{CONTAINER, GROUP, Inner, blocking, remove_dir};
+use crate::runtime::Runtime;
 use crate::sys;
 
 /// Directories on their way out; no container id begins with a dot.
@@ -92,9 +93,8 @@ impl Inner {
         }
         let (inner, id) = (Arc::clone(self), id.clone());
         blocking(move || {
-            // The plan says where its control group is; without a plan there is none.
-            if let Ok(Some(plan)) = dir.plan() {
-                plan.cgroups.remove(&plan.cgroup)?;
+            for cgroup in inner.cgroups_of(&id, &dir) {
+                inner.cgroups.remove(&cgroup)?;
             }
             // From here on it is not a container any more, even if this daemon dies now.
             let doomed = inner.state_dir.join(format!("{DOOMED}{id}"));
@@ -106,6 +106,23 @@ impl Inner {
             }
         })
         .await
+    }
+
+    /// The plan says where its control group is. Without one that can be read, wherever one has its name.
+    fn cgroups_of(&self, id: &ContainerId, dir: &Dir) -> Vec<PathBuf> {
+        if let Ok(Some(plan)) = dir.plan() {
+            return vec![plan.cgroup];
+        }
+        let groups = self.cgroups.below(&self.base);
+        let groups = groups
+            .iter()
+            .filter(|name| name.starts_with(GROUP))
+            .map(|name| self.base.join(name));
+        [self.base.clone()]
+            .into_iter()
+            .chain(groups)
+            .map(|path| path.join(format!("{CONTAINER}{id}")))
+            .collect()
     }
 
     /// Has the shim kill its container and waits for it to go; kills it if it does not.

@@ -1,10 +1,11 @@
-//! Daemons and shims that die, logs that overflow, clean-up after crashes.
+//! Daemons and shims that die, and the clean-up after them.
 
 mod support;
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 
-use roadstead_runtime::{Error, LogConfig, LogQuery, MIN_LOG_SIZE, Runtime, State, Stream};
+use roadstead_runtime::{Command, ContainerSpec, Error, Options, Process, Runtime, State, Stream};
 use support::{Bench, until};
 
 /// The pid of a container's shim.
@@ -105,6 +106,64 @@ async fn an_exit_that_nobody_watched_is_on_record() {
     assert_eq!((exit.code, exit.reason), (9, None));
     assert!(begun.elapsed().as_millis() < 500, "told at once");
     bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_daemon_killed_with_its_whole_process_group_takes_no_container_along() {
+    let bench = Bench::new().await;
+    let mut daemon = std::process::Command::new(std::env::current_exe().expect("this test"))
+        .args(["--exact", "a_daemon_to_be_killed", "--ignored"])
+        .env("RS_STATE", &bench.options.state_dir)
+        .env("RS_INSTANCE", bench.options.instance.as_str())
+        .env("RS_IMAGE", &bench.rootfs)
+        .process_group(0)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("a daemon");
+    let id = bench.id("orphan");
+    let running = async || {
+        bench
+            .runtime
+            .status(&id)
+            .await
+            .is_ok_and(|found| found.is_some_and(|status| status.state == State::Running))
+    };
+    until("the daemon has started it", running).await;
+    let group = nix::unistd::Pid::from_raw(-(daemon.id() as i32));
+    nix::sys::signal::kill(group, nix::sys::signal::Signal::SIGKILL).expect("killed");
+    daemon.wait().expect("reaped");
+    assert!(running().await, "it goes on");
+    bench.runtime.signal(&id, 10).await.expect("sent");
+    assert_eq!(bench.runtime.wait(&id).await.expect("an exit").code, 5);
+    assert_eq!(bench.output(&id, Stream::Stdout).await, "bye\n");
+    bench.finish().await;
+}
+
+#[tokio::test]
+#[ignore = "run by the test above, as a process of its own"]
+async fn a_daemon_to_be_killed() {
+    let setting = |name: &str| std::env::var(name).expect("set by the test above");
+    let mut options = Options::new(
+        setting("RS_INSTANCE").parse().expect("an id"),
+        setting("RS_STATE"),
+    );
+    options.shim_exe = env!("CARGO_BIN_EXE_rs-shim").into();
+    let runtime = Runtime::open(options).await.expect("a runtime");
+    let script = "trap 'echo bye; exit 5' USR1; while :; do sleep 0.05; done";
+    let args = ["sh", "-c", script].map(str::to_owned).to_vec();
+    let root = roadstead_runtime::Root::Overlay {
+        lower: vec![setting("RS_IMAGE").into()],
+    };
+    let process = Process::Command(Command {
+        args,
+        ..Command::default()
+    });
+    let spec = ContainerSpec::new("orphan".parse().expect("an id"), root, process);
+    let id = spec.id.clone();
+    runtime.create(spec).await.expect("created");
+    runtime.start(&id).await.expect("started");
+    // Killed long before; if the other test has failed, this ends too.
+    tokio::time::sleep(std::time::Duration::from_secs(30)).await;
 }
 
 #[tokio::test]
@@ -305,111 +364,5 @@ async fn what_a_crash_left_is_removed_and_the_rest_is_not() {
     .expect("a plan");
     bench.runtime.reap_strays().await.expect("reaped");
     assert!(bench.container_dir("newer").exists());
-    bench.finish().await;
-}
-
-#[tokio::test]
-async fn a_flood_of_output_stays_within_its_bound_and_keeps_the_end() {
-    let bench = Bench::new().await;
-    let mut spec = bench.script(
-        "flood",
-        "head -c 200000000 /dev/zero | tr '\\0' 'x' | fold -w 1000; echo; echo the end",
-    );
-    spec.log = LogConfig {
-        max_size: 1024 * 1024,
-        max_files: 3,
-    };
-    let id = spec.id.clone();
-    bench.start(spec).await;
-    assert_eq!(bench.runtime.wait(&id).await.expect("an exit").code, 0);
-    let files = fs::read_dir(bench.container_dir("flood"))
-        .expect("a directory")
-        .flatten();
-    let logs: Vec<u64> = files
-        .filter(|file| file.file_name().to_string_lossy().starts_with("log"))
-        .map(|file| file.metadata().expect("a file").len())
-        .collect();
-    assert!(
-        logs.len() == 3 && logs.iter().all(|size| *size <= 1024 * 1024),
-        "{logs:?}"
-    );
-    let mut tail = bench
-        .runtime
-        .read_log(
-            &id,
-            LogQuery {
-                tail: Some(1),
-                ..LogQuery::default()
-            },
-        )
-        .expect("a log");
-    assert_eq!(
-        tail.next().await.expect("read").expect("a line").bytes,
-        b"the end"
-    );
-    bench.finish().await;
-}
-
-#[tokio::test]
-async fn junk_and_endless_lines_are_kept_as_they_are() {
-    let bench = Bench::new().await;
-    let mut spec = bench.script(
-        "junk",
-        "printf 'a\\377\\001\\033[0m b\\n'; head -c 100000 /dev/zero; printf '\\nno end'",
-    );
-    spec.log = LogConfig {
-        max_size: MIN_LOG_SIZE * 4,
-        max_files: 2,
-    };
-    let id = spec.id.clone();
-    bench.start(spec).await;
-    bench.runtime.wait(&id).await.expect("an exit");
-    let mut reader = bench.runtime.read_log(&id, LogQuery::default()).expect("a log");
-    let first = reader.next().await.expect("read").expect("a line");
-    assert_eq!(
-        (first.partial, &*first.bytes),
-        (false, &b"a\xff\x01\x1b[0m b"[..])
-    );
-    let mut zeros = 0;
-    loop {
-        let line = reader.next().await.expect("read").expect("a line");
-        assert!(line.bytes.iter().all(|byte| *byte == 0));
-        zeros += line.bytes.len();
-        if !line.partial {
-            break;
-        }
-    }
-    assert_eq!(zeros, 100_000);
-    assert_eq!(
-        reader.next().await.expect("read").expect("a line").bytes,
-        b"no end"
-    );
-    assert_eq!(reader.next().await.expect("read"), None);
-    bench.finish().await;
-}
-
-#[tokio::test]
-async fn a_follower_reads_along_and_ends_with_the_container() {
-    let bench = Bench::new().await;
-    let spec = bench.script("talk", "for i in 1 2 3; do echo $i; sleep 0.1; done");
-    let id = spec.id.clone();
-    bench.start(spec).await;
-    let mut reader = bench
-        .runtime
-        .read_log(
-            &id,
-            LogQuery {
-                follow: true,
-                ..LogQuery::default()
-            },
-        )
-        .expect("a log");
-    for expected in [b"1", b"2", b"3"] {
-        assert_eq!(
-            reader.next().await.expect("read").expect("a line").bytes,
-            expected
-        );
-    }
-    assert_eq!(reader.next().await.expect("read"), None);
     bench.finish().await;
 }

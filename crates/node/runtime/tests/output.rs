@@ -1,0 +1,114 @@
+//! What containers print: floods, junk, and readers that follow.
+
+mod support;
+
+use std::fs;
+
+use roadstead_runtime::{LogConfig, LogQuery, MIN_LOG_SIZE};
+use support::Bench;
+
+#[tokio::test]
+async fn a_flood_of_output_stays_within_its_bound_and_keeps_the_end() {
+    let bench = Bench::new().await;
+    let mut spec = bench.script(
+        "flood",
+        "head -c 200000000 /dev/zero | tr '\\0' 'x' | fold -w 1000; echo; echo the end",
+    );
+    spec.log = LogConfig {
+        max_size: 1024 * 1024,
+        max_files: 3,
+    };
+    let id = spec.id.clone();
+    bench.start(spec).await;
+    assert_eq!(bench.runtime.wait(&id).await.expect("an exit").code, 0);
+    let files = fs::read_dir(bench.container_dir("flood"))
+        .expect("a directory")
+        .flatten();
+    let logs: Vec<u64> = files
+        .filter(|file| file.file_name().to_string_lossy().starts_with("log"))
+        .map(|file| file.metadata().expect("a file").len())
+        .collect();
+    assert!(
+        logs.len() == 3 && logs.iter().all(|size| *size <= 1024 * 1024),
+        "{logs:?}"
+    );
+    let mut tail = bench
+        .runtime
+        .read_log(
+            &id,
+            LogQuery {
+                tail: Some(1),
+                ..LogQuery::default()
+            },
+        )
+        .expect("a log");
+    assert_eq!(
+        tail.next().await.expect("read").expect("a line").bytes,
+        b"the end"
+    );
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn junk_and_endless_lines_are_kept_as_they_are() {
+    let bench = Bench::new().await;
+    let mut spec = bench.script(
+        "junk",
+        "printf 'a\\377\\001\\033[0m b\\n'; head -c 100000 /dev/zero; printf '\\nno end'",
+    );
+    spec.log = LogConfig {
+        max_size: MIN_LOG_SIZE * 4,
+        max_files: 2,
+    };
+    let id = spec.id.clone();
+    bench.start(spec).await;
+    bench.runtime.wait(&id).await.expect("an exit");
+    let mut reader = bench.runtime.read_log(&id, LogQuery::default()).expect("a log");
+    let first = reader.next().await.expect("read").expect("a line");
+    assert_eq!(
+        (first.partial, &*first.bytes),
+        (false, &b"a\xff\x01\x1b[0m b"[..])
+    );
+    let mut zeros = 0;
+    loop {
+        let line = reader.next().await.expect("read").expect("a line");
+        assert!(line.bytes.iter().all(|byte| *byte == 0));
+        zeros += line.bytes.len();
+        if !line.partial {
+            break;
+        }
+    }
+    assert_eq!(zeros, 100_000);
+    assert_eq!(
+        reader.next().await.expect("read").expect("a line").bytes,
+        b"no end"
+    );
+    assert_eq!(reader.next().await.expect("read"), None);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_follower_reads_along_and_ends_with_the_container() {
+    let bench = Bench::new().await;
+    let spec = bench.script("talk", "for i in 1 2 3; do echo $i; sleep 0.1; done");
+    let id = spec.id.clone();
+    bench.start(spec).await;
+    let mut reader = bench
+        .runtime
+        .read_log(
+            &id,
+            LogQuery {
+                follow: true,
+                ..LogQuery::default()
+            },
+        )
+        .expect("a log");
+    for expected in [b"1", b"2", b"3"] {
+        assert_eq!(
+            reader.next().await.expect("read").expect("a line").bytes,
+            expected
+        );
+    }
+    assert_eq!(reader.next().await.expect("read"), None);
+    bench.finish().await;
+}

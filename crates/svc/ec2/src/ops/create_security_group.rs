@@ -105,3 +105,148 @@ fn check_description(description: &str) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use roadstead_api_ec2::{CreateSecurityGroupRequest, Ec2 as _};
+
+    use crate::testing::{Bench, fails, tag, tagged};
+
+    fn of(name: &str, vpc: Option<&str>) -> CreateSecurityGroupRequest {
+        CreateSecurityGroupRequest {
+            description: "for the web".to_owned(),
+            group_name: name.to_owned(),
+            vpc_id: vpc.map(str::to_owned),
+            ..Default::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn create_security_group_lets_everything_out_and_nothing_in() {
+        let mut bench = Bench::new().await;
+        let ctx = bench.root();
+        let (vpc, _) = bench.network().await;
+        let input = CreateSecurityGroupRequest {
+            tag_specifications: tagged("security-group", "Name", "web"),
+            ..of("web", Some(&vpc))
+        };
+        let made = bench
+            .ec2
+            .create_security_group(&ctx, input)
+            .await
+            .expect("a group");
+        let id = made.group_id.expect("an id");
+        assert_eq!(
+            made.security_group_arn,
+            Some(format!("arn:aws:ec2:us-east-1:000000000000:security-group/{id}"))
+        );
+        assert_eq!(made.tags, Some(vec![tag("Name", "web")]));
+        bench.restart().await;
+        let group = bench.shown_group(&id).await;
+        assert_eq!(
+            (group.group_name.as_deref(), group.vpc_id),
+            (Some("web"), Some(vpc))
+        );
+        assert_eq!(group.description.as_deref(), Some("for the web"));
+        assert_eq!(group.ip_permissions, Some(vec![]));
+        let egress = group.ip_permissions_egress.expect("permissions");
+        assert_eq!((egress.len(), egress[0].ip_protocol.as_deref()), (1, Some("-1")));
+        assert_eq!((egress[0].from_port, egress[0].to_port), (None, None));
+        assert_eq!(
+            egress[0].ip_ranges.as_ref().expect("ranges")[0]
+                .cidr_ip
+                .as_deref(),
+            Some("0.0.0.0/0")
+        );
+    }
+
+    #[tokio::test]
+    async fn create_security_group_without_a_vpc_uses_the_default_one() {
+        let bench = Bench::new().await;
+        let default = bench.default_vpc().await.vpc_id;
+        let made = bench
+            .ec2
+            .create_security_group(&bench.root(), of("web", None))
+            .await
+            .expect("a group");
+        let group = bench.shown_group(&made.group_id.expect("an id")).await;
+        assert_eq!(group.vpc_id.as_deref(), Some(default.as_str()));
+    }
+
+    #[tokio::test]
+    async fn create_security_group_refuses_bad_names() {
+        let bench = Bench::new().await;
+        let ctx = bench.root();
+        let (vpc, _) = bench.network().await;
+        let ask = async |input| bench.ec2.create_security_group(&ctx, input).await;
+        ask(of("web", Some(&vpc))).await.expect("a group");
+        let words = format!("The security group 'web' already exists for VPC '{vpc}'");
+        fails(ask(of("web", Some(&vpc))).await, "InvalidGroup.Duplicate", &words);
+        fails(
+            ask(of("WEB", Some(&vpc))).await,
+            "InvalidGroup.Duplicate",
+            "already exists",
+        );
+        ask(of("web", None)).await.expect("a group of another VPC");
+        fails(
+            ask(of("Default", Some(&vpc))).await,
+            "InvalidGroup.Reserved",
+            "default",
+        );
+        fails(
+            ask(of("sg-web", Some(&vpc))).await,
+            "InvalidParameterValue",
+            "sg-*",
+        );
+        fails(
+            ask(of("wéb", Some(&vpc))).await,
+            "InvalidParameterValue",
+            "GroupName",
+        );
+        fails(
+            ask(of(&"x".repeat(256), Some(&vpc))).await,
+            "InvalidParameterValue",
+            "256 characters",
+        );
+        fails(ask(of(" ", Some(&vpc))).await, "MissingParameter", "groupName");
+        fails(
+            ask(of("db", Some("vpc-0123"))).await,
+            "InvalidVpcID.NotFound",
+            "vpc-0123",
+        );
+        let described = |text: &str| CreateSecurityGroupRequest {
+            description: text.to_owned(),
+            ..of("db", None)
+        };
+        fails(
+            ask(described("<tag>")).await,
+            "InvalidParameterValue",
+            "Invalid security group description",
+        );
+        fails(ask(described("")).await, "MissingParameter", "groupDescription");
+        let dry = CreateSecurityGroupRequest {
+            dry_run: Some(true),
+            ..of("db", None)
+        };
+        fails(ask(dry).await, "DryRunOperation", "");
+        let wrong = CreateSecurityGroupRequest {
+            tag_specifications: tagged("vpc", "a", "b"),
+            ..of("db", None)
+        };
+        fails(
+            ask(wrong).await,
+            "InvalidParameterValue",
+            "'vpc' is not a valid taggable",
+        );
+    }
+
+    #[tokio::test]
+    async fn groups_made_at_the_same_time_do_not_share_a_name() {
+        let bench = Bench::new().await;
+        let ctx = bench.root();
+        let (vpc, _) = bench.network().await;
+        let calls = (0..16).map(|_| bench.ec2.create_security_group(&ctx, of("web", Some(&vpc))));
+        let answers = futures_util::future::join_all(calls).await;
+        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
+    }
+}

@@ -1,0 +1,367 @@
+//! `ecs-eni`: the task's elastic network interface is a device of the node until a task gets it; this
+//! plugin moves it into the task and configures it from what the control plane said, asking no metadata
+//! service and no DHCP server. DEL brings the device back, so that detaching is the node's own affair.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+
+use ipnet::{IpNet, Ipv4Net};
+use serde::Deserialize;
+
+use super::{Attachment, CniResult, Dns, Error, Interface, IpConfig, Route, code};
+use crate::names::MacAddr;
+use crate::netlink::{Link, Netlink};
+use crate::netns::Netns;
+
+/// The instance metadata service of the cloud, which tasks may be kept from.
+pub const INSTANCE_METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
+
+/// The plugin's own members, by the names of the vendor's releases from 2018 on.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Members {
+    /// Id of the interface; only for messages.
+    #[serde(default)]
+    eni: String,
+    mac: String,
+    #[serde(default, rename = "ipv4-address")]
+    ipv4_address: String,
+    #[serde(default, rename = "ipv6-address")]
+    ipv6_address: String,
+    #[serde(default, rename = "subnetgateway-ipv4-address")]
+    subnet_gateway: String,
+    #[serde(default, rename = "ip-addresses")]
+    ip_addresses: Vec<String>,
+    #[serde(default, rename = "gateway-ip-addresses")]
+    gateway_ip_addresses: Vec<String>,
+    #[serde(default, rename = "block-instance-metadata")]
+    block_instance_metadata: bool,
+    #[serde(default, rename = "stay-down")]
+    stay_down: bool,
+    #[serde(default)]
+    mtu: u32,
+    #[serde(default)]
+    dns: Dns,
+}
+
+/// A checked configuration of `ecs-eni`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conf {
+    /// Id of the interface, for messages.
+    pub eni: String,
+    pub mac: MacAddr,
+    /// Addresses with the subnet's prefix, the primary first.
+    pub addresses: Vec<Ipv4Net>,
+    pub gateway: Option<Ipv4Addr>,
+    /// Packets to 169.254.169.254 vanish in the task.
+    pub block_instance_metadata: bool,
+    /// Leaves the device down, hence without a default route.
+    pub stay_down: bool,
+    /// Bytes; absent leaves the device's own.
+    pub mtu: Option<u32>,
+    pub dns: Dns,
+    /// The device's name after DEL; absent means one made of the whole MAC, which is unique on a node.
+    pub node_name: Option<String>,
+}
+
+impl Conf {
+    pub(super) fn parse(text: &[u8]) -> Result<(super::Common, Self), Error> {
+        let (common, members) = super::conf::read::<Members>(text)?;
+        let named = |member: &str, value: &str, e: &dyn std::fmt::Display| {
+            Error::config(format!("{member} {value:?}: {e}"))
+        };
+        if !members.ipv6_address.is_empty() {
+            return Err(Error::new(
+                code::UNSUPPORTED_FIELD,
+                "ipv6-address: IPv6 is not served yet; leave it out",
+            ));
+        }
+        let mut gateway = None;
+        let mut prefix = None;
+        if !members.subnet_gateway.is_empty() {
+            let net: Ipv4Net = members
+                .subnet_gateway
+                .parse()
+                .map_err(|e| named("subnetgateway-ipv4-address", &members.subnet_gateway, &e))?;
+            gateway = Some(net.addr());
+            prefix = Some(net.prefix_len());
+        }
+        let mut addresses = Vec::new();
+        for text in &members.ip_addresses {
+            match text
+                .parse::<IpNet>()
+                .map_err(|e| named("ip-addresses", text, &e))?
+            {
+                IpNet::V4(net) => addresses.push(net),
+                IpNet::V6(_) => {
+                    let msg = format!("ip-addresses {text}: IPv6 is not served yet; leave it out");
+                    return Err(Error::new(code::UNSUPPORTED_FIELD, msg));
+                }
+            }
+        }
+        if !members.ipv4_address.is_empty() {
+            let text = &members.ipv4_address;
+            let net = match (text.parse::<Ipv4Net>(), text.parse::<Ipv4Addr>(), prefix) {
+                (Ok(net), _, _) => net,
+                (_, Ok(ip), Some(prefix)) => Ipv4Net::new_assert(ip, prefix),
+                (_, Ok(_), None) => {
+                    let why = "has no prefix length, nor is there a subnetgateway-ipv4-address";
+                    return Err(named("ipv4-address", text, &why));
+                }
+                (_, Err(e), _) => return Err(named("ipv4-address", text, &e)),
+            };
+            if !addresses.contains(&net) {
+                addresses.insert(0, net);
+            }
+        }
+        for text in &members.gateway_ip_addresses {
+            let ip: Ipv4Addr = text
+                .parse()
+                .map_err(|e| named("gateway-ip-addresses", text, &e))?;
+            if gateway.is_some_and(|known| known != ip) {
+                return Err(named("gateway-ip-addresses", text, &"a second IPv4 gateway"));
+            }
+            gateway = Some(ip);
+        }
+        if addresses.is_empty() {
+            return Err(Error::config("no address: give ip-addresses or ipv4-address"));
+        }
+        let conf = Self {
+            eni: members.eni,
+            mac: MacAddr::parse(&members.mac).map_err(|e| named("mac", &members.mac, &e))?,
+            addresses,
+            gateway,
+            block_instance_metadata: members.block_instance_metadata,
+            stay_down: members.stay_down,
+            mtu: (members.mtu > 0).then_some(members.mtu),
+            dns: members.dns,
+            node_name: None,
+        };
+        Ok((common, conf))
+    }
+
+    fn name_on_node(&self) -> String {
+        let [a, b, c, d, e, f] = self.mac.0;
+        self.node_name
+            .clone()
+            .unwrap_or_else(|| format!("rs{a:02x}{b:02x}{c:02x}{d:02x}{e:02x}{f:02x}"))
+    }
+}
+
+/// ADD: moves the device from `node` into the task and configures it. Doing so twice is fine.
+///
+/// # Errors
+/// [`code::NO_DEVICE`] when neither namespace has a device with that MAC; the kernel's refusals.
+pub fn add(
+    node: &Netns,
+    task: &Netns,
+    sandbox: &Path,
+    who: &Attachment,
+    conf: &Conf,
+) -> Result<CniResult, Error> {
+    let mut outside = Netlink::open(node)?;
+    let mut inside = Netlink::open(task)?;
+    let link = match outside.link_by_mac(conf.mac)? {
+        Some(link) => {
+            if link.up {
+                outside.set_down(link.index)?;
+            }
+            outside.move_link(link.index, task, &who.ifname)?;
+            let moved = inside.link_by_mac(conf.mac)?;
+            moved.ok_or_else(|| missing(conf, "the task's namespace after the move"))?
+        }
+        None => inside
+            .link_by_mac(conf.mac)?
+            .ok_or_else(|| missing(conf, "the node's namespace"))?,
+    };
+    if let Err(error) = configure(&mut inside, &link, conf) {
+        // The device must not be lost with the task; what failed is told either way.
+        let back = give_back(&mut inside, node, &link, conf);
+        return Err(match back {
+            Ok(()) => error,
+            Err(second) => Error {
+                details: format!("and giving the device back: {second}"),
+                ..error
+            },
+        });
+    }
+    Ok(result(sandbox, who, conf))
+}
+
+fn missing(conf: &Conf, place: &str) -> Error {
+    Error::new(
+        code::NO_DEVICE,
+        format!("no device with MAC {} ({}) in {place}", conf.mac, conf.eni),
+    )
+}
+
+/// Addresses before up, as the vendor's plugin does; then MTU, the blackhole, the default route.
+fn configure(inside: &mut Netlink, link: &Link, conf: &Conf) -> Result<(), Error> {
+    for address in &conf.addresses {
+        inside.add_address(link.index, *address, false)?;
+    }
+    if !conf.stay_down {
+        inside.set_up(link.index)?;
+    }
+    if let Some(mtu) = conf.mtu.filter(|mtu| *mtu != link.mtu) {
+        inside.set_mtu(link.index, mtu)?;
+    }
+    if conf.block_instance_metadata {
+        inside.add_blackhole(Ipv4Net::new_assert(INSTANCE_METADATA, 32))?;
+    }
+    if let Some(gateway) = conf.gateway.filter(|_| !conf.stay_down) {
+        inside.add_gateway_route(Ipv4Net::default(), gateway, link.index, None)?;
+    }
+    Ok(())
+}
+
+fn give_back(inside: &mut Netlink, node: &Netns, link: &Link, conf: &Conf) -> Result<(), Error> {
+    inside.set_down(link.index)?;
+    inside.move_link(link.index, node, &conf.name_on_node())?;
+    Ok(())
+}
+
+fn result(sandbox: &Path, who: &Attachment, conf: &Conf) -> CniResult {
+    let gateway = conf.gateway.map(IpAddr::V4);
+    let ip = |address: &Ipv4Net| IpConfig {
+        interface: Some(0),
+        address: IpNet::V4(*address),
+        gateway,
+    };
+    let default = conf.gateway.filter(|_| !conf.stay_down).map(|gateway| Route {
+        dst: IpNet::V4(Ipv4Net::default()),
+        gw: Some(IpAddr::V4(gateway)),
+    });
+    CniResult {
+        interfaces: vec![Interface {
+            name: who.ifname.clone(),
+            mac: conf.mac.to_string(),
+            sandbox: Some(sandbox.display().to_string()),
+        }],
+        ips: conf.addresses.iter().map(ip).collect(),
+        routes: default.into_iter().collect(),
+        dns: conf.dns.clone(),
+    }
+}
+
+/// DEL: brings the device back to `node`, down and under a name that cannot collide. `task` is absent
+/// when its namespace is gone, and then so is the device.
+///
+/// # Errors
+/// The kernel's refusals; a device that is not there is none.
+pub fn del(node: &Netns, task: Option<&Netns>, conf: &Conf) -> Result<(), Error> {
+    let Some(task) = task.filter(|task| !task.is_same(node)) else {
+        return Ok(());
+    };
+    let mut inside = Netlink::open(task)?;
+    match inside.link_by_mac(conf.mac)? {
+        Some(link) => give_back(&mut inside, node, &link, conf),
+        None => Ok(()),
+    }
+}
+
+/// CHECK: the device is in the task as ADD left it.
+///
+/// # Errors
+/// [`code::DIFFERENT`] with what differs.
+pub fn check(task: &Netns, who: &Attachment, conf: &Conf) -> Result<(), Error> {
+    let differs = |what: String| Error::new(code::DIFFERENT, format!("{}: {what}", who.ifname));
+    let mut inside = Netlink::open(task)?;
+    let link = inside
+        .link(&who.ifname)?
+        .ok_or_else(|| differs("the device is gone".into()))?;
+    if link.mac != Some(conf.mac) {
+        return Err(differs(format!("the MAC is not {}", conf.mac)));
+    }
+    if link.up == conf.stay_down {
+        return Err(differs(format!(
+            "the device is {}",
+            if link.up { "up" } else { "down" }
+        )));
+    }
+    let present = inside.addresses()?;
+    for address in &conf.addresses {
+        if !present.contains(&(link.index, *address)) {
+            return Err(differs(format!("the address {address} is gone")));
+        }
+    }
+    let routes = inside.routes()?;
+    if let Some(gateway) = conf.gateway.filter(|_| !conf.stay_down)
+        && !routes
+            .iter()
+            .any(|r| r.destination.prefix_len() == 0 && r.gateway == Some(gateway))
+    {
+        return Err(differs(format!("the default route through {gateway} is gone")));
+    }
+    if conf.block_instance_metadata && !routes.iter().any(|r| r.destination.addr() == INSTANCE_METADATA) {
+        return Err(differs(format!("the blackhole of {INSTANCE_METADATA} is gone")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(own: &str) -> Result<Conf, Error> {
+        let text = format!(r#"{{"cniVersion":"0.3.0","name":"n","type":"ecs-eni",{own}}}"#);
+        Conf::parse(text.as_bytes()).map(|(_, conf)| conf)
+    }
+
+    #[test]
+    fn both_generations_of_members_mean_the_same() {
+        let old = parse(
+            r#""eni":"eni-1","mac":"02:00:00:00:00:01","ipv4-address":"10.0.0.5","subnetgateway-ipv4-address":"10.0.0.1/24","block-instance-metadata":true"#,
+        );
+        let new = parse(
+            r#""eni":"eni-1","mac":"02:00:00:00:00:01","ip-addresses":["10.0.0.5/24"],"gateway-ip-addresses":["10.0.0.1"],"block-instance-metadata":true"#,
+        );
+        assert_eq!(old.clone().unwrap(), new.unwrap());
+        assert_eq!(old.unwrap().addresses, vec!["10.0.0.5/24".parse().unwrap()]);
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused_by_name() {
+        let mac = r#""mac":"02:00:00:00:00:01""#;
+        for (own, code, word) in [
+            (
+                format!(r#"{mac},"ip-addresses":["10.0.0.5/24"],"speed":1"#),
+                code::UNSUPPORTED_FIELD,
+                "speed",
+            ),
+            (
+                format!(r#"{mac},"ipv6-address":"fd00::5""#),
+                code::UNSUPPORTED_FIELD,
+                "ipv6-address",
+            ),
+            (
+                format!(r#"{mac},"ip-addresses":["fd00::5/64"]"#),
+                code::UNSUPPORTED_FIELD,
+                "ip-addresses",
+            ),
+            (
+                format!(r#"{mac},"ipv4-address":"10.0.0.5""#),
+                code::INVALID_CONFIG,
+                "prefix",
+            ),
+            (mac.to_owned(), code::INVALID_CONFIG, "no address"),
+            (
+                r#""mac":"x","ip-addresses":["10.0.0.5/24"]"#.to_owned(),
+                code::INVALID_CONFIG,
+                "mac",
+            ),
+            (
+                format!(
+                    r#"{mac},"ip-addresses":["10.0.0.5/24"],"gateway-ip-addresses":["10.0.0.1","10.0.0.2"]"#
+                ),
+                code::INVALID_CONFIG,
+                "second",
+            ),
+        ] {
+            let error = parse(&own).unwrap_err();
+            assert!(error.code == code && error.msg.contains(word), "{own}: {error:?}");
+        }
+        let versioned = Conf::parse(br#"{"cniVersion":"9.0.0","name":"n","type":"ecs-eni"}"#).unwrap_err();
+        assert_eq!(versioned.code, code::INCOMPATIBLE_VERSION);
+    }
+}

@@ -1,0 +1,55 @@
+//! One error type for the crate, so that the agent maps network failures to task reasons in one place.
+
+use std::io;
+
+/// Why a network operation did not happen. Every message says what was attempted and on what.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kernel refused: a namespace, a device, an address, a route.
+    #[error("{attempt}: {source}")]
+    Kernel {
+        attempt: String,
+        #[source]
+        source: io::Error,
+    },
+    /// `nft` or the kernel's nftables refused a transaction; nothing of it took effect.
+    #[error(
+        "changing the firewall of {namespace}: {detail}; check that `nft` and the nf_tables modules are installed"
+    )]
+    Firewall { namespace: String, detail: String },
+    /// The map of a VPC is older than the one that is applied. Nothing changed; send a newer one.
+    #[error("map of {vpc} with generation {offered} is stale: generation {held} is applied")]
+    Stale { vpc: String, held: u64, offered: u64 },
+    /// An argument that can never work. The message names the member.
+    #[error("{0}")]
+    Invalid(String),
+    /// A record under the state directory cannot be read or written.
+    #[error("{attempt} {path}: {source}")]
+    State {
+        attempt: &'static str,
+        path: String,
+        #[source]
+        source: io::Error,
+    },
+    /// A step of the CNI chain failed.
+    #[error("{plugin} {command}: {source}")]
+    Cni {
+        plugin: &'static str,
+        command: &'static str,
+        #[source]
+        source: crate::cni::Error,
+    },
+    /// The worker that ran the operation ended without an answer (the runtime is shutting down).
+    #[error("the network worker ended before {0} was done; try again")]
+    Interrupted(&'static str),
+}
+
+impl Error {
+    pub(crate) fn kernel(attempt: impl Into<String>) -> impl FnOnce(io::Error) -> Error {
+        let attempt = attempt.into();
+        move |source| Error::Kernel { attempt, source }
+    }
+}
+
+/// Shorthand of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

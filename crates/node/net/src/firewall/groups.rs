@@ -1,0 +1,261 @@
+//! From the map of a VPC to the rules of its router: pure, so that "who may talk to whom" is a table test.
+//!
+//! Two chains hang in the forward hook, one after the other: what the sender's groups let out, then what
+//! the receiver's groups let in. Accepting in the first only hands the packet to the second; both end in
+//! drop. A device leads to its chain through a map, so that a packet meets the rules of two interfaces
+//! and of no other, however many there are.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use roadstead_acs::network::{Peer, Protocol, Rule, SecurityGroup, VpcMap};
+
+use super::element::{Element, Family, SetId, SetKind};
+use super::ruleset::Ruleset;
+use crate::names::{GroupId, InterfaceId, MacAddr, fnv1a};
+use crate::{Error, Result};
+
+/// Longest chain name made of group ids; longer ones become a hash and the interface's id.
+const CHAIN_NAME: usize = 100;
+
+/// Base chains of a router. A packet from an address or MAC that is not its interface's own ends in `raw`.
+const INET: &str = r#"
+  chain raw {
+    type filter hook prerouting priority raw; policy drop;
+    iifname "lo" accept
+    iifname . ether saddr . ip saddr @pins accept
+    meta nfproto ipv4 iifname . ether saddr @unchecked accept
+  }
+  chain input {
+    type filter hook input priority filter; policy drop;
+    iifname "lo" accept
+    ip daddr @resolvers udp dport 53 accept
+    ip daddr @resolvers tcp dport 53 accept
+    ip daddr @gateways icmp type echo-request accept
+  }
+  chain egress {
+    type filter hook forward priority filter - 10; policy drop;
+    ct state vmap { established : accept, related : accept, invalid : drop }
+    iifname @uplinks accept
+    iifname vmap @senders
+  }
+  chain ingress {
+    type filter hook forward priority filter; policy drop;
+    ct state vmap { established : accept, related : accept, invalid : drop }
+    oifname vmap @receivers
+  }
+"#;
+
+/// Neither may a task claim another's address by ARP, nor fill the neighbour table with strangers.
+const ARP: &str = r#"
+  chain input {
+    type filter hook input priority filter; policy drop;
+    iifname . arp saddr ether . arp saddr ip @pins accept
+  }
+"#;
+
+/// An interface whose veth ends in this router.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LocalPort {
+    pub(crate) interface: InterfaceId,
+    pub(crate) device: String,
+    pub(crate) mac: MacAddr,
+    /// Its own addresses.
+    pub(crate) ips: Vec<Ipv4Addr>,
+}
+
+/// The router's end of a host attachment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Uplink {
+    pub(crate) device: String,
+    /// MAC and address of the host's end.
+    pub(crate) mac: MacAddr,
+    pub(crate) ip: Ipv4Addr,
+}
+
+/// The rules of a router: `map` may not have come yet, then nothing passes but what is pinned reaches the
+/// gateway.
+///
+/// # Errors
+/// [`Error::Invalid`] when an id in the map could not be a name in the firewall.
+pub(crate) fn router_rules(
+    map: Option<&VpcMap>,
+    ports: &[LocalPort],
+    uplink: Option<&Uplink>,
+    gateways: &BTreeSet<Ipv4Addr>,
+    resolvers: &BTreeSet<Ipv4Addr>,
+) -> Result<Ruleset> {
+    let mut rules = Ruleset::default();
+    rules.base.insert(Family::Inet, INET);
+    rules.base.insert(Family::Arp, ARP);
+    let inet = |name: &str| SetId::new(Family::Inet, name);
+    let arp_pins = SetId::new(Family::Arp, "pins");
+    for (name, kind) in [
+        ("pins", SetKind::Pins),
+        ("unchecked", SetKind::Ports),
+        ("resolvers", SetKind::Addresses),
+        ("gateways", SetKind::Addresses),
+        ("uplinks", SetKind::Devices),
+        ("senders", SetKind::Flows),
+        ("receivers", SetKind::Flows),
+    ] {
+        rules.set(inet(name), kind);
+    }
+    rules.set(arp_pins.clone(), SetKind::Pins);
+    rules
+        .set(inet("gateways"), SetKind::Addresses)
+        .extend(gateways.iter().copied().map(Element::address));
+    rules
+        .set(inet("resolvers"), SetKind::Addresses)
+        .extend(resolvers.iter().copied().map(Element::address));
+    if let Some(uplink) = uplink {
+        let pin = Element::pin(&uplink.device, uplink.mac, uplink.ip);
+        rules.set(inet("pins"), SetKind::Pins).insert(pin.clone());
+        rules.set(arp_pins.clone(), SetKind::Pins).insert(pin);
+        rules
+            .set(inet("uplinks"), SetKind::Devices)
+            .insert(Element::device(&uplink.device));
+    }
+
+    let groups: BTreeMap<&str, &SecurityGroup> = map
+        .iter()
+        .flat_map(|m| &m.groups)
+        .map(|g| (g.group_id.as_str(), g))
+        .collect();
+    let mut worn = BTreeSet::new();
+    for port in ports {
+        for ip in &port.ips {
+            let pin = Element::pin(&port.device, port.mac, *ip);
+            rules.set(inet("pins"), SetKind::Pins).insert(pin.clone());
+            rules.set(arp_pins.clone(), SetKind::Pins).insert(pin);
+        }
+        let Some(interface) = map.and_then(|m| {
+            m.interfaces
+                .iter()
+                .find(|i| i.interface_id == port.interface.as_str())
+        }) else {
+            continue;
+        };
+        if !interface.source_dest_check {
+            rules
+                .set(inet("unchecked"), SetKind::Ports)
+                .insert(Element::port(&port.device, port.mac));
+        }
+        // A group that is not in the map opens nothing.
+        let own: BTreeSet<&str> = interface
+            .groups
+            .iter()
+            .map(String::as_str)
+            .filter(|id| groups.contains_key(id))
+            .collect();
+        if own.is_empty() {
+            continue;
+        }
+        worn.extend(own.iter().copied());
+        for (direction, flows) in [("out", "senders"), ("in", "receivers")] {
+            let chain = chain_of(&mut rules, direction, &own, &port.interface)?;
+            rules
+                .set(inet(flows), SetKind::Flows)
+                .insert(Element::flow(&port.device, &chain));
+        }
+    }
+    let mut peers = BTreeSet::new();
+    for id in worn {
+        let group = groups[id];
+        GroupId::parse(id)?;
+        rules
+            .chains
+            .insert(format!("in.{id}"), lines(&group.ingress, "saddr", &mut peers)?);
+        rules
+            .chains
+            .insert(format!("out.{id}"), lines(&group.egress, "daddr", &mut peers)?);
+    }
+    for id in peers {
+        let members = map
+            .iter()
+            .flat_map(|m| &m.interfaces)
+            .filter(|i| i.groups.iter().any(|g| *g == id));
+        let addresses = members
+            .flat_map(|i| &i.private_ips)
+            .copied()
+            .map(Element::address);
+        rules
+            .set(inet(&member_set(&id)), SetKind::Addresses)
+            .extend(addresses);
+    }
+    Ok(rules)
+}
+
+fn member_set(group: &str) -> String {
+    format!("members.{group}")
+}
+
+/// The chain that decides for an interface wearing `groups`: the group's own chain when it is one, else a
+/// chain that asks each in turn.
+fn chain_of(
+    rules: &mut Ruleset,
+    direction: &str,
+    groups: &BTreeSet<&str>,
+    interface: &InterfaceId,
+) -> Result<String> {
+    for id in groups {
+        GroupId::parse(id)?;
+    }
+    let joined = groups.iter().copied().collect::<Vec<_>>().join(".");
+    let name = if joined.len() <= CHAIN_NAME {
+        format!("{direction}.{joined}")
+    } else {
+        format!("{direction}.{interface}.{:016x}", fnv1a(joined.as_bytes()))
+    };
+    if groups.len() > 1 {
+        let jumps = groups.iter().map(|id| format!("jump {direction}.{id}")).collect();
+        rules.chains.insert(name.clone(), jumps);
+    }
+    Ok(name)
+}
+
+/// One line for each rule; `side` is `saddr` or `daddr`. Group peers are gathered in `peers`.
+fn lines(rules: &[Rule], side: &str, peers: &mut BTreeSet<String>) -> Result<Vec<String>> {
+    let unique: BTreeSet<&Rule> = rules.iter().collect();
+    unique.into_iter().map(|rule| line(rule, side, peers)).collect()
+}
+
+fn line(rule: &Rule, side: &str, peers: &mut BTreeSet<String>) -> Result<String> {
+    let peer = match &rule.peer {
+        Peer::Cidr(ipnet::IpNet::V4(cidr)) if cidr.prefix_len() == 0 => "meta nfproto ipv4".to_owned(),
+        Peer::Cidr(ipnet::IpNet::V6(cidr)) if cidr.prefix_len() == 0 => "meta nfproto ipv6".to_owned(),
+        Peer::Cidr(ipnet::IpNet::V4(cidr)) => format!("ip {side} {}", cidr.trunc()),
+        Peer::Cidr(ipnet::IpNet::V6(cidr)) => format!("ip6 {side} {}", cidr.trunc()),
+        Peer::Group(id) => {
+            GroupId::parse(id)?;
+            peers.insert(id.clone());
+            format!("ip {side} @{}", member_set(id))
+        }
+    };
+    let ports = |word: &str, from: u16, to: u16| match (from, to) {
+        (0, u16::MAX) => Ok(format!(" meta l4proto {word}")),
+        _ if from == to => Ok(format!(" {word} dport {from}")),
+        _ if from < to => Ok(format!(" {word} dport {from}-{to}")),
+        _ => Err(Error::Invalid(format!(
+            "{word} ports {from}-{to}: the first is above the last"
+        ))),
+    };
+    let icmp = |word: &str, l4: &str, kind: Option<u8>, code: Option<u8>| {
+        let kind = kind.map(|kind| format!(" {word} type {kind}"));
+        let code = code.map(|code| format!(" {word} code {code}"));
+        if kind.is_none() && code.is_none() {
+            format!(" meta l4proto {l4}")
+        } else {
+            format!("{}{}", kind.unwrap_or_default(), code.unwrap_or_default())
+        }
+    };
+    let protocol = match rule.protocol {
+        Protocol::All => String::new(),
+        Protocol::Tcp { from, to } => ports("tcp", from, to)?,
+        Protocol::Udp { from, to } => ports("udp", from, to)?,
+        Protocol::Icmp { kind, code } => icmp("icmp", "icmp", kind, code),
+        Protocol::Icmpv6 { kind, code } => icmp("icmpv6", "ipv6-icmp", kind, code),
+        Protocol::Number(number) => format!(" meta l4proto {number}"),
+    };
+    Ok(format!("{peer}{protocol} accept"))
+}

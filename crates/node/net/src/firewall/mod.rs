@@ -1,0 +1,17 @@
+//! Security groups are enforced by nftables in the router of their VPC. A rule set is a value here: built
+//! from the map by a pure function, compared with the one in force, and applied as one transaction, so
+//! that there is no moment in which everything or nothing passes.
+
+mod apply;
+mod element;
+mod groups;
+mod pins;
+mod ruleset;
+
+pub use apply::Transaction;
+pub(crate) use apply::{Firewall, run_nft};
+pub(crate) use groups::{LocalPort, Uplink, router_rules};
+pub(crate) use pins::LinkPins;
+
+/// Name of our table in every family and namespace.
+pub(crate) const TABLE: &str = "roadstead";

@@ -1,0 +1,246 @@
+//! The router of a VPC: a namespace that forwards between the interfaces of its VPC on this node, answers
+//! ARP for everyone it can reach, and holds the firewall. It has no way to anywhere else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use crate::firewall::{Firewall, LocalPort, Transaction, Uplink, router_rules};
+use crate::names::{InterfaceId, MacAddr};
+use crate::netlink::{Mtu, NewVeth};
+use crate::netlink::{Netlink, is_present};
+use crate::netns::Netns;
+use crate::resolver::{Resolver, Zone};
+use crate::task_files::{LINK_LOCAL_RESOLVER, subnet_gateway, vpc_resolver};
+use crate::{Error, Result};
+use roadstead_acs::network::VpcMap;
+
+/// Names tried for a device before giving up: a collision is one in millions.
+const NAME_ATTEMPTS: u32 = 16;
+
+/// An interface's end in the router.
+#[derive(Clone, Debug)]
+pub(super) struct Port {
+    pub(super) device: String,
+    pub(super) index: u32,
+    pub(super) mac: MacAddr,
+    /// Addresses that are routed to it now.
+    pub(super) ips: BTreeSet<Ipv4Addr>,
+}
+
+/// What a router must agree with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'a> {
+    pub(super) map: Option<&'a VpcMap>,
+    /// Gateways of the attached interfaces; the map's subnets add theirs.
+    pub(super) gateways: &'a BTreeSet<Ipv4Addr>,
+    /// Own addresses of the attached interfaces.
+    pub(super) addresses: &'a BTreeMap<InterfaceId, Vec<Ipv4Addr>>,
+    pub(super) uplink: Option<&'a Uplink>,
+}
+
+/// A router namespace, open.
+#[derive(Debug)]
+pub(super) struct Router {
+    pub(super) name: String,
+    pub(super) namespace: Netns,
+    pub(super) netlink: Netlink,
+    firewall: Firewall,
+    resolver: Resolver,
+    loopback: u32,
+    /// Addresses on its loopback that we put there.
+    own: BTreeSet<Ipv4Addr>,
+    pub(super) ports: BTreeMap<InterfaceId, Port>,
+}
+
+impl Router {
+    /// Makes the namespace, or opens it if a process before us did.
+    pub(super) fn ensure(name: String, runtime: &tokio::runtime::Handle) -> Result<Self> {
+        let namespace = match Netns::named(&name)? {
+            Some(namespace) => namespace,
+            None => Netns::create(&name)?,
+        };
+        // `rp_filter` off: the firewall pins every source to its interface, more strictly than routes can.
+        let fixed = [
+            ("ipv6/conf/all/disable_ipv6", "1"),
+            ("ipv6/conf/default/disable_ipv6", "1"),
+            ("ipv4/conf/all/rp_filter", "0"),
+            ("ipv4/conf/default/rp_filter", "0"),
+            ("ipv4/conf/all/send_redirects", "0"),
+            ("ipv4/conf/default/send_redirects", "0"),
+            ("ipv4/conf/all/accept_redirects", "0"),
+            ("ipv4/conf/all/proxy_arp", "1"),
+            ("ipv4/ip_forward", "1"),
+        ];
+        let mut netlink = Netlink::open(&namespace)?;
+        let mut firewall = Firewall::open(&namespace)?;
+        if netlink.links()?.len() <= 1 {
+            // Closed before it forwards; a router with ports keeps the rules it has until the map's are in.
+            firewall.apply(router_rules(None, &[], None, &BTreeSet::new(), &BTreeSet::new())?)?;
+        }
+        namespace.sysctl(&fixed.map(|(key, value)| (key.to_owned(), value)))?;
+        let loopback = netlink.loopback()?;
+        let present = netlink.addresses()?;
+        let own = present
+            .iter()
+            .filter(|(index, net)| *index == loopback && !net.addr().is_loopback());
+        let own = own.map(|(_, net)| net.addr()).collect();
+        let resolver = Resolver::new(runtime.clone());
+        Ok(Self {
+            name,
+            namespace,
+            netlink,
+            firewall,
+            resolver,
+            loopback,
+            own,
+            ports: BTreeMap::new(),
+        })
+    }
+
+    /// Makes the veth of an interface: one end here, up; the other in `node`, down, with the MAC.
+    pub(super) fn add_port(
+        &mut self,
+        interface: &InterfaceId,
+        mac: MacAddr,
+        node: &Netns,
+        name: impl Fn(u32) -> String,
+    ) -> Result<()> {
+        let mut outcome = Err(Error::Invalid(format!("no device name is free for {interface}")));
+        for attempt in 0..NAME_ATTEMPTS {
+            let device = name(attempt);
+            outcome = self.netlink.add_veth(&NewVeth {
+                name: &device,
+                mac: None,
+                alias: Some(interface.as_str()),
+                controller: None,
+                up: true,
+                mtu: Mtu(None),
+                far_namespace: node,
+                far_name: &device,
+                far_mac: Some(mac),
+            });
+            match &outcome {
+                Err(Error::Kernel { source, .. }) if is_present(source) => {}
+                Err(_) => break,
+                Ok(()) => {
+                    return self.settle_port(interface, mac, device);
+                }
+            }
+        }
+        outcome
+    }
+
+    fn settle_port(&mut self, interface: &InterfaceId, mac: MacAddr, device: String) -> Result<()> {
+        // Else an answer by proxy comes after up to 0.8 s.
+        let undelayed = (format!("ipv4/neigh/{device}/proxy_delay"), "0");
+        let settled = self
+            .namespace
+            .sysctl(&[undelayed])
+            .and_then(|()| self.netlink.link(&device));
+        match settled {
+            Ok(Some(link)) => {
+                let port = Port {
+                    device,
+                    index: link.index,
+                    mac,
+                    ips: BTreeSet::new(),
+                };
+                self.ports.insert(interface.clone(), port);
+                Ok(())
+            }
+            Ok(None) => Err(Error::Invalid(format!(
+                "device {device} vanished while it was made"
+            ))),
+            Err(error) => {
+                self.netlink.delete_link(&device)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes an interface's veth, both ends, wherever the other is.
+    pub(super) fn remove_port(&mut self, interface: &InterfaceId) -> Result<()> {
+        if let Some(port) = self.ports.get(interface) {
+            self.netlink.delete_link(&port.device)?;
+            self.ports.remove(interface);
+        }
+        Ok(())
+    }
+
+    /// Makes addresses, routes, rules and names agree with what is wanted. `repair` replaces the firewall
+    /// whole, whatever is thought to be in force.
+    pub(super) fn refresh(&mut self, wanted: Wanted<'_>, repair: bool) -> Result<Transaction> {
+        let subnets = wanted
+            .map
+            .iter()
+            .flat_map(|m| &m.subnets)
+            .filter_map(|s| as_v4(&s.cidr));
+        let mut gateways: BTreeSet<Ipv4Addr> = subnets.map(subnet_gateway).collect();
+        gateways.extend(wanted.gateways);
+        let first = wanted.map.and_then(|m| m.cidrs.first()).and_then(as_v4);
+        let mut resolvers = BTreeSet::from([LINK_LOCAL_RESOLVER]);
+        resolvers.extend(first.map(vpc_resolver));
+
+        let own: BTreeSet<Ipv4Addr> = gateways.union(&resolvers).copied().collect();
+        for ip in self.own.difference(&own) {
+            self.netlink
+                .delete_address(self.loopback, Ipv4Net::new_assert(*ip, 32))?;
+        }
+        for ip in own.difference(&self.own) {
+            self.netlink
+                .add_address(self.loopback, Ipv4Net::new_assert(*ip, 32), true)?;
+        }
+        self.own = own;
+
+        let none = Vec::new();
+        let mut local = Vec::new();
+        for (interface, port) in &mut self.ports {
+            let ips = wanted.addresses.get(interface).unwrap_or(&none);
+            let set: BTreeSet<Ipv4Addr> = ips.iter().copied().collect();
+            for ip in port.ips.difference(&set) {
+                self.netlink
+                    .delete_device_route(Ipv4Net::new_assert(*ip, 32), port.index)?;
+                self.netlink.delete_neighbour(port.index, *ip)?;
+            }
+            for ip in set.iter().filter(|ip| repair || !port.ips.contains(*ip)) {
+                self.netlink.add_neighbour(port.index, *ip, port.mac)?;
+                self.netlink
+                    .add_device_route(Ipv4Net::new_assert(*ip, 32), port.index)?;
+            }
+            port.ips = set;
+            local.push(LocalPort {
+                interface: interface.clone(),
+                device: port.device.clone(),
+                mac: port.mac,
+                ips: ips.clone(),
+            });
+        }
+        let rules = router_rules(wanted.map, &local, wanted.uplink, &gateways, &resolvers)?;
+        if repair {
+            self.firewall.forget();
+        }
+        let transaction = self.firewall.apply(rules)?;
+        self.resolver
+            .set_zone(wanted.map.map(Zone::of).unwrap_or_default());
+        self.resolver.listen(&self.namespace, resolvers)?;
+        Ok(transaction)
+    }
+
+    /// Removes the namespace's file and what is in it; the namespace ends when this value drops.
+    pub(super) fn remove(mut self) -> Result<()> {
+        let interfaces: Vec<InterfaceId> = self.ports.keys().cloned().collect();
+        for interface in interfaces {
+            self.remove_port(&interface)?;
+        }
+        Netns::remove(&self.name)
+    }
+}
+
+fn as_v4(net: &ipnet::IpNet) -> Option<Ipv4Net> {
+    match net {
+        ipnet::IpNet::V4(net) => Some(*net),
+        ipnet::IpNet::V6(_) => None,
+    }
+}

@@ -1,0 +1,254 @@
+//! One VPC on this node: the newest map, the interfaces that are here, and the router while it is needed.
+//! Whatever changes, the router is made to agree with all of it by the same function.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use roadstead_acs::network::VpcMap;
+use serde::{Deserialize, Serialize};
+
+use super::host::HostLink;
+use super::router::{Port, Router, Wanted};
+use super::{Applied, Eni, Inner};
+use crate::firewall::Transaction;
+use crate::names::{InterfaceId, VpcId};
+use crate::{Error, Result};
+
+/// What is kept of a VPC beside its interfaces.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct VpcRecord {
+    pub(super) vpc_id: VpcId,
+    pub(super) map: Option<VpcMap>,
+    pub(super) host: Option<HostLink>,
+}
+
+#[derive(Debug)]
+pub(super) struct Vpc {
+    pub(super) id: VpcId,
+    pub(super) map: Option<VpcMap>,
+    enis: BTreeMap<InterfaceId, Eni>,
+    pub(super) host: Option<HostLink>,
+    pub(super) router: Option<Router>,
+}
+
+impl Vpc {
+    pub(super) fn new(id: VpcId) -> Self {
+        Self {
+            id,
+            map: None,
+            enis: BTreeMap::new(),
+            host: None,
+            router: None,
+        }
+    }
+
+    pub(super) fn has(&self, interface: &InterfaceId) -> bool {
+        self.enis.contains_key(interface)
+    }
+
+    pub(super) fn enis(&self) -> Vec<Eni> {
+        self.enis.values().cloned().collect()
+    }
+
+    pub(super) fn device_of(&self, interface: &InterfaceId) -> Option<String> {
+        Some(self.router.as_ref()?.ports.get(interface)?.device.clone())
+    }
+
+    pub(super) fn apply(&mut self, inner: &Inner, map: VpcMap) -> Result<Applied> {
+        let held = self.map.as_ref().map_or(0, |map| map.generation);
+        if map.generation < held {
+            return Err(Error::Stale {
+                vpc: map.vpc_id,
+                held,
+                offered: map.generation,
+            });
+        }
+        let generation = map.generation;
+        let repair = generation == held;
+        let before = self.map.replace(map);
+        // Recorded first: a process that dies in between finds the newer map and applies it.
+        let done = self.record(inner).and_then(|()| match self.router {
+            Some(_) => self.refresh(repair),
+            None => Ok(Transaction::None),
+        });
+        match done {
+            Ok(transaction) => Ok(Applied {
+                generation,
+                transaction,
+                routed: self.router.is_some(),
+            }),
+            Err(error) => {
+                self.map = before;
+                self.record(inner)?;
+                if self.router.is_some()
+                    && let Err(second) = self.refresh(false)
+                {
+                    tracing::warn!(vpc = %self.id, error = %second, "the earlier map could not be restored");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) fn attach(&mut self, inner: &Inner, eni: Eni) -> Result<()> {
+        let id = eni.interface_id.clone();
+        if let Some(present) = self.enis.get(&id) {
+            if *present == eni && self.port_is_whole(&eni)? {
+                return Ok(());
+            }
+            self.detach(inner, &id)?;
+        }
+        self.ensure_router(inner)?;
+        inner.enis.put(id.as_str(), &eni)?;
+        self.enis.insert(id.clone(), eni.clone());
+        let made = match &mut self.router {
+            Some(router) => router.add_port(&id, eni.mac, &inner.node, |n| {
+                inner.instance.device('e', id.as_str(), n)
+            }),
+            None => Ok(()),
+        };
+        made.and_then(|()| self.refresh(false).map(drop))
+            .inspect_err(|_| {
+                if let Err(second) = self.detach(inner, &id) {
+                    tracing::warn!(interface = %id, error = %second, "a failed attachment left something");
+                }
+            })
+    }
+
+    /// Whether both ends of the interface's veth are still there: the far one dies with a task's namespace.
+    fn port_is_whole(&mut self, eni: &Eni) -> Result<bool> {
+        let Some(router) = &mut self.router else {
+            return Ok(false);
+        };
+        match router.ports.get(&eni.interface_id) {
+            Some(port) => Ok(router
+                .netlink
+                .link(&port.device)?
+                .is_some_and(|link| link.index == port.index)),
+            None => Ok(false),
+        }
+    }
+
+    pub(super) fn detach(&mut self, inner: &Inner, interface: &InterfaceId) -> Result<()> {
+        if let Some(router) = &mut self.router {
+            router.remove_port(interface)?;
+        }
+        self.enis.remove(interface);
+        inner.enis.remove(interface.as_str())?;
+        self.drop_router_if_unused()?;
+        if self.router.is_some() {
+            self.refresh(false)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn ensure_router(&mut self, inner: &Inner) -> Result<()> {
+        if self.router.is_none() {
+            let name = inner.instance.router_namespace(&self.id);
+            self.router = Some(Router::ensure(name, &inner.runtime)?);
+        }
+        Ok(())
+    }
+
+    pub(super) fn drop_router_if_unused(&mut self) -> Result<()> {
+        if self.enis.is_empty() && self.host.is_none() {
+            return self.router.take().map_or(Ok(()), Router::remove);
+        }
+        Ok(())
+    }
+
+    /// Makes the router agree with everything known.
+    pub(super) fn refresh(&mut self, repair: bool) -> Result<Transaction> {
+        let Some(router) = &mut self.router else {
+            return Ok(Transaction::None);
+        };
+        let gateways: BTreeSet<Ipv4Addr> = self.enis.values().map(|eni| eni.gateway).collect();
+        let addresses = self
+            .enis
+            .iter()
+            .map(|(id, eni)| (id.clone(), addresses(self.map.as_ref(), eni)))
+            .collect();
+        let uplink = self.host.as_ref().map(HostLink::uplink);
+        let wanted = Wanted {
+            map: self.map.as_ref(),
+            gateways: &gateways,
+            addresses: &addresses,
+            uplink: uplink.as_ref(),
+        };
+        router.refresh(wanted, repair)
+    }
+
+    pub(super) fn record(&self, inner: &Inner) -> Result<()> {
+        let record = VpcRecord {
+            vpc_id: self.id.clone(),
+            map: self.map.clone(),
+            host: self.host.clone(),
+        };
+        inner.vpc_records.put(self.id.as_str(), &record)
+    }
+
+    /// Takes over what an earlier process left: the records say what should be, the kernel what is. Returns
+    /// the devices in the node's namespace that belong here.
+    pub(super) fn find_again(&mut self, inner: &Inner, recorded: Vec<Eni>) -> Result<Vec<String>> {
+        let mut devices = Vec::new();
+        let name = inner.instance.router_namespace(&self.id);
+        if crate::netns::Netns::named(&name)?.is_some() {
+            self.ensure_router(inner)?;
+        }
+        if let Some(router) = &mut self.router {
+            let links = router.netlink.links()?;
+            for eni in &recorded {
+                let own = links
+                    .iter()
+                    .find(|l| l.alias.as_deref() == Some(eni.interface_id.as_str()));
+                if let Some(link) = own {
+                    let port = Port {
+                        device: link.name.clone(),
+                        index: link.index,
+                        mac: eni.mac,
+                        ips: BTreeSet::new(),
+                    };
+                    devices.push(link.name.clone());
+                    router.ports.insert(eni.interface_id.clone(), port);
+                    self.enis.insert(eni.interface_id.clone(), eni.clone());
+                }
+            }
+            let uplink = self.host.as_ref().map(|host| host.device.clone());
+            for link in links
+                .iter()
+                .filter(|l| l.name.starts_with(&inner.instance.device_prefix()))
+            {
+                if !devices.contains(&link.name) && uplink.as_ref() != Some(&link.name) {
+                    tracing::info!(device = link.name, vpc = %self.id, "removing a device that no record explains");
+                    router.netlink.delete_link(&link.name)?;
+                }
+            }
+            for port in router.ports.values() {
+                router
+                    .namespace
+                    .sysctl(&[(format!("ipv4/neigh/{}/proxy_delay", port.device), "0")])?;
+            }
+        }
+        for eni in recorded
+            .iter()
+            .filter(|eni| !self.enis.contains_key(&eni.interface_id))
+        {
+            inner.enis.remove(eni.interface_id.as_str())?;
+        }
+        self.find_host_again(inner)?;
+        devices.extend(self.host.as_ref().map(|host| host.device.clone()));
+        self.drop_router_if_unused()?;
+        self.refresh(true)?;
+        Ok(devices)
+    }
+}
+
+/// The addresses that are an interface's own: the map's once it names the interface.
+fn addresses(map: Option<&VpcMap>, eni: &Eni) -> Vec<Ipv4Addr> {
+    let known = map.and_then(|m| {
+        m.interfaces
+            .iter()
+            .find(|i| i.interface_id == eni.interface_id.as_str())
+    });
+    known.map_or_else(|| eni.ips.clone(), |interface| interface.private_ips.clone())
+}

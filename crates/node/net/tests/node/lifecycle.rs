@@ -1,0 +1,257 @@
+//! Nothing is left, nothing is lost, nothing of another is touched.
+
+use std::collections::BTreeSet;
+
+use roadstead_acs::network::Protocol;
+use roadstead_net::{Error, Keep};
+
+use crate::support::*;
+
+fn open_map(enis: &[&roadstead_net::Eni]) -> roadstead_acs::network::VpcMap {
+    let all = MapOf::new(&enis[0].vpc_id, 1).group("sg-a", &[anywhere(Protocol::All)]);
+    enis.iter().fold(all, |map, eni| map.wears(eni, &["sg-a"])).0
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_device_shows_up_moves_into_the_task_and_comes_back() {
+    let m = Machine::new().await;
+    let a = eni(&vpc(1), 10);
+    m.net().attach(&a).await.unwrap();
+    m.net().attach(&a).await.unwrap();
+    let device = |ns: &str| {
+        ip(ns, "-o link")
+            .lines()
+            .filter(|l| l.contains(&a.mac.to_string()))
+            .count()
+    };
+    assert_eq!(device(&m.host), 1);
+    let task = m.task(&a, "a").await;
+    let first = m.net().connect(&task).await.unwrap();
+    let again = m.net().connect(&task).await.unwrap();
+    assert_eq!(first.bridge_address, again.bridge_address);
+    let ns = m.id.task_namespace("a");
+    assert_eq!((device(&m.host), device(&ns)), (0, 1));
+    for _ in 0..2 {
+        m.net().disconnect(&task).await.unwrap();
+        assert_eq!((device(&m.host), device(&ns)), (1, 0));
+        assert_eq!(ip(&ns, "-br link").lines().count(), 1);
+    }
+    for _ in 0..2 {
+        m.net().detach(&a.interface_id).await.unwrap();
+        assert_eq!(device(&m.host), 0);
+    }
+    assert!(matches!(
+        m.net().connect(&task).await,
+        Err(Error::Cni {
+            plugin: "ecs-eni",
+            ..
+        })
+    ));
+    m.net().remove_task_namespace("a").await.unwrap();
+    assert_eq!(m.traces(), [m.id.agent_namespace()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_is_gone_is_no_obstacle() {
+    let m = Machine::new().await;
+    let a = eni(&vpc(1), 10);
+    let ta = m.start(&a, "a").await;
+    let given = ta.connected.bridge_address;
+    m.net().remove_task_namespace("a").await.unwrap();
+    m.net().disconnect(&ta.net).await.unwrap();
+    m.net().disconnect(&ta.net).await.unwrap();
+    m.net().detach(&a.interface_id).await.unwrap();
+    assert!(!ip(&m.id.agent_namespace(), "neigh").contains(&given.to_string()));
+    assert_eq!(m.traces(), [m.id.agent_namespace()]);
+    let again = m.start(&a, "b").await;
+    assert_ne!(
+        again.connected.bridge_address, given,
+        "an address comes back as late as possible"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_process_finds_everything_and_traffic_never_stopped() {
+    let mut m = Machine::new().await;
+    let v = vpc(1);
+    let (a, b, c) = (eni(&v, 10), eni(&v, 11), eni(&v, 12));
+    m.net().apply(&open_map(&[&a, &b, &c])).await.unwrap();
+    let (ta, tb) = (m.start(&a, "a").await, m.start(&b, "b").await);
+    serve(&tb.ns, 80);
+    m.reopen().await;
+    assert!(
+        reaches(&ta.ns, address(11), 80),
+        "without the map being sent again"
+    );
+    assert_eq!(m.net().attached().await.unwrap(), [a.clone(), b.clone()]);
+    let older = roadstead_acs::network::VpcMap {
+        generation: 0,
+        ..open_map(&[&a])
+    };
+    assert!(matches!(
+        m.net().apply(&older).await,
+        Err(Error::Stale { held: 1, .. })
+    ));
+    let tc = m.start(&c, "c").await;
+    assert!(reaches(&tc.ns, address(11), 80));
+    assert_eq!(
+        m.net().connect(&ta.net).await.unwrap().bridge_address,
+        ta.connected.bridge_address
+    );
+    m.net().disconnect(&ta.net).await.unwrap();
+    m.net().detach(&a.interface_id).await.unwrap();
+    assert!(reaches(&tc.ns, address(11), 80));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_crash_left_is_removed_and_what_is_kept_stays() {
+    let mut m = Machine::new().await;
+    let v = vpc(1);
+    let (a, b) = (eni(&v, 10), eni(&v, 11));
+    let (ta, tb) = (m.start(&a, "a").await, m.start(&b, "b").await);
+    answer_on(
+        m.net()
+            .listen_in_agent_ns((roadstead_net::AGENT_ADDRESS, 80).into())
+            .await
+            .unwrap(),
+    );
+    // Between the record and the device; a device without a record; a stray on the node; a namespace's
+    // file without a namespace; a task that vanished with its namespace.
+    let router = m.id.router_namespace(&v);
+    let stray = format!("{}ezzzzz", m.id.device_prefix());
+    ip(
+        &router,
+        &format!("link add {stray} type veth peer name {stray} netns {}", m.host),
+    );
+    let record = m
+        .state
+        .path()
+        .join("interfaces")
+        .join("eni-00000000000000bad.json");
+    let ghost = roadstead_net::Eni {
+        interface_id: roadstead_net::InterfaceId::parse("eni-00000000000000bad").unwrap(),
+        ..eni(&v, 13)
+    };
+    std::fs::write(&record, serde_json::to_vec(&ghost).unwrap()).unwrap();
+    std::fs::write(
+        m.state.path().join("interfaces").join("eni-half.json"),
+        "{\"interf",
+    )
+    .unwrap();
+    let husk = format!("/run/netns/rs-{}-vpc-000000000000000ff", m.id);
+    std::fs::write(&husk, "").unwrap();
+    m.reopen().await;
+    assert!(!record.exists());
+    assert!(!ip(&m.host, "-br link").contains(&stray));
+
+    m.net().remove_task_namespace("b").await.unwrap();
+    let keep = Keep {
+        interfaces: BTreeSet::from([a.interface_id.clone()]),
+        tasks: BTreeSet::from(["a".to_owned()]),
+    };
+    let reaped = m.net().reap(keep).await.unwrap();
+    assert_eq!(reaped.interfaces, [b.interface_id.clone()]);
+    assert_eq!(m.net().attached().await.unwrap(), [a.clone()]);
+    let agent = m.id.agent_namespace();
+    assert!(!ip(&agent, "neigh").contains(&tb.connected.bridge_address.to_string()));
+    assert!(
+        reaches(&ta.ns, roadstead_net::AGENT_ADDRESS, 80),
+        "the kept one keeps its link"
+    );
+    let reaped = m.net().reap(Keep::default()).await.unwrap();
+    assert_eq!(reaped.namespaces, [m.id.task_namespace("a")]);
+    m.net().teardown().await.unwrap();
+    assert_eq!(m.traces(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn teardown_leaves_nothing_and_does_not_touch_the_neighbour() {
+    let first = Machine::new().await;
+    let second = Machine::beside(&first).await;
+    let v = vpc(1);
+    let (a, b) = (eni(&v, 10), eni(&v, 11));
+    for m in [&first, &second] {
+        m.net().apply(&open_map(&[&a, &b])).await.unwrap();
+    }
+    let mine = first.start(&a, "a").await;
+    // The same ids, MACs and addresses in another instance; the MAC tells devices apart on the node, so
+    // its task starts after the first has taken its own.
+    let (theirs, other) = (second.start(&a, "a").await, second.start(&b, "b").await);
+    serve(&other.ns, 80);
+    assert!(reaches(&theirs.ns, address(11), 80));
+    assert!(
+        !reaches(&mine.ns, address(11), 80),
+        "there is no such task in this instance"
+    );
+    let host_before: Vec<String> = traces(&second.id, &second.host);
+    for _ in 0..2 {
+        first.net().teardown().await.unwrap();
+    }
+    assert_eq!(first.traces(), Vec::<String>::new());
+    assert_eq!(std::fs::read_dir(first.state.path()).unwrap().count(), 0);
+    assert_eq!(traces(&second.id, &second.host), host_before);
+    assert!(reaches(&theirs.ns, address(11), 80));
+    assert!(matches!(
+        first.net().connect(&mine.net).await,
+        Err(Error::Kernel { .. } | Error::Invalid(_))
+    ));
+    second.net().teardown().await.unwrap();
+    assert_eq!(second.traces(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interface_that_contradicts_itself_is_refused() {
+    let m = Machine::new().await;
+    let good = eni(&vpc(1), 10);
+    for bad in [
+        roadstead_net::Eni {
+            ips: vec![],
+            ..good.clone()
+        },
+        roadstead_net::Eni {
+            prefix: 31,
+            ..good.clone()
+        },
+        roadstead_net::Eni {
+            ips: vec!["10.0.0.1".parse().unwrap()],
+            ..good.clone()
+        },
+        roadstead_net::Eni {
+            ips: vec![good.gateway],
+            ..good.clone()
+        },
+    ] {
+        assert!(
+            matches!(m.net().attach(&bad).await, Err(Error::Invalid(_))),
+            "{bad:?}"
+        );
+    }
+    m.net().attach(&good).await.unwrap();
+    let moved = roadstead_net::Eni {
+        vpc_id: vpc(2),
+        ..good
+    };
+    assert!(matches!(m.net().attach(&moved).await, Err(Error::Invalid(_))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_tasks_start_at_once() {
+    let m = Machine::new().await;
+    let v = vpc(1);
+    let enis: Vec<_> = (10..30).map(|n| eni(&v, n)).collect();
+    m.net()
+        .apply(&open_map(&enis.iter().collect::<Vec<_>>()))
+        .await
+        .unwrap();
+    let started = enis.iter().enumerate().map(|(n, eni)| {
+        let m = &m;
+        async move { m.start(eni, &format!("t{n}")).await }
+    });
+    let tasks = futures_util::future::join_all(started).await;
+    let links: BTreeSet<_> = tasks.iter().map(|t| t.connected.bridge_address).collect();
+    assert_eq!(links.len(), tasks.len());
+    serve(&tasks[19].ns, 80);
+    assert!(reaches(&tasks[0].ns, address(29), 80));
+    m.net().teardown().await.unwrap();
+    assert_eq!(m.traces(), Vec::<String>::new());
+}

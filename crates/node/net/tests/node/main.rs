@@ -1,0 +1,11 @@
+//! A node's network on a real kernel, as root: each test has a namespace that plays the host, so that the
+//! machine's own network is never touched.
+
+mod cni;
+mod groups;
+mod host;
+mod isolation;
+mod lifecycle;
+mod link;
+mod names;
+mod support;

@@ -2,3 +2,11 @@
 //! makes them real.
 
 pub mod engine;
+pub mod driver;
+pub mod journal;
+pub mod run;
+pub mod upstream;
+pub mod api;
+pub mod channel;
+pub mod sim;
+pub mod node;

@@ -30,9 +30,13 @@ impl Ledger {
         Self { capacity, holding: BTreeMap::new(), waiting: VecDeque::new() }
     }
 
-    /// Puts a task at the end of the queue; answers who may start now. Asking twice changes nothing.
+    /// Puts a task at the end of the queue; answers who may start now. Asking twice changes nothing, and one
+    /// that may start already is told so again.
     pub fn ask(&mut self, task: &str, needs: Needs) -> Vec<String> {
-        if self.holding.contains_key(task) || self.waiting.iter().any(|(waiting, _)| waiting == task) {
+        if self.holding.contains_key(task) {
+            return vec![task.to_owned()];
+        }
+        if self.waiting.iter().any(|(waiting, _)| waiting == task) {
             return Vec::new();
         }
         self.waiting.push_back((task.to_owned(), needs));
@@ -92,7 +96,7 @@ mod tests {
         assert_eq!(ledger.ask("a", needs(512, 512, 0)), ["a"]);
         assert_eq!(ledger.ask("big", needs(1024, 128, 0)), [] as [&str; 0]);
         assert_eq!(ledger.ask("small", needs(1, 1, 0)), [] as [&str; 0], "no overtaking");
-        assert_eq!(ledger.ask("a", needs(512, 512, 0)), [] as [&str; 0], "asked already");
+        assert_eq!(ledger.ask("a", needs(512, 512, 0)), ["a"], "asked already");
         assert_eq!(ledger.release("big"), ["small"], "the head gave up");
         assert_eq!((ledger.release("a").len(), ledger.waiting()), (0, 0));
     }

@@ -1,6 +1,8 @@
 //! The task's state machine. An event changes the state, then [`Machine::step`] looks at the state alone and
 //! says what is to be done: so a restarted agent, which has only the state, goes on as the old one would have.
 
+use std::sync::Arc;
+
 use roadstead_base::Timestamp;
 
 use super::event::{Effect, Event, Exit, Signal};
@@ -14,20 +16,22 @@ const KILL_AGAIN_MS: i64 = 10_000;
 /// A task and where it stands.
 #[derive(Clone, Debug)]
 pub struct Machine {
-    pub task: Task,
+    pub task: Arc<Task>,
     pub state: TaskState,
 }
 
 impl Machine {
     /// A task of which nothing exists yet.
-    pub fn new(task: Task) -> Self {
+    pub fn new(task: impl Into<Arc<Task>>) -> Self {
+        let task = task.into();
         let containers =
             task.containers.iter().map(|container| (container.name.clone(), ContainerState::default())).collect();
         Self { state: TaskState { containers, ..TaskState::default() }, task }
     }
 
     /// A task that an earlier agent left behind. Its containers' present state comes as events afterwards.
-    pub fn restore(task: Task, mut state: TaskState) -> Self {
+    pub fn restore(task: impl Into<Arc<Task>>, mut state: TaskState) -> Self {
+        let task = task.into();
         for container in &task.containers {
             state.containers.entry(container.name.clone()).or_default();
         }

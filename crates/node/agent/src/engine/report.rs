@@ -3,8 +3,8 @@
 
 use roadstead_base::Timestamp;
 
-use super::spec::{Container, Task};
-use super::state::{Change, ContainerChange, ContainerState, Network, Status, TaskState};
+use super::spec::{Container, NetworkMode, Task};
+use super::state::{Binding, Change, ContainerChange, ContainerState, Network, Status, TaskState};
 
 /// A container's change waits this long while the task runs, and this long before it does, in milliseconds.
 const WAIT_RUNNING_MS: i64 = 250;
@@ -24,7 +24,7 @@ pub(super) fn collect(task: &Task, state: &mut TaskState, now: Timestamp) {
             let worth = matches!(known.known, Status::Running | Status::Stopped) && known.told < known.known;
             worth.then(|| {
                 known.told = known.known;
-                container_change(container, known)
+                container_change(task, container, known)
             })
         })
         .collect();
@@ -98,13 +98,29 @@ fn present(task: &Task, state: &TaskState) -> Status {
     }
 }
 
-fn container_change(container: &Container, state: &ContainerState) -> ContainerChange {
+/// Ports of the node that lead to the container; an awsvpc task has its own instead.
+fn bindings(task: &Task, container: &Container) -> Vec<Binding> {
+    if !matches!(task.network, NetworkMode::Host | NetworkMode::Bridge) {
+        return Vec::new();
+    }
+    let binding = |port: &roadstead_acs::PortMapping| {
+        let own = if task.network == NetworkMode::Host { port.container_port } else { 0 };
+        let host_port = if port.host_port == 0 { own } else { port.host_port };
+        let protocol = if port.protocol.is_empty() { "tcp" } else { &port.protocol };
+        let protocol = protocol.to_ascii_lowercase();
+        (host_port != 0).then_some(Binding { container_port: port.container_port, host_port, protocol })
+    };
+    container.ports.iter().filter_map(binding).collect()
+}
+
+fn container_change(task: &Task, container: &Container, state: &ContainerState) -> ContainerChange {
     ContainerChange {
         name: container.name.clone(),
         runtime_id: state.created_at.or(state.started_at).map(|_| container.runtime_id.clone()),
         status: state.known,
         exit_code: state.exit_code,
         reason: state.reason.as_deref().map(clip),
+        bindings: if state.started_at.is_some() { bindings(task, container) } else { Vec::new() },
         image_digest: state.image.as_ref().and_then(|image| image.digest.clone()),
     }
 }

@@ -190,4 +190,14 @@ pub struct ContainerChange {
     pub exit_code: Option<i32>,
     pub reason: Option<String>,
     pub image_digest: Option<String>,
+    pub bindings: Vec<Binding>,
+}
+
+/// A port of the node that leads to a port of a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    pub container_port: u16,
+    pub host_port: u16,
+    /// `tcp` or `udp`.
+    pub protocol: String,
 }

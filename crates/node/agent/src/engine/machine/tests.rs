@@ -165,7 +165,7 @@ fn the_image_or_the_definition_says_which_signal_stops() {
         [(None, "", "SIGTERM"), (Some("SIGQUIT"), "", "SIGQUIT"), (Some("SIGQUIT"), "SIGINT", "SIGINT")]
     {
         let mut machine = running();
-        machine.task.containers[0].config.stop_signal = definition.to_owned();
+        Arc::make_mut(&mut machine.task).containers[0].config.stop_signal = definition.to_owned();
         machine.state.containers.get_mut("web").expect("is there").image =
             Some(ImageFacts { stop_signal: image.map(str::to_owned), ..ImageFacts::default() });
         let effects = machine.step(E::StopWanted { reason: None }, at(20));

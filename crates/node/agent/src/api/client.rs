@@ -1,0 +1,271 @@
+//! Signed calls over HTTP, typed by the generated API crate.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::client::legacy::Client as Http;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use roadstead_api_ecs::MODEL;
+use roadstead_base::SharedClock;
+use roadstead_protocol::sigv4::{SigningKey, sign};
+use roadstead_protocol::{Kind, ShapeId, Wire, json};
+
+/// One call, from the first byte to the last.
+const CALL: Duration = Duration::from_secs(30);
+const CONNECT: Duration = Duration::from_secs(5);
+/// A longer answer is none of this API's.
+const MAX_ANSWER: usize = 4 << 20;
+
+/// What signs the agent's calls.
+#[derive(Clone)]
+pub struct Credentials {
+    pub access_key: String,
+    pub secret_key: String,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Credentials({}, secret withheld)", self.access_key)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{url:?} cannot be the API's address: {why}")]
+pub struct EndpointError {
+    url: String,
+    why: &'static str,
+}
+
+/// Base URL of the API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `host:port`, as the `Host` header says it.
+    pub authority: String,
+}
+
+impl Endpoint {
+    /// # Errors
+    /// Not `http://host[:port]`. TLS is refused by name until it is built.
+    pub fn parse(url: &str) -> Result<Self, EndpointError> {
+        let refuse = |why| EndpointError { url: url.to_owned(), why };
+        let uri: Uri = url.parse().map_err(|_| refuse("it is not a URL"))?;
+        match uri.scheme_str() {
+            Some("http") => {}
+            Some("https") => return Err(refuse("https is not supported by Roadstead's agent yet; use http")),
+            _ => return Err(refuse("it does not begin with http://")),
+        }
+        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
+            return Err(refuse("it has a path or a query"));
+        }
+        let authority = uri.authority().ok_or_else(|| refuse("it has no host"))?;
+        Ok(Self { authority: authority.to_string() })
+    }
+}
+
+/// A call that did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    #[error("calling {operation}: {problem}")]
+    Transport { operation: &'static str, problem: String },
+    #[error("{operation}: {code}: {message}")]
+    Api { operation: &'static str, code: String, message: String, status: u16 },
+}
+
+impl CallError {
+    /// The service's own error code.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Transport { .. } => None,
+            Self::Api { code, .. } => Some(code),
+        }
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Transport { .. } => true,
+            Self::Api { code, status, .. } => {
+                *status >= 500 && *status != 501
+                    || matches!(
+                        code.as_str(),
+                        "ThrottlingException" | "ServerException" | "LimitExceededException" | "RequestLimitExceeded"
+                    )
+            }
+        }
+    }
+}
+
+/// A client of the API. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    http: Http<HttpConnector, Full<Bytes>>,
+    endpoint: Endpoint,
+    credentials: Credentials,
+    region: String,
+    clock: SharedClock,
+}
+
+impl Client {
+    pub fn new(endpoint: Endpoint, credentials: Credentials, region: &str, clock: SharedClock) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT));
+        let http = Http::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(30))
+            .build(connector);
+        Self { http, endpoint, credentials, region: region.to_owned(), clock }
+    }
+
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Signs a request whose `Host` is set.
+    pub fn sign(&self, method: &Method, uri: &Uri, headers: &mut HeaderMap, body: &[u8]) {
+        let key = SigningKey {
+            access_key: &self.credentials.access_key,
+            secret: &self.credentials.secret_key,
+            region: &self.region,
+            service: MODEL.signing_name,
+        };
+        sign(method, uri, headers, body, &key, self.clock.now());
+    }
+
+    /// Calls an operation.
+    ///
+    /// # Errors
+    /// [`CallError`]: no answer, one that cannot be read, or the service's refusal.
+    pub async fn call<I: Wire, O: Wire>(&self, operation: &'static str, input: I) -> Result<O, CallError> {
+        let problem = |problem: String| CallError::Transport { operation, problem };
+        let model = MODEL.operation(operation).ok_or_else(|| problem("the model lacks it".to_owned()))?;
+        let body = Bytes::from(json::encode(&MODEL, model.input, input.into_value()));
+        let uri: Uri =
+            format!("http://{}/", self.endpoint.authority).parse().map_err(|error| problem(format!("{error}")))?;
+        let mut headers = HeaderMap::new();
+        let target = format!("{}.{operation}", MODEL.target_prefix);
+        for (name, value) in [
+            (header::HOST, self.endpoint.authority.as_str()),
+            (header::CONTENT_TYPE, "application/x-amz-json-1.1"),
+            (header::HeaderName::from_static("x-amz-target"), &target),
+        ] {
+            let value = HeaderValue::from_str(value).map_err(|error| problem(error.to_string()))?;
+            headers.insert(name, value);
+        }
+        self.sign(&Method::POST, &uri, &mut headers, &body);
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        let (status, answer) = tokio::time::timeout(CALL, self.exchange(request))
+            .await
+            .map_err(|_| problem(format!("no answer within {} s", CALL.as_secs())))?
+            .map_err(problem)?;
+        if status != 200 {
+            return Err(api_error(operation, status, &answer));
+        }
+        let shape = model.output.ok_or_else(|| problem("it has no output".to_owned()))?;
+        let mut answer: serde_json::Value =
+            serde_json::from_slice(&answer).map_err(|error| problem(format!("the answer is not JSON: {error}")))?;
+        prune(shape, &mut answer);
+        let value = json::from_json(&MODEL, shape, answer, "")
+            .map_err(|error| problem(format!("the answer is not the operation's: {error:?}")))?;
+        O::from_value(value).map_err(|error| problem(format!("the answer is not the operation's: {error}")))
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(u16, Bytes), String> {
+        let response = self.http.request(request).await.map_err(|error| chain(&error))?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await.map_err(|error| error.to_string())?;
+        Ok((status, body.to_bytes()))
+    }
+}
+
+/// An error with what caused it, since hyper's own words are "client error (Connect)".
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+fn api_error(operation: &'static str, status: u16, answer: &[u8]) -> CallError {
+    let body: serde_json::Value = serde_json::from_slice(answer).unwrap_or_default();
+    let text = |names: [&str; 2]| names.iter().find_map(|name| body.get(name)?.as_str()).unwrap_or_default();
+    let code = text(["__type", "code"]);
+    // Some write `namespace#Code`.
+    let code = code.rsplit('#').next().unwrap_or(code);
+    let code = if code.is_empty() { format!("HTTP {status}") } else { code.to_owned() };
+    CallError::Api { operation, code, message: text(["message", "Message"]).to_owned(), status }
+}
+
+/// Takes out members that this build does not know: a newer control plane may say more.
+fn prune(shape: ShapeId, json: &mut serde_json::Value) {
+    match (&MODEL.shape(shape).kind, json) {
+        (Kind::Structure { members, .. }, serde_json::Value::Object(object)) => {
+            object.retain(|name, _| members.iter().any(|member| member.wire_name() == name));
+            for member in *members {
+                if let Some(value) = object.get_mut(member.wire_name()) {
+                    prune(member.shape, value);
+                }
+            }
+        }
+        (Kind::List { member, .. }, serde_json::Value::Array(items)) => {
+            items.iter_mut().for_each(|item| prune(member.shape, item));
+        }
+        (Kind::Map { value, .. }, serde_json::Value::Object(object)) => {
+            object.values_mut().for_each(|item| prune(value.shape, item));
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_plain_http() {
+        for (url, good) in [
+            ("http://127.0.0.1:4566", true),
+            ("http://127.0.0.1:4566/", true),
+            ("http://[::1]:4566", true),
+            ("https://127.0.0.1:4566", false),
+            ("127.0.0.1:4566", false),
+            ("http://127.0.0.1/x", false),
+            ("ftp://x", false),
+            ("", false),
+        ] {
+            assert_eq!(Endpoint::parse(url).is_ok(), good, "{url}");
+        }
+    }
+
+    #[test]
+    fn errors_are_read_in_all_their_forms() {
+        for (body, code, transient) in [
+            (r#"{"__type":"ClusterNotFoundException","message":"Cluster not found."}"#, "ClusterNotFoundException", false),
+            (r#"{"__type":"com.amazonaws.ecs#ThrottlingException"}"#, "ThrottlingException", true),
+            ("<html>", "HTTP 400", false),
+        ] {
+            let error = api_error("X", 400, body.as_bytes());
+            assert_eq!((error.code(), error.is_transient()), (Some(code), transient), "{body}");
+        }
+        assert!(api_error("X", 503, b"").is_transient());
+        assert!(!api_error("X", 501, b"").is_transient());
+    }
+
+    #[test]
+    fn members_of_a_newer_control_plane_are_passed_over() {
+        let shape = MODEL.operation("DiscoverPollEndpoint").and_then(|operation| operation.output).expect("a shape");
+        let mut answer = serde_json::json!({"endpoint": "http://x", "brandNew": {"a": 1}});
+        prune(shape, &mut answer);
+        assert_eq!(answer, serde_json::json!({"endpoint": "http://x"}));
+    }
+}

@@ -1,0 +1,7 @@
+//! The ECS API as a node's agent uses it: few operations, signed, over one kept-alive connection pool.
+
+mod client;
+mod news;
+pub mod register;
+
+pub use client::{CallError, Client, Credentials, Endpoint, EndpointError};

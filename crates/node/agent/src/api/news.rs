@@ -1,0 +1,159 @@
+//! News of tasks as SubmitTaskStateChange says them.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use roadstead_api_ecs::{
+    AttachmentStateChange, ContainerStateChange, ListTagsForResourceRequest, ListTagsForResourceResponse,
+    NetworkBinding, SubmitTaskStateChangeRequest, SubmitTaskStateChangeResponse, TransportProtocol,
+};
+
+use super::client::{CallError, Client};
+use crate::engine::state::{Change, ContainerChange};
+use crate::engine::report::clip;
+use crate::upstream::{News, Upstream, UpstreamError};
+
+#[async_trait]
+impl Upstream for Client {
+    async fn submit(&self, cluster: &str, task_arn: &str, news: &News) -> Result<(), UpstreamError> {
+        let request = request(cluster, task_arn, news);
+        let answer: SubmitTaskStateChangeResponse = self.call("SubmitTaskStateChange", request).await?;
+        tracing::debug!(task = task_arn, acknowledgment = answer.acknowledgment, "told");
+        Ok(())
+    }
+
+    async fn tags(&self, arn: &str) -> Result<BTreeMap<String, String>, UpstreamError> {
+        let request = ListTagsForResourceRequest { resource_arn: arn.to_owned() };
+        let answer: ListTagsForResourceResponse = self.call("ListTagsForResource", request).await?;
+        let tags = answer.tags.unwrap_or_default();
+        Ok(tags.into_iter().map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default())).collect())
+    }
+}
+
+impl From<CallError> for UpstreamError {
+    fn from(error: CallError) -> Self {
+        if error.is_transient() {
+            return Self::Later(error.to_string());
+        }
+        match error {
+            // Credentials may be put right while the node waits; what is refused for itself stays refused.
+            CallError::Api { ref code, .. }
+                if !matches!(
+                    code.as_str(),
+                    "InvalidParameterException" | "ClientException" | "ClusterNotFoundException" | "NotImplemented"
+                ) =>
+            {
+                Self::Later(error.to_string())
+            }
+            CallError::Api { code, message, .. } => Self::Refused { code, message },
+            CallError::Transport { .. } => Self::Later(error.to_string()),
+        }
+    }
+}
+
+fn request(cluster: &str, task_arn: &str, news: &News) -> SubmitTaskStateChangeRequest {
+    let base = SubmitTaskStateChangeRequest {
+        cluster: Some(cluster.to_owned()),
+        task: Some(task_arn.to_owned()),
+        ..SubmitTaskStateChangeRequest::default()
+    };
+    match news {
+        News::Task(Change {
+            number: _,
+            status,
+            reason,
+            containers,
+            pull_started_at,
+            pull_stopped_at,
+            execution_stopped_at,
+            not_before: _,
+        }) => SubmitTaskStateChangeRequest {
+            status: Some(status.upstream().to_owned()),
+            reason: Some(reason.clone().unwrap_or_default()),
+            containers: (!containers.is_empty()).then(|| containers.iter().map(container).collect()),
+            pull_started_at: *pull_started_at,
+            pull_stopped_at: *pull_stopped_at,
+            execution_stopped_at: *execution_stopped_at,
+            ..base
+        },
+        News::Attachments(attachments) => SubmitTaskStateChangeRequest {
+            attachments: Some(
+                attachments
+                    .iter()
+                    .map(|attachment| AttachmentStateChange {
+                        attachment_arn: attachment.attachment_arn.clone(),
+                        status: attachment.status.to_owned(),
+                    })
+                    .collect(),
+            ),
+            ..base
+        },
+        News::Unrecognised(reason) => SubmitTaskStateChangeRequest {
+            status: Some("STOPPED".to_owned()),
+            // The vendor's agent spells it so, and control planes look for it.
+            reason: Some(clip(&format!("UnrecogniedTaskError: {reason}"))),
+            ..base
+        },
+    }
+}
+
+fn container(change: &ContainerChange) -> ContainerStateChange {
+    let ContainerChange { name, runtime_id, status, exit_code, reason, image_digest, bindings } = change;
+    let bindings: Vec<NetworkBinding> = bindings
+        .iter()
+        .map(|binding| NetworkBinding {
+            bind_ip: Some("0.0.0.0".to_owned()),
+            container_port: Some(i32::from(binding.container_port)),
+            host_port: Some(i32::from(binding.host_port)),
+            protocol: TransportProtocol::parse(&binding.protocol),
+            ..NetworkBinding::default()
+        })
+        .collect();
+    ContainerStateChange {
+        container_name: Some(name.clone()),
+        runtime_id: runtime_id.clone(),
+        status: Some(status.upstream().to_owned()),
+        exit_code: *exit_code,
+        reason: reason.clone(),
+        image_digest: image_digest.clone(),
+        network_bindings: (!bindings.is_empty()).then_some(bindings),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::state::{Binding, Status};
+    use roadstead_base::Timestamp;
+
+    #[test]
+    fn a_stop_is_told_with_codes_reasons_and_ports() {
+        let change = Change {
+            status: Status::Stopped,
+            execution_stopped_at: Some(Timestamp(5)),
+            containers: vec![ContainerChange {
+                name: "web".into(),
+                runtime_id: Some("r".into()),
+                status: Status::Stopped,
+                exit_code: Some(137),
+                bindings: vec![Binding { container_port: 80, host_port: 8080, protocol: "tcp".into() }],
+                ..ContainerChange::default()
+            }],
+            ..Change::default()
+        };
+        let told = request("default", "arn", &News::Task(change));
+        assert_eq!((told.status.as_deref(), told.reason.as_deref()), (Some("STOPPED"), Some("")));
+        let web = &told.containers.expect("containers")[0];
+        assert_eq!((web.exit_code, web.status.as_deref()), (Some(137), Some("STOPPED")));
+        assert_eq!(web.network_bindings.as_ref().expect("bindings")[0].host_port, Some(8080));
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_spelt_as_the_vendor_does() {
+        let told = request("default", "arn", &News::Unrecognised("Error loading task - no".into()));
+        assert_eq!(told.reason.as_deref(), Some("UnrecogniedTaskError: Error loading task - no"));
+        assert_eq!(told.containers, None);
+        let long = request("default", "arn", &News::Unrecognised("x".repeat(5000)));
+        assert_eq!(long.reason.map(|reason| reason.len()), Some(1024));
+    }
+}

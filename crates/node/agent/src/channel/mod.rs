@@ -1,0 +1,10 @@
+//! The agent channel (ACS): a websocket to the control plane, over which it says what this node is to run.
+
+mod connect;
+mod handle;
+mod identity;
+mod session;
+mod verdict;
+
+pub use identity::{Identity, NodeRecord};
+pub use session::{Session, SessionStatus, Timing};

@@ -1,0 +1,118 @@
+//! What the engine needs of a node, and nothing else: whoever implements this makes the effects of the state
+//! machine true. The real node and the simulated one are told the same things in the same order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use roadstead_acs::ElasticNetworkInterface;
+use roadstead_acs::network::VpcMap;
+use roadstead_base::Timestamp;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::event::{Exit, Signal};
+use crate::engine::recover::Found;
+use crate::engine::spec::{Container, Task};
+use crate::engine::state::{ImageFacts, Namespace};
+
+/// Why an effect could not be brought about, in words for the person who reads the task's reason.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Failure(pub String);
+
+impl Failure {
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// What belongs to a task or an attachment; everything else of this instance is removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Runtime ids of containers, pause containers included.
+    pub containers: BTreeSet<String>,
+    /// `eni-…`
+    pub interfaces: BTreeSet<String>,
+    /// Ids of tasks whose files and volumes stay.
+    pub tasks: BTreeSet<String>,
+    /// Pause containers whose network is, or may be, up.
+    pub networks: BTreeSet<String>,
+}
+
+/// What a container uses now; `None` where the machine does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub cpu_nanos: Option<u64>,
+    pub memory_bytes: Option<u64>,
+    pub processes: Option<u64>,
+}
+
+/// A node. Every call may be repeated: a new agent repeats what it does not know to be done.
+#[async_trait]
+pub trait Driver: Send + Sync + 'static {
+    /// Makes the image of a container be there. Dropping the call gives it up.
+    async fn pull(&self, task: &Task, container: &Container) -> Result<ImageFacts>;
+
+    /// Makes the task's network: the pause container, whose namespace is sent through `early` as soon as
+    /// containers can be created in it, then interface, routes and the link to the agent. What an earlier
+    /// try left is removed first. `cancel` ends a wait for something that has not come yet.
+    async fn network_up(
+        &self,
+        task: &Task,
+        early: oneshot::Sender<Namespace>,
+        cancel: CancellationToken,
+    ) -> Result<Namespace>;
+
+    /// Takes it down in reverse, the pause container last, then the interface. Absence is fine.
+    async fn network_down(&self, task: &Task) -> Result<()>;
+
+    /// Returns when the pause container of a network that is up has ended; never without one.
+    async fn pause_ended(&self, task: &Task);
+
+    /// Makes the container without running anything of it. One that is there already is replaced.
+    async fn create(&self, task: &Task, container: &Container, namespace: &Namespace) -> Result<Timestamp>;
+
+    async fn start(&self, container: &Container) -> Result<Timestamp>;
+
+    /// Waits for the container's end.
+    async fn wait(&self, container: &Container) -> Exit;
+
+    async fn signal(&self, container: &Container, signal: &Signal) -> Result<()>;
+
+    /// The container runs no more and will not again: gives back what it holds, but for its log.
+    async fn delete(&self, task: &Task, container: &Container) -> Result<()>;
+
+    /// Removes the task's volumes, files and limits.
+    async fn finish(&self, task: &Task) -> Result<()>;
+
+    /// Removes the last traces: the logs.
+    async fn forget(&self, task: &Task) -> Result<()>;
+
+    /// Every container of this instance by runtime id, pause containers included.
+    async fn list(&self) -> Result<BTreeMap<String, Found>>;
+
+    /// Makes an interface show up on the node, as soon as a map has it. Dropping the call gives the wait up.
+    async fn attach(&self, interface: &ElasticNetworkInterface) -> Result<()>;
+
+    /// `eni-…`; absence is fine.
+    async fn detach(&self, interface_id: &str) -> Result<()>;
+
+    /// Ids of the interfaces on the node.
+    async fn attached(&self) -> Result<BTreeSet<String>>;
+
+    /// Makes the node's networks agree with the maps.
+    async fn apply(&self, maps: &[VpcMap]) -> Result<()>;
+
+    /// Removes what `keep` does not name. Called once, before anything else is done.
+    async fn sweep(&self, keep: &Keep) -> Result<()>;
+
+    /// Removes every trace of this instance from the machine.
+    async fn remove_all(&self) -> Result<()>;
+
+    async fn usage(&self, container: &Container) -> Result<Usage>;
+
+    /// Network modes that tasks can have here, for the node's attributes.
+    fn network_modes(&self) -> &'static [crate::engine::spec::NetworkMode];
+}

@@ -1,0 +1,5 @@
+//! A whole agent, from options to a handle.
+
+mod agent;
+
+pub use agent::{Parts, Running, StartError};

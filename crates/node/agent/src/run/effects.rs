@@ -1,0 +1,216 @@
+//! From an effect to a call of the driver and back to an event. Every call is bounded, and every one that the
+//! machine waits for is answered.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::actor::Actor;
+use super::engine::lock;
+use crate::driver::{Failure, Result};
+use crate::engine::event::{Effect, Event, Signal};
+use crate::engine::spec::{Container, Task};
+
+/// Between tries to tear something down.
+const TEAR_DOWN_AGAIN: Duration = Duration::from_millis(500);
+
+impl Actor {
+    pub(super) fn run_effect(&mut self, effect: Effect) {
+        match effect {
+            Effect::Admit => {
+                let task = &self.machine.task;
+                let admitted = lock(&self.inner.ledger).ask(&task.arn, task.needs());
+                self.inner.admit(admitted);
+            }
+            Effect::Release => {
+                let admitted = lock(&self.inner.ledger).release(&self.machine.task.arn);
+                self.inner.admit(admitted);
+            }
+            Effect::Pull { container } => self.pull(container),
+            Effect::CancelPull { container } => {
+                if let Some(pull) = self.pulls.remove(&container) {
+                    pull.abort();
+                }
+            }
+            Effect::NetworkUp => self.network_up(),
+            Effect::CancelNetwork => self.cancel_network.cancel(),
+            Effect::NetworkDown => self.tear_down("network", Event::NetworkDown, |driver, task| async move {
+                driver.network_down(&task).await
+            }),
+            Effect::Create { container } => self.create(container),
+            Effect::Start { container } => self.start(container),
+            Effect::Signal { container, signal } => self.signal(container, signal),
+            Effect::Delete { container } => {
+                let Some(spec) = self.container(&container) else { return };
+                let event = Event::Deleted { container };
+                let spec = Arc::new(spec);
+                self.tear_down("container", event, move |driver, task| {
+                    let spec = Arc::clone(&spec);
+                    async move { driver.delete(&task, &spec).await }
+                });
+            }
+            Effect::Finish => self.tear_down("task", Event::Finished, |driver, task| async move {
+                driver.finish(&task).await
+            }),
+        }
+    }
+
+    fn container(&self, name: &str) -> Option<Container> {
+        self.machine.task.container(name).cloned()
+    }
+
+    /// Runs `work` beside the actor; its event comes back through the mailbox.
+    fn spawn(&mut self, work: impl Future<Output = Event> + Send + 'static) -> tokio::task::AbortHandle {
+        let outlet = self.outlet.clone();
+        self.jobs.spawn(async move {
+            let event = work.await;
+            // The mailbox is closed only when the engine stops.
+            let _ = outlet.send(event).await;
+        })
+    }
+
+    fn pull(&mut self, name: String) {
+        let Some(container) = self.container(&name) else { return };
+        let (inner, task) = (self.inner.clone(), self.machine.task.clone());
+        let handle = self.spawn({
+            let name = name.clone();
+            async move {
+                let _permit = inner.pulls.acquire().await;
+                let limit = inner.limits.pull;
+                match bounded(limit, inner.driver.pull(&task, &container)).await {
+                    Ok(image) => Event::Pulled { container: name, image },
+                    Err(error) => {
+                        Event::PullFailed { container: name, error: format!("CannotPullContainerError: {error}") }
+                    }
+                }
+            }
+        });
+        self.pulls.insert(name, handle);
+    }
+
+    fn network_up(&mut self) {
+        self.cancel_network = CancellationToken::new();
+        let (inner, task, cancel) =
+            (self.inner.clone(), self.machine.task.clone(), self.cancel_network.clone());
+        let (early, ready) = oneshot::channel();
+        let outlet = self.outlet.clone();
+        self.jobs.spawn(async move {
+            if let Ok(namespace) = ready.await {
+                let _ = outlet.send(Event::NamespaceReady(namespace)).await;
+            }
+        });
+        let outlet = self.outlet.clone();
+        self.jobs.spawn(async move {
+            let mut up = inner.driver.network_up(&task, early, cancel.clone());
+            let outcome = tokio::select! {
+                outcome = &mut up => outcome,
+                () = tokio::time::sleep(inner.limits.network_wait) => {
+                    // Only what is waited for can be given up; what is being made is made, or fails, first.
+                    cancel.cancel();
+                    up.await
+                }
+            };
+            match outcome {
+                Ok(namespace) => {
+                    let _ = outlet.send(Event::NetworkUp(namespace)).await;
+                    inner.driver.pause_ended(&task).await;
+                    let _ = outlet.send(Event::PauseEnded).await;
+                }
+                Err(Failure(error)) => {
+                    let _ = outlet.send(Event::NetworkFailed { error }).await;
+                }
+            }
+        });
+    }
+
+    pub(super) fn watch_pause(&mut self) {
+        let (inner, task) = (self.inner.clone(), self.machine.task.clone());
+        self.spawn(async move {
+            inner.driver.pause_ended(&task).await;
+            Event::PauseEnded
+        });
+    }
+
+    fn create(&mut self, name: String) {
+        let (Some(container), Some(namespace)) = (self.container(&name), self.machine.namespace().cloned()) else {
+            return;
+        };
+        let (inner, task) = (self.inner.clone(), self.machine.task.clone());
+        self.spawn(async move {
+            match bounded(inner.limits.create, inner.driver.create(&task, &container, &namespace)).await {
+                Ok(at) => Event::Created { container: name, at },
+                Err(error) => {
+                    Event::CreateFailed { container: name, error: format!("CannotCreateContainerError: {error}") }
+                }
+            }
+        });
+    }
+
+    fn start(&mut self, name: String) {
+        let Some(container) = self.container(&name) else { return };
+        let (inner, outlet) = (self.inner.clone(), self.outlet.clone());
+        self.jobs.spawn(async move {
+            match bounded(inner.limits.start, inner.driver.start(&container)).await {
+                Ok(at) => {
+                    let _ = outlet.send(Event::Started { container: name.clone(), at }).await;
+                    let exit = inner.driver.wait(&container).await;
+                    let _ = outlet.send(Event::Exited { container: name, exit }).await;
+                }
+                Err(error) => {
+                    let error = format!("CannotStartContainerError: {error}");
+                    let _ = outlet.send(Event::StartFailed { container: name, error }).await;
+                }
+            }
+        });
+    }
+
+    pub(super) fn wait_for_exit(&mut self, name: String) {
+        let Some(container) = self.container(&name) else { return };
+        let inner = self.inner.clone();
+        self.spawn(async move {
+            let exit = inner.driver.wait(&container).await;
+            Event::Exited { container: name, exit }
+        });
+    }
+
+    fn signal(&mut self, name: String, signal: Signal) {
+        let Some(container) = self.container(&name) else { return };
+        let inner = self.inner.clone();
+        self.jobs.spawn(async move {
+            // One that has just ended cannot be signalled, and need not be; SIGKILL is repeated anyway.
+            if let Err(error) = inner.driver.signal(&container, &signal).await {
+                tracing::debug!(container = container.runtime_id, ?signal, %error, "not signalled");
+            }
+        });
+    }
+
+    /// Tear-down is tried a few times and then goes on: what is left is removed by the next start's sweep.
+    fn tear_down<F, W>(&mut self, what: &'static str, event: Event, work: W)
+    where
+        W: Fn(Arc<dyn crate::driver::Driver>, Arc<Task>) -> F + Send + 'static,
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
+        let (inner, task) = (self.inner.clone(), self.machine.task.clone());
+        self.spawn(async move {
+            for attempt in 1..=inner.limits.tear_down_tries.max(1) {
+                match work(inner.driver.clone(), task.clone()).await {
+                    Ok(()) => return event,
+                    Err(error) => tracing::warn!(task = task.arn, what, attempt, %error, "not torn down"),
+                }
+                tokio::time::sleep(TEAR_DOWN_AGAIN).await;
+            }
+            tracing::error!(task = task.arn, what, "left behind until the next start");
+            event
+        });
+    }
+}
+
+async fn bounded<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Failure::new(format!("no answer within {} s", limit.as_secs()))),
+    }
+}

@@ -1,0 +1,460 @@
+//! All tasks of the node: it takes them in, finds them again after a restart, and answers who they are.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use roadstead_acs as acs;
+use roadstead_base::SharedClock;
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::actor::{Actor, View};
+use super::attachments::Attachments;
+use super::pace::Pace;
+use super::record::{TASKS, TaskRecord};
+use crate::driver::{Driver, Failure, Keep};
+use crate::engine::decode::{DecodeError, decode};
+use crate::engine::event::Event;
+use crate::engine::ledger::{Capacity, Ledger};
+use crate::engine::machine::Machine;
+use crate::engine::recover::found;
+use crate::engine::spec::NetworkMode;
+use crate::engine::state::{Network, Status};
+use crate::journal::{self, Journal, JournalError};
+use crate::upstream::{News, Upstream, UpstreamError};
+
+/// Events that may wait for a task; its own effects are few, the rest are requests from outside.
+const MAILBOX: usize = 64;
+/// Tasks the control plane is told about at the same time.
+const SUBMISSIONS: usize = 10;
+/// Images pulled at the same time.
+const PULLS: usize = 4;
+
+/// Bounds and patience. `Default` is for a node, not for tests.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// How long a stopped task is remembered, with its logs.
+    pub retention: Duration,
+    /// How many stopped tasks are remembered.
+    pub retained: usize,
+    /// Tasks at the same time, stopped ones included; more are refused.
+    pub tasks: usize,
+    /// How long a task waits for a map with its interface.
+    pub network_wait: Duration,
+    pub pull: Duration,
+    pub create: Duration,
+    pub start: Duration,
+    pub news: Pace,
+    /// How often a failing tear-down is tried before the task is reported stopped all the same.
+    pub tear_down_tries: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            retention: Duration::from_secs(3 * 60 * 60),
+            retained: 500,
+            tasks: 5_000,
+            network_wait: Duration::from_secs(5 * 60),
+            pull: Duration::from_secs(2 * 60 * 60),
+            create: Duration::from_secs(4 * 60),
+            start: Duration::from_secs(3 * 60),
+            news: Pace::NEWS,
+            tear_down_tries: 3,
+        }
+    }
+}
+
+/// A payload's task was not taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum AcceptError {
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    #[error("the task was not taken in because it could not be written down: {0}")]
+    Journal(#[from] JournalError),
+    #[error("the node has {0} tasks already, as many as it takes")]
+    Full(usize),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("looking for what an earlier agent left failed: {0}")]
+    Driver(#[from] Failure),
+}
+
+/// A map that is not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum NetworkMapError {
+    #[error("generation {offered} is older than {present}, which is in force")]
+    Stale { offered: u64, present: u64 },
+    #[error("the map could not be applied: {0}")]
+    Failed(#[from] Failure),
+}
+
+/// The node's tasks. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub driver: Arc<dyn Driver>,
+    pub journal: Arc<dyn Journal>,
+    pub upstream: Arc<dyn Upstream>,
+    pub clock: SharedClock,
+    pub limits: Limits,
+    pub ledger: Mutex<Ledger>,
+    pub tasks: Mutex<BTreeMap<String, Entry>>,
+    pub retained: Mutex<VecDeque<String>>,
+    pub submissions: Arc<Semaphore>,
+    pub pulls: Arc<Semaphore>,
+    pub stop: CancellationToken,
+    pub attachments: Attachments,
+    arrivals: AtomicU64,
+    actors: Mutex<JoinSet<()>>,
+    /// The highest generation of a network map; held while one is applied, so that they apply in order.
+    map_generation: tokio::sync::Mutex<u64>,
+    /// Payloads are taken in one after another: two deliveries of one task must not both find it new.
+    accepting: tokio::sync::Mutex<()>,
+}
+
+pub(super) struct Entry {
+    pub mailbox: mpsc::Sender<Event>,
+    pub view: watch::Receiver<Arc<View>>,
+    /// Told to forget the task before its time.
+    pub forget: Arc<Notify>,
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Engine {
+    /// Finds the tasks of an earlier agent, removes what belongs to none, and goes on with the rest.
+    ///
+    /// # Errors
+    /// A record of a newer format, an unreadable disk, a driver that cannot look.
+    pub async fn start(
+        driver: Arc<dyn Driver>,
+        journal: Arc<dyn Journal>,
+        upstream: Arc<dyn Upstream>,
+        clock: SharedClock,
+        capacity: Capacity,
+        limits: Limits,
+    ) -> Result<Self, EngineError> {
+        let mut records = Vec::new();
+        for (name, text) in journal.all(TASKS).await? {
+            records.push(journal::read::<TaskRecord>(&format!("{TASKS}/{name}"), &text)?);
+        }
+        records.sort_by_key(|record| record.arrival);
+        let attachments = Attachments::load(journal.as_ref()).await?;
+        let inner = Arc::new(Inner {
+            driver,
+            journal,
+            upstream,
+            clock,
+            limits,
+            ledger: Mutex::new(Ledger::new(capacity)),
+            tasks: Mutex::default(),
+            retained: Mutex::default(),
+            submissions: Arc::new(Semaphore::new(SUBMISSIONS)),
+            pulls: Arc::new(Semaphore::new(PULLS)),
+            stop: CancellationToken::new(),
+            attachments,
+            arrivals: AtomicU64::new(records.last().map_or(0, |record| record.arrival + 1)),
+            actors: Mutex::default(),
+            map_generation: tokio::sync::Mutex::new(0),
+            accepting: tokio::sync::Mutex::default(),
+        });
+        let engine = Self(inner);
+        engine.restore(records).await?;
+        Ok(engine)
+    }
+
+    async fn restore(&self, records: Vec<TaskRecord>) -> Result<(), EngineError> {
+        let inner = &self.0;
+        let mut restored = Vec::new();
+        for record in records {
+            match decode(&record.payload) {
+                Ok(task) => restored.push((Machine::restore(task, record.state.clone()), record)),
+                // An agent that knew more wrote it; without it nothing can be said of the task.
+                Err(error) => tracing::error!(task = record.payload.arn, %error, "a task's record is left aside"),
+            }
+        }
+        let mut keep = Keep { interfaces: inner.attachments.interfaces(), ..Keep::default() };
+        for (machine, _) in &restored {
+            keep_task(&mut keep, machine);
+        }
+        inner.driver.sweep(&keep).await?;
+        let present = inner.driver.list().await?;
+        let now = inner.clock.now();
+        for (machine, _) in &restored {
+            if machine.state.admitted && machine.state.finished_at.is_none() {
+                lock(&inner.ledger).hold(&machine.task.arn, machine.task.needs());
+            }
+        }
+        for (machine, record) in restored {
+            let find = |name: &str| {
+                let id = machine.task.container(name).map(|container| container.runtime_id.as_str())?;
+                present.get(id).cloned()
+            };
+            let mut events = found(&machine, &find, now);
+            events.push(Event::Tick);
+            tracing::info!(task = machine.task.arn, status = machine.status().as_str(), "found again");
+            if !machine.state.admitted && machine.state.stop.is_none() {
+                let _told_when_it_asks = lock(&inner.ledger).ask(&machine.task.arn, machine.task.needs());
+            }
+            self.spawn(machine, record, events);
+        }
+        Attachments::resume(inner);
+        Ok(())
+    }
+
+    fn spawn(&self, machine: Machine, record: TaskRecord, events: Vec<Event>) {
+        let (mailbox, inbox) = mpsc::channel(MAILBOX);
+        let forget = Arc::new(Notify::new());
+        let arn = machine.task.arn.clone();
+        let (actor, view) = Actor::new(Arc::clone(&self.0), machine, record, mailbox.clone(), inbox, forget.clone());
+        lock(&self.0.tasks).insert(arn, Entry { mailbox, view, forget });
+        let mut actors = lock(&self.0.actors);
+        while actors.try_join_next().is_some() {}
+        actors.spawn(actor.run(events));
+    }
+
+    /// Takes in a task of a payload, durably before this returns. One that is known already is not started
+    /// again; desired status STOPPED stops it.
+    ///
+    /// # Errors
+    /// [`AcceptError`]; the payload is not to be acknowledged then.
+    pub async fn accept(&self, session: &str, payload: &acs::Task) -> Result<(), AcceptError> {
+        let inner = &self.0;
+        let stopping = payload.desired_status == "STOPPED";
+        let _one_by_one = inner.accepting.lock().await;
+        if let Some(mailbox) = self.mailbox(&payload.arn) {
+            if stopping {
+                // The actor is gone only when the engine stops.
+                let _ = mailbox.send(Event::StopWanted { reason: None }).await;
+            }
+            return Ok(());
+        }
+        if !matches!(payload.desired_status.as_str(), "RUNNING" | "STOPPED") {
+            tracing::warn!(task = payload.arn, desired = payload.desired_status, "taken as RUNNING");
+        }
+        let task = decode(payload)?;
+        let count = lock(&inner.tasks).len();
+        if count >= inner.limits.tasks {
+            return Err(AcceptError::Full(count));
+        }
+        let machine = Machine::new(task);
+        let record = TaskRecord {
+            session: session.to_owned(),
+            arrival: inner.arrivals.fetch_add(1, Ordering::SeqCst),
+            payload: payload.clone(),
+            state: machine.state.clone(),
+        };
+        let text = journal::write(&record)
+            .map_err(|source| JournalError::Corrupt { path: machine.task.id.clone().into(), source })?;
+        inner.journal.put(&format!("{TASKS}/{}", machine.task.id), text).await?;
+        let first = if stopping { Event::StopWanted { reason: None } } else { Event::Tick };
+        if !stopping {
+            // Here rather than when the actor gets to it: the queue is in the order of arrival.
+            let _told_when_it_asks = lock(&inner.ledger).ask(&machine.task.arn, machine.task.needs());
+        }
+        self.spawn(machine, record, vec![first]);
+        Ok(())
+    }
+
+    /// Asks a task to stop; one that is not here is none.
+    pub async fn stop_task(&self, arn: &str, reason: Option<String>) {
+        if let Some(mailbox) = self.mailbox(arn) {
+            let _ = mailbox.send(Event::StopWanted { reason }).await;
+        }
+    }
+
+    fn mailbox(&self, arn: &str) -> Option<mpsc::Sender<Event>> {
+        lock(&self.0.tasks).get(arn).map(|entry| entry.mailbox.clone())
+    }
+
+    /// Every task that the node remembers, by ARN.
+    pub fn tasks(&self) -> BTreeMap<String, Arc<View>> {
+        lock(&self.0.tasks).iter().map(|(arn, entry)| (arn.clone(), entry.view.borrow().clone())).collect()
+    }
+
+    /// Follows one task.
+    pub fn watch(&self, arn: &str) -> Option<watch::Receiver<Arc<View>>> {
+        lock(&self.0.tasks).get(arn).map(|entry| entry.view.clone())
+    }
+
+    /// An interface was announced for a task: attach it, and tell when it is there. Durable when this returns.
+    ///
+    /// # Errors
+    /// It could not be written down; the message is not to be acknowledged then.
+    pub async fn announce(&self, message: &acs::AttachTaskNetworkInterfaces) -> Result<(), JournalError> {
+        Attachments::announce(&self.0, message).await
+    }
+
+    /// Applies a node's maps, unless newer ones are in force, and detaches what they no longer have.
+    ///
+    /// # Errors
+    /// [`NetworkMapError`]: the maps are stale or the kernel refused them.
+    pub async fn apply(&self, map: &acs::NetworkMap) -> Result<(), NetworkMapError> {
+        let inner = &self.0;
+        let mut generation = inner.map_generation.lock().await;
+        if map.generation < *generation {
+            return Err(NetworkMapError::Stale { offered: map.generation, present: *generation });
+        }
+        inner.driver.apply(&map.vpcs).await?;
+        *generation = map.generation;
+        let mut wanted: BTreeSet<String> =
+            map.vpcs.iter().flat_map(|vpc| &vpc.interfaces).map(|interface| interface.interface_id.clone()).collect();
+        for view in self.tasks().values() {
+            if view.machine.state.finished_at.is_none() {
+                wanted.extend(view.machine.task.interfaces.iter().map(|interface| interface.ec2_id.clone()));
+            }
+        }
+        for orphan in inner.driver.attached().await?.difference(&wanted) {
+            tracing::info!(interface = orphan, "is in no map and no task any more: detached");
+            inner.driver.detach(orphan).await?;
+        }
+        Attachments::retain(inner, &wanted).await;
+        Ok(())
+    }
+
+    /// Tells the control plane once more and more that a payload's task cannot be understood. Not durable:
+    /// the payload is not acknowledged, so it comes again.
+    pub fn refuse(&self, cluster: &str, task_arn: &str, reason: String) {
+        let (inner, cluster, arn) = (Arc::clone(&self.0), cluster.to_owned(), task_arn.to_owned());
+        let mut actors = lock(&self.0.actors);
+        actors.spawn(async move {
+            let stop = inner.stop.clone();
+            let news = News::Unrecognised(reason);
+            tokio::select! { () = tell(&inner, &cluster, &arn, &news) => {} () = stop.cancelled() => {} }
+        });
+    }
+
+    /// Stops every task and waits for it, at most `patience`. True when all have stopped and all is told.
+    pub async fn stop_all(&self, reason: &str, patience: Duration) -> bool {
+        for (arn, view) in self.tasks() {
+            if view.machine.state.finished_at.is_none() {
+                self.stop_task(&arn, Some(reason.to_owned())).await;
+            }
+        }
+        let views: Vec<_> = lock(&self.0.tasks).values().map(|entry| entry.view.clone()).collect();
+        let all = async {
+            for mut view in views {
+                // An error means that the actor forgot the task, which is over then.
+                let _ = view.wait_for(|view| view.machine.is_over()).await;
+            }
+        };
+        tokio::time::timeout(patience, all).await.is_ok()
+    }
+
+    /// Ends all actors; containers live on.
+    pub async fn shut_down(&self) {
+        self.0.stop.cancel();
+        let mut actors = std::mem::take(&mut *lock(&self.0.actors));
+        while actors.join_next().await.is_some() {}
+        Attachments::shut_down(&self.0).await;
+    }
+
+    /// Drops all actors where they are, as the end of the process would.
+    pub fn abandon(&self) {
+        self.0.stop.cancel();
+        lock(&self.0.actors).abort_all();
+        self.0.attachments.abandon();
+    }
+
+    pub fn driver(&self) -> &Arc<dyn Driver> {
+        &self.0.driver
+    }
+
+    pub fn clock(&self) -> &SharedClock {
+        &self.0.clock
+    }
+
+    pub fn upstream(&self) -> &Arc<dyn Upstream> {
+        &self.0.upstream
+    }
+}
+
+/// Sends one message until it arrives, is refused, or patience ends.
+pub(super) async fn tell(inner: &Inner, cluster: &str, arn: &str, news: &News) {
+    for failed in 1.. {
+        let outcome = {
+            let _permit = inner.submissions.acquire().await;
+            inner.upstream.submit(cluster, arn, news).await
+        };
+        match outcome {
+            Ok(()) => return,
+            Err(error @ UpstreamError::Refused { .. }) => {
+                tracing::warn!(task = arn, %error, "the control plane refuses this news");
+                return;
+            }
+            Err(error) => match inner.limits.news.wait(failed, super::jitter()) {
+                Some(wait) => {
+                    tracing::debug!(task = arn, %error, "not told yet");
+                    tokio::time::sleep(wait).await;
+                }
+                None => {
+                    tracing::error!(task = arn, %error, "never told");
+                    return;
+                }
+            },
+        }
+    }
+}
+
+fn keep_task(keep: &mut Keep, machine: &Machine) {
+    let (task, state) = (&machine.task, &machine.state);
+    for container in &task.containers {
+        keep.containers.insert(container.runtime_id.clone());
+    }
+    if state.finished_at.is_some() {
+        return;
+    }
+    keep.tasks.insert(task.id.clone());
+    if task.network == NetworkMode::Awsvpc && !matches!(state.network, Network::Down) {
+        keep.interfaces.extend(task.interfaces.iter().map(|interface| interface.ec2_id.clone()));
+    }
+    if !matches!(state.network, Network::Absent | Network::Down) {
+        keep.containers.insert(task.pause_id());
+        keep.networks.insert(task.pause_id());
+    }
+}
+
+impl Inner {
+    /// Tells tasks that there is room for them now.
+    pub(super) fn admit(&self, admitted: Vec<String>) {
+        for arn in admitted {
+            let Some(mailbox) = lock(&self.tasks).get(&arn).map(|entry| entry.mailbox.clone()) else { continue };
+            lock(&self.actors).spawn(async move {
+                let _ = mailbox.send(Event::Admitted).await;
+            });
+        }
+    }
+
+    /// Remembers a finished task; the oldest beyond the bound are forgotten.
+    pub(super) fn retain(&self, arn: &str) {
+        let mut retained = lock(&self.retained);
+        if !retained.iter().any(|known| known == arn) {
+            retained.push_back(arn.to_owned());
+        }
+        while retained.len() > self.limits.retained {
+            if let Some(oldest) = retained.pop_front()
+                && let Some(entry) = lock(&self.tasks).get(&oldest)
+            {
+                entry.forget.notify_one();
+            }
+        }
+    }
+}
+
+impl View {
+    /// As the control plane would be told.
+    pub fn status(&self) -> Status {
+        self.machine.status()
+    }
+}

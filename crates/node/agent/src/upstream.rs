@@ -1,0 +1,54 @@
+//! The control plane as the engine sees it: somebody to tell about tasks.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use crate::engine::state::Change;
+
+/// A call to the control plane that did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// Not reached, throttled, or its own fault: worth another try.
+    #[error("{0}")]
+    Later(String),
+    /// It understood and refused: asking again would be refused again.
+    #[error("{code}: {message}")]
+    Refused { code: String, message: String },
+}
+
+impl UpstreamError {
+    /// The error code, when the control plane gave one that is final.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Later(_) => None,
+            Self::Refused { code, .. } => Some(code),
+        }
+    }
+}
+
+/// An interface's news.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    pub attachment_arn: String,
+    /// `ATTACHED`
+    pub status: &'static str,
+}
+
+/// What is said of a task.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    Task(Change),
+    Attachments(Vec<Attachment>),
+    /// A payload's task that cannot be understood; with the reason.
+    Unrecognised(String),
+}
+
+#[async_trait]
+pub trait Upstream: Send + Sync + 'static {
+    /// Tells news of a task; `cluster` is its cluster's ARN or name.
+    async fn submit(&self, cluster: &str, task_arn: &str, news: &News) -> Result<(), UpstreamError>;
+
+    /// The tags of a resource, for the metadata.
+    async fn tags(&self, arn: &str) -> Result<BTreeMap<String, String>, UpstreamError>;
+}

@@ -1,0 +1,7 @@
+//! The agent against a scripted control plane, over a simulated node: real sockets on loopback, nothing of the
+//! machine is touched.
+
+mod channel;
+mod plane;
+mod recorded;
+mod restart;

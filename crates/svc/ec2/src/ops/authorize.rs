@@ -189,3 +189,6 @@ fn refuse_too_many(group: &Group, egress: bool) -> Result<()> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -120,3 +120,122 @@ fn values(ctx: &Ctx, zone: &Zone, filter: &str) -> Values {
         _ => Values::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use roadstead_api_ec2::{AvailabilityZone, DescribeAvailabilityZonesRequest, Ec2 as _};
+    use roadstead_protocol::ApiError;
+
+    use super::FILTERS;
+    use crate::testing::{Bench, fails, filter};
+
+    async fn ask(
+        bench: &Bench,
+        input: DescribeAvailabilityZonesRequest,
+    ) -> Result<Vec<AvailabilityZone>, ApiError> {
+        let answer = bench
+            .ec2
+            .describe_availability_zones(&bench.root(), input)
+            .await?;
+        Ok(answer.availability_zones.expect("zones"))
+    }
+
+    #[tokio::test]
+    async fn describe_availability_zones_tells_three() {
+        let bench = Bench::new().await;
+        let list = |name: &str| Some(vec![name.to_owned()]);
+        let all = || DescribeAvailabilityZonesRequest::default();
+        let zones = ask(&bench, all()).await.expect("zones");
+        let names: Vec<_> = zones
+            .iter()
+            .filter_map(|zone| zone.zone_name.as_deref())
+            .collect();
+        assert_eq!(names, ["us-east-1a", "us-east-1b", "us-east-1c"]);
+        assert_eq!(zones[0].zone_id.as_deref(), Some("use1-az1"));
+        assert_eq!(zones[0].group_name.as_deref(), Some("us-east-1-zg-1"));
+        let everywhere = DescribeAvailabilityZonesRequest {
+            all_availability_zones: Some(true),
+            ..all()
+        };
+        assert_eq!(ask(&bench, everywhere).await.expect("zones"), zones);
+        let named = DescribeAvailabilityZonesRequest {
+            zone_names: list("us-east-1b"),
+            ..all()
+        };
+        assert_eq!(ask(&bench, named).await.expect("zones"), zones[1..2]);
+        let by_id = DescribeAvailabilityZonesRequest {
+            zone_ids: list("use1-az3"),
+            ..all()
+        };
+        assert_eq!(ask(&bench, by_id).await.expect("zones"), zones[2..]);
+        let wrong = DescribeAvailabilityZonesRequest {
+            zone_names: list("us-west-2a"),
+            ..all()
+        };
+        fails(
+            ask(&bench, wrong).await,
+            "InvalidParameterValue",
+            "Invalid availability zone: [us-west-2a]",
+        );
+        let wrong = DescribeAvailabilityZonesRequest {
+            zone_ids: list("usw2-az1"),
+            ..all()
+        };
+        fails(
+            ask(&bench, wrong).await,
+            "InvalidParameterValue",
+            "Invalid availability zone id: [usw2-az1]",
+        );
+        fails(
+            ask(
+                &bench,
+                DescribeAvailabilityZonesRequest {
+                    dry_run: Some(true),
+                    ..all()
+                },
+            )
+            .await,
+            "DryRunOperation",
+            "",
+        );
+    }
+
+    #[tokio::test]
+    async fn describe_availability_zones_filters_by_what_it_shows() {
+        let bench = Bench::new().await;
+        let count = async |name: &str, value: &str| {
+            let filters = filter(name, &[value]);
+            let input = DescribeAvailabilityZonesRequest {
+                filters,
+                ..Default::default()
+            };
+            ask(&bench, input).await.expect("zones").len()
+        };
+        for (name, value, wanted) in [
+            ("group-long-name", "us-east-1 1", 3),
+            ("group-name", "us-east-1-zg-1", 3),
+            ("opt-in-status", "opt-in-not-required", 3),
+            ("opt-in-status", "opted-in", 0),
+            ("region-name", "us-east-1", 3),
+            ("state", "available", 3),
+            ("zone-id", "use1-az1", 1),
+            ("zone-name", "*b", 1),
+            ("zone-type", "availability-zone", 3),
+            ("parent-zone-id", "*", 0),
+        ] {
+            assert_eq!(count(name, value).await, wanted, "{name}={value}");
+        }
+        for name in FILTERS {
+            count(name, "x").await;
+        }
+        let wrong = DescribeAvailabilityZonesRequest {
+            filters: filter("tag:x", &[]),
+            ..Default::default()
+        };
+        fails(
+            ask(&bench, wrong).await,
+            "InvalidParameterValue",
+            "The filter 'tag:x' is invalid",
+        );
+    }
+}

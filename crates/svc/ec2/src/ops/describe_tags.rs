@@ -107,3 +107,88 @@ fn all(realm: &Realm) -> Vec<Tagged<'_>> {
         .chain(interfaces)
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use roadstead_api_ec2::{CreateTagsRequest, DescribeTagsRequest, Ec2 as _};
+
+    use crate::testing::{Bench, fails, filter, tag};
+
+    #[tokio::test]
+    async fn describe_tags_filters_and_pages() {
+        let bench = Bench::new().await;
+        let ctx = bench.root();
+        let (vpc, subnet) = bench.network().await;
+        let tags = CreateTagsRequest {
+            resources: vec![vpc.clone(), subnet.clone()],
+            tags: vec![tag("Name", "x"), tag("env", "test"), tag("team", "a")],
+            ..Default::default()
+        };
+        bench.ec2.create_tags(&ctx, tags).await.expect("tagged");
+        let all = || DescribeTagsRequest::default();
+        let ask = async |input| bench.ec2.describe_tags(&ctx, input).await;
+        for (name, value, wanted) in [
+            ("key", "Name", 2),
+            ("key", "*", 6),
+            ("resource-id", vpc.as_str(), 3),
+            ("resource-type", "subnet", 3),
+            ("tag:Name", "x", 2),
+            ("tag:Name", "y", 0),
+            ("value", "test", 2),
+        ] {
+            let input = DescribeTagsRequest {
+                filters: filter(name, &[value]),
+                ..all()
+            };
+            assert_eq!(
+                ask(input).await.expect("an answer").tags.map(|tags| tags.len()),
+                Some(wanted),
+                "{name}={value}"
+            );
+        }
+        let first = ask(DescribeTagsRequest {
+            max_results: Some(5),
+            ..all()
+        })
+        .await
+        .expect("a page");
+        assert_eq!(first.tags.map(|tags| tags.len()), Some(5));
+        let next = DescribeTagsRequest {
+            max_results: Some(5),
+            next_token: first.next_token,
+            ..all()
+        };
+        let rest = ask(next).await.expect("a page");
+        assert_eq!(
+            (rest.tags.map(|tags| tags.len()), rest.next_token),
+            (Some(1), None)
+        );
+        fails(
+            ask(DescribeTagsRequest {
+                max_results: Some(4),
+                ..all()
+            })
+            .await,
+            "InvalidParameterValue",
+            "maxResults",
+        );
+        fails(
+            ask(DescribeTagsRequest {
+                dry_run: Some(true),
+                ..all()
+            })
+            .await,
+            "DryRunOperation",
+            "",
+        );
+        let wrong = DescribeTagsRequest {
+            filters: filter("tag-key", &[]),
+            ..all()
+        };
+        fails(
+            ask(wrong).await,
+            "InvalidParameterValue",
+            "The filter 'tag-key' is invalid",
+        );
+    }
+}

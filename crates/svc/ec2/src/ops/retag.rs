@@ -181,3 +181,256 @@ impl<'r> Edited<'r> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use roadstead_api_ec2::{
+        CreateTagsRequest, DeleteTagsRequest, DescribeTagsRequest, Ec2 as _, Tag, TagDescription,
+    };
+
+    use crate::testing::{Bench, fails, filter, id, tag};
+
+    fn create(resources: &[&str], tags: Vec<Tag>) -> CreateTagsRequest {
+        let resources = resources.iter().map(|id| (*id).to_owned()).collect();
+        CreateTagsRequest {
+            resources,
+            tags,
+            ..Default::default()
+        }
+    }
+
+    fn delete(resource: &str, tags: Option<Vec<Tag>>) -> DeleteTagsRequest {
+        DeleteTagsRequest {
+            resources: vec![resource.to_owned()],
+            tags,
+            ..Default::default()
+        }
+    }
+
+    async fn described(bench: &Bench, resource: &str) -> Vec<(String, String, String)> {
+        let input = DescribeTagsRequest {
+            filters: filter("resource-id", &[resource]),
+            ..Default::default()
+        };
+        let answer = bench
+            .ec2
+            .describe_tags(&bench.root(), input)
+            .await
+            .expect("an answer");
+        let told = |tag: TagDescription| Some((tag.resource_type?, tag.key?, tag.value?));
+        answer.tags.expect("tags").into_iter().filter_map(told).collect()
+    }
+
+    #[tokio::test]
+    async fn create_tags_reaches_every_kind_of_resource() {
+        let mut bench = Bench::new().await;
+        let ctx = bench.root();
+        let (vpc, subnet) = bench.network().await;
+        let group = bench.group(&vpc, "web").await;
+        let interface = id(&bench.interface(&ctx, &subnet).await);
+        let rules = roadstead_api_ec2::DescribeSecurityGroupRulesRequest {
+            filters: filter("group-id", &[&group]),
+            ..Default::default()
+        };
+        let rules = bench
+            .ec2
+            .describe_security_group_rules(&ctx, rules)
+            .await
+            .expect("an answer");
+        let rule = rules
+            .security_group_rules
+            .expect("rules")
+            .remove(0)
+            .security_group_rule_id
+            .expect("an id");
+        let all = [vpc.as_str(), &subnet, &group, &rule, &interface, &interface];
+        bench
+            .ec2
+            .create_tags(&ctx, create(&all, vec![tag("Name", "x"), tag("env", "")]))
+            .await
+            .expect("tagged");
+        bench
+            .ec2
+            .create_tags(&ctx, create(&all[..1], vec![tag("Name", "y")]))
+            .await
+            .expect("tagged");
+        bench.restart().await;
+        for (resource, kind, name) in [
+            (&vpc, "vpc", "y"),
+            (&subnet, "subnet", "x"),
+            (&group, "security-group", "x"),
+            (&rule, "security-group-rule", "x"),
+            (&interface, "network-interface", "x"),
+        ] {
+            let wanted =
+                [("Name", name), ("env", "")].map(|(k, v)| (kind.to_owned(), k.to_owned(), v.to_owned()));
+            assert_eq!(described(&bench, resource).await, wanted);
+        }
+    }
+
+    #[tokio::test]
+    async fn create_tags_changes_nothing_unless_all_of_it_can_be() {
+        let bench = Bench::new().await;
+        let ctx = bench.root();
+        let (vpc, _) = bench.network().await;
+        let one = || vec![tag("a", "b")];
+        let ask = async |input| bench.ec2.create_tags(&ctx, input).await;
+        fails(
+            ask(create(&[&vpc, "vpc-0123"], one())).await,
+            "InvalidVpcID.NotFound",
+            "vpc-0123",
+        );
+        fails(
+            ask(create(&[&vpc, "subnet-0123"], one())).await,
+            "InvalidSubnetID.NotFound",
+            "",
+        );
+        fails(
+            ask(create(&[&vpc, "sg-0123"], one())).await,
+            "InvalidGroup.NotFound",
+            "",
+        );
+        fails(
+            ask(create(&[&vpc, "sgr-0123"], one())).await,
+            "InvalidSecurityGroupRuleId.NotFound",
+            "",
+        );
+        fails(
+            ask(create(&[&vpc, "eni-0123"], one())).await,
+            "InvalidNetworkInterfaceID.NotFound",
+            "",
+        );
+        fails(
+            ask(create(&[&vpc, "thing"], one())).await,
+            "InvalidID",
+            "The ID 'thing' is not valid",
+        );
+        fails(ask(create(&[], one())).await, "MissingParameter", "resourceIdSet");
+        fails(ask(create(&[&vpc], vec![])).await, "MissingParameter", "tagSet");
+        fails(
+            ask(create(&vec![vpc.as_str(); 1001], one())).await,
+            "InvalidParameterValue",
+            "1000",
+        );
+        fails(
+            ask(create(&[&vpc], vec![tag("aws:x", "")])).await,
+            "InvalidParameterValue",
+            "reserved",
+        );
+        let dry = CreateTagsRequest {
+            dry_run: Some(true),
+            ..create(&[&vpc], one())
+        };
+        fails(ask(dry).await, "DryRunOperation", "");
+        assert_eq!(described(&bench, &vpc).await, []);
+        ask(create(
+            &[&vpc],
+            (0..50).map(|i| tag(&format!("k{i}"), "")).collect(),
+        ))
+        .await
+        .expect("tagged");
+        fails(ask(create(&[&vpc], one())).await, "TagLimitExceeded", "50");
+        ask(create(&[&vpc], vec![tag("k7", "again")]))
+            .await
+            .expect("an old key");
+    }
+
+    #[tokio::test]
+    async fn create_tags_goes_through_many_resources() {
+        let bench = Bench::new().await;
+        let ctx = bench.root();
+        let (_, subnet) = bench.network().await;
+        let mut ids = Vec::new();
+        for _ in 0..150 {
+            ids.push(id(&bench.interface(&ctx, &subnet).await));
+        }
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        bench
+            .ec2
+            .create_tags(&ctx, create(&ids, vec![tag("many", "yes")]))
+            .await
+            .expect("tagged");
+        let input = DescribeTagsRequest {
+            filters: filter("tag:many", &["yes"]),
+            ..Default::default()
+        };
+        let tags = bench
+            .ec2
+            .describe_tags(&ctx, input)
+            .await
+            .expect("an answer")
+            .tags
+            .expect("tags");
+        assert_eq!(tags.len(), 150);
+    }
+
+    #[tokio::test]
+    async fn delete_tags_by_key_value_or_all() {
+        let bench = Bench::new().await;
+        let ctx = bench.root();
+        let (vpc, _) = bench.network().await;
+        let tags = ["a", "b", "c", "d"].map(|key| tag(key, "1"));
+        bench
+            .ec2
+            .create_tags(&ctx, create(&[&vpc], tags.to_vec()))
+            .await
+            .expect("tagged");
+        bench
+            .ec2
+            .create_tags(&bench.ecs(), create(&[&vpc], vec![tag("aws:by", "us")]))
+            .await
+            .expect("tagged");
+        let keys = async || {
+            described(&bench, &vpc)
+                .await
+                .into_iter()
+                .map(|(_, key, _)| key)
+                .collect::<String>()
+        };
+        let ask = async |input| bench.ec2.delete_tags(&ctx, input).await;
+        let key_alone = Tag {
+            key: Some("a".to_owned()),
+            value: None,
+        };
+        fails(
+            ask(DeleteTagsRequest {
+                dry_run: Some(true),
+                ..delete(&vpc, None)
+            })
+            .await,
+            "DryRunOperation",
+            "",
+        );
+        ask(delete(
+            &vpc,
+            Some(vec![
+                key_alone,
+                tag("b", "other"),
+                tag("c", "1"),
+                tag("none", "1"),
+            ]),
+        ))
+        .await
+        .expect("gone");
+        assert_eq!(keys().await, "aws:bybd");
+        ask(delete(&vpc, Some(vec![tag("b", "")])))
+            .await
+            .expect("nothing to delete");
+        assert_eq!(keys().await, "aws:bybd", "an empty value is a value");
+        fails(
+            ask(delete(&vpc, Some(vec![tag("aws:by", "us")]))).await,
+            "InvalidParameterValue",
+            "reserved",
+        );
+        ask(delete(&vpc, None)).await.expect("gone");
+        assert_eq!(keys().await, "aws:by", "all but the platform's");
+        fails(ask(delete("vpc-0123", None)).await, "InvalidVpcID.NotFound", "");
+        let nothing = DeleteTagsRequest::default();
+        fails(ask(nothing).await, "MissingParameter", "resourceIdSet");
+        fails(
+            ask(delete(&vpc, Some(vec![tag("k", ""); 1001]))).await,
+            "InvalidParameterValue",
+            "1000",
+        );
+    }
+}

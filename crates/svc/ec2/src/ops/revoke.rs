@@ -211,3 +211,6 @@ impl Call {
         Ok((gone, show::rule::permissions(ctx, unknown.iter())))
     }
 }
+
+#[cfg(test)]
+mod tests;

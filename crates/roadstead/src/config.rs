@@ -1,0 +1,184 @@
+//! One set of options for `up`: each from a flag, else the environment, else a TOML file, else a default.
+//! The file has the flags' long names as keys.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use clap::Args;
+use ipnet::Ipv4Net;
+use roadstead_base::{AccountId, Region};
+use roadstead_image::Mirror;
+use serde::Deserialize;
+
+pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:4566";
+pub(crate) const DEFAULT_DATA: &str = "/var/lib/roadstead";
+pub(crate) const DEFAULT_REGION: &str = "us-east-1";
+pub(crate) const DEFAULT_ACCOUNT: &str = "000000000000";
+pub(crate) const DEFAULT_VPC_CIDR: &str = "172.31.0.0/16";
+
+/// Options of `roadstead up`.
+#[derive(Args, Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct UpArgs {
+    /// TOML file with any of these options, by their long names
+    #[arg(long, env = "ROADSTEAD_CONFIG", value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+    /// Address of the API; a loopback address [default: 127.0.0.1:4566]
+    #[arg(long, env = "ROADSTEAD_LISTEN", value_name = "ADDRESS:PORT")]
+    pub listen: Option<SocketAddr>,
+    /// Folder for state, images, logs and volumes [default: /var/lib/roadstead]
+    #[arg(long, env = "ROADSTEAD_DATA", value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// Keep nothing: state in memory, and tasks end with the daemon
+    #[arg(long, env = "ROADSTEAD_EPHEMERAL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub ephemeral: Option<bool>,
+    /// Region of the node and of its default VPC [default: us-east-1]
+    #[arg(long, env = "ROADSTEAD_REGION")]
+    pub region: Option<Region>,
+    /// Account of unknown keys on the loopback listener, and of the node; 12 digits [default: 000000000000]
+    #[arg(long, env = "ROADSTEAD_ACCOUNT")]
+    pub account: Option<AccountId>,
+    /// Cluster this node is an instance of; repeatable, created when absent [default: default]
+    #[arg(long, env = "ROADSTEAD_CLUSTER", value_delimiter = ',', value_name = "NAME")]
+    pub cluster: Option<Vec<String>>,
+    /// CIDR of the default VPC, /16 to /24 [default: 172.31.0.0/16]
+    #[arg(long, env = "ROADSTEAD_DEFAULT_VPC_CIDR", value_name = "CIDR")]
+    pub default_vpc_cidr: Option<Ipv4Net>,
+    /// Do not give this machine a way into the default VPC
+    #[arg(long, env = "ROADSTEAD_NO_HOST_ATTACHMENT", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub no_host_attachment: Option<bool>,
+    /// Pull images of a registry from elsewhere, as docker.io=http://127.0.0.1:5000; repeatable
+    #[arg(long, env = "ROADSTEAD_REGISTRY_MIRROR", value_delimiter = ',', value_name = "REGISTRY=URL")]
+    pub registry_mirror: Option<Vec<String>>,
+    /// How many tasks with an interface of their own this node holds [default: 120]
+    #[arg(long, env = "ROADSTEAD_ENI_SLOTS", value_name = "COUNT")]
+    pub eni_slots: Option<u32>,
+    /// Let callers without a key of Roadstead's use the API from inside tasks, as the account's root
+    #[arg(long, env = "ROADSTEAD_OPEN_TASK_API", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub open_task_api: Option<bool>,
+}
+
+/// The same, settled.
+#[derive(Clone, Debug)]
+pub(crate) struct UpConfig {
+    pub listen: SocketAddr,
+    pub data: PathBuf,
+    pub ephemeral: bool,
+    pub region: Region,
+    pub account: AccountId,
+    pub clusters: Vec<String>,
+    pub default_vpc_cidr: Ipv4Net,
+    pub host_attachment: bool,
+    pub registry_mirrors: Vec<Mirror>,
+    pub eni_slots: u32,
+    pub open_task_api: bool,
+}
+
+/// `docker.io=http://127.0.0.1:5000`
+pub(crate) fn mirror(text: &str) -> Result<Mirror> {
+    match text.split_once('=') {
+        Some((registry, url)) => Ok(Mirror::new(registry, url)?),
+        None => bail!("{text:?} is not REGISTRY=URL, such as docker.io=http://127.0.0.1:5000"),
+    }
+}
+
+impl UpArgs {
+    /// Flags and environment over the file over the defaults.
+    pub(crate) fn settle(self) -> Result<UpConfig> {
+        let file = match &self.config {
+            Some(path) => read(path)?,
+            None => Self::default(),
+        };
+        let fixed = |text: &str| text.to_owned();
+        let listen = match self.listen.or(file.listen) {
+            Some(listen) => listen,
+            None => DEFAULT_LISTEN.parse()?,
+        };
+        if !listen.ip().is_loopback() {
+            bail!(
+                "--listen {listen} is not a loopback address: unknown keys are root on this listener, so it must not \
+                 be reachable from elsewhere"
+            );
+        }
+        let ephemeral = self.ephemeral.or(file.ephemeral).unwrap_or_default();
+        let clusters = self.cluster.or(file.cluster).unwrap_or_else(|| vec![fixed("default")]);
+        let mirrors = self.registry_mirror.or(file.registry_mirror).unwrap_or_default();
+        let default_vpc_cidr = match self.default_vpc_cidr.or(file.default_vpc_cidr) {
+            Some(cidr) => cidr,
+            None => DEFAULT_VPC_CIDR.parse()?,
+        };
+        if !(16..=24).contains(&default_vpc_cidr.prefix_len()) || default_vpc_cidr.trunc() != default_vpc_cidr {
+            bail!("--default-vpc-cidr {default_vpc_cidr} must be a network of /16 to /24 with no host bits set");
+        }
+        let eni_slots = self.eni_slots.or(file.eni_slots).unwrap_or(120);
+        if !(1..=2000).contains(&eni_slots) {
+            bail!("--eni-slots {eni_slots} must be between 1 and 2000");
+        }
+        Ok(UpConfig {
+            listen,
+            data: self.data.or(file.data).unwrap_or_else(|| PathBuf::from(DEFAULT_DATA)),
+            ephemeral,
+            region: match self.region.or(file.region) {
+                Some(region) => region,
+                None => DEFAULT_REGION.parse()?,
+            },
+            account: match self.account.or(file.account) {
+                Some(account) => account,
+                None => DEFAULT_ACCOUNT.parse()?,
+            },
+            clusters,
+            default_vpc_cidr,
+            host_attachment: !self.no_host_attachment.or(file.no_host_attachment).unwrap_or_default(),
+            registry_mirrors: mirrors.iter().map(|text| mirror(text)).collect::<Result<_>>()?,
+            eni_slots,
+            open_task_api: self.open_task_api.or(file.open_task_api).unwrap_or_default(),
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<UpArgs> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    toml::from_str(&text).with_context(|| format!("reading {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_go_before_the_file_and_the_file_before_defaults() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("roadstead.toml");
+        std::fs::write(&file, "region = \"eu-west-1\"\ncluster = [\"a\", \"b\"]\nephemeral = true\n").expect("written");
+        let args = UpArgs {
+            config: Some(file),
+            region: Some("edge-1".parse().expect("a region")),
+            ..UpArgs::default()
+        };
+        let config = args.settle().expect("settles");
+        assert_eq!(config.region.as_str(), "edge-1");
+        assert_eq!(config.clusters, ["a", "b"]);
+        assert!(config.ephemeral);
+        assert_eq!(config.listen.to_string(), DEFAULT_LISTEN);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_its_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("roadstead.toml");
+        for (text, named) in [
+            ("listne = \"x\"", "listne"),
+            ("listen = \"0.0.0.0:4566\"", "--listen"),
+            ("default-vpc-cidr = \"10.0.0.0/8\"", "--default-vpc-cidr"),
+            ("registry-mirror = [\"docker.io\"]", "REGISTRY=URL"),
+            ("account = \"12\"", "account"),
+            ("eni-slots = 0", "--eni-slots"),
+        ] {
+            std::fs::write(&file, text).expect("written");
+            let error = UpArgs { config: Some(file.clone()), ..UpArgs::default() }.settle().expect_err(text);
+            assert!(format!("{error:#}").contains(named), "{text}: {error:#}");
+        }
+    }
+}

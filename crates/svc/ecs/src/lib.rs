@@ -104,4 +104,6 @@ impl Ecs {
 }
 
 #[cfg(test)]
+mod harness;
+#[cfg(test)]
 mod tests;

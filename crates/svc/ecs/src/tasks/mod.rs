@@ -21,6 +21,9 @@ pub(crate) mod submit_container;
 pub(crate) mod submit_task;
 mod token;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use finish::{abandon, finish, stopped};
 pub(crate) use overrides::definition_with;
 pub(crate) use record::key_of_arn;

@@ -1,0 +1,3 @@
+//! Tasks from RunTask to STOPPED, with reconcilers running and agents on real sockets.
+
+mod life;

@@ -88,6 +88,11 @@ impl Maps {
         shown
     }
 
+    #[cfg(test)]
+    pub(crate) fn sizes(&self) -> (usize, usize) {
+        (self.nodes.len(), self.vpcs.len())
+    }
+
     fn forget_unheard(&mut self) {
         self.nodes.retain(|_, node| node.sender.receiver_count() > 0);
     }

@@ -78,3 +78,147 @@ pub(super) async fn run(
         network_card_index: Some(0),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use roadstead_api_ec2::{
+        AttachNetworkInterfaceRequest, AttachmentStatus, Ec2 as _, EnaSrdSpecification,
+        NetworkInterfaceStatus,
+    };
+
+    use crate::testing::{Bench, NOW, fails, id, refused};
+
+    fn of(interface: &str, instance: &str, device_index: i32) -> AttachNetworkInterfaceRequest {
+        AttachNetworkInterfaceRequest {
+            device_index,
+            instance_id: instance.to_owned(),
+            network_interface_id: interface.to_owned(),
+            ..Default::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn attach_network_interface_shows_in_the_interface() {
+        let mut bench = Bench::new().await;
+        let (_, subnet) = bench.network().await;
+        let interface = id(&bench.interface(&bench.ecs(), &subnet).await);
+        let attachment = bench.attach(&interface, "i-0a", 1).await;
+        assert!(attachment.starts_with("eni-attach-"));
+        bench.restart().await;
+        let shown = bench.shown_interface(&interface).await;
+        assert_eq!(shown.status, Some(NetworkInterfaceStatus::InUse));
+        let shown = shown.attachment.expect("an attachment");
+        assert_eq!(shown.attachment_id.as_ref(), Some(&attachment));
+        assert_eq!(
+            (shown.instance_id.as_deref(), shown.device_index),
+            (Some("i-0a"), Some(1))
+        );
+        assert_eq!(
+            (shown.status, shown.attach_time),
+            (Some(AttachmentStatus::Attached), Some(NOW))
+        );
+        assert_eq!(shown.delete_on_termination, Some(false));
+        assert_eq!(
+            bench.attach(&interface, "i-0a", 1).await,
+            attachment,
+            "asked again, it is the same"
+        );
+        let elsewhere = bench
+            .ec2
+            .attach_network_interface(&bench.ecs(), of(&interface, "i-0b", 1))
+            .await;
+        fails(
+            elsewhere,
+            "InvalidNetworkInterface.InUse",
+            &format!("Interface: [{interface}] in use."),
+        );
+    }
+
+    #[tokio::test]
+    async fn users_attach_to_instances_that_are_there() {
+        let bench = Bench::new().await;
+        let ctx = bench.root();
+        let (_, subnet) = bench.network().await;
+        let managed = id(&bench.interface(&bench.ecs(), &subnet).await);
+        let mine = id(&bench.interface(&ctx, &subnet).await);
+        let ask = async |input| bench.ec2.attach_network_interface(&ctx, input).await;
+        fails(
+            ask(of(&mine, "i-0a", 2)).await,
+            "InvalidInstanceID.NotFound",
+            "The instance ID 'i-0a' does not exist",
+        );
+        fails(
+            ask(of(&mine, "host", 2)).await,
+            "InvalidInstanceID.Malformed",
+            "expecting \"i-...\"",
+        );
+        bench.attach(&managed, "i-0a", 1).await;
+        fails(
+            ask(of(&mine, "i-0a", 1)).await,
+            "InvalidParameterValue",
+            "device index '1'",
+        );
+        fails(
+            ask(of(&mine, "i-0a", -1)).await,
+            "InvalidParameterValue",
+            "deviceIndex",
+        );
+        fails(
+            ask(of("eni-0123", "i-0a", 2)).await,
+            "InvalidNetworkInterfaceID.NotFound",
+            "eni-0123",
+        );
+        let unattached = id(&bench.interface(&bench.ecs(), &subnet).await);
+        fails(ask(of(&unattached, "i-0a", 2)).await, "AuthFailure", "permission");
+        fails(
+            ask(AttachNetworkInterfaceRequest {
+                dry_run: Some(true),
+                ..of(&mine, "i-0a", 2)
+            })
+            .await,
+            "DryRunOperation",
+            "",
+        );
+        let done = ask(of(&mine, "i-0a", 2)).await.expect("attached");
+        assert_eq!(done.network_card_index, Some(0));
+        fails(
+            ask(of(&mine, "i-0a", 2)).await,
+            "InvalidNetworkInterface.InUse",
+            &mine,
+        );
+    }
+
+    #[tokio::test]
+    async fn attach_network_interface_refuses_by_name_what_it_cannot_do() {
+        let bench = Bench::new().await;
+        let base = || of("eni-0123", "i-0a", 1);
+        for (member, request) in [
+            (
+                "EnaQueueCount",
+                AttachNetworkInterfaceRequest {
+                    ena_queue_count: Some(2),
+                    ..base()
+                },
+            ),
+            (
+                "EnaSrdSpecification",
+                AttachNetworkInterfaceRequest {
+                    ena_srd_specification: Some(EnaSrdSpecification::default()),
+                    ..base()
+                },
+            ),
+            (
+                "NetworkCardIndex",
+                AttachNetworkInterfaceRequest {
+                    network_card_index: Some(1),
+                    ..base()
+                },
+            ),
+        ] {
+            refused(
+                bench.ec2.attach_network_interface(&bench.root(), request).await,
+                member,
+            );
+        }
+    }
+}

@@ -424,3 +424,6 @@ fn address(text: &str) -> Result<Ipv4Addr> {
         ))
     })
 }
+
+#[cfg(test)]
+mod tests;

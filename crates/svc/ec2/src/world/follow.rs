@@ -89,6 +89,12 @@ impl Shared {
         maps.subscribe(&self.world(), instance)
     }
 
+    /// How many nodes listen, and how many VPCs' maps are kept for them.
+    #[cfg(test)]
+    pub(crate) fn listeners(&self) -> (usize, usize) {
+        self.maps.lock().unwrap_or_else(PoisonError::into_inner).sizes()
+    }
+
     /// Takes the present state over and begins to watch behind it.
     async fn load(&self, store: &dyn Store) -> Result<Watch> {
         let (records, revision) = everything(store).await?;

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use rtnetlink::sys::{Socket, protocols::NETLINK_NETFILTER};
 
 use super::TABLE;
-use super::element::{ElementChange, Family};
-use super::ruleset::{Change, Ruleset};
+use super::element::{ElementChange, SetId};
+use super::ruleset::{Change, Present, Ruleset};
 use crate::netlink::open_socket;
 use crate::netns::Netns;
 use crate::{Error, Result};
@@ -74,7 +74,7 @@ impl Firewall {
                     tracing::warn!(%error, "the firewall is not as it was left; replacing it whole");
                 }
                 self.in_force = None;
-                self.nft(&wanted.replacement())?;
+                self.replace(&wanted)?;
                 Transaction::Full
             }
         };
@@ -85,6 +85,55 @@ impl Firewall {
     /// Forgets what is in force: the next application replaces everything.
     pub(crate) fn forget(&mut self) {
         self.in_force = None;
+    }
+
+    /// Replaces everything. Tables of another release, whose base chains hang elsewhere, cannot be filled
+    /// anew and are deleted in the same transaction.
+    fn replace(&self, wanted: &Ruleset) -> Result<()> {
+        let present = self.present(wanted)?;
+        let filled = self.nft(&wanted.replacement(&present));
+        if filled.is_ok() || present.chains.is_empty() {
+            return filled;
+        }
+        let families = wanted.base.keys();
+        let deleted: String = families
+            .map(|f| format!("add table {f} {TABLE}\ndelete table {f} {TABLE}\n"))
+            .collect();
+        self.nft(&(deleted + &wanted.replacement(&Present::default())))
+    }
+
+    /// What our tables hold in the kernel, by name.
+    fn present(&self, wanted: &Ruleset) -> Result<Present> {
+        let mut present = Present::default();
+        for family in wanted.base.keys() {
+            let Some(listed) = list(
+                &self.namespace,
+                &["-t", "list", "table", &family.to_string(), TABLE],
+            )?
+            else {
+                continue;
+            };
+            let objects = listed
+                .get("nftables")
+                .and_then(|o| o.as_array())
+                .cloned()
+                .unwrap_or_default();
+            for object in &objects {
+                let name = |word: &str| {
+                    object
+                        .pointer(&format!("/{word}/name"))?
+                        .as_str()
+                        .map(str::to_owned)
+                };
+                present.chains.extend(name("chain").map(|name| (*family, name)));
+                for word in ["set", "map"] {
+                    present
+                        .sets
+                        .extend(name(word).map(|name| (SetId::new(*family, name), word.to_owned())));
+                }
+            }
+        }
+        Ok(present)
     }
 
     fn nft(&self, commands: &str) -> Result<()> {
@@ -123,24 +172,20 @@ pub(crate) fn run_nft(namespace: &Netns, commands: &str) -> Result<()> {
     Err(failed(first.join("; ")))
 }
 
-/// Reads one set as `nft -j` shows it; none when there is no such set.
-pub(crate) fn list_set(namespace: &Netns, family: Family, name: &str) -> Result<Option<serde_json::Value>> {
+/// What `nft -j` shows for `arguments`; none when there is no such object.
+pub(crate) fn list(namespace: &Netns, arguments: &[&str]) -> Result<Option<serde_json::Value>> {
     let failed = |detail: String| Error::Firewall {
         namespace: namespace.label().to_owned(),
         detail,
     };
-    let output = namespace.run(|| {
-        Command::new("nft")
-            .args(["-j", "list", "set", &family.to_string(), TABLE, name])
-            .output()
-    })?;
+    let output = namespace.run(|| Command::new("nft").arg("-j").args(arguments).output())?;
     let output = output.map_err(|e| failed(format!("running nft: {e}")))?;
     if !output.status.success() {
         return Ok(None);
     }
     serde_json::from_slice(&output.stdout)
         .map(Some)
-        .map_err(|e| failed(format!("reading a set: {e}")))
+        .map_err(|e| failed(format!("reading what nft lists: {e}")))
 }
 
 /// Sends element changes without a process.
@@ -188,14 +233,14 @@ impl Batches {
     }
 }
 
-struct Answer {
+pub(super) struct Answer {
     sequence: u32,
     /// Positive errno, or 0.
-    code: i32,
+    pub(super) code: i32,
 }
 
 /// Splits the first netlink error message off `bytes`.
-fn next_answer(bytes: &[u8]) -> Option<(Answer, &[u8])> {
+pub(super) fn next_answer(bytes: &[u8]) -> Option<(Answer, &[u8])> {
     let word = |at: usize| {
         bytes
             .get(at..at + 4)

@@ -300,7 +300,7 @@ fn terminated(text: &str) -> Vec<u8> {
 }
 
 /// Appends a netlink attribute, padded to four bytes. Everything here is far below 64 KiB.
-fn attribute(out: &mut Vec<u8>, kind: u16, value: &[u8]) {
+pub(super) fn attribute(out: &mut Vec<u8>, kind: u16, value: &[u8]) {
     let length = u16::try_from(value.len() + 4).unwrap_or(u16::MAX);
     out.extend_from_slice(&length.to_ne_bytes());
     out.extend_from_slice(&kind.to_ne_bytes());
@@ -309,7 +309,15 @@ fn attribute(out: &mut Vec<u8>, kind: u16, value: &[u8]) {
 }
 
 /// Appends a netlink message with nfnetlink's own header.
-fn message(out: &mut Vec<u8>, kind: u16, flags: u16, sequence: u32, family: u8, resource: u16, body: &[u8]) {
+pub(super) fn message(
+    out: &mut Vec<u8>,
+    kind: u16,
+    flags: u16,
+    sequence: u32,
+    family: u8,
+    resource: u16,
+    body: &[u8],
+) {
     let length = u32::try_from(body.len() + 20).unwrap_or(u32::MAX);
     out.extend_from_slice(&length.to_ne_bytes());
     out.extend_from_slice(&kind.to_ne_bytes());

@@ -11,7 +11,7 @@ use std::net::Ipv4Addr;
 use roadstead_acs::network::{Peer, Protocol, Rule, SecurityGroup, VpcMap};
 
 use super::element::{Element, Family, SetId, SetKind};
-use super::ruleset::Ruleset;
+use super::ruleset::{BaseChain, Ruleset};
 use crate::names::{GroupId, InterfaceId, MacAddr, fnv1a};
 use crate::{Error, Result};
 
@@ -19,40 +19,47 @@ use crate::{Error, Result};
 const CHAIN_NAME: usize = 100;
 
 /// Base chains of a router. A packet from an address or MAC that is not its interface's own ends in `raw`.
-const INET: &str = r#"
-  chain raw {
-    type filter hook prerouting priority raw; policy drop;
-    iifname "lo" accept
-    iifname . ether saddr . ip saddr @pins accept
-    meta nfproto ipv4 iifname . ether saddr @unchecked accept
-  }
-  chain input {
-    type filter hook input priority filter; policy drop;
-    iifname "lo" accept
-    ip daddr @resolvers udp dport 53 accept
-    ip daddr @resolvers tcp dport 53 accept
-    ip daddr @gateways icmp type echo-request accept
-  }
-  chain egress {
-    type filter hook forward priority filter - 10; policy drop;
-    ct state vmap { established : accept, related : accept, invalid : drop }
-    iifname @uplinks accept
-    iifname vmap @senders
-  }
-  chain ingress {
-    type filter hook forward priority filter; policy drop;
-    ct state vmap { established : accept, related : accept, invalid : drop }
-    oifname vmap @receivers
-  }
-"#;
+const INET: &[BaseChain] = &[
+    BaseChain {
+        name: "raw",
+        hook: "type filter hook prerouting priority raw; policy drop;",
+        rules: &[
+            "iifname \"lo\" accept",
+            "iifname . ether saddr . ip saddr @pins accept",
+            "meta nfproto ipv4 iifname . ether saddr @unchecked accept",
+        ],
+    },
+    BaseChain {
+        name: "input",
+        hook: "type filter hook input priority filter; policy drop;",
+        rules: &[
+            "iifname \"lo\" accept",
+            "ip daddr @resolvers udp dport 53 accept",
+            "ip daddr @resolvers tcp dport 53 accept",
+            "ip daddr @gateways icmp type echo-request accept",
+        ],
+    },
+    BaseChain {
+        name: "egress",
+        hook: "type filter hook forward priority filter - 10; policy drop;",
+        rules: &[TRACKED, "iifname @uplinks accept", "iifname vmap @senders"],
+    },
+    BaseChain {
+        name: "ingress",
+        hook: "type filter hook forward priority filter; policy drop;",
+        rules: &[TRACKED, "oifname vmap @receivers"],
+    },
+];
+
+/// Rules decide about connections; what belongs to one that was let in passes.
+const TRACKED: &str = "ct state vmap { established : accept, related : accept, invalid : drop }";
 
 /// Neither may a task claim another's address by ARP, nor fill the neighbour table with strangers.
-const ARP: &str = r#"
-  chain input {
-    type filter hook input priority filter; policy drop;
-    iifname . arp saddr ether . arp saddr ip @pins accept
-  }
-"#;
+const ARP: &[BaseChain] = &[BaseChain {
+    name: "input",
+    hook: "type filter hook input priority filter; policy drop;",
+    rules: &["iifname . arp saddr ether . arp saddr ip @pins accept"],
+}];
 
 /// An interface whose veth ends in this router.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,7 +181,7 @@ pub(crate) fn router_rules(
         let members = map
             .iter()
             .flat_map(|m| &m.interfaces)
-            .filter(|i| i.groups.iter().any(|g| *g == id));
+            .filter(|i| i.groups.contains(&id));
         let addresses = members
             .flat_map(|i| &i.private_ips)
             .copied()

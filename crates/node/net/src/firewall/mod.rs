@@ -7,11 +7,15 @@ mod element;
 mod groups;
 mod pins;
 mod ruleset;
+#[cfg(test)]
+mod tests;
+mod tracked;
 
 pub use apply::Transaction;
 pub(crate) use apply::{Firewall, run_nft};
 pub(crate) use groups::{LocalPort, Uplink, router_rules};
 pub(crate) use pins::LinkPins;
+pub(crate) use tracked::forget_connections;
 
 /// Name of our table in every family and namespace.
 pub(crate) const TABLE: &str = "roadstead";

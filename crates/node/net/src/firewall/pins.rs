@@ -88,7 +88,9 @@ impl LinkPins {
 
     /// Ports and addresses that are pinned.
     pub(crate) fn list(&self) -> Result<Vec<(String, Ipv4Addr)>> {
-        let Some(set) = super::apply::list_set(&self.namespace, Family::Bridge, "pins")? else {
+        let Some(set) =
+            super::apply::list(&self.namespace, &["list", "set", "bridge", super::TABLE, "pins"])?
+        else {
             return Ok(Vec::new());
         };
         let items = set

@@ -14,11 +14,28 @@ pub(crate) struct Set {
     pub(crate) elements: BTreeSet<Element>,
 }
 
+/// A chain with a hook. These never change while a release runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BaseChain {
+    pub(crate) name: &'static str,
+    /// Type, hook, priority and policy in nft's words.
+    pub(crate) hook: &'static str,
+    /// Rules in nft's words; they refer to sets by name.
+    pub(crate) rules: &'static [&'static str],
+}
+
+/// Names of what a table holds in the kernel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Present {
+    pub(crate) chains: BTreeSet<(Family, String)>,
+    /// With the word that declares it, `set` or `map`.
+    pub(crate) sets: BTreeMap<SetId, String>,
+}
+
 /// Our tables of one namespace.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Ruleset {
-    /// Chains with hooks, in nft's words; they refer to sets by name.
-    pub(crate) base: BTreeMap<Family, &'static str>,
+    pub(crate) base: BTreeMap<Family, &'static [BaseChain]>,
     pub(crate) sets: BTreeMap<SetId, Set>,
     /// Chains that elements go to, all in the `inet` table: their rules in nft's words.
     pub(crate) chains: BTreeMap<String, Vec<String>>,
@@ -46,14 +63,37 @@ impl Ruleset {
             .elements
     }
 
-    /// Replaces whatever our tables hold by this rule set, in one transaction.
-    pub(crate) fn replacement(&self) -> String {
+    /// Replaces whatever our tables hold by this rule set, in one transaction. Base chains that are there
+    /// are emptied and filled, not deleted: a deleted one drops every packet for the moment between the
+    /// kernel's change of generation and the removal of its hook.
+    pub(crate) fn replacement(&self, present: &Present) -> String {
         let mut text = String::new();
         for family in self.base.keys() {
-            let _ = writeln!(
-                text,
-                "add table {family} {TABLE}\ndelete table {family} {TABLE}\nadd table {family} {TABLE}"
-            );
+            let _ = writeln!(text, "add table {family} {TABLE}");
+        }
+        // First nothing refers to anything, then what is not wanted goes.
+        for (family, name) in &present.chains {
+            let _ = writeln!(text, "flush chain {family} {TABLE} {name}");
+        }
+        for (id, word) in &present.sets {
+            let _ = writeln!(text, "flush {word} {} {TABLE} {}", id.family, id.name);
+        }
+        let wanted = |family: Family, name: &str| {
+            let base = self
+                .base
+                .get(&family)
+                .is_some_and(|chains| chains.iter().any(|c| c.name == name));
+            base || (family == Family::Inet && self.chains.contains_key(name))
+        };
+        for (family, name) in present
+            .chains
+            .iter()
+            .filter(|(family, name)| !wanted(*family, name))
+        {
+            let _ = writeln!(text, "delete chain {family} {TABLE} {name}");
+        }
+        for (id, word) in present.sets.iter().filter(|(id, _)| !self.sets.contains_key(id)) {
+            let _ = writeln!(text, "delete {word} {} {TABLE} {}", id.family, id.name);
         }
         for (id, set) in &self.sets {
             declare(&mut text, id, set.kind);
@@ -66,7 +106,12 @@ impl Ruleset {
             add_rules(&mut text, name, rules);
         }
         for (family, chains) in &self.base {
-            let _ = writeln!(text, "table {family} {TABLE} {{\n{chains}}}");
+            for BaseChain { name, hook, rules } in *chains {
+                let _ = writeln!(text, "add chain {family} {TABLE} {name} {{ {hook} }}");
+                for rule in *rules {
+                    let _ = writeln!(text, "add rule {family} {TABLE} {name} {rule}");
+                }
+            }
         }
         let all = ElementChange {
             remove: Vec::new(),
@@ -76,11 +121,8 @@ impl Ruleset {
         text
     }
 
-    /// What changes the rule set `from`, which is in force, into this one.
+    /// What changes the rule set `from`, which is in force and has the same base chains, into this one.
     pub(crate) fn change_from(&self, from: &Ruleset) -> Change {
-        if self.base != from.base {
-            return Change::Commands(self.replacement());
-        }
         let elements = self.element_change(from);
         let same_sets =
             self.sets.len() == from.sets.len() && self.sets.keys().all(|id| from.sets.contains_key(id));

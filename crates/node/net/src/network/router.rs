@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use crate::firewall::{Firewall, LocalPort, Transaction, Uplink, router_rules};
+use crate::firewall::{Firewall, LocalPort, Transaction, Uplink, forget_connections, router_rules};
 use crate::names::{InterfaceId, MacAddr};
 use crate::netlink::{Mtu, NewVeth};
 use crate::netlink::{Netlink, is_present};
@@ -164,7 +164,9 @@ impl Router {
     pub(super) fn remove_port(&mut self, interface: &InterfaceId) -> Result<()> {
         if let Some(port) = self.ports.get(interface) {
             self.netlink.delete_link(&port.device)?;
-            self.ports.remove(interface);
+            let gone = self.ports.remove(interface);
+            let addresses: Vec<Ipv4Addr> = gone.into_iter().flat_map(|port| port.ips).collect();
+            forget_connections(&self.namespace, &addresses)?;
         }
         Ok(())
     }

@@ -142,6 +142,58 @@ async fn egress_rules_hold_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_tracked_connection_outlives_its_rule_but_not_its_interface() {
+    let m = Machine::new().await;
+    let v = vpc(1);
+    let (a, b) = (eni(&v, 10), eni(&v, 11));
+    let next = roadstead_net::Eni {
+        mac: roadstead_net::MacAddr([2, 7, 7, 7, 7, 7]),
+        ..eni(&v, 12)
+    };
+    let next = roadstead_net::Eni {
+        ips: b.ips.clone(),
+        ..next
+    };
+    let udp_in = [anywhere(Protocol::Udp { from: 5000, to: 5000 })];
+    let map = MapOf::new(&v, 1).wears(&a, &["sg-a"]).wears(&b, &["sg-b"]);
+    m.net()
+        .apply(&map.group("sg-a", &[]).group("sg-b", &udp_in).0)
+        .await
+        .unwrap();
+    let (ta, tb) = (m.start(&a, "a").await, m.start(&b, "b").await);
+    let client = udp(&ta.ns, (address(10), 4000));
+    let server = udp(&tb.ns, (address(11), 5000));
+    let say = |text: &str| client.send_to(text.as_bytes(), (address(11), 5000)).unwrap();
+    say("one");
+    let (_, from) = received(&server).unwrap();
+    server.send_to(b"answer", from).unwrap();
+    assert_eq!(received(&client).unwrap().0, "answer");
+    let map = MapOf::new(&v, 2).wears(&a, &["sg-a"]).wears(&b, &["sg-b"]);
+    m.net()
+        .apply(&map.group("sg-a", &[]).group("sg-b", &[]).0)
+        .await
+        .unwrap();
+    say("two");
+    assert_eq!(received(&server).unwrap().0, "two", "tracked");
+
+    m.net().disconnect(&tb.net).await.unwrap();
+    m.net().detach(&b.interface_id).await.unwrap();
+    let map = MapOf::new(&v, 3).wears(&a, &["sg-a"]).wears(&next, &["sg-b"]);
+    m.net()
+        .apply(&map.group("sg-a", &[]).group("sg-b", &[]).0)
+        .await
+        .unwrap();
+    let heir = m.start(&next, "heir").await;
+    let server = udp(&heir.ns, (address(11), 5000));
+    say("three");
+    assert_eq!(
+        received(&server),
+        None,
+        "the address's next owner gets nothing of it"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_map_with_a_name_that_is_no_id_changes_nothing() {
     let m = Machine::new().await;
     let v = vpc(1);

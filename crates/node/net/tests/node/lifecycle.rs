@@ -150,8 +150,8 @@ async fn what_a_crash_left_is_removed_and_what_is_kept_stays() {
         tasks: BTreeSet::from(["a".to_owned()]),
     };
     let reaped = m.net().reap(keep).await.unwrap();
-    assert_eq!(reaped.interfaces, [b.interface_id.clone()]);
-    assert_eq!(m.net().attached().await.unwrap(), [a.clone()]);
+    assert_eq!(reaped.interfaces, std::slice::from_ref(&b.interface_id));
+    assert_eq!(m.net().attached().await.unwrap(), std::slice::from_ref(&a));
     let agent = m.id.agent_namespace();
     assert!(!ip(&agent, "neigh").contains(&tb.connected.bridge_address.to_string()));
     assert!(

@@ -4,10 +4,10 @@
 
 use roadstead_api_ec2::{IpPermission, IpRange, Ipv6Range, UserIdGroupPair};
 
-use crate::cidr;
 use crate::error::{self, Result};
 use crate::records::{Group, Peer, Permit, Traffic};
 use crate::world::Realm;
+use crate::{cidr, refuse};
 
 /// More than one request can do anything with.
 const MAX_PERMITS: usize = 1000;
@@ -64,6 +64,21 @@ impl Flat {
     }
 }
 
+/// Refuses by name what no permission can have here, before anything is looked up.
+pub(crate) fn refuse_members(permissions: Option<&Vec<IpPermission>>) -> Result<()> {
+    for permission in permissions.into_iter().flatten() {
+        refuse::list(
+            "PrefixListIds",
+            permission.prefix_list_ids.as_deref().map(<[_]>::to_vec),
+        )?;
+        for pair in permission.user_id_group_pairs.iter().flatten() {
+            refuse::text("PeeringStatus", pair.peering_status.clone())?;
+            refuse::text("VpcPeeringConnectionId", pair.vpc_peering_connection_id.clone())?;
+        }
+    }
+    Ok(())
+}
+
 /// What a request is read against.
 pub(crate) struct Reader<'a> {
     pub(crate) realm: &'a Realm,
@@ -114,7 +129,7 @@ impl Reader<'_> {
                 to_port,
                 user_id_group_pairs,
             } = permission;
-            crate::refuse::list("PrefixListIds", prefix_list_ids)?;
+            refuse::list("PrefixListIds", prefix_list_ids)?;
             let traffic = traffic(ip_protocol.as_deref(), from_port, to_port)?;
             let before = asked.len();
             for IpRange { cidr_ip, description } in ip_ranges.unwrap_or_default() {
@@ -163,8 +178,8 @@ impl Reader<'_> {
             vpc_id,
             vpc_peering_connection_id,
         } = pair;
-        crate::refuse::text("PeeringStatus", peering_status)?;
-        crate::refuse::text("VpcPeeringConnectionId", vpc_peering_connection_id)?;
+        refuse::text("PeeringStatus", peering_status)?;
+        refuse::text("VpcPeeringConnectionId", vpc_peering_connection_id)?;
         self.owner("UserId", user_id.as_deref())?;
         // Describe calls answer ids alone, so a pair may carry its id and the name together.
         let name = if group_id.as_ref().is_some_and(|id| !id.is_empty()) {

@@ -13,7 +13,7 @@ use super::delete_security_group::named_by;
 use crate::default_vpc::plan_uses;
 use crate::error::{self, Result};
 use crate::ids::{GroupId, RuleId};
-use crate::permissions::{Asked, Flat, Reader, rules_limit};
+use crate::permissions::{Asked, Flat, Reader, refuse_members, rules_limit};
 use crate::records::{Group, Peer, Rule};
 use crate::service::Ec2;
 use crate::{show, tags};
@@ -115,6 +115,7 @@ struct Call {
 
 impl Call {
     async fn run(self, ec2: &Ec2, ctx: &Ctx, dry_run: Option<bool>) -> Result<Vec<SecurityGroupRule>> {
+        refuse_members(self.permissions.as_ref())?;
         let tags = tags::at_creation(&ctx.caller, self.tag_specifications, "security-group-rule")?;
         ec2.change(ctx, dry_run, |realm, keys, plan| {
             let entry = realm.group_by(self.group_id.as_deref(), self.group_name.as_deref())?;

@@ -11,7 +11,7 @@ use roadstead_base::Ctx;
 use super::delete_security_group::named_by;
 use crate::error::{self, Result};
 use crate::ids::RuleId;
-use crate::permissions::{Flat, Reader};
+use crate::permissions::{Flat, Reader, refuse_members};
 use crate::records::{Group, Rule, Tags};
 use crate::service::Ec2;
 use crate::show;
@@ -116,6 +116,7 @@ type Revoked = (Vec<RevokedSecurityGroupRule>, Vec<IpPermission>);
 
 impl Call {
     async fn run(self, ec2: &Ec2, ctx: &Ctx, dry_run: Option<bool>) -> Result<Revoked> {
+        refuse_members(self.permissions.as_ref())?;
         let by_ids = self.rule_ids.as_ref().is_some_and(|ids| !ids.is_empty());
         let by_values =
             self.permissions.as_ref().is_some_and(|list| !list.is_empty()) || !self.flat.is_empty();

@@ -236,6 +236,49 @@ async fn authorize_from_a_named_group_grants_tcp_udp_and_icmp() {
 }
 
 #[tokio::test]
+async fn a_group_can_be_named_as_a_peer_in_the_default_vpc() {
+    let bench = Bench::new().await;
+    let default = bench.default_vpc().await;
+    let (web, db) = (
+        bench.group(default.vpc_id.as_str(), "web").await,
+        bench.group(default.vpc_id.as_str(), "db").await,
+    );
+    let named = UserIdGroupPair {
+        group_name: Some("web".to_owned()),
+        ..Default::default()
+    };
+    let both = UserIdGroupPair {
+        group_name: Some("db".to_owned()),
+        ..pair(&db)
+    };
+    let permission = IpPermission {
+        ip_ranges: None,
+        user_id_group_pairs: Some(vec![named, both]),
+        ..tcp(80, "")
+    };
+    let rules = ingress(&bench, of(&db, vec![permission])).await.expect("rules");
+    let peers: Vec<_> = rules
+        .into_iter()
+        .filter_map(|rule| rule.referenced_group_info?.group_id)
+        .collect();
+    assert_eq!(peers, [web, db.clone()]);
+    let nobody = UserIdGroupPair {
+        group_name: Some("nobody".to_owned()),
+        ..Default::default()
+    };
+    let permission = IpPermission {
+        ip_ranges: None,
+        user_id_group_pairs: Some(vec![nobody]),
+        ..tcp(80, "")
+    };
+    fails(
+        ingress(&bench, of(&db, vec![permission])).await,
+        "InvalidGroup.NotFound",
+        "'nobody'",
+    );
+}
+
+#[tokio::test]
 async fn authorize_refuses_a_rule_that_is_there() {
     let bench = Bench::new().await;
     let (vpc, _) = bench.network().await;

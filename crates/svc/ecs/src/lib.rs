@@ -43,6 +43,8 @@ pub struct Options {
     pub keep_stopped_millis: i64,
     /// Between heartbeats on the agents' channel. Agents give up after 60 s of silence.
     pub heartbeat: Duration,
+    /// An order that an agent has not acknowledged is given again after this.
+    pub resend: Duration,
 }
 
 impl Default for Options {
@@ -50,6 +52,7 @@ impl Default for Options {
         Self {
             keep_stopped_millis: 3_600_000,
             heartbeat: Duration::from_secs(25),
+            resend: Duration::from_secs(10),
         }
     }
 }

@@ -11,8 +11,6 @@ use tokio::sync::{mpsc, watch};
 
 /// Frames that wait for one agent at most.
 const QUEUE: usize = 1024;
-/// An order that is not acknowledged is given again after this.
-pub(crate) const RESEND: Duration = Duration::from_secs(10);
 /// Deliveries remembered per connection, far above the tasks of one machine.
 const MAX_DELIVERIES: usize = 65_536;
 
@@ -151,6 +149,10 @@ impl Sessions {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        lock(&self.live).is_empty()
+    }
+
     /// Ends every connection: agents come back at once, to whoever serves then.
     pub(crate) fn close_all(&self, why: &str) {
         let all: Vec<Arc<Session>> = lock(&self.live).values().cloned().collect();
@@ -206,7 +208,7 @@ impl Session {
     }
 
     /// How the delivery of a task's stage stands; none: it is to be sent (again).
-    pub(crate) fn standing(&self, task: &str, stage: Stage) -> Option<Delivery> {
+    pub(crate) fn standing(&self, task: &str, stage: Stage, resend: Duration) -> Option<Delivery> {
         let state = lock(&self.state);
         let delivered = state
             .deliveries
@@ -215,7 +217,7 @@ impl Session {
         if delivered.acknowledged {
             Some(Delivery::Acknowledged)
         } else {
-            (delivered.at.elapsed() < RESEND).then_some(Delivery::Waiting)
+            (delivered.at.elapsed() < resend).then_some(Delivery::Waiting)
         }
     }
 

@@ -31,13 +31,18 @@ impl Agent {
         );
         let mut request = uri.into_client_request().expect("a request");
         let uri = request.uri().clone();
-        request.headers_mut().extend(signed::headers(&uri, &address.to_string()));
+        request
+            .headers_mut()
+            .extend(signed::headers(&uri, &address.to_string()));
         let stream = TcpStream::connect(address).await.expect("connects");
         match tokio_tungstenite::client_async(request, stream).await {
             Ok((socket, _)) => Ok(Self { socket, alive: true }),
             Err(Error::Http(response)) => {
                 let body = response.body().clone().unwrap_or_default();
-                Err((response.status().as_u16(), String::from_utf8_lossy(&body).into_owned()))
+                Err((
+                    response.status().as_u16(),
+                    String::from_utf8_lossy(&body).into_owned(),
+                ))
             }
             Err(error) => panic!("{error}"),
         }
@@ -50,7 +55,9 @@ impl Agent {
             match next.expect("a frame in time") {
                 Some(Ok(Message::Text(text))) => match ToAgent::from_text(&text).expect("a readable frame") {
                     ToAgent::Heartbeat(beat) if self.alive => {
-                        let ack = acs::HeartbeatAck { message_id: beat.message_id };
+                        let ack = acs::HeartbeatAck {
+                            message_id: beat.message_id,
+                        };
                         self.say(&FromAgent::HeartbeatAck(Box::new(ack))).await;
                     }
                     ToAgent::Heartbeat(_) => {}
@@ -63,15 +70,24 @@ impl Agent {
     }
 
     pub(crate) async fn say(&mut self, frame: &FromAgent) {
-        self.socket.send(Message::text(frame.to_text())).await.expect("is sent");
+        self.socket
+            .send(Message::text(frame.to_text()))
+            .await
+            .expect("is sent");
     }
 
     pub(crate) async fn say_text(&mut self, text: &str) {
-        self.socket.send(Message::text(text.to_owned())).await.expect("is sent");
+        self.socket
+            .send(Message::text(text.to_owned()))
+            .await
+            .expect("is sent");
     }
 
     pub(crate) async fn ack(&mut self, message_id: &str) {
-        let ack = acs::Ack { message_id: message_id.to_owned(), ..acs::Ack::default() };
+        let ack = acs::Ack {
+            message_id: message_id.to_owned(),
+            ..acs::Ack::default()
+        };
         self.say(&FromAgent::Ack(Box::new(ack))).await;
     }
 

@@ -48,7 +48,12 @@ pub(crate) struct Cloud {
 
 /// With a cluster `default`.
 pub(crate) async fn cloud() -> Cloud {
-    let cloud = Cloud::over(memory(), Arc::new(Network::new()), Arc::new(ManualClock::at(START))).await;
+    let cloud = Cloud::over(
+        memory(),
+        Arc::new(Network::new()),
+        Arc::new(ManualClock::at(START)),
+    )
+    .await;
     cloud.call("CreateCluster", json!({})).await.expect("a cluster");
     cloud
 }
@@ -56,7 +61,11 @@ pub(crate) async fn cloud() -> Cloud {
 impl Cloud {
     async fn over(store: Arc<dyn Store>, network: Arc<Network>, clock: Arc<ManualClock>) -> Self {
         let dispatcher = Dispatcher::new(clock.clone(), Pager::new([7; 32]), ctx().account);
-        let key = IssuedKey { secret: NODE_SECRET.into(), account: ctx().account, caller: Caller::Node };
+        let key = IssuedKey {
+            secret: NODE_SECRET.into(),
+            account: ctx().account,
+            caller: Caller::Node,
+        };
         dispatcher.credentials().issue(NODE_KEY, key);
         dispatcher.register(network.clone());
         let parts = Parts {
@@ -64,23 +73,47 @@ impl Cloud {
             clock: clock.clone(),
             dispatcher: dispatcher.clone(),
             maps: network.clone(),
-            options: Options { heartbeat: Duration::from_millis(200), ..Options::default() },
+            options: Options {
+                heartbeat: Duration::from_millis(200),
+                ..Options::default()
+            },
         };
         let ecs = Arc::new(Ecs::new(parts));
         dispatcher.register(Arc::new(Server(ecs.clone())));
         dispatcher.mount(ACS_PATH, "ecs", ecs.acs());
         let running = ecs.start().await.expect("starts");
-        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+        let socket = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a socket");
         let address = socket.local_addr().expect("an address");
         let (stop, stopped) = watch::channel(false);
-        let listener = Listener { socket, trust: Trust::UnknownIsRoot, limits: Limits::default() };
+        let listener = Listener {
+            socket,
+            trust: Trust::UnknownIsRoot,
+            limits: Limits::default(),
+        };
         tokio::spawn(listener.serve(dispatcher, stopped));
-        Self { ecs, clock, network, address, store, running, _stop: stop }
+        Self {
+            ecs,
+            clock,
+            network,
+            address,
+            store,
+            running,
+            _stop: stop,
+        }
     }
 
     /// Another daemon over the same store and network.
     pub(crate) async fn restart(self) -> Self {
-        let Self { ecs, clock, network, store, running, .. } = self;
+        let Self {
+            ecs,
+            clock,
+            network,
+            store,
+            running,
+            ..
+        } = self;
         running.stop().await;
         drop(ecs);
         Self::over(store, network, clock).await
@@ -91,23 +124,31 @@ impl Cloud {
     }
 
     pub(crate) fn ctx(&self, caller: Caller) -> Ctx {
-        Ctx { caller, endpoint: format!("http://{}", self.address), ..ctx() }
+        Ctx {
+            caller,
+            endpoint: format!("http://{}", self.address),
+            ..ctx()
+        }
     }
 
     pub(crate) async fn call_as(&self, ctx: &Ctx, operation: &str, input: Json) -> Result<Json, ApiError> {
         let model = &roadstead_api_ecs::MODEL;
         let operation = model.operation(operation).expect("an operation");
-        let value = json::decode(model, operation.input, input.to_string().as_bytes()).expect("fits the model");
+        let value =
+            json::decode(model, operation.input, input.to_string().as_bytes()).expect("fits the model");
         if let Some(shape) = operation.input {
             roadstead_protocol::check(model, shape, &value).expect("keeps the model's constraints");
         }
         let answer = Server(self.ecs.clone()).call(operation, ctx, value).await?;
-        Ok(operation.output.map_or(Json::Null, |shape| json::to_json(model, shape, answer)))
+        Ok(operation
+            .output
+            .map_or(Json::Null, |shape| json::to_json(model, shape, answer)))
     }
 
     /// Registers a machine of 1024 CPU units and 1000 MiB in zone a.
     pub(crate) async fn register(&self, cluster: &str, machine: &str, slots: u32) -> String {
-        self.register_in(Caller::Root, cluster, machine, slots, "us-east-1a").await
+        self.register_in(Caller::Root, cluster, machine, slots, "us-east-1a")
+            .await
     }
 
     pub(crate) async fn register_in(
@@ -119,7 +160,11 @@ impl Cloud {
         zone: &str,
     ) -> String {
         let answer = self
-            .call_as(&self.ctx(caller), "RegisterContainerInstance", registration(cluster, machine, slots, zone))
+            .call_as(
+                &self.ctx(caller),
+                "RegisterContainerInstance",
+                registration(cluster, machine, slots, zone),
+            )
             .await
             .expect("registers");
         text(&answer["containerInstance"]["containerInstanceArn"])
@@ -128,7 +173,11 @@ impl Cloud {
     /// A connected agent of that instance.
     pub(crate) async fn agent(&self, instance: &str) -> Agent {
         let agent = Agent::connect(self.address, instance).await.expect("connects");
-        self.until(|| self.ecs.agents.is_connected(instance), "the agent to be connected").await;
+        self.until(
+            || self.ecs.agents.is_connected(instance),
+            "the agent to be connected",
+        )
+        .await;
         agent
     }
 
@@ -144,7 +193,10 @@ impl Cloud {
     }
 
     pub(crate) async fn task(&self, arn: &str) -> Json {
-        let answer = self.call("DescribeTasks", json!({"tasks": [arn], "include": ["TAGS"]})).await.expect("answers");
+        let answer = self
+            .call("DescribeTasks", json!({"tasks": [arn], "include": ["TAGS"]}))
+            .await
+            .expect("answers");
         answer["tasks"][0].clone()
     }
 
@@ -171,12 +223,25 @@ impl Cloud {
     /// What is left of an instance, by the name of the resource.
     pub(crate) async fn remaining(&self, instance: &str, name: &str) -> Json {
         let answer = self
-            .call("DescribeContainerInstances", json!({"containerInstances": [instance]}))
+            .call(
+                "DescribeContainerInstances",
+                json!({"containerInstances": [instance]}),
+            )
             .await
             .expect("describes");
-        let list = answer["containerInstances"][0]["remainingResources"].as_array().cloned().expect("a list");
-        let found = list.into_iter().find(|resource| resource["name"] == name).expect("the resource");
-        if found["type"] == "STRINGSET" { found["stringSetValue"].clone() } else { found["integerValue"].clone() }
+        let list = answer["containerInstances"][0]["remainingResources"]
+            .as_array()
+            .cloned()
+            .expect("a list");
+        let found = list
+            .into_iter()
+            .find(|resource| resource["name"] == name)
+            .expect("the resource");
+        if found["type"] == "STRINGSET" {
+            found["stringSetValue"].clone()
+        } else {
+            found["integerValue"].clone()
+        }
     }
 }
 
@@ -225,5 +290,8 @@ pub(crate) fn awsvpc(subnets: &[&str], groups: &[&str]) -> Json {
 
 #[track_caller]
 pub(crate) fn text(value: &Json) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value} is no text"))
+        .to_owned()
 }

@@ -43,7 +43,11 @@ impl Network {
     }
 
     pub(crate) fn calls(&self, operation: &str) -> usize {
-        self.state().calls.iter().filter(|call| **call == operation).count()
+        self.state()
+            .calls
+            .iter()
+            .filter(|call| **call == operation)
+            .count()
     }
 
     pub(crate) fn fail_next(&self, operation: &'static str, error: ApiError) {
@@ -54,8 +58,14 @@ impl Network {
     pub(crate) fn bump(&self, machine: &str) {
         let mut state = self.state();
         state.generation += 1;
-        let map = Arc::new(NodeMap { generation: state.generation, vpcs: Vec::new() });
-        let sender = state.maps.entry(machine.to_owned()).or_insert_with(|| watch::channel(Arc::default()).0);
+        let map = Arc::new(NodeMap {
+            generation: state.generation,
+            vpcs: Vec::new(),
+        });
+        let sender = state
+            .maps
+            .entry(machine.to_owned())
+            .or_insert_with(|| watch::channel(Arc::default()).0);
         sender.send_replace(map);
     }
 }
@@ -63,7 +73,10 @@ impl Network {
 impl NetworkMaps for Network {
     fn subscribe(&self, instance_id: &str) -> MapReceiver {
         let mut state = self.state();
-        let sender = state.maps.entry(instance_id.to_owned()).or_insert_with(|| watch::channel(Arc::default()).0);
+        let sender = state
+            .maps
+            .entry(instance_id.to_owned())
+            .or_insert_with(|| watch::channel(Arc::default()).0);
         sender.subscribe()
     }
 }
@@ -97,7 +110,11 @@ fn group(id: &str) -> Result<ec2::SecurityGroup, ApiError> {
             return Err(ApiError::client("InvalidGroup.NotFound", message));
         }
     };
-    Ok(ec2::SecurityGroup { group_id: Some(id.to_owned()), vpc_id: Some(vpc.to_owned()), ..Default::default() })
+    Ok(ec2::SecurityGroup {
+        group_id: Some(id.to_owned()),
+        vpc_id: Some(vpc.to_owned()),
+        ..Default::default()
+    })
 }
 
 impl Handler for Network {
@@ -132,24 +149,42 @@ impl Network {
     fn answer(&self, operation: &str, input: Value) -> Result<Value, ApiError> {
         match operation {
             "DescribeSubnets" => {
-                let ids = read::<ec2::DescribeSubnetsRequest>(input).subnet_ids.unwrap_or_default();
+                let ids = read::<ec2::DescribeSubnetsRequest>(input)
+                    .subnet_ids
+                    .unwrap_or_default();
                 let subnets = ids.iter().map(|id| subnet(id)).collect::<Result<_, _>>()?;
-                Ok(ec2::DescribeSubnetsResult { subnets: Some(subnets), next_token: None }.into_value())
+                Ok(ec2::DescribeSubnetsResult {
+                    subnets: Some(subnets),
+                    next_token: None,
+                }
+                .into_value())
             }
             "DescribeVpcs" => {
-                let ids = read::<ec2::DescribeVpcsRequest>(input).vpc_ids.unwrap_or_default();
+                let ids = read::<ec2::DescribeVpcsRequest>(input)
+                    .vpc_ids
+                    .unwrap_or_default();
                 let vpc = |id: String| ec2::Vpc {
                     vpc_id: Some(id),
                     cidr_block: Some("172.31.0.0/16".into()),
                     ..Default::default()
                 };
                 let vpcs = Some(ids.into_iter().map(vpc).collect());
-                Ok(ec2::DescribeVpcsResult { vpcs, next_token: None }.into_value())
+                Ok(ec2::DescribeVpcsResult {
+                    vpcs,
+                    next_token: None,
+                }
+                .into_value())
             }
             "DescribeSecurityGroups" => {
-                let ids = read::<ec2::DescribeSecurityGroupsRequest>(input).group_ids.unwrap_or_default();
+                let ids = read::<ec2::DescribeSecurityGroupsRequest>(input)
+                    .group_ids
+                    .unwrap_or_default();
                 let groups = ids.iter().map(|id| group(id)).collect::<Result<_, _>>()?;
-                Ok(ec2::DescribeSecurityGroupsResult { security_groups: Some(groups), next_token: None }.into_value())
+                Ok(ec2::DescribeSecurityGroupsResult {
+                    security_groups: Some(groups),
+                    next_token: None,
+                }
+                .into_value())
             }
             "CreateNetworkInterface" => self.create(read(input)).map(Wire::into_value),
             "AttachNetworkInterface" => self.attach(read(input)).map(Wire::into_value),
@@ -160,7 +195,10 @@ impl Network {
         }
     }
 
-    fn create(&self, request: ec2::CreateNetworkInterfaceRequest) -> Result<ec2::CreateNetworkInterfaceResult, ApiError> {
+    fn create(
+        &self,
+        request: ec2::CreateNetworkInterfaceRequest,
+    ) -> Result<ec2::CreateNetworkInterfaceResult, ApiError> {
         let subnet = subnet(&request.subnet_id)?;
         let mut state = self.state();
         let token = request.client_token.expect("a token");
@@ -172,9 +210,15 @@ impl Network {
             return Ok(made(known));
         }
         let full = request.subnet_id == SUBNET_TINY
-            && state.interfaces.values().any(|other| other.subnet_id.as_deref() == Some(SUBNET_TINY));
+            && state
+                .interfaces
+                .values()
+                .any(|other| other.subnet_id.as_deref() == Some(SUBNET_TINY));
         if full {
-            return Err(ApiError::client("InsufficientFreeAddressesInSubnet", "The specified subnet has no free addresses."));
+            return Err(ApiError::client(
+                "InsufficientFreeAddressesInSubnet",
+                "The specified subnet has no free addresses.",
+            ));
         }
         state.addresses += 1;
         let (last, id) = (state.addresses + 9, format!("eni-{:017x}", state.addresses));
@@ -193,7 +237,10 @@ impl Network {
         Ok(answer)
     }
 
-    fn attach(&self, request: ec2::AttachNetworkInterfaceRequest) -> Result<ec2::AttachNetworkInterfaceResult, ApiError> {
+    fn attach(
+        &self,
+        request: ec2::AttachNetworkInterfaceRequest,
+    ) -> Result<ec2::AttachNetworkInterfaceResult, ApiError> {
         {
             let mut state = self.state();
             let id = &request.network_interface_id;
@@ -210,7 +257,10 @@ impl Network {
         }
         self.bump(&request.instance_id);
         let id = format!("eni-attach-{}", &request.network_interface_id[4..]);
-        Ok(ec2::AttachNetworkInterfaceResult { attachment_id: Some(id), network_card_index: None })
+        Ok(ec2::AttachNetworkInterfaceResult {
+            attachment_id: Some(id),
+            network_card_index: None,
+        })
     }
 
     fn describe(
@@ -231,15 +281,23 @@ impl Network {
             }
             (None, None) => state.interfaces.values().cloned().collect(),
         };
-        Ok(ec2::DescribeNetworkInterfacesResult { network_interfaces: Some(found), next_token: None })
+        Ok(ec2::DescribeNetworkInterfacesResult {
+            network_interfaces: Some(found),
+            next_token: None,
+        })
     }
 
     fn detach(&self, request: ec2::DetachNetworkInterfaceRequest) -> Result<(), ApiError> {
         let mut machine = None;
         for interface in self.state().interfaces.values_mut() {
-            let here = |a: &ec2::NetworkInterfaceAttachment| a.attachment_id.as_ref() == Some(&request.attachment_id);
+            let here = |a: &ec2::NetworkInterfaceAttachment| {
+                a.attachment_id.as_ref() == Some(&request.attachment_id)
+            };
             if interface.attachment.as_ref().is_some_and(here) {
-                machine = interface.attachment.take().and_then(|attachment| attachment.instance_id);
+                machine = interface
+                    .attachment
+                    .take()
+                    .and_then(|attachment| attachment.instance_id);
             }
         }
         let machine = machine.ok_or_else(|| ApiError::client("InvalidAttachmentID.NotFound", "not found"))?;
@@ -264,5 +322,8 @@ impl Network {
 }
 
 fn not_found(id: &str) -> ApiError {
-    ApiError::client("InvalidNetworkInterfaceID.NotFound", format!("The networkInterface ID '{id}' does not exist"))
+    ApiError::client(
+        "InvalidNetworkInterfaceID.NotFound",
+        format!("The networkInterface ID '{id}' does not exist"),
+    )
 }

@@ -10,7 +10,12 @@ use crate::tests::START;
 pub(super) fn headers(uri: &Uri, host: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(http::header::HOST, HeaderValue::from_str(host).expect("a host"));
-    let key = SigningKey { access_key: NODE_KEY, secret: NODE_SECRET, region: "us-east-1", service: "ecs" };
+    let key = SigningKey {
+        access_key: NODE_KEY,
+        secret: NODE_SECRET,
+        region: "us-east-1",
+        service: "ecs",
+    };
     sign(&Method::GET, uri, &mut headers, b"", &key, START);
     headers
 }

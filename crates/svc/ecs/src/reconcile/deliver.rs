@@ -19,7 +19,7 @@ pub(super) async fn tell(worker: &Worker, task: &TaskRecord, stage: Stage) -> Re
         return Ok(Delivery::Away);
     };
     let arn = task.arn();
-    if let Some(standing) = session.standing(&arn, stage) {
+    if let Some(standing) = session.standing(&arn, stage, worker.options.resend) {
         return Ok(standing);
     }
     let order = order(worker, task, stage, &session).await?;

@@ -8,6 +8,7 @@ mod keep;
 mod task;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use roadstead_reconcile::{Driver, Error as ReconcileError, Handle, Options};
 use roadstead_store::{Key, Mirror};
@@ -19,6 +20,9 @@ use crate::error::Result;
 use crate::instances::ledger::NodeRecord;
 use crate::instances::{ContainerInstanceRecord, InstanceRef};
 use crate::tasks::{TaskRecord, TokenRecord};
+
+/// For telling the agents that the control plane stops.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Live copies of what decisions are made from.
 pub(crate) struct Mirrors {
@@ -162,6 +166,14 @@ impl Running {
         self.tasks.stop().await;
         self.kept.stop().await;
         self.ecs.agents.close_all("the control plane is stopping");
+        let said = async {
+            while !self.ecs.agents.is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        if tokio::time::timeout(GOODBYE, said).await.is_err() {
+            tracing::warn!("some agents were not told that the control plane stops");
+        }
     }
 }
 

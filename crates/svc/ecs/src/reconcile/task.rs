@@ -5,17 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roadstead_base::Timestamp;
-use roadstead_reconcile::{Action, Error, Reconciler};
+use roadstead_reconcile::{Action, Error as ReconcileError, Reconciler};
 use roadstead_store::{Entry, Key, Outcome, Transaction};
 
 use crate::acs::{Delivery, Stage};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::instances::InstanceStatus;
 use crate::reconcile::{Worker, deliver, failed, interface};
 use crate::tasks::{Desired, LastStatus, StopCode, TaskRecord, abandon, finish, stopped};
 
-/// How soon an order that was sent, or could not be yet, is looked at again.
-const AGAIN: Duration = Duration::from_secs(5);
+/// How soon a record is looked at again that others keep changing.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Steps of one look; a task has fewer on its whole way.
 const MAX_STEPS: usize = 16;
 const INSTANCE_GONE: &str = "The container instance of the task no longer exists.";
@@ -25,7 +25,7 @@ pub(super) struct Tasks(pub(super) Arc<Worker>);
 impl Reconciler for Tasks {
     type Key = Key;
 
-    async fn reconcile(&self, key: &Key) -> Result<Action, Error> {
+    async fn reconcile(&self, key: &Key) -> Result<Action, ReconcileError> {
         self.0.task(key).await.map_err(failed)
     }
 
@@ -91,7 +91,10 @@ impl Worker {
             }
             match next(&entry.value, self.clock.now(), self.options.keep_stopped_millis) {
                 Step::Nothing => return Ok(Action::Done),
-                Step::Remember(left) => return Ok(Action::Again(Duration::from_millis(left.unsigned_abs()))),
+                Step::Remember(left) => {
+                    self.told_no_more(&entry.value);
+                    return Ok(Action::Again(Duration::from_millis(left.unsigned_abs())));
+                }
                 Step::Forget => return self.forget(&entry).await,
                 Step::Provision => interface::provision(self, &entry).await?,
                 Step::SayStopping => {
@@ -107,13 +110,14 @@ impl Worker {
                     stopped(&mut task, self.clock.now());
                     finish(self, &entry, &task).await?;
                 }
-                Step::Tell(stage) => {
-                    return Ok(match deliver::tell(self, &entry.value, stage).await? {
-                        Delivery::Waiting => Action::Again(AGAIN),
-                        // Away: its next connection brings the key back.
-                        Delivery::Away | Delivery::Acknowledged => Action::Done,
-                    });
-                }
+                Step::Tell(stage) => match deliver::tell(self, &entry.value, stage).await {
+                    Ok(Delivery::Waiting) => return Ok(Action::Again(self.options.resend)),
+                    // Away: its next connection brings the key back.
+                    Ok(Delivery::Away | Delivery::Acknowledged) => return Ok(Action::Done),
+                    Err(error @ (Error::Store(_) | Error::Contended | Error::Other(_))) => return Err(error),
+                    // No agent can ever be told this.
+                    Err(error) => self.orphan(&entry, error.to_string()).await?,
+                },
             }
         }
         Ok(Action::Again(AGAIN))
@@ -147,10 +151,13 @@ impl Worker {
         finish(self, entry, &task).await.map(|_| ())
     }
 
-    async fn forget(&self, entry: &Entry<TaskRecord>) -> Result<Action> {
-        if let Some(session) = self.agents.find(&entry.value.host.arn()) {
-            session.forget(&entry.value.arn());
+    fn told_no_more(&self, task: &TaskRecord) {
+        if let Some(session) = self.agents.find(&task.host.arn()) {
+            session.forget(&task.arn());
         }
+    }
+
+    async fn forget(&self, entry: &Entry<TaskRecord>) -> Result<Action> {
         let transaction = Transaction::new(&self.store)
             .compare_unmodified(entry)
             .delete(&entry.key);

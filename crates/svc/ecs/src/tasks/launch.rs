@@ -47,6 +47,7 @@ struct World {
     snapshot: Snapshot,
 }
 
+/// None: the same call, made twice at once, was first elsewhere.
 pub(super) async fn launch(
     ecs: &Ecs,
     ctx: &Ctx,
@@ -54,9 +55,9 @@ pub(super) async fn launch(
     choice: &Choice,
     token: Option<&Token>,
     replaces: Option<&Entry<TokenRecord>>,
-) -> Result<Launched> {
+) -> Result<Option<Launched>> {
     for _ in 0..TRIES {
-        let world = look(ecs, ctx, wanted).await?;
+        let world = look(ecs, ctx, wanted, choice).await?;
         if wanted.launch == Launch::Ec2 && matches!(choice, Choice::Anywhere(_)) && world.instances.is_empty()
         {
             return Err(Error::invalid(
@@ -65,21 +66,20 @@ pub(super) async fn launch(
         }
         let (places, failures) = decide(wanted, choice, &world);
         if let Some(tasks) = write(ecs, ctx, wanted, &world, &places, token, replaces).await? {
-            return Ok(Launched { tasks, failures });
+            return Ok(Some(Launched { tasks, failures }));
         }
         if let Some(token) = token
             && replaces.is_none()
             && ecs.tokens().get(&token.key).await?.is_some()
         {
-            // The same call, made twice at once: the other one was first. Asked again, it answers with its tasks.
-            return Err(Error::Contended);
+            return Ok(None);
         }
     }
     Err(Error::Contended)
 }
 
 /// Instances that could take the tasks, in a fixed order, and the ledgers of their machines.
-async fn look(ecs: &Ecs, ctx: &Ctx, wanted: &Wanted) -> Result<World> {
+async fn look(ecs: &Ecs, ctx: &Ctx, wanted: &Wanted, choice: &Choice) -> Result<World> {
     let mirrors = ecs.present().await?;
     let instances = mirrors.instances.snapshot();
     let (instances, nodes_now) = match wanted.launch {
@@ -100,9 +100,11 @@ async fn look(ecs: &Ecs, ctx: &Ctx, wanted: &Wanted) -> Result<World> {
             )
         }
     };
+    // One that the user named is refused for what it is; otherwise those that are gone do not count.
+    let named = matches!(choice, Choice::On(_));
     let instances: Vec<Entry<ContainerInstanceRecord>> = instances
         .iter()
-        .filter(|entry| !entry.value.is_inactive())
+        .filter(|entry| named || !entry.value.is_inactive())
         .map(|entry| entry.as_ref().clone())
         .collect();
     let mut world = World {
@@ -126,7 +128,9 @@ async fn look(ecs: &Ecs, ctx: &Ctx, wanted: &Wanted) -> Result<World> {
             .snapshot
             .candidates
             .push(candidate(ecs, record, &ledger, &wanted.group));
-        world.snapshot.nodes.insert(node, ledger.left(record));
+        if !record.is_inactive() {
+            world.snapshot.nodes.insert(node, ledger.left(record));
+        }
     }
     Ok(world)
 }

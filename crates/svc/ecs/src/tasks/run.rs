@@ -82,6 +82,14 @@ pub(crate) async fn run_task(ecs: &Ecs, ctx: &Ctx, input: RunTaskRequest) -> Res
     wanted.demand.distinct_instance = distinct;
     let choice = Choice::Anywhere(usize::try_from(count).unwrap_or(1));
     let launched = launch::launch(ecs, ctx, &wanted, &choice, token.as_ref(), replaces.as_ref()).await?;
+    let Some(launched) = launched else {
+        // The same call, made twice at once, was first elsewhere.
+        let earlier = match &token {
+            Some(token) => token.earlier(ecs, ctx).await?,
+            None => None,
+        };
+        return again(ecs, ctx, &earlier.ok_or(Error::Contended)?.value).await;
+    };
     let include = Include { tags: true };
     Ok(RunTaskResponse {
         tasks: Some(

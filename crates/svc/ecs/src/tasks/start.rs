@@ -65,7 +65,9 @@ pub(crate) async fn start_task(ecs: &Ecs, ctx: &Ctx, input: StartTaskRequest) ->
             id,
         });
     }
-    let launched = launch::launch(ecs, ctx, &wanted, &Choice::On(places), None, None).await?;
+    let launched = launch::launch(ecs, ctx, &wanted, &Choice::On(places), None, None)
+        .await?
+        .ok_or(Error::Contended)?;
     let failures: Vec<Failure> = launched.failures;
     Ok(StartTaskResponse {
         tasks: Some(

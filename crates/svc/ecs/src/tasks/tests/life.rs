@@ -11,22 +11,45 @@ async fn a_task_with_its_own_interface_runs_and_stops() {
     let instance = cloud.register("default", MACHINE, 2).await;
     let mut agent = cloud.agent(&instance).await;
     assert_eq!(agent.manifest().await.tasks, []);
-    cloud.call("RegisterTaskDefinition", definition("web", "awsvpc", |_| {})).await.expect("registers");
+    cloud
+        .call("RegisterTaskDefinition", definition("web", "awsvpc", |_| {}))
+        .await
+        .expect("registers");
     let task = cloud
-        .run(json!({"taskDefinition": "web", "networkConfiguration": awsvpc(&[SUBNET_B, SUBNET_A], &[GROUP])}))
+        .run(
+            json!({"taskDefinition": "web", "networkConfiguration": awsvpc(&[SUBNET_B, SUBNET_A], &[GROUP])}),
+        )
         .await;
     let arn = text(&task["taskArn"]);
-    assert_eq!((task["lastStatus"].clone(), task["desiredStatus"].clone()), (json!("PROVISIONING"), json!("RUNNING")));
+    assert_eq!(
+        (task["lastStatus"].clone(), task["desiredStatus"].clone()),
+        (json!("PROVISIONING"), json!("RUNNING"))
+    );
     assert_eq!(task["attachments"][0]["status"], "PRECREATED");
-    assert_eq!((task["group"].clone(), task["launchType"].clone()), (json!("family:web"), json!("EC2")));
+    assert_eq!(
+        (task["group"].clone(), task["launchType"].clone()),
+        (json!("family:web"), json!("EC2"))
+    );
 
     // The map, the interface and the task come in this order, one right behind the other.
     let (before, payload) = agent.payload().await;
     let kinds: Vec<&str> = before.iter().map(ToAgent::kind).collect();
-    assert_eq!(kinds, ["RoadsteadNetworkMapMessage", "AttachTaskNetworkInterfacesMessage"]);
-    let ToAgent::AttachTaskNetworkInterfaces(attach) = &before[1] else { panic!("{before:?}") };
+    assert_eq!(
+        kinds,
+        ["RoadsteadNetworkMapMessage", "AttachTaskNetworkInterfacesMessage"]
+    );
+    let ToAgent::AttachTaskNetworkInterfaces(attach) = &before[1] else {
+        panic!("{before:?}")
+    };
     let sent = &payload.tasks[0];
-    assert_eq!((sent.arn.as_str(), sent.desired_status.as_str(), sent.network_mode.as_str()), (&*arn, "RUNNING", "awsvpc"));
+    assert_eq!(
+        (
+            sent.arn.as_str(),
+            sent.desired_status.as_str(),
+            sent.network_mode.as_str()
+        ),
+        (&*arn, "RUNNING", "awsvpc")
+    );
     assert_eq!(attach.elastic_network_interfaces, sent.elastic_network_interfaces);
     let interface = &sent.elastic_network_interfaces[0];
     assert_eq!(interface.subnet_gateway_ipv4_address, "172.31.0.1/20");
@@ -35,10 +58,20 @@ async fn a_task_with_its_own_interface_runs_and_stops() {
     let attached = cloud.network.interfaces();
     let attachment = attached[0].attachment.clone().expect("attached");
     assert_eq!(attachment.instance_id.as_deref(), Some(MACHINE));
-    assert_eq!(attached[0].subnet_id.as_deref(), Some(SUBNET_A), "the subnet of the node's own zone");
+    assert_eq!(
+        attached[0].subnet_id.as_deref(),
+        Some(SUBNET_A),
+        "the subnet of the node's own zone"
+    );
 
     let pending = cloud.task(&arn).await;
-    assert_eq!((pending["lastStatus"].clone(), pending["attachments"][0]["status"].clone()), (json!("PENDING"), json!("ATTACHING")));
+    assert_eq!(
+        (
+            pending["lastStatus"].clone(),
+            pending["attachments"][0]["status"].clone()
+        ),
+        (json!("PENDING"), json!("ATTACHING"))
+    );
     cloud
         .call("SubmitTaskStateChange", json!({
             "cluster": "default", "task": arn, "status": "RUNNING", "reason": "",
@@ -50,38 +83,97 @@ async fn a_task_with_its_own_interface_runs_and_stops() {
     let running = cloud.task(&arn).await;
     assert_eq!(running["lastStatus"], "RUNNING");
     assert_eq!(running["attachments"][0]["status"], "ATTACHED");
-    let details = running["attachments"][0]["details"].as_array().expect("details").clone();
+    let details = running["attachments"][0]["details"]
+        .as_array()
+        .expect("details")
+        .clone();
     let names: Vec<String> = details.iter().map(|detail| text(&detail["name"])).collect();
-    assert_eq!(names, ["subnetId", "networkInterfaceId", "macAddress", "privateDnsName", "privateIPv4Address"]);
+    assert_eq!(
+        names,
+        [
+            "subnetId",
+            "networkInterfaceId",
+            "macAddress",
+            "privateDnsName",
+            "privateIPv4Address"
+        ]
+    );
     let container = &running["containers"][0];
-    assert_eq!(container["networkInterfaces"][0]["privateIpv4Address"], "172.31.0.10");
-    assert_eq!(container["networkInterfaces"][0]["attachmentId"], running["attachments"][0]["id"]);
-    assert_eq!((container["networkBindings"].clone(), container["healthStatus"].clone()), (json!([]), json!("UNKNOWN")));
-    assert_eq!((container["cpu"].clone(), container["memory"].clone()), (json!("100"), json!("200")));
+    assert_eq!(
+        container["networkInterfaces"][0]["privateIpv4Address"],
+        "172.31.0.10"
+    );
+    assert_eq!(
+        container["networkInterfaces"][0]["attachmentId"],
+        running["attachments"][0]["id"]
+    );
+    assert_eq!(
+        (
+            container["networkBindings"].clone(),
+            container["healthStatus"].clone()
+        ),
+        (json!([]), json!("UNKNOWN"))
+    );
+    assert_eq!(
+        (container["cpu"].clone(), container["memory"].clone()),
+        (json!("100"), json!("200"))
+    );
     assert_eq!(running["containerInstanceArn"], instance);
-    assert_eq!((running["availabilityZone"].clone(), running["connectivity"].clone()), (json!("us-east-1a"), json!("CONNECTED")));
+    assert_eq!(
+        (
+            running["availabilityZone"].clone(),
+            running["connectivity"].clone()
+        ),
+        (json!("us-east-1a"), json!("CONNECTED"))
+    );
     assert_eq!(cloud.remaining(&instance, "CPU").await, 924);
     assert_eq!(cloud.remaining(&instance, "MEMORY").await, 800);
 
-    let stopped = cloud.call("StopTask", json!({"task": arn, "reason": "enough"})).await.expect("stops");
-    assert_eq!((stopped["task"]["desiredStatus"].clone(), stopped["task"]["lastStatus"].clone()), (json!("STOPPED"), json!("RUNNING")));
+    let stopped = cloud
+        .call("StopTask", json!({"task": arn, "reason": "enough"}))
+        .await
+        .expect("stops");
+    assert_eq!(
+        (
+            stopped["task"]["desiredStatus"].clone(),
+            stopped["task"]["lastStatus"].clone()
+        ),
+        (json!("STOPPED"), json!("RUNNING"))
+    );
     let (_, payload) = agent.payload().await;
     assert_eq!(payload.tasks[0].desired_status, "STOPPED");
-    assert_eq!(cloud.task_when(&arn, "STOPPING").await["stopCode"], "UserInitiated");
+    assert_eq!(
+        cloud.task_when(&arn, "STOPPING").await["stopCode"],
+        "UserInitiated"
+    );
     cloud
-        .call("SubmitTaskStateChange", json!({
-            "cluster": "default", "task": arn, "status": "STOPPED", "reason": "",
-            "containers": [{"containerName": "app", "exitCode": 137, "status": "STOPPED"}],
-        }))
+        .call(
+            "SubmitTaskStateChange",
+            json!({
+                "cluster": "default", "task": arn, "status": "STOPPED", "reason": "",
+                "containers": [{"containerName": "app", "exitCode": 137, "status": "STOPPED"}],
+            }),
+        )
         .await
         .expect("is acknowledged");
     let gone = cloud.task_when(&arn, "STOPPED").await;
-    assert_eq!((gone["stopCode"].clone(), gone["stoppedReason"].clone()), (json!("UserInitiated"), json!("enough")));
+    assert_eq!(
+        (gone["stopCode"].clone(), gone["stoppedReason"].clone()),
+        (json!("UserInitiated"), json!("enough"))
+    );
     assert_eq!(gone["attachments"][0]["status"], "DELETED");
     assert_eq!(gone["containers"][0]["exitCode"], 137);
     assert!(cloud.network.interfaces().is_empty());
     assert_eq!(cloud.remaining(&instance, "CPU").await, 1024);
-    for time in ["createdAt", "pullStartedAt", "pullStoppedAt", "startedAt", "stoppingAt", "stoppedAt", "executionStoppedAt"] {
+    for time in [
+        "createdAt",
+        "pullStartedAt",
+        "pullStoppedAt",
+        "startedAt",
+        "stoppingAt",
+        "stoppedAt",
+        "executionStoppedAt",
+    ] {
         assert!(gone[time].is_number(), "{time}: {gone:#}");
     }
 }

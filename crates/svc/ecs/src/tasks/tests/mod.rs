@@ -1,3 +1,4 @@
 //! Tasks from RunTask to STOPPED, with reconcilers running and agents on real sockets.
 
 mod life;
+mod reports;

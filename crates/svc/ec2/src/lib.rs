@@ -24,6 +24,8 @@ mod show;
 mod tags;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod through_the_gate;
 mod world;
 mod zones;
 

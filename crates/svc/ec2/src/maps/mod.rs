@@ -51,12 +51,13 @@ impl Maps {
             }
         }
         let instances: Vec<String> = self.nodes.keys().cloned().collect();
+        let mut made = Made::default();
         for instance in instances {
             let now = self.shown(world, &instance);
             if let Some(node) = self.nodes.get_mut(&instance)
                 && !identical(&node.shown, &now)
             {
-                node.sender.send_replace(Arc::new(node_map(world, &now)));
+                node.sender.send_replace(made.node_map(world, &now));
                 node.shown = now;
             }
         }
@@ -95,6 +96,21 @@ impl Maps {
 
     fn forget_unheard(&mut self) {
         self.nodes.retain(|_, node| node.sender.receiver_count() > 0);
+    }
+}
+
+/// Node maps made for one change. Most nodes see the same VPCs: they share one.
+#[derive(Default)]
+struct Made(Vec<(Vec<Arc<VpcMap>>, Arc<NodeMap>)>);
+
+impl Made {
+    fn node_map(&mut self, world: &World, shown: &[Arc<VpcMap>]) -> Arc<NodeMap> {
+        if let Some((_, map)) = self.0.iter().find(|(of, _)| identical(of, shown)) {
+            return Arc::clone(map);
+        }
+        let map = Arc::new(node_map(world, shown));
+        self.0.push((shown.to_vec(), Arc::clone(&map)));
+        map
     }
 }
 

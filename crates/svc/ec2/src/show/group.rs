@@ -1,3 +1,5 @@
+//! Security groups, and what their many filters compare.
+
 use roadstead_api_ec2::SecurityGroup;
 use roadstead_base::Ctx;
 

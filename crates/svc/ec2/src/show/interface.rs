@@ -1,3 +1,5 @@
+//! Interfaces, with the attachment, and what their filters compare.
+
 use std::net::Ipv4Addr;
 
 use roadstead_api_ec2::{

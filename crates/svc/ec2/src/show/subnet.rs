@@ -1,3 +1,5 @@
+//! Subnets, with the addresses that are left, and what their filters compare.
+
 use roadstead_api_ec2::{
     BlockPublicAccessMode, BlockPublicAccessStates, HostnameType, PrivateDnsNameOptionsOnLaunch, SubnetState,
 };

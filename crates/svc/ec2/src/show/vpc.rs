@@ -1,3 +1,5 @@
+//! VPCs and what their filters compare.
+
 use roadstead_api_ec2::{
     BlockPublicAccessMode, BlockPublicAccessStates, Tenancy, VpcCidrBlockAssociation, VpcCidrBlockState,
     VpcCidrBlockStateCode, VpcState,

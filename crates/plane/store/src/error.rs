@@ -80,6 +80,25 @@ pub enum Error {
     /// The disk or database failed. For a write: it may or may not be there after a restart.
     #[error("{doing} failed in the store; check the disk and restart the daemon")]
     Storage { doing: &'static str, source: Source },
+    /// The store cannot be reached, or has no leader, and did not come back in time. Nothing was written.
+    #[error(
+        "{doing} failed: the store is not available ({detail}); try again, and see to etcd if it goes on"
+    )]
+    Unavailable { doing: &'static str, detail: String },
+    /// The connection ended between a write and its answer.
+    #[error(
+        "{doing} may or may not have taken place, and may still: no answer came ({detail}); \
+         read what it would have changed before trying again"
+    )]
+    OutcomeUnknown { doing: &'static str, detail: String },
+    /// etcd refuses what it should serve; nothing was written.
+    #[error("etcd refuses {doing}: {detail}; see to the cluster or to how it is reached")]
+    Etcd { doing: &'static str, detail: String },
+    /// The key is one of the backend's own.
+    #[error(
+        "transaction refused: the key {key:?} begins with a zero byte, which is reserved; use another key"
+    )]
+    ReservedKey { key: String },
     /// A value could not be written as JSON.
     #[error("cannot encode the record {key} as JSON")]
     Encode { key: String, source: Source },
@@ -117,8 +136,9 @@ impl Error {
         matches!(self, Error::Storage { .. } | Error::Corrupt { .. })
     }
 
-    /// Whether the same call may succeed when tried again unchanged.
+    /// Whether the same call may succeed when tried again unchanged. Not so of `OutcomeUnknown`: a second try could
+    /// do it twice.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Error::Contended { .. })
+        matches!(self, Error::Contended { .. } | Error::Unavailable { .. })
     }
 }

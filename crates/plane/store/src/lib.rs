@@ -7,6 +7,8 @@ pub mod api;
 mod disk;
 mod engine;
 mod error;
+#[cfg(feature = "etcd")]
+pub mod etcd;
 pub mod limits;
 mod memory;
 mod range;
@@ -19,6 +21,8 @@ pub use api::{
 pub use engine::embedded::{Embedded, Options};
 pub use engine::lease::{MachineTime, ManualTime, Monotonic};
 pub use error::{Error, Result, Source};
+#[cfg(feature = "etcd")]
+pub use etcd::Etcd;
 pub use range::KeyRange;
 pub use typed::key::Key;
 pub use typed::mirror::{Changed, Changes, Mirror, Snapshot, Told};

@@ -2,12 +2,31 @@
 //! only ever tried on the embedded store must not learn about etcd's limits in production.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::api::{MAX_OPS, MAX_TXN_BYTES, Op, Target, Txn};
 use crate::error::{Error, Result};
 use crate::range::KeyRange;
+
+/// The shortest and longest lease.
+const LEASE: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(1)..=Duration::from_secs(365 * 24 * 3600);
+
+/// A lease's time to live in whole seconds, or why it cannot be had.
+pub(crate) fn lease_ttl(asked: Duration) -> Result<Duration> {
+    if !LEASE.contains(&asked) {
+        return Err(Error::LeaseTtl {
+            asked,
+            min: *LEASE.start(),
+            max: *LEASE.end(),
+        });
+    }
+    Ok(Duration::from_secs(
+        asked.as_secs() + u64::from(asked.subsec_nanos() > 0),
+    ))
+}
 
 /// Refuses what etcd would refuse: too many steps, too many bytes, an empty key, a key written twice.
 pub fn check(txn: &Txn) -> Result<()> {

@@ -5,16 +5,20 @@ mod common;
 use std::time::Duration;
 
 use common::{Fixture, next, next_events, put, show};
-use roadstead_store::{Error, Event, KeyRange, Op, RangeRequest, Revision, Store, Txn};
+use roadstead_store::{Error, Event, KeyRange, Op, RangeRequest, Revision, Txn};
 
-on_both!(
+on_all!(
     watches_replay_and_follow,
     watches_tell_progress,
     slow_watches_lose_nothing,
     leases_take_their_keys,
-    leases_run_out_by_the_clock,
     stopping_ends_watches,
 );
+
+mod embedded {
+    use super::leases_run_out_by_the_clock;
+    crate::on_both!(leases_run_out_by_the_clock);
+}
 
 async fn watches_replay_and_follow(f: Fixture) {
     f.put("w/a", "1").await; // 2
@@ -205,7 +209,7 @@ async fn leases_run_out_by_the_clock(mut f: Fixture) {
         10 * second
     );
     f.time.advance(9 * second);
-    f.store().tick().await.unwrap();
+    f.tick().await;
     assert!(f.get("x").await.is_some());
     if f.reopen() {
         let remaining = f.store().lease_status(lease).await.unwrap().remaining;

@@ -1,4 +1,4 @@
-//! Mirrors show what the store holds, on both backends.
+//! Mirrors show what the store holds, on every backend.
 
 mod common;
 
@@ -9,7 +9,7 @@ use common::Fixture;
 use common::harbour::{Boat, Crew, Harbour, at, boat, harbour, home};
 use roadstead_store::{Change, Changed, Error, Key, Mirror, Revision, Told, Txn};
 
-on_both!(
+on_all!(
     mirrors_follow,
     mirrors_look_everywhere,
     mirrors_end_with_their_store

@@ -9,7 +9,7 @@ use common::Fixture;
 use proptest::prelude::*;
 use roadstead_store::{
     Compare, Error, Event, KeyRange, KeyValue, LeaseId, Op, OpResult, RangeRequest, Relation, Revision,
-    Store, Target, Txn,
+    Target, Txn,
 };
 
 type State = BTreeMap<String, KeyValue>;
@@ -356,32 +356,38 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn check(mut fixture: Fixture, steps: Vec<Step>) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    runtime().block_on(run(&mut fixture, steps));
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
         .build()
-        .unwrap();
-    runtime.block_on(async {
-        let mut model = Model {
-            states: vec![State::new()],
-            compacted: 0,
-            leases: Vec::new(),
-        };
-        for next in steps {
-            step(&mut fixture, &mut model, next).await;
-            assert_eq!(fixture.store().revision().await.unwrap(), model.head());
-        }
-        replay(&fixture, &model).await;
-        let now: Vec<KeyValue> = model.now().values().cloned().collect();
-        assert_eq!(
-            fixture
-                .store()
-                .range(RangeRequest::new(KeyRange::all()))
-                .await
-                .unwrap()
-                .kvs,
-            now
-        );
-    });
+        .unwrap()
+}
+
+async fn run(fixture: &mut Fixture, steps: Vec<Step>) {
+    let mut model = Model {
+        states: vec![State::new()],
+        compacted: 0,
+        leases: Vec::new(),
+    };
+    for next in steps {
+        step(fixture, &mut model, next).await;
+        assert_eq!(fixture.store().revision().await.unwrap(), model.head());
+    }
+    replay(fixture, &model).await;
+    let now: Vec<KeyValue> = model.now().values().cloned().collect();
+    assert_eq!(
+        fixture
+            .store()
+            .range(RangeRequest::new(KeyRange::all()))
+            .await
+            .unwrap()
+            .kvs,
+        now
+    );
 }
 
 proptest! {
@@ -395,5 +401,23 @@ proptest! {
     #[test]
     fn disk_is_as_the_model(steps in steps()) {
         check(Fixture::disk(|_| {}), steps);
+    }
+}
+
+#[cfg(feature = "etcd")]
+proptest! {
+    // Each case has an etcd of its own, which takes its time to start.
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        max_shrink_iters: 40,
+        ..ProptestConfig::with_cases(16)
+    })]
+
+    #[test]
+    fn etcd_is_as_the_model(steps in steps()) {
+        runtime().block_on(async {
+            let mut fixture = Fixture::etcd().await;
+            run(&mut fixture, steps).await;
+        });
     }
 }

@@ -4,10 +4,10 @@ mod common;
 
 use common::{Fixture, next, put, show};
 use roadstead_store::{
-    Compare, Error, KeyRange, LeaseId, Op, OpResult, RangeRequest, Relation, Revision, Store, Target, Txn,
+    Compare, Error, KeyRange, LeaseId, Op, OpResult, RangeRequest, Relation, Revision, Target, Txn,
 };
 
-on_both!(
+on_all!(
     revisions_count_changes,
     compares_decide,
     steps_see_earlier_steps,

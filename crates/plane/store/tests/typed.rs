@@ -1,4 +1,4 @@
-//! Records and transactions over them, on both backends.
+//! Records and transactions over them, on every backend.
 
 mod common;
 
@@ -9,7 +9,7 @@ use common::Fixture;
 use common::harbour::{Crew, boat, harbour, home};
 use roadstead_store::{Change, Error, Listing, Outcome, Revision, Transaction, Txn};
 
-on_both!(
+on_all!(
     records_come_back,
     pages_are_one_consistent_list,
     transactions_hold_or_do_nothing,

@@ -124,6 +124,12 @@ fn holds(view: &dyn View, compare: &Compare) -> Result<bool> {
     Ok(if any { all } else { relates(None, compare) })
 }
 
+/// Whether a comparison holds of a range that can have no key.
+#[cfg(feature = "etcd")]
+pub(crate) fn holds_of_nothing(compare: &Compare) -> bool {
+    relates(None, compare)
+}
+
 fn relates(stored: Option<&Stored<'_>>, compare: &Compare) -> bool {
     let ordering = match &compare.target {
         Target::CreateRevision(wanted) => stored.map_or(Revision(0), |kv| kv.create_revision).cmp(wanted),

@@ -29,9 +29,6 @@ const QUEUE: usize = 1024;
 /// A read of at most so many keys is answered on the caller's thread even from disk: the tree's upper pages
 /// are in memory, and another thread costs more than the read.
 const SMALL_READ: usize = 64;
-/// The shortest and longest lease.
-const LEASE: std::ops::RangeInclusive<Duration> =
-    Duration::from_secs(1)..=Duration::from_secs(365 * 24 * 3600);
 
 /// How an embedded store is run.
 #[derive(Debug, Clone)]
@@ -203,14 +200,7 @@ impl Store for Embedded {
     }
 
     async fn lease_grant(&self, ttl: Duration) -> Result<LeaseStatus> {
-        if !LEASE.contains(&ttl) {
-            return Err(Error::LeaseTtl {
-                asked: ttl,
-                min: *LEASE.start(),
-                max: *LEASE.end(),
-            });
-        }
-        let ttl = Duration::from_secs(ttl.as_secs() + u64::from(ttl.subsec_nanos() > 0));
+        let ttl = limits::lease_ttl(ttl)?;
         self.ask(|reply| Request::Grant(ttl, reply)).await
     }
 

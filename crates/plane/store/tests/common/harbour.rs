@@ -46,7 +46,7 @@ pub struct Harbour {
 }
 
 pub fn harbour(mut f: Fixture) -> Harbour {
-    let store: Arc<dyn Store> = Arc::new(f.store.take().unwrap());
+    let store: Arc<dyn Store> = f.store.take().unwrap();
     Harbour {
         boats: Table::new(store.clone(), "boat"),
         crews: Table::new(store.clone(), "crew"),

@@ -1,9 +1,11 @@
-//! What every suite over both backends needs: a store of either kind, its clock, and short ways to speak to it.
+//! What every suite over all backends needs: a store of each kind, its clock, and short ways to speak to it.
 #![allow(dead_code, unreachable_pub)]
 
+#[cfg(feature = "etcd")]
+pub mod etcd;
 pub mod harbour;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use roadstead_store::{
@@ -13,10 +15,13 @@ use roadstead_store::{
 use tempfile::TempDir;
 
 pub struct Fixture {
-    pub store: Option<Embedded>,
+    pub store: Option<Arc<dyn Store>>,
     pub time: Arc<ManualTime>,
     pub options: Options,
     pub dir: Option<TempDir>,
+    embedded: Weak<Embedded>,
+    #[cfg(feature = "etcd")]
+    pub cluster: Option<etcd::Cluster>,
 }
 
 impl Fixture {
@@ -40,30 +45,63 @@ impl Fixture {
             time,
             options,
             dir,
+            embedded: Weak::new(),
+            #[cfg(feature = "etcd")]
+            cluster: None,
         };
         fixture.open();
         fixture
     }
 
+    /// A store in an etcd of its own.
+    #[cfg(feature = "etcd")]
+    pub async fn etcd() -> Self {
+        let cluster = etcd::Cluster::start(1).await;
+        Self {
+            store: Some(Arc::new(cluster.connect().await)),
+            time: Arc::default(),
+            options: Options::default(),
+            dir: None,
+            embedded: Weak::new(),
+            cluster: Some(cluster),
+        }
+    }
+
     fn open(&mut self) {
-        self.store = Some(match &self.dir {
+        #[cfg(feature = "etcd")]
+        if let Some(cluster) = &self.cluster {
+            let connect = || tokio::runtime::Handle::current().block_on(cluster.connect());
+            self.store = Some(Arc::new(tokio::task::block_in_place(connect)));
+            return;
+        }
+        let embedded = Arc::new(match &self.dir {
             Some(dir) => Embedded::open(dir.path(), self.options.clone()).unwrap(),
             None => Embedded::in_memory(self.options.clone()).unwrap(),
         });
+        self.embedded = Arc::downgrade(&embedded);
+        self.store = Some(embedded);
     }
 
     /// Closes and opens the store; false if this kind does not outlive that.
     pub fn reopen(&mut self) -> bool {
-        if self.dir.is_none() {
-            return false;
+        #[cfg(feature = "etcd")]
+        let lasting = self.dir.is_some() || self.cluster.is_some();
+        #[cfg(not(feature = "etcd"))]
+        let lasting = self.dir.is_some();
+        if lasting {
+            self.store = None;
+            self.open();
         }
-        self.store = None;
-        self.open();
-        true
+        lasting
     }
 
-    pub fn store(&self) -> &Embedded {
-        self.store.as_ref().unwrap()
+    pub fn store(&self) -> &dyn Store {
+        self.store.as_deref().unwrap()
+    }
+
+    /// Makes an embedded store look at its clock.
+    pub async fn tick(&self) {
+        self.embedded.upgrade().unwrap().tick().await.unwrap();
     }
 
     pub async fn put(&self, key: &str, value: &str) -> Revision {
@@ -117,7 +155,20 @@ pub async fn next_events(watch: &mut Watch) -> WatchBatch {
     }
 }
 
-/// Runs each test once per backend: `on_both!(test_one, test_two)` for `async fn test_one(fixture: Fixture)`.
+/// Runs each test once per backend: `on_all!(test_one, test_two)` for `async fn test_one(fixture: Fixture)`.
+#[macro_export]
+macro_rules! on_all {
+    ($($name:ident),* $(,)?) => {
+        $crate::on_both!($($name),*);
+        #[cfg(feature = "etcd")]
+        mod etcd {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() { super::$name($crate::common::Fixture::etcd().await).await; })*
+        }
+    };
+}
+
+/// Runs each test on the embedded backends only.
 #[macro_export]
 macro_rules! on_both {
     ($($name:ident),* $(,)?) => {

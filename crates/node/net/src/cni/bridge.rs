@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use ipnet::{IpNet, Ipv4Net};
 use serde::Deserialize;
 
+use super::eni;
 use super::ipam::{self, Store};
 use super::{Attachment, CniResult, Dns, Error, Interface, Route, code};
 use crate::firewall::LinkPins;
@@ -41,15 +42,15 @@ struct Members {
 
 /// A checked configuration of `ecs-bridge`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conf {
-    pub bridge: String,
+pub(crate) struct Conf {
+    pub(crate) bridge: String,
     /// Absent: the plugin's own namespace.
-    pub bridge_netns: Option<PathBuf>,
-    pub hairpin: bool,
+    pub(crate) bridge_netns: Option<PathBuf>,
+    pub(crate) hairpin: bool,
     /// Bytes; absent leaves the kernel's choice.
-    pub mtu: Option<u32>,
-    pub ipam: ipam::Conf,
-    pub dns: Dns,
+    pub(crate) mtu: Option<u32>,
+    pub(crate) ipam: ipam::Conf,
+    pub(crate) dns: Dns,
 }
 
 impl Conf {
@@ -97,7 +98,7 @@ pub(crate) fn port_name(who: &Attachment) -> String {
 /// The namespace that holds the bridge, with what is open in it. The agent keeps one for its lifetime; a
 /// plugin process opens one for its call.
 #[derive(Debug)]
-pub struct Side {
+pub(crate) struct Side {
     pub(crate) namespace: Netns,
     pub(crate) netlink: Netlink,
     pub(crate) pins: LinkPins,
@@ -107,7 +108,7 @@ pub struct Side {
 impl Side {
     /// # Errors
     /// The kernel's refusals.
-    pub fn open(namespace: Netns, store: Store) -> Result<Self, Error> {
+    pub(crate) fn open(namespace: Netns, store: Store) -> Result<Self, Error> {
         let netlink = Netlink::open(&namespace)?;
         let pins = LinkPins::open(&namespace)?;
         Ok(Self {
@@ -135,9 +136,9 @@ impl Side {
 ///
 /// # Errors
 /// What the allocator or the kernel says; whatever was made is removed again.
-pub fn add(
+pub(crate) fn add(
     side: &mut Side,
-    task: &Netns,
+    task: &mut eni::Side<'_>,
     sandbox: &Path,
     who: &Attachment,
     conf: &Conf,
@@ -187,10 +188,16 @@ pub fn add(
     Ok(result)
 }
 
-fn link(side: &mut Side, task: &Netns, who: &Attachment, conf: &Conf, ip: Ipv4Addr) -> Result<Link, Error> {
+fn link(
+    side: &mut Side,
+    task: &mut eni::Side<'_>,
+    who: &Attachment,
+    conf: &Conf,
+    ip: Ipv4Addr,
+) -> Result<Link, Error> {
     let bridge = side.ensure_bridge(conf)?;
     let (name, mac) = (port_name(who), MacAddr::of_ip(ip));
-    let mut inside = Netlink::open(task)?;
+    let inside = &mut *task.netlink;
     let mut far = inside.link(&who.ifname)?.filter(|link| link.mac == Some(mac));
     let mut near = side.netlink.link(&name)?;
     if near.is_some() != far.is_some() || near.as_ref().is_some_and(|n| n.controller != Some(bridge.index)) {
@@ -208,7 +215,7 @@ fn link(side: &mut Side, task: &Netns, who: &Attachment, conf: &Conf, ip: Ipv4Ad
             controller: Some(bridge.index),
             up: true,
             mtu: Mtu(conf.mtu),
-            far_namespace: task,
+            far_namespace: task.namespace,
             far_name: &who.ifname,
             far_mac: Some(mac),
         })?;
@@ -250,7 +257,7 @@ fn link(side: &mut Side, task: &Netns, who: &Attachment, conf: &Conf, ip: Ipv4Ad
 ///
 /// # Errors
 /// What the allocator or the kernel says; what is gone already is none.
-pub fn del(side: &mut Side, who: &Attachment, conf: &Conf) -> Result<(), Error> {
+pub(crate) fn del(side: &mut Side, who: &Attachment, conf: &Conf) -> Result<(), Error> {
     let ip = side.store.update(|leases| Ok(leases.of(&conf.ipam.id)))?;
     remove(side, &port_name(who), &conf.bridge, ip)?;
     side.store.update(|leases| Ok(leases.release(&conf.ipam.id)))?;
@@ -273,7 +280,7 @@ pub(crate) fn remove(side: &mut Side, port: &str, bridge: &str, ip: Option<Ipv4A
 ///
 /// # Errors
 /// [`code::DIFFERENT`] with what differs.
-pub fn check(side: &mut Side, task: &Netns, who: &Attachment, conf: &Conf) -> Result<(), Error> {
+pub(crate) fn check(side: &mut Side, task: &Netns, who: &Attachment, conf: &Conf) -> Result<(), Error> {
     let differs = |what: String| Error::new(code::DIFFERENT, format!("{}: {what}", who.ifname));
     let ip = side.store.update(|leases| Ok(leases.of(&conf.ipam.id)))?;
     let ip = ip.ok_or_else(|| differs(format!("no address is given to {}", conf.ipam.id)))?;
@@ -316,7 +323,7 @@ pub fn check(side: &mut Side, task: &Netns, who: &Attachment, conf: &Conf) -> Re
 ///
 /// # Errors
 /// What the allocator or the kernel says.
-pub fn collect_garbage(side: &mut Side, bridge: &str, valid: &[String]) -> Result<(), Error> {
+pub(crate) fn collect_garbage(side: &mut Side, bridge: &str, valid: &[String]) -> Result<(), Error> {
     let Some(index) = side.netlink.link(bridge)?.map(|link| link.index) else {
         return Ok(());
     };

@@ -10,12 +10,12 @@ use super::{Error, VERSIONS, code};
 /// The members that the specification gives to every plugin. The runtime's own (`args`, `capabilities`,
 /// `runtimeConfig`, `disableCheck`) are addressed to runtimes and need nothing here.
 #[derive(Clone, Debug, Default)]
-pub struct Common {
-    pub cni_version: String,
-    pub name: String,
-    pub prev_result: Option<Value>,
+pub(crate) struct Common {
+    pub(crate) cni_version: String,
+    pub(crate) name: String,
+    pub(crate) prev_result: Option<Value>,
     /// Of GC: containers that are still there, as `container/ifname`.
-    pub valid_attachments: Option<Vec<String>>,
+    pub(crate) valid_attachments: Option<Vec<String>>,
 }
 
 /// Members of [`Common`], as they stand in the configuration.

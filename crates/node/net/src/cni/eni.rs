@@ -14,7 +14,7 @@ use crate::netlink::{Link, Netlink};
 use crate::netns::Netns;
 
 /// The instance metadata service of the cloud, which tasks may be kept from.
-pub const INSTANCE_METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
+pub(crate) const INSTANCE_METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
 
 /// The plugin's own members, by the names of the vendor's releases from 2018 on.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -46,22 +46,22 @@ struct Members {
 
 /// A checked configuration of `ecs-eni`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conf {
+pub(crate) struct Conf {
     /// Id of the interface, for messages.
-    pub eni: String,
-    pub mac: MacAddr,
+    pub(crate) eni: String,
+    pub(crate) mac: MacAddr,
     /// Addresses with the subnet's prefix, the primary first.
-    pub addresses: Vec<Ipv4Net>,
-    pub gateway: Option<Ipv4Addr>,
+    pub(crate) addresses: Vec<Ipv4Net>,
+    pub(crate) gateway: Option<Ipv4Addr>,
     /// Packets to 169.254.169.254 vanish in the task.
-    pub block_instance_metadata: bool,
+    pub(crate) block_instance_metadata: bool,
     /// Leaves the device down, hence without a default route.
-    pub stay_down: bool,
+    pub(crate) stay_down: bool,
     /// Bytes; absent leaves the device's own.
-    pub mtu: Option<u32>,
-    pub dns: Dns,
+    pub(crate) mtu: Option<u32>,
+    pub(crate) dns: Dns,
     /// The device's name after DEL; absent means one made of the whole MAC, which is unique on a node.
-    pub node_name: Option<String>,
+    pub(crate) node_name: Option<String>,
 }
 
 impl Conf {
@@ -140,6 +140,15 @@ impl Conf {
         Ok((common, conf))
     }
 
+    /// By MAC, as the vendor's plugin does. Who knows the name looks there alone: another instance on this
+    /// node may have given the same MAC.
+    fn find_on_node(&self, node: &mut Netlink) -> Result<Option<Link>, Error> {
+        Ok(match &self.node_name {
+            Some(name) => node.link(name)?.filter(|link| link.mac == Some(self.mac)),
+            None => node.link_by_mac(self.mac)?,
+        })
+    }
+
     fn name_on_node(&self) -> String {
         let [a, b, c, d, e, f] = self.mac.0;
         self.node_name
@@ -148,35 +157,41 @@ impl Conf {
     }
 }
 
-/// ADD: moves the device from `node` into the task and configures it. Doing so twice is fine.
+/// A namespace, and a socket that is open in it.
+#[derive(Debug)]
+pub(crate) struct Side<'a> {
+    pub(crate) namespace: &'a Netns,
+    pub(crate) netlink: &'a mut Netlink,
+}
+
+/// ADD: moves the device from the node into the task and configures it. Doing so twice is fine.
 ///
 /// # Errors
 /// [`code::NO_DEVICE`] when neither namespace has a device with that MAC; the kernel's refusals.
-pub fn add(
-    node: &Netns,
-    task: &Netns,
+pub(crate) fn add(
+    node: &mut Side<'_>,
+    task: &mut Side<'_>,
     sandbox: &Path,
     who: &Attachment,
     conf: &Conf,
 ) -> Result<CniResult, Error> {
-    let mut outside = Netlink::open(node)?;
-    let mut inside = Netlink::open(task)?;
-    let link = match outside.link_by_mac(conf.mac)? {
+    let link = match conf.find_on_node(node.netlink)? {
         Some(link) => {
             if link.up {
-                outside.set_down(link.index)?;
+                node.netlink.set_down(link.index)?;
             }
-            outside.move_link(link.index, task, &who.ifname)?;
-            let moved = inside.link_by_mac(conf.mac)?;
+            node.netlink.move_link(link.index, task.namespace, &who.ifname)?;
+            let moved = task.netlink.link_by_mac(conf.mac)?;
             moved.ok_or_else(|| missing(conf, "the task's namespace after the move"))?
         }
-        None => inside
+        None => task
+            .netlink
             .link_by_mac(conf.mac)?
             .ok_or_else(|| missing(conf, "the node's namespace"))?,
     };
-    if let Err(error) = configure(&mut inside, &link, conf) {
+    if let Err(error) = configure(task.netlink, &link, conf) {
         // The device must not be lost with the task; what failed is told either way.
-        let back = give_back(&mut inside, node, &link, conf);
+        let back = give_back(task.netlink, node.namespace, &link, conf);
         return Err(match back {
             Ok(()) => error,
             Err(second) => Error {
@@ -249,7 +264,7 @@ fn result(sandbox: &Path, who: &Attachment, conf: &Conf) -> CniResult {
 ///
 /// # Errors
 /// The kernel's refusals; a device that is not there is none.
-pub fn del(node: &Netns, task: Option<&Netns>, conf: &Conf) -> Result<(), Error> {
+pub(crate) fn del(node: &Netns, task: Option<&Netns>, conf: &Conf) -> Result<(), Error> {
     let Some(task) = task.filter(|task| !task.is_same(node)) else {
         return Ok(());
     };
@@ -264,7 +279,7 @@ pub fn del(node: &Netns, task: Option<&Netns>, conf: &Conf) -> Result<(), Error>
 ///
 /// # Errors
 /// [`code::DIFFERENT`] with what differs.
-pub fn check(task: &Netns, who: &Attachment, conf: &Conf) -> Result<(), Error> {
+pub(crate) fn check(task: &Netns, who: &Attachment, conf: &Conf) -> Result<(), Error> {
     let differs = |what: String| Error::new(code::DIFFERENT, format!("{}: {what}", who.ifname));
     let mut inside = Netlink::open(task)?;
     let link = inside

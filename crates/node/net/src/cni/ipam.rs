@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use ipnet::{IpNet, Ipv4Net};
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::{CniResult, Error, IpConfig, Route, code};
 
 /// Where the record is when `IPAM_DB_PATH` does not say.
-pub const DEFAULT_PATH: &str = "/run/roadstead/ecs-ipam.json";
+pub(crate) const DEFAULT_PATH: &str = "/run/roadstead/ecs-ipam.json";
 /// How long to wait for another process's lock when `IPAM_DB_CONNECTION_TIMEOUT` does not say.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// Between two tries of the lock, in milliseconds.
@@ -30,38 +30,38 @@ const RECORD_BYTES: u64 = 1 << 20;
 /// The `ipam` member of `ecs-bridge`'s configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Conf {
+pub(crate) struct Conf {
     #[serde(rename = "type")]
-    pub kind: String,
+    pub(crate) kind: String,
     /// Owner of the address; the vendor's agent gives the interface's MAC.
     #[serde(default)]
-    pub id: String,
+    pub(crate) id: String,
     #[serde(rename = "ipv4-subnet")]
-    pub subnet: Ipv4Net,
+    pub(crate) subnet: Ipv4Net,
     /// This very address, or none.
     #[serde(default, rename = "ipv4-address")]
-    pub address: Option<String>,
+    pub(crate) address: Option<String>,
     /// Default: the first address of the subnet.
     #[serde(default, rename = "ipv4-gateway")]
-    pub gateway: Option<Ipv4Addr>,
+    pub(crate) gateway: Option<Ipv4Addr>,
     #[serde(default, rename = "ipv4-routes")]
-    pub routes: Vec<RouteConf>,
+    pub(crate) routes: Vec<RouteConf>,
 }
 
 /// One route of the `ipam` member.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct RouteConf {
-    pub dst: Ipv4Net,
+pub(crate) struct RouteConf {
+    pub(crate) dst: Ipv4Net,
     /// Default: the subnet's gateway.
     #[serde(default)]
-    pub gw: Option<Ipv4Addr>,
+    pub(crate) gw: Option<Ipv4Addr>,
 }
 
 impl Conf {
     /// # Errors
     /// Code 7 for another type, a subnet too small, a gateway or address outside it.
-    pub fn check(&self) -> Result<(), Error> {
+    pub(crate) fn check(&self) -> Result<(), Error> {
         if self.kind != "ecs-ipam" {
             let msg = format!("ipam.type {:?}: only ecs-ipam is served", self.kind);
             return Err(Error::config(msg));
@@ -82,7 +82,7 @@ impl Conf {
         self.requested().map(drop)
     }
 
-    pub fn gateway(&self) -> Ipv4Addr {
+    pub(crate) fn gateway(&self) -> Ipv4Addr {
         self.gateway
             .unwrap_or_else(|| Ipv4Addr::from(*usable(self.subnet).start()))
     }
@@ -107,7 +107,7 @@ impl Conf {
     }
 
     /// What the plugin answers for `ip`.
-    pub fn result(&self, ip: Ipv4Addr) -> CniResult {
+    pub(crate) fn result(&self, ip: Ipv4Addr) -> CniResult {
         let routes = self.routes.iter().map(|route| Route {
             dst: IpNet::V4(route.dst),
             gw: Some(IpAddr::V4(route.gw.unwrap_or_else(|| self.gateway()))),
@@ -131,7 +131,7 @@ fn usable(subnet: Ipv4Net) -> std::ops::RangeInclusive<u32> {
 
 /// Who has which address.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Leases {
+pub(crate) struct Leases {
     version: u32,
     /// The boot that the leases belong to.
     boot: String,
@@ -148,7 +148,7 @@ impl Leases {
     ///
     /// # Errors
     /// [`code::NO_ADDRESS`] when none is free, or the one asked for is another's.
-    pub fn allocate(&mut self, id: &str, conf: &Conf) -> Result<Ipv4Addr, Error> {
+    pub(crate) fn allocate(&mut self, id: &str, conf: &Conf) -> Result<Ipv4Addr, Error> {
         let requested = conf.requested()?;
         let range = usable(conf.subnet);
         if let Some(ip) = self.owners.get(id)
@@ -184,30 +184,30 @@ impl Leases {
         Ok(ip)
     }
 
-    pub fn of(&self, id: &str) -> Option<Ipv4Addr> {
+    pub(crate) fn of(&self, id: &str) -> Option<Ipv4Addr> {
         self.owners.get(id).copied()
     }
 
     /// Takes the address of `id` back.
-    pub fn release(&mut self, id: &str) -> Option<Ipv4Addr> {
+    pub(crate) fn release(&mut self, id: &str) -> Option<Ipv4Addr> {
         self.owners.remove(id)
     }
 
     /// Owners and their addresses.
-    pub fn owners(&self) -> impl Iterator<Item = (&str, Ipv4Addr)> {
+    pub(crate) fn owners(&self) -> impl Iterator<Item = (&str, Ipv4Addr)> {
         self.owners.iter().map(|(id, ip)| (id.as_str(), *ip))
     }
 }
 
 /// The record on disk.
 #[derive(Clone, Debug)]
-pub struct Store {
+pub(crate) struct Store {
     path: PathBuf,
     wait: Duration,
 }
 
 impl Store {
-    pub fn at(path: impl Into<PathBuf>) -> Self {
+    pub(crate) fn at(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
             wait: LOCK_WAIT,
@@ -218,7 +218,7 @@ impl Store {
     ///
     /// # Errors
     /// Code 4 when the time cannot be read.
-    pub fn from_environment() -> Result<Self, Error> {
+    pub(crate) fn from_environment() -> Result<Self, Error> {
         let path = std::env::var_os("IPAM_DB_PATH")
             .filter(|p| !p.is_empty())
             .unwrap_or_else(|| DEFAULT_PATH.into());
@@ -239,7 +239,7 @@ impl Store {
     ///
     /// # Errors
     /// What `work` says; code 11 when the lock is not free in time; code 5 for the disk.
-    pub fn update<T>(&self, work: impl FnOnce(&mut Leases) -> Result<T, Error>) -> Result<T, Error> {
+    pub(crate) fn update<T>(&self, work: impl FnOnce(&mut Leases) -> Result<T, Error>) -> Result<T, Error> {
         let failed = |what: &str, e: io::Error| {
             let msg = format!("{what} the address record {}", self.path.display());
             Error {
@@ -319,10 +319,6 @@ impl Store {
 
     fn write(&self, leases: &Leases) -> io::Result<()> {
         crate::state::replace(&self.path, &serde_json::to_vec(leases)?)
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 }
 

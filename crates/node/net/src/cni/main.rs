@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::{Attachment, CniResult, Error, VERSIONS, bridge, code, eni, ipam};
+use crate::netlink::Netlink;
 use crate::netns::Netns;
 
 /// Bytes of a configuration.
@@ -136,7 +137,18 @@ fn call_eni(command: &str, text: &[u8]) -> Result<Option<Value>, Error> {
     match command {
         "ADD" => {
             let (task, sandbox) = sandbox()?;
-            let result = eni::add(&Netns::current()?, &task, &sandbox, &who, &conf)?;
+            let node = Netns::current()?;
+            let mut outside = Netlink::open(&node)?;
+            let mut inside = Netlink::open(&task)?;
+            let mut node = eni::Side {
+                namespace: &node,
+                netlink: &mut outside,
+            };
+            let mut task = eni::Side {
+                namespace: &task,
+                netlink: &mut inside,
+            };
+            let result = eni::add(&mut node, &mut task, &sandbox, &who, &conf)?;
             Ok(answer(&common, &result))
         }
         "CHECK" => eni::check(&sandbox()?.0, &who, &conf).map(|()| None),
@@ -156,7 +168,12 @@ fn call_bridge(command: &str, text: &[u8]) -> Result<Option<Value>, Error> {
         "ADD" => {
             require_id(&conf.ipam)?;
             let (task, sandbox) = sandbox()?;
-            let result = bridge::add(&mut side, &task, &sandbox, &attachment()?, &conf)?;
+            let mut inside = Netlink::open(&task)?;
+            let mut task = eni::Side {
+                namespace: &task,
+                netlink: &mut inside,
+            };
+            let result = bridge::add(&mut side, &mut task, &sandbox, &attachment()?, &conf)?;
             Ok(answer(&common, &result))
         }
         "CHECK" => bridge::check(&mut side, &sandbox()?.0, &attachment()?, &conf).map(|()| None),

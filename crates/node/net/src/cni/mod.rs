@@ -2,14 +2,14 @@
 //! with `ecs-ipam`. The same functions serve our agent in its own process and any runtime that starts
 //! this binary under a plugin's name, so there is one way a task is connected and one to test.
 
-pub mod bridge;
+pub(crate) mod bridge;
 mod conf;
-pub mod eni;
-pub mod ipam;
+pub(crate) mod eni;
+pub(crate) mod ipam;
 mod main;
 mod result;
 
-pub use conf::Common;
+pub(crate) use conf::Common;
 pub use main::cni_main_if_asked;
 pub use result::{CniResult, Dns, Interface, IpConfig, Route};
 
@@ -74,17 +74,17 @@ impl From<crate::Error> for Error {
 
 /// Whom a plugin is called for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attachment {
+pub(crate) struct Attachment {
     /// `CNI_CONTAINERID`
-    pub container: String,
+    pub(crate) container: String,
     /// `CNI_IFNAME`: the device's name in the task.
-    pub ifname: String,
+    pub(crate) ifname: String,
 }
 
 impl Attachment {
     /// # Errors
     /// Code 4 when a part does not have the specification's form.
-    pub fn new(container: &str, ifname: &str) -> Result<Self, Error> {
+    pub(crate) fn new(container: &str, ifname: &str) -> Result<Self, Error> {
         let refuse = |what| Err(Error::new(code::INVALID_ENVIRONMENT, what));
         let mut bytes = container.bytes();
         let first = bytes.next().is_some_and(|b| b.is_ascii_alphanumeric());

@@ -22,6 +22,7 @@ const BATCH_ELEMENTS: usize = 256;
 pub(crate) struct Firewall {
     namespace: Netns,
     batches: Batches,
+    fresh: bool,
     in_force: Option<Ruleset>,
 }
 
@@ -37,10 +38,13 @@ pub enum Transaction {
 }
 
 impl Firewall {
-    pub(crate) fn open(namespace: &Netns) -> Result<Self> {
+    /// `fresh` says that the namespace is new and holds no table of ours.
+    pub(crate) fn open(namespace: &Netns, fresh: bool) -> Result<Self> {
+        let batches = Batches::open(namespace)?;
         Ok(Self {
             namespace: namespace.try_clone()?,
-            batches: Batches::open(namespace)?,
+            batches,
+            fresh,
             in_force: None,
         })
     }
@@ -89,8 +93,13 @@ impl Firewall {
 
     /// Replaces everything. Tables of another release, whose base chains hang elsewhere, cannot be filled
     /// anew and are deleted in the same transaction.
-    fn replace(&self, wanted: &Ruleset) -> Result<()> {
-        let present = self.present(wanted)?;
+    fn replace(&mut self, wanted: &Ruleset) -> Result<()> {
+        let present = if self.fresh {
+            Present::default()
+        } else {
+            self.present(wanted)?
+        };
+        self.fresh = false;
         let filled = self.nft(&wanted.replacement(&present));
         if filled.is_ok() || present.chains.is_empty() {
             return filled;

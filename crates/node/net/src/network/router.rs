@@ -47,6 +47,8 @@ pub(super) struct Router {
     pub(super) namespace: Netns,
     pub(super) netlink: Netlink,
     firewall: Firewall,
+    /// Nothing is forwarded before the first rules are in force.
+    forwards: bool,
     resolver: Resolver,
     loopback: u32,
     /// Addresses on its loopback that we put there.
@@ -57,9 +59,9 @@ pub(super) struct Router {
 impl Router {
     /// Makes the namespace, or opens it if a process before us did.
     pub(super) fn ensure(name: String, runtime: &tokio::runtime::Handle) -> Result<Self> {
-        let namespace = match Netns::named(&name)? {
-            Some(namespace) => namespace,
-            None => Netns::create(&name)?,
+        let (namespace, fresh) = match Netns::named(&name)? {
+            Some(namespace) => (namespace, false),
+            None => (Netns::create(&name)?, true),
         };
         // `rp_filter` off: the firewall pins every source to its interface, more strictly than routes can.
         let fixed = [
@@ -71,14 +73,9 @@ impl Router {
             ("ipv4/conf/default/send_redirects", "0"),
             ("ipv4/conf/all/accept_redirects", "0"),
             ("ipv4/conf/all/proxy_arp", "1"),
-            ("ipv4/ip_forward", "1"),
         ];
         let mut netlink = Netlink::open(&namespace)?;
-        let mut firewall = Firewall::open(&namespace)?;
-        if netlink.links()?.len() <= 1 {
-            // Closed before it forwards; a router with ports keeps the rules it has until the map's are in.
-            firewall.apply(router_rules(None, &[], None, &BTreeSet::new(), &BTreeSet::new())?)?;
-        }
+        let firewall = Firewall::open(&namespace, fresh)?;
         namespace.sysctl(&fixed.map(|(key, value)| (key.to_owned(), value)))?;
         let loopback = netlink.loopback()?;
         let present = netlink.addresses()?;
@@ -95,6 +92,7 @@ impl Router {
             resolver,
             loopback,
             own,
+            forwards: false,
             ports: BTreeMap::new(),
         })
     }
@@ -224,6 +222,10 @@ impl Router {
             self.firewall.forget();
         }
         let transaction = self.firewall.apply(rules)?;
+        if !self.forwards {
+            self.namespace.sysctl(&[("ipv4/ip_forward".to_owned(), "1")])?;
+            self.forwards = true;
+        }
         self.resolver
             .set_zone(wanted.map.map(Zone::of).unwrap_or_default());
         self.resolver.listen(&self.namespace, resolvers)?;

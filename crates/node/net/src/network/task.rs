@@ -108,16 +108,28 @@ impl Inner {
         let eth0 = attachment(TASK_ENI).map_err(failed("ecs-eni", "ADD"))?;
         let link = attachment(TASK_LINK).map_err(failed("ecs-bridge", "ADD"))?;
         let namespace = Netns::at(&task.netns)?;
-        Netlink::open(&namespace)?.loopback()?;
+        let mut inside = Netlink::open(&namespace)?;
+        inside.loopback()?;
+        let mut inner = eni::Side {
+            namespace: &namespace,
+            netlink: &mut inside,
+        };
         let conf = self.eni_conf(task);
-        let eni =
-            eni::add(&self.node, &namespace, &task.netns, &eth0, &conf).map_err(failed("ecs-eni", "ADD"))?;
+        let eni = {
+            let mut outside = Netlink::open(&self.node)?;
+            let mut outer = eni::Side {
+                namespace: &self.node,
+                netlink: &mut outside,
+            };
+            let added = eni::add(&mut outer, &mut inner, &task.netns, &eth0, &conf);
+            added.map_err(failed("ecs-eni", "ADD"))?
+        };
         let bridged = {
             let mut agent = lock(&self.agent);
             let side = &mut agent.as_mut().ok_or_else(torn_down)?.side;
             bridge::add(
                 side,
-                &namespace,
+                &mut inner,
                 &task.netns,
                 &link,
                 &bridge_conf(&task.eni.mac.to_string()),

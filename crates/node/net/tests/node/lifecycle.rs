@@ -173,9 +173,10 @@ async fn teardown_leaves_nothing_and_does_not_touch_the_neighbour() {
     for m in [&first, &second] {
         m.net().apply(&open_map(&[&a, &b])).await.unwrap();
     }
+    // The same ids, MACs and addresses in another instance, both devices on the node at once.
+    first.net().attach(&a).await.unwrap();
+    second.net().attach(&a).await.unwrap();
     let mine = first.start(&a, "a").await;
-    // The same ids, MACs and addresses in another instance; the MAC tells devices apart on the node, so
-    // its task starts after the first has taken its own.
     let (theirs, other) = (second.start(&a, "a").await, second.start(&b, "b").await);
     serve(&other.ns, 80);
     assert!(reaches(&theirs.ns, address(11), 80));

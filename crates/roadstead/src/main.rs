@@ -2,12 +2,14 @@
 
 mod commands;
 mod config;
+mod node;
 mod place;
 mod plane;
+mod signals;
 
 use clap::{Parser, Subcommand};
 
-use commands::{env, image, up};
+use commands::{agent, down, env, image, logs, up};
 
 /// A container cloud you own.
 #[derive(Parser)]
@@ -21,6 +23,12 @@ struct Cli {
 enum Command {
     /// Run the cloud on this machine: control plane and node in one process
     Up(Box<config::UpArgs>),
+    /// Stop the daemon and its tasks, and remove every trace of them from the machine
+    Down(down::Args),
+    /// Run a node that joins a control plane elsewhere
+    Agent(Box<agent::Args>),
+    /// Show what a task wrote
+    Logs(logs::Args),
     /// Work with this node's images
     Image(image::Args),
     /// Print the exports that point AWS clients here
@@ -34,8 +42,12 @@ fn main() -> std::process::ExitCode {
     roadstead_runtime::shim_main_if_asked();
     roadstead_net::cni_main_if_asked();
 
+    start_log();
     let result = match Cli::parse().command {
         Command::Up(args) => run(up::run(*args)),
+        Command::Down(args) => run(down::run(args)),
+        Command::Agent(args) => run(agent::run(*args)),
+        Command::Logs(args) => run(logs::run(args)),
         Command::Image(args) => run(image::run(args)),
         Command::Env(args) => env::run(&args),
         Command::Doctor => commands::doctor::run(),
@@ -47,6 +59,13 @@ fn main() -> std::process::ExitCode {
             std::process::ExitCode::FAILURE
         }
     }
+}
+
+/// To standard error; `RUST_LOG` says how much. Calls are logged under the target `audit`.
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,audit=warn,libcontainer=warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
 fn run(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {

@@ -32,6 +32,22 @@ pub(crate) fn agent(data: &Path) -> PathBuf {
     data.join("agent")
 }
 
+/// Volumes and name files of tasks.
+pub(crate) fn tasks(data: &Path) -> PathBuf {
+    data.join("tasks")
+}
+
+/// Forgets what an agent recorded of its tasks; the next one removes them as nobody's.
+pub(crate) fn forget_agent(data: &Path) -> Result<()> {
+    let path = agent(data);
+    match std::fs::remove_dir_all(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Five hexadecimal digits that stand in every name this Roadstead makes on the machine. Durable.
 pub(crate) fn instance(data: &Path) -> Result<String> {
     let path = data.join("instance");

@@ -1,0 +1,84 @@
+//! A node that joins a control plane elsewhere.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use roadstead_base::{SharedClock, SystemClock};
+use roadstead_image::Mirror;
+
+use crate::config::{DEFAULT_DATA, DEFAULT_REGION, mirror};
+use crate::node::{Machine, Settings};
+use crate::place::Claim;
+use crate::signals::{Ending, Signals};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Base URL of the control plane's API
+    #[arg(long, env = "ROADSTEAD_BACKEND", value_name = "URL")]
+    backend: String,
+    /// Access key the node registers with
+    #[arg(long, env = "AWS_ACCESS_KEY_ID", value_name = "KEY")]
+    access_key: String,
+    /// Its secret
+    #[arg(long, env = "AWS_SECRET_ACCESS_KEY", value_name = "SECRET", hide_env_values = true)]
+    secret_key: String,
+    /// Cluster to be an instance of; repeatable
+    #[arg(long, env = "ROADSTEAD_CLUSTER", value_delimiter = ',', default_value = "default", value_name = "NAME")]
+    cluster: Vec<String>,
+    #[arg(long, env = "ROADSTEAD_REGION", default_value = DEFAULT_REGION)]
+    region: String,
+    /// Zone the node is in [default: the region's a]
+    #[arg(long, env = "ROADSTEAD_AVAILABILITY_ZONE", value_name = "ZONE")]
+    availability_zone: Option<String>,
+    /// VPC the node is in: awsvpc tasks of launch type EC2 run in subnets of it
+    #[arg(long, env = "ROADSTEAD_VPC", default_value = "", value_name = "VPC")]
+    vpc: String,
+    /// Subnet the node is in
+    #[arg(long, env = "ROADSTEAD_SUBNET", default_value = "", value_name = "SUBNET")]
+    subnet: String,
+    /// How many tasks with an interface of their own this node holds
+    #[arg(long, env = "ROADSTEAD_ENI_SLOTS", default_value_t = 120, value_name = "COUNT")]
+    eni_slots: u32,
+    /// Pull images of a registry from elsewhere, as docker.io=http://127.0.0.1:5000; repeatable
+    #[arg(long, env = "ROADSTEAD_REGISTRY_MIRROR", value_delimiter = ',', value_parser = mirror, value_name = "REGISTRY=URL")]
+    registry_mirror: Vec<Mirror>,
+    /// Folder for state, images, logs and volumes
+    #[arg(long, env = "ROADSTEAD_DATA", default_value = DEFAULT_DATA, value_name = "FOLDER")]
+    data: PathBuf,
+}
+
+pub(crate) async fn run(args: Args) -> Result<()> {
+    let mut signals = Signals::listen()?;
+    let claim = Claim::take(&args.data)?;
+    let clock: SharedClock = Arc::new(SystemClock);
+    let settings = Settings {
+        backend: args.backend,
+        access_key: args.access_key,
+        secret_key: args.secret_key,
+        availability_zone: args.availability_zone.unwrap_or_else(|| format!("{}a", args.region)),
+        region: args.region,
+        vpc_id: args.vpc,
+        subnet_id: args.subnet,
+        clusters: args.cluster,
+        fargate: false,
+        eni_slots: args.eni_slots,
+        reserved_tcp: Vec::new(),
+        mirrors: args.registry_mirror,
+        ephemeral: false,
+        task_api: false,
+    };
+    let machine = Machine::open(&args.data, &settings, clock.clone()).await?;
+    let node = machine.start(&args.data, settings, clock).await?;
+    node.agent.connected(PATIENCE).await.context("joining the control plane")?;
+    println!("ready: node {}", node.agent.node.instance_id);
+    match signals.ending().await {
+        Ending::Detach => node.detach().await,
+        Ending::Down => node.stop_all().await?,
+    }
+    drop(claim);
+    Ok(())
+}

@@ -267,8 +267,8 @@ fn fail(failure: &Failure) -> RawResponse {
         error,
     } = failure;
     let body = match protocol {
-        Protocol::Ec2 => ec2::encode_error(error, request_id),
-        _ => json::encode_error(error),
+        Protocol::Ec2 => ec2::encode_error(None, error, request_id),
+        _ => json::encode_error(None, error),
     };
     let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     respond(status, content_type(*protocol), request_id, body)

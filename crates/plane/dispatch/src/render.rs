@@ -64,7 +64,9 @@ pub(crate) fn refused(model: &ServiceModel, refused: &Refused) -> ApiError {
     let message = refused.to_string();
     if speaks_ec2(model) {
         return match refused {
-            Refused::Signature(SignatureError::Skewed { .. }) => ApiError::client("RequestExpired", message),
+            Refused::Signature(SignatureError::Skewed { .. } | SignatureError::Expired { .. }) => {
+                ApiError::client("RequestExpired", message)
+            }
             Refused::Signature(SignatureError::Absent) => ApiError::new(
                 "MissingAuthenticationToken",
                 403,

@@ -122,7 +122,7 @@ impl World {
             .raw(&format!(
                 "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/x-amz-json-1.1\r\n\
                  X-Amz-Target: {target}\r\nAuthorization: AWS4-HMAC-SHA256 Credential={key}/20270115/us-east-1/ecs/aws4_request, \
-                 SignedHeaders=host, Signature=00\r\n{extra}Content-Length: {}\r\n\r\n{body}",
+                 SignedHeaders=host;x-amz-date;x-amz-target, Signature=00\r\n{extra}Content-Length: {}\r\n\r\n{body}",
                 body.len()
             ))
             .await;

@@ -9,7 +9,8 @@ use serde_json::{Map, Number, Value as Json};
 
 use crate::check::{Violation, join, kind_name};
 use crate::error::ApiError;
-use crate::model::{Kind, ServiceModel, ShapeId};
+use crate::model::{Kind, Member, ServiceModel, ShapeId};
+use crate::text::{TimeFormat, in_range, print_float};
 use crate::value::{Fields, Value};
 
 /// The body does not hold a request.
@@ -60,19 +61,7 @@ pub fn from_json(model: &ServiceModel, shape: ShapeId, json: Json, path: &str) -
     match (kind, json) {
         (Kind::Structure { document: true, .. }, json) => Ok(Value::Document(json)),
         (Kind::Structure { members, .. }, Json::Object(object)) => {
-            let mut fields = Fields::with_capacity(object.len());
-            for (name, json) in object {
-                let Some(member) = members.iter().find(|member| member.wire_name() == name) else {
-                    return Err(Violation::Unknown {
-                        path: join(path, &name),
-                    });
-                };
-                if !json.is_null() {
-                    let value = from_json(model, member.shape, json, &join(path, member.name))?;
-                    fields.push((Cow::Borrowed(member.name), value));
-                }
-            }
-            Ok(Value::Map(fields))
+            structure(model, members, object, path, |_| true)
         }
         (Kind::List { member, .. }, Json::Array(items)) => items
             .into_iter()
@@ -111,15 +100,40 @@ pub fn from_json(model: &ServiceModel, shape: ShapeId, json: Json, path: &str) -
             "-Infinity" => Ok(Value::Float(f64::NEG_INFINITY)),
             _ => Err(wrong(&Json::String(text))),
         },
-        (Kind::Timestamp { .. }, Json::Number(number)) => {
-            Ok(Value::Time(number.as_f64().unwrap_or_default()))
-        }
-        (Kind::Timestamp { .. }, Json::String(text)) => text
-            .parse::<jiff::Timestamp>()
-            .map(|time| Value::Time(time.as_millisecond() as f64 / 1000.0))
-            .map_err(|_| wrong(&Json::String(text))),
+        (Kind::Timestamp { .. }, Json::Number(number)) => number
+            .as_f64()
+            .and_then(in_range)
+            .map(Value::Time)
+            .ok_or_else(|| wrong(&Json::Number(number))),
+        (Kind::Timestamp { .. }, Json::String(text)) => TimeFormat::parse(&text)
+            .map(Value::Time)
+            .ok_or_else(|| wrong(&Json::String(text))),
         (_, other) => Err(wrong(&other)),
     }
+}
+
+/// The members of a structure that `wanted` keeps; any other is unknown here.
+pub(crate) fn structure(
+    model: &ServiceModel,
+    members: &[Member],
+    object: Map<String, Json>,
+    path: &str,
+    wanted: impl Fn(&Member) -> bool,
+) -> Result<Value, Violation> {
+    let mut fields = Fields::with_capacity(object.len().min(members.len()));
+    for (name, json) in object {
+        let known = |member: &&Member| member.wire_name() == name && wanted(member);
+        let Some(member) = members.iter().find(known) else {
+            return Err(Violation::Unknown {
+                path: join(path, &name),
+            });
+        };
+        if !json.is_null() {
+            let value = from_json(model, member.shape, json, &join(path, member.name))?;
+            fields.push((Cow::Borrowed(member.name), value));
+        }
+    }
+    Ok(Value::Map(fields))
 }
 
 /// Clients may write a whole number with a zero fraction.
@@ -146,28 +160,44 @@ fn json_kind(json: &Json) -> &'static str {
 
 /// Writes a value as the shape says.
 pub fn to_json(model: &ServiceModel, shape: ShapeId, value: Value) -> Json {
+    formatted(model, shape, None, value)
+}
+
+/// One member, whose own time format goes before its shape's.
+pub(crate) fn member_to_json(model: &ServiceModel, member: &Member, value: Value) -> Json {
+    formatted(model, member.shape, member.timestamp, value)
+}
+
+fn formatted(model: &ServiceModel, shape: ShapeId, time: Option<&str>, value: Value) -> Json {
     match (&model.shape(shape).kind, value) {
         (Kind::Structure { members, .. }, Value::Map(fields)) => Json::Object(
             fields
                 .into_iter()
                 .filter_map(|(name, value)| {
                     let member = members.iter().find(|member| member.name == name)?;
-                    Some((member.wire_name().to_owned(), to_json(model, member.shape, value)))
+                    Some((
+                        member.wire_name().to_owned(),
+                        member_to_json(model, member, value),
+                    ))
                 })
                 .collect(),
         ),
         (Kind::List { member, .. }, Value::List(items)) => Json::Array(
             items
                 .into_iter()
-                .map(|item| to_json(model, member.shape, item))
+                .map(|item| member_to_json(model, member, item))
                 .collect(),
         ),
         (Kind::Map { value: member, .. }, Value::Map(fields)) => Json::Object(
             fields
                 .into_iter()
-                .map(|(name, value)| (name.into_owned(), to_json(model, member.shape, value)))
+                .map(|(name, value)| (name.into_owned(), member_to_json(model, member, value)))
                 .collect(),
         ),
+        (kind, Value::Time(seconds)) => match TimeFormat::of(time, kind, TimeFormat::Epoch) {
+            TimeFormat::Epoch => plain(Value::Time(seconds)),
+            format => Json::String(format.print(seconds)),
+        },
         (_, value) => plain(value),
     }
 }
@@ -177,21 +207,14 @@ fn plain(value: Value) -> Json {
     match value {
         Value::Bool(flag) => Json::Bool(flag),
         Value::Int(number) => Json::Number(number.into()),
-        Value::Float(number) | Value::Time(number) => Number::from_f64(number).map_or_else(
-            || {
-                Json::String(
-                    if number.is_nan() {
-                        "NaN"
-                    } else if number > 0.0 {
-                        "Infinity"
-                    } else {
-                        "-Infinity"
-                    }
-                    .into(),
-                )
-            },
-            Json::Number,
-        ),
+        Value::Float(number) => {
+            Number::from_f64(number).map_or_else(|| Json::String(print_float(number)), Json::Number)
+        }
+        // Whole seconds are written as a whole number, as the services do.
+        Value::Time(seconds) if seconds.fract() == 0.0 && seconds.abs() < 9.0e15 => {
+            Json::Number((seconds as i64).into())
+        }
+        Value::Time(seconds) => Number::from_f64(seconds).map_or(Json::Null, Json::Number),
         Value::Str(text) => Json::String(text),
         Value::Blob(bytes) => Json::String(STANDARD.encode(bytes)),
         Value::List(items) => Json::Array(items.into_iter().map(plain).collect()),
@@ -212,12 +235,64 @@ pub fn encode(model: &ServiceModel, shape: Option<ShapeId>, value: Value) -> Vec
 }
 
 /// An error body: `__type`, `message` and the members of the error's shape.
-pub fn encode_error(error: &ApiError) -> Vec<u8> {
-    let mut body = Map::new();
-    body.insert("__type".to_owned(), Json::String(error.code.to_string()));
-    body.insert("message".to_owned(), Json::String(error.message.clone()));
-    for (name, value) in &error.members {
-        body.insert(name.to_string(), plain(value.clone()));
-    }
+pub fn encode_error(model: Option<&ServiceModel>, error: &ApiError) -> Vec<u8> {
+    let mut body = error_members(model, error, |_| true);
+    body.insert(
+        "__type".to_owned(),
+        Json::String(error_type(model, error).to_owned()),
+    );
     Json::Object(body).to_string().into_bytes()
+}
+
+/// The message and the members that `wanted` keeps, by the error's shape if a model documents it.
+pub(crate) fn error_members(
+    model: Option<&ServiceModel>,
+    error: &ApiError,
+    wanted: impl Fn(&Member) -> bool,
+) -> Map<String, Json> {
+    let mut body = Map::new();
+    body.insert(
+        error_message_name(model, error).to_owned(),
+        Json::String(error.message.clone()),
+    );
+    let shape = model.and_then(|model| Some((model, model.error_shape(&error.code)?)));
+    for (name, value) in &error.members {
+        let member = shape.and_then(|(model, shape)| match &shape.kind {
+            Kind::Structure { members, .. } => Some((model, members.iter().find(|m| m.name == name)?)),
+            _ => None,
+        });
+        match member {
+            Some((model, member)) if wanted(member) => {
+                let json = member_to_json(model, member, value.clone());
+                body.insert(member.wire_name().to_owned(), json);
+            }
+            Some(_) => {}
+            None => {
+                body.insert(name.to_string(), plain(value.clone()));
+            }
+        }
+    }
+    body
+}
+
+/// What clients read an error's name from: its shape's name where clients also get the query code, which is
+/// the code everywhere else.
+pub(crate) fn error_type<'a>(model: Option<&ServiceModel>, error: &'a ApiError) -> &'a str {
+    match model.filter(|model| model.query_compatible) {
+        Some(model) => model
+            .error_shape(&error.code)
+            .map_or(&error.code, |shape| shape.name),
+        None => &error.code,
+    }
+}
+
+/// `Message` where the error's shape writes it so.
+pub(crate) fn error_message_name(model: Option<&ServiceModel>, error: &ApiError) -> &'static str {
+    let shape = model.and_then(|model| model.error_shape(&error.code));
+    match shape.map(|shape| &shape.kind) {
+        Some(Kind::Structure { members, .. }) if members.iter().any(|m| m.wire_name() == "Message") => {
+            "Message"
+        }
+        _ => "message",
+    }
 }

@@ -1,18 +1,23 @@
-//! AWS Signature Version 4, both sides: servers verify, the node agent signs. Only the header form so far;
-//! presigned queries and chunked payloads are refused by the caller.
+//! AWS Signature Version 4, both sides: servers verify, the node agent signs. In the header, in the query
+//! string (presigned), and for bodies in chunks.
 //! Source: "Signature Version 4 signing process" in the IAM user guide.
 
-use hmac::{Hmac, KeyInit, Mac};
+mod canonical;
+mod chunked;
+mod presigned;
+
 use http::{HeaderMap, Method, Uri};
-use percent_encoding::percent_decode_str;
 use roadstead_base::Timestamp;
-use sha2::{Digest, Sha256};
+
+use canonical::{constant_time_eq, sha256_hex, signature};
+pub use chunked::{ChunkKey, Chunks, decode as decode_chunks};
+pub use presigned::{MAX_EXPIRES, presign};
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// How far a request's date may be from ours, in milliseconds.
 pub const MAX_SKEW_MS: i64 = 5 * 60 * 1000;
 
-/// The parts of an `Authorization` header.
+/// The parts of an `Authorization` header, or of a presigned query.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authorization {
     pub access_key: String,
@@ -23,6 +28,8 @@ pub struct Authorization {
     /// Lower case, in the order of the header.
     pub signed_headers: Vec<String>,
     pub signature: String,
+    /// Of a presigned query: `YYYYMMDDTHHMMSSZ`, and for how many seconds from then it is good.
+    pub presigned: Option<(String, u32)>,
 }
 
 /// Why a signature is not accepted.
@@ -30,12 +37,14 @@ pub struct Authorization {
 pub enum SignatureError {
     #[error("the request has no Authorization header")]
     Absent,
-    #[error("the Authorization header is malformed: {0}")]
+    #[error("the request's signature is malformed: {0}")]
     Malformed(&'static str),
     #[error(
         "Signature not yet current or expired: the request is dated {date}, more than 5 minutes from now"
     )]
     Skewed { date: String },
+    #[error("Request has expired: it was good for {seconds} seconds from {date}")]
+    Expired { date: String, seconds: u32 },
     #[error(
         "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method."
     )]
@@ -69,6 +78,25 @@ impl Authorization {
         let credential = credential.ok_or(SignatureError::Malformed("it has no Credential"))?;
         let signed = signed.ok_or(SignatureError::Malformed("it has no SignedHeaders"))?;
         let signature = signature.ok_or(SignatureError::Malformed("it has no Signature"))?;
+        Self::assemble(credential, signed, signature)
+    }
+
+    /// From the header, or else from the query string of a presigned request.
+    ///
+    /// # Errors
+    /// Neither is there, both are, or what is there is malformed.
+    pub fn find(headers: &HeaderMap, uri: &Uri) -> Result<Self, SignatureError> {
+        let presigned = presigned::parse(uri.query().unwrap_or_default())?;
+        match (presigned, headers.contains_key(http::header::AUTHORIZATION)) {
+            (Some(_), true) => Err(SignatureError::Malformed(
+                "it is signed both in a header and in the query string",
+            )),
+            (Some(presigned), false) => Ok(presigned),
+            (None, _) => Self::parse(headers),
+        }
+    }
+
+    fn assemble(credential: &str, signed: &str, signature: &str) -> Result<Self, SignatureError> {
         let mut scope = credential.rsplitn(5, '/');
         let (Some("aws4_request"), Some(service), Some(region), Some(date), Some(access_key)) = (
             scope.next(),
@@ -91,7 +119,19 @@ impl Authorization {
             service: service.to_owned(),
             signed_headers: signed.split(';').map(str::to_ascii_lowercase).collect(),
             signature: signature.to_owned(),
+            presigned: None,
         })
+    }
+
+    /// The date that is signed: of the query string, or of `X-Amz-Date` or `Date`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn signed_at(&self, headers: &HeaderMap) -> Result<String, SignatureError> {
+        match &self.presigned {
+            Some((date, _)) => Ok(date.clone()),
+            None => amz_date(headers),
+        }
     }
 
     fn scope(&self) -> String {
@@ -118,26 +158,53 @@ pub fn verify(
     secret: &str,
     now: Timestamp,
 ) -> Result<(), SignatureError> {
-    let date = amz_date(request.headers)?;
-    if !date.starts_with(&authorization.date) {
+    let date = authorization.signed_at(request.headers)?;
+    if authorization.date.len() != 8 || !date.starts_with(&authorization.date) {
         return Err(SignatureError::Malformed(
             "its Credential has another date than the request",
         ));
     }
     let signed_at =
         parse_amz_date(&date).ok_or(SignatureError::Malformed("its date is not YYYYMMDDTHHMMSSZ"))?;
-    if (now.0 - signed_at.0).abs() > MAX_SKEW_MS {
-        return Err(SignatureError::Skewed { date });
-    }
+    in_time(authorization, signed_at, &date, now)?;
     if !authorization.signed_headers.iter().any(|name| name == "host") {
         return Err(SignatureError::Malformed("the host is not signed"));
     }
-    let payload = payload_digest(request)?;
+    let unsigned = |name: &http::HeaderName| {
+        // The token may be added after signing; whoever issued it knows it anyway.
+        name.as_str().starts_with("x-amz-")
+            && name != "x-amz-security-token"
+            && !authorization.signed_headers.iter().any(|n| n == name.as_str())
+    };
+    if request.headers.keys().any(unsigned) {
+        return Err(SignatureError::Malformed("an X-Amz- header is not signed"));
+    }
+    let payload = payload_digest(authorization, request)?;
     let expected = signature(authorization, request, &payload, &date, secret);
     if constant_time_eq(expected.as_bytes(), authorization.signature.as_bytes()) {
         Ok(())
     } else {
         Err(SignatureError::Mismatch)
+    }
+}
+
+/// A signature in a header is good around its date, which also bounds how long it can be replayed; one in a
+/// query string as long as it says.
+fn in_time(
+    authorization: &Authorization,
+    signed_at: Timestamp,
+    date: &str,
+    now: Timestamp,
+) -> Result<(), SignatureError> {
+    let age = now.0 - signed_at.0;
+    let date = date.to_owned();
+    match authorization.presigned {
+        Some((_, seconds)) if age > i64::from(seconds) * 1000 => {
+            Err(SignatureError::Expired { date, seconds })
+        }
+        Some(_) if age < -MAX_SKEW_MS => Err(SignatureError::Skewed { date }),
+        None if age.abs() > MAX_SKEW_MS => Err(SignatureError::Skewed { date }),
+        _ => Ok(()),
     }
 }
 
@@ -176,6 +243,7 @@ pub fn sign(
         service: key.service.to_owned(),
         signed_headers: signed,
         signature: String::new(),
+        presigned: None,
     };
     let request = Request {
         method,
@@ -209,145 +277,25 @@ fn amz_date(headers: &HeaderMap) -> Result<String, SignatureError> {
         .ok_or(SignatureError::Malformed("the request has no X-Amz-Date"))
 }
 
-fn payload_digest(request: Request<'_>) -> Result<String, SignatureError> {
+/// The digest that is signed, or the word that stands for it.
+fn payload_digest(authorization: &Authorization, request: Request<'_>) -> Result<String, SignatureError> {
+    let stated = request.headers.get("x-amz-content-sha256");
+    if Chunks::of(request.headers)?.is_some() {
+        // The chunks have signatures of their own.
+        let word = stated.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        return Ok(word.to_owned());
+    }
     let actual = sha256_hex(request.body);
-    match request
-        .headers
-        .get("x-amz-content-sha256")
-        .and_then(|value| value.to_str().ok())
-    {
+    match stated.and_then(|value| value.to_str().ok()) {
+        // A presigned request of S3 is made before its body is known.
+        None if authorization.presigned.is_some() && authorization.service == "s3" => {
+            Ok("UNSIGNED-PAYLOAD".to_owned())
+        }
         None => Ok(actual),
         Some("UNSIGNED-PAYLOAD") => Ok("UNSIGNED-PAYLOAD".to_owned()),
         Some(stated) if stated == actual => Ok(actual),
-        Some(stated) if stated.starts_with("STREAMING-") => Err(SignatureError::Malformed(
-            "chunked payload signatures are not supported yet",
-        )),
         Some(_) => Err(SignatureError::Body),
     }
-}
-
-fn signature(
-    authorization: &Authorization,
-    request: Request<'_>,
-    payload: &str,
-    date: &str,
-    secret: &str,
-) -> String {
-    let canonical = canonical_request(authorization, request, payload);
-    let to_sign = format!(
-        "{ALGORITHM}\n{date}\n{}\n{}",
-        authorization.scope(),
-        sha256_hex(canonical.as_bytes())
-    );
-    let mut key = hmac(format!("AWS4{secret}").as_bytes(), authorization.date.as_bytes());
-    for part in [
-        authorization.region.as_str(),
-        authorization.service.as_str(),
-        "aws4_request",
-    ] {
-        key = hmac(&key, part.as_bytes());
-    }
-    hex::encode(hmac(&key, to_sign.as_bytes()))
-}
-
-fn canonical_request(authorization: &Authorization, request: Request<'_>, payload: &str) -> String {
-    let path = canonical_path(request.uri.path(), &authorization.service);
-    let query = canonical_query(request.uri.query().unwrap_or_default());
-    let mut text = format!("{}\n{path}\n{query}\n", request.method);
-    for name in &authorization.signed_headers {
-        let values: Vec<String> = request
-            .headers
-            .get_all(name.as_str())
-            .iter()
-            .map(|value| collapse(&String::from_utf8_lossy(value.as_bytes())))
-            .collect();
-        text.push_str(&format!("{name}:{}\n", values.join(",")));
-    }
-    text.push_str(&format!(
-        "\n{}\n{payload}",
-        authorization.signed_headers.join(";")
-    ));
-    text
-}
-
-/// Every service but S3 normalises the path and encodes it a second time.
-fn canonical_path(path: &str, service: &str) -> String {
-    if service == "s3" {
-        return encode(&decode(path), true);
-    }
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
-    }
-    let mut normal = format!("/{}", parts.join("/"));
-    if path.ends_with('/') && normal.len() > 1 {
-        normal.push('/');
-    }
-    encode(&normal, true)
-}
-
-fn canonical_query(query: &str) -> String {
-    let mut pairs: Vec<(String, String)> = query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (encode(&decode(name), false), encode(&decode(value), false))
-        })
-        .collect();
-    pairs.sort();
-    pairs
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect::<Vec<_>>()
-        .join("&")
-}
-
-fn decode(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
-}
-
-fn encode(text: &str, keep_slash: bool) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(byte as char),
-            b'/' if keep_slash => out.push('/'),
-            byte => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
-}
-
-fn collapse(value: &str) -> String {
-    value
-        .split(' ')
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ")
-        .trim()
-        .to_owned()
-}
-
-fn hmac(key: &[u8], data: &[u8]) -> Vec<u8> {
-    #[allow(clippy::expect_used)] // HMAC takes keys of any length
-    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes any key");
-    mac.update(data);
-    mac.finalize().into_bytes().to_vec()
-}
-
-fn sha256_hex(data: &[u8]) -> String {
-    hex::encode(Sha256::digest(data))
-}
-
-fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).fold(0, |acc, (x, y)| acc | (x ^ y)) == 0
 }
 
 /// `20260102T030405Z`

@@ -1,0 +1,3 @@
+//! Checksums that clients send beside or behind a body.
+
+pub mod crc;

@@ -151,7 +151,13 @@ impl Connection {
             .header("hasleader", "true")
             .body(Full::new(framed(message)))
             .map_err(|error| Fault::NotSent(error.to_string()))?;
-        let response = send.send_request(request).await.map_err(lost)?;
+        let response = send.try_send_request(request).await.map_err(|mut failed| {
+            // Whoever gets the request back has not sent it.
+            match failed.take_message() {
+                Some(_) => Fault::NotSent(failed.error().to_string()),
+                None => lost(failed.into_error()),
+            }
+        })?;
         if response.status() != 200 {
             return Err(Fault::Lost(format!("HTTP status {}", response.status())));
         }

@@ -193,3 +193,165 @@ impl Drop for Cluster {
         }
     }
 }
+
+/// etcd's own interface for people, for what the store itself must not be able to do.
+impl Cluster {
+    async fn http(&self, request: String) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let mut socket = tokio::net::TcpStream::connect(("127.0.0.1", self.members[0].client))
+            .await
+            .unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).await.unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 200") || answer.starts_with("HTTP/1.0 200"),
+            "{answer}"
+        );
+        answer
+    }
+
+    /// A call of the JSON gateway with these members, whose values are bytes.
+    pub async fn gateway(&self, path: &str, members: &[(&str, &str)]) -> String {
+        let members: Vec<String> = members
+            .iter()
+            .map(|(name, value)| format!("\"{name}\":\"{}\"", base64(value.as_bytes())))
+            .collect();
+        let body = format!("{{{}}}", members.join(","));
+        self.http(format!(
+            "POST {path} HTTP/1.0\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        ))
+        .await
+    }
+
+    pub async fn metric(&self, name: &str) -> f64 {
+        let metrics = self
+            .http("GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n".into())
+            .await;
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name}")).parse().unwrap()
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for chunk in bytes.chunks(3) {
+        let word =
+            chunk.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for at in 0..4 {
+            out.push(if at <= chunk.len() {
+                DIGITS[(word >> (18 - 6 * at)) as usize & 63] as char
+            } else {
+                '='
+            });
+        }
+    }
+    out
+}
+
+/// A wire to a member that can be cut: a forwarder on loopback.
+pub struct Wire {
+    port: u16,
+    mode: tokio::sync::watch::Sender<Mode>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Whole,
+    /// Connections end, new ones are refused.
+    Cut,
+    /// Connections stay, nothing comes through.
+    Silent,
+    /// What is asked comes through, what is answered does not.
+    OneWay,
+}
+
+impl Wire {
+    pub async fn to(endpoints: Endpoints) -> Self {
+        let target = endpoints.to_string().strip_prefix("etcd://").unwrap().to_owned();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mode = tokio::sync::watch::Sender::new(Mode::Whole);
+        let state = mode.subscribe();
+        let task = tokio::spawn(async move {
+            loop {
+                let (client, _) = listener.accept().await.unwrap();
+                if *state.borrow() == Mode::Cut {
+                    continue;
+                }
+                let (target, state) = (target.clone(), state.clone());
+                tokio::spawn(async move {
+                    let Ok(server) = tokio::net::TcpStream::connect(target).await else {
+                        return;
+                    };
+                    let (client_read, client_write) = client.into_split();
+                    let (server_read, server_write) = server.into_split();
+                    let mut cut = state.clone();
+                    tokio::select! {
+                        () = carry(client_read, server_write, state.clone(), Mode::OneWay) => {}
+                        () = carry(server_read, client_write, state.clone(), Mode::Whole) => {}
+                        _ = cut.wait_for(|mode| *mode == Mode::Cut) => {}
+                    }
+                });
+            }
+        });
+        Self { port, mode, task }
+    }
+
+    pub fn endpoints(&self) -> Endpoints {
+        format!("etcd://127.0.0.1:{}", self.port).parse().unwrap()
+    }
+
+    pub fn mend(&self) {
+        self.mode.send_replace(Mode::Whole);
+    }
+
+    pub fn cut(&self) {
+        self.mode.send_replace(Mode::Cut);
+    }
+
+    pub fn silence(&self) {
+        self.mode.send_replace(Mode::Silent);
+    }
+
+    pub fn swallow(&self) {
+        self.mode.send_replace(Mode::OneWay);
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Carries bytes while the wire is whole, or in the mode that lets this direction through.
+async fn carry(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    mut state: tokio::sync::watch::Receiver<Mode>,
+    also: Mode,
+) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let Ok(read @ 1..) = from.read(&mut buffer).await else {
+            return;
+        };
+        if state
+            .wait_for(|mode| *mode == Mode::Whole || *mode == also)
+            .await
+            .is_err()
+        {
+            return;
+        }
+        if to.write_all(&buffer[..read]).await.is_err() {
+            return;
+        }
+    }
+}

@@ -7,6 +7,8 @@ pub(crate) mod discover;
 mod manifest;
 mod server;
 mod session;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use connection::network_map;
 pub(crate) use manifest::timeline_key;

@@ -35,7 +35,7 @@ fn definition(text: Json) -> Definition {
     }
 }
 
-fn task(attachment: bool) -> TaskRecord {
+pub(crate) fn task(attachment: bool) -> TaskRecord {
     let partition = ctx().partition();
     let cluster = ClusterName::new("default").expect("a name");
     let host = crate::instances::InstanceRef {

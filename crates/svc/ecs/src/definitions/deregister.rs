@@ -97,7 +97,7 @@ mod tests {
         .await;
         let definition = answer.expect("deregistered")["taskDefinition"].clone();
         assert_eq!(definition["status"], json!("INACTIVE"));
-        assert_eq!(definition["deregisteredAt"], json!(START.as_seconds()));
+        assert_eq!(definition["deregisteredAt"], json!(START.0 / 1000));
         let restarted = Arc::new(over(&store));
         assert_eq!(
             load(&restarted, &ctx, "web")

@@ -1,19 +1,20 @@
 //! An agent that does what a test says, over a real websocket.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use roadstead_acs as acs;
 use roadstead_acs::{FromAgent, ToAgent};
+use roadstead_base::Clock as _;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use super::signed;
+use super::{Cloud, signed};
 use crate::ACS_PATH;
 
+#[derive(Debug)]
 pub(crate) struct Agent {
     pub(crate) socket: WebSocketStream<TcpStream>,
     /// Whether heartbeats are answered.
@@ -23,7 +24,8 @@ pub(crate) struct Agent {
 impl Agent {
     /// # Errors
     /// The status and body of a refused handshake.
-    pub(crate) async fn connect(address: SocketAddr, instance: &str) -> Result<Self, (u16, String)> {
+    pub(crate) async fn connect(cloud: &Cloud, instance: &str) -> Result<Self, (u16, String)> {
+        let address = cloud.address;
         let instance = instance.replace(':', "%3A").replace('/', "%2F");
         let uri = format!(
             "ws://{address}{ACS_PATH}/ws?agentHash=h&agentVersion=1&clusterArn=default&containerInstanceArn={instance}\
@@ -33,7 +35,7 @@ impl Agent {
         let uri = request.uri().clone();
         request
             .headers_mut()
-            .extend(signed::headers(&uri, &address.to_string()));
+            .extend(signed::headers(&uri, &address.to_string(), cloud.clock.now()));
         let stream = TcpStream::connect(address).await.expect("connects");
         match tokio_tungstenite::client_async(request, stream).await {
             Ok((socket, _)) => Ok(Self { socket, alive: true }),

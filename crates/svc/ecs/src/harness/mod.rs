@@ -75,6 +75,7 @@ impl Cloud {
             maps: network.clone(),
             options: Options {
                 heartbeat: Duration::from_millis(200),
+                resend: Duration::from_millis(400),
                 ..Options::default()
             },
         };
@@ -172,7 +173,7 @@ impl Cloud {
 
     /// A connected agent of that instance.
     pub(crate) async fn agent(&self, instance: &str) -> Agent {
-        let agent = Agent::connect(self.address, instance).await.expect("connects");
+        let agent = Agent::connect(self, instance).await.expect("connects");
         self.until(
             || self.ecs.agents.is_connected(instance),
             "the agent to be connected",

@@ -1,13 +1,13 @@
 //! Signed requests, as an agent with credentials of its own makes them.
 
 use http::{HeaderMap, HeaderValue, Method, Uri};
+use roadstead_base::Timestamp;
 use roadstead_protocol::sigv4::{SigningKey, sign};
 
 use crate::harness::{NODE_KEY, NODE_SECRET};
-use crate::tests::START;
 
 /// The headers of a GET as a node sends it.
-pub(super) fn headers(uri: &Uri, host: &str) -> HeaderMap {
+pub(super) fn headers(uri: &Uri, host: &str, now: Timestamp) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(http::header::HOST, HeaderValue::from_str(host).expect("a host"));
     let key = SigningKey {
@@ -16,6 +16,6 @@ pub(super) fn headers(uri: &Uri, host: &str) -> HeaderMap {
         region: "us-east-1",
         service: "ecs",
     };
-    sign(&Method::GET, uri, &mut headers, b"", &key, START);
+    sign(&Method::GET, uri, &mut headers, b"", &key, now);
     headers
 }

@@ -11,6 +11,8 @@ mod record;
 pub(crate) mod register;
 mod resources;
 mod show;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use lookup::{find_by_arn, named_cluster};
 pub(crate) use record::ATTRIBUTE_ZONE;

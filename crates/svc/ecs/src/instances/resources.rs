@@ -155,6 +155,11 @@ mod tests {
         };
         let good = read(vec![cpu.clone(), memory.clone(), ports]).expect("reads");
         assert_eq!((good.cpu, good.memory, good.tcp.len()), (1024, 2048, 1));
+        let double = Resource {
+            double_value: Some(512.0),
+            ..resource("CPU", "DOUBLE")
+        };
+        assert_eq!(read(vec![double, memory.clone()]).expect("reads").cpu, 512);
         let negative = Resource {
             integer_value: Some(-1),
             ..resource("CPU", "INTEGER")

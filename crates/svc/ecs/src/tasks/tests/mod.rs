@@ -1,4 +1,13 @@
 //! Tasks from RunTask to STOPPED, with reconcilers running and agents on real sockets.
 
+mod failures;
+mod fargate;
+mod forward;
+
 mod life;
+mod placing;
+mod reading;
+mod refusals;
 mod reports;
+mod restarts;
+mod tokens;

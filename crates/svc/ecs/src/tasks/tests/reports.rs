@@ -10,7 +10,7 @@ use crate::tasks::TaskRecord;
 use crate::tasks::report::{ContainerReport, Report, Said, apply};
 use crate::tasks::{ContainerStatus, LastStatus};
 
-async fn with_task(mode: &str) -> (Cloud, String, Arc<TaskRecord>) {
+async fn with_task_of(mode: &str) -> (Cloud, String, Arc<TaskRecord>) {
     let cloud = cloud().await;
     let instance = cloud.register("default", MACHINE, 2).await;
     let mut agent = cloud.agent(&instance).await;
@@ -60,7 +60,7 @@ fn container(name: &str, status: ContainerStatus, exit: Option<i32>, reason: &st
 
 #[tokio::test]
 async fn stop_codes_and_reasons_are_the_services_own() {
-    let (_cloud, _, pending) = with_task("host").await;
+    let (_cloud, _, pending) = with_task_of("host").await;
     let now = Timestamp(1_700_000_100_000);
     let running = apply(
         &pending,
@@ -141,7 +141,7 @@ async fn stop_codes_and_reasons_are_the_services_own() {
 
 #[tokio::test]
 async fn late_and_double_reports_change_nothing() {
-    let (_cloud, _, pending) = with_task("host").await;
+    let (_cloud, _, pending) = with_task_of("host").await;
     let now = Timestamp(1_700_000_100_000);
     let up = Report {
         said: Said::Running,
@@ -176,7 +176,7 @@ async fn late_and_double_reports_change_nothing() {
 #[tokio::test]
 async fn attachments_are_reported_with_a_task_or_apart() {
     for operation in ["SubmitTaskStateChange", "SubmitAttachmentStateChanges"] {
-        let (cloud, arn, record) = with_task("awsvpc").await;
+        let (cloud, arn, record) = with_task_of("awsvpc").await;
         let id = record.attachment.as_ref().expect("an attachment").id.clone();
         assert_eq!(cloud.task(&arn).await["attachments"][0]["status"], "ATTACHING");
         let change = json!([{
@@ -203,7 +203,7 @@ async fn attachments_are_reported_with_a_task_or_apart() {
 
 #[tokio::test]
 async fn reports_about_nothing_known_are_acknowledged_and_malformed_ones_refused() {
-    let (cloud, arn, _) = with_task("host").await;
+    let (cloud, arn, _) = with_task_of("host").await;
     let unknown = "arn:aws:ecs:us-east-1:000000000000:task/default/00000000000000000000000000000000";
     cloud
         .call(
@@ -240,27 +240,45 @@ async fn reports_about_nothing_known_are_acknowledged_and_malformed_ones_refused
 }
 
 #[tokio::test]
-async fn one_container_can_be_reported_by_itself() {
-    let (cloud, arn, _) = with_task("host").await;
-    let input = json!({
-        "task": arn, "cluster": "default", "containerName": "sidecar", "status": "STOPPED", "exitCode": 3,
-        "reason": "over", "runtimeId": "r1",
-        "networkBindings": [{"containerPort": 80, "hostPort": 80, "protocol": "tcp", "bindIP": "0.0.0.0"}],
+async fn one_container_can_be_reported_by_itself_or_with_its_task() {
+    let bindings = json!([
+        {"containerPort": 80, "hostPort": 8080, "protocol": "tcp", "bindIP": "0.0.0.0"},
+        {"containerPortRange": "90-91", "hostPortRange": "9090-9091", "protocol": "udp", "bindIP": "127.0.0.1"},
+    ]);
+    let apart = json!({
+        "cluster": "default", "containerName": "sidecar", "status": "STOPPED", "exitCode": 3,
+        "reason": "over", "runtimeId": "r1", "networkBindings": bindings,
     });
-    cloud
-        .call("SubmitContainerStateChange", input)
-        .await
-        .expect("is acknowledged");
-    let container = cloud.task(&arn).await["containers"][1].clone();
-    assert_eq!(
-        (&container["lastStatus"], &container["exitCode"]),
-        (&json!("STOPPED"), &json!(3))
-    );
-    assert_eq!(
-        (&container["reason"], &container["runtimeId"]),
-        (&json!("over"), &json!("r1"))
-    );
-    assert_eq!(container["networkBindings"][0]["hostPort"], 80);
+    let mut with_task = apart.clone();
+    let object = with_task.as_object_mut().expect("an object");
+    object.remove("cluster");
+    object.insert("imageDigest".into(), json!("sha256:1"));
+    let with_task = json!({"status": "RUNNING", "containers": [with_task]});
+    for (operation, mut input) in [
+        ("SubmitContainerStateChange", apart),
+        ("SubmitTaskStateChange", with_task),
+    ] {
+        let (cloud, arn, _) = with_task_of("host").await;
+        input["task"] = json!(arn);
+        cloud.call(operation, input).await.expect("is acknowledged");
+        let container = cloud.task(&arn).await["containers"][1].clone();
+        assert_eq!(
+            (&container["lastStatus"], &container["exitCode"]),
+            (&json!("STOPPED"), &json!(3))
+        );
+        assert_eq!(
+            (&container["reason"], &container["runtimeId"]),
+            (&json!("over"), &json!("r1"))
+        );
+        assert_eq!(container["networkBindings"], bindings);
+        let digest = if operation == "SubmitTaskStateChange" {
+            json!("sha256:1")
+        } else {
+            Json::Null
+        };
+        assert_eq!(container["imageDigest"], digest);
+    }
+    let (cloud, arn, _) = with_task_of("host").await;
     let error = cloud
         .call("SubmitContainerStateChange", json!({"task": arn}))
         .await

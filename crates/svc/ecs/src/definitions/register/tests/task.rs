@@ -30,7 +30,7 @@ async fn the_walkthrough_s_definition_is_filled_in() {
             {"name": "ecs.capability.task-eni"}
         ],
         "placementConstraints": [], "compatibilities": ["EC2"],
-        "registeredAt": START.as_seconds(), "registeredBy": "arn:aws:iam::000000000000:root"
+        "registeredAt": START.0 / 1000, "registeredBy": "arn:aws:iam::000000000000:root"
     });
     assert_eq!(answer, wanted);
 }

@@ -88,8 +88,15 @@ impl Drop for Driver {
 }
 
 impl Connection {
+    /// A connection over which a member has answered, and has a leader: one that stands still accepts
+    /// connections too, and what is sent there meets an unknown fate.
     pub(super) async fn open(endpoint: &Endpoint, tls: Option<&Connector>) -> Result<Self, Fault> {
-        let opened = tokio::time::timeout(CONNECT, Self::dial(endpoint, tls)).await;
+        let opened = tokio::time::timeout(CONNECT, async {
+            let connection = Self::dial(endpoint, tls).await?;
+            let answered = connection.call(STATUS, &Bytes::new()).await;
+            answered.map(|_| connection).map_err(|fault| fault.to_string())
+        });
+        let opened = opened.await;
         let opened = opened.unwrap_or_else(|_| Err(format!("no connection within {CONNECT:?}")));
         opened.map_err(|problem| Fault::NotSent(format!("{endpoint}: {problem}")))
     }

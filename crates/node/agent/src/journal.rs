@@ -58,18 +58,30 @@ struct Stamped<T> {
 
 /// The text of a record.
 pub fn write<T: Serialize>(record: &T) -> Result<Vec<u8>, serde_json::Error> {
-    serde_json::to_vec(&Stamped { format: FORMAT, record })
+    serde_json::to_vec(&Stamped {
+        format: FORMAT,
+        record,
+    })
 }
 
 /// # Errors
 /// A newer format, or something that is no record.
 pub fn read<T: DeserializeOwned>(key: &str, text: &[u8]) -> Result<T, JournalError> {
-    let corrupt = |source| JournalError::Corrupt { path: key.into(), source };
+    let corrupt = |source| JournalError::Corrupt {
+        path: key.into(),
+        source,
+    };
     let Version { format } = serde_json::from_slice(text).map_err(corrupt)?;
     if format > FORMAT {
-        return Err(JournalError::Newer { path: key.into(), found: format, known: FORMAT });
+        return Err(JournalError::Newer {
+            path: key.into(),
+            found: format,
+            known: FORMAT,
+        });
     }
-    serde_json::from_slice::<Stamped<T>>(text).map(|stamped| stamped.record).map_err(corrupt)
+    serde_json::from_slice::<Stamped<T>>(text)
+        .map(|stamped| stamped.record)
+        .map_err(corrupt)
 }
 
 /// Records as files: `DIR/KIND/NAME.json`.
@@ -101,7 +113,9 @@ fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Journ
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, JournalError> + Send + 'static,
 ) -> Result<T, JournalError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or(Err(JournalError::Stopping))
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or(Err(JournalError::Stopping))
 }
 
 #[async_trait]
@@ -119,7 +133,9 @@ impl Journal for Files {
             }
             fs::rename(&new, &path).map_err(io("replacing", &path))?;
             if sync {
-                File::open(&dir).and_then(|dir| dir.sync_all()).map_err(io("syncing", &dir))?;
+                File::open(&dir)
+                    .and_then(|dir| dir.sync_all())
+                    .map_err(io("syncing", &dir))?;
             }
             Ok(())
         })
@@ -183,8 +199,12 @@ impl Journal for Memory {
     async fn all(&self, kind: &str) -> Result<BTreeMap<String, Vec<u8>>, JournalError> {
         let prefix = format!("{kind}/");
         let records = self.records();
-        let named = records.iter().filter_map(|(key, text)| Some((key.strip_prefix(&prefix)?, text)));
-        Ok(named.map(|(name, text)| (name.to_owned(), text.clone())).collect())
+        let named = records
+            .iter()
+            .filter_map(|(key, text)| Some((key.strip_prefix(&prefix)?, text)));
+        Ok(named
+            .map(|(name, text)| (name.to_owned(), text.clone()))
+            .collect())
     }
 }
 
@@ -196,11 +216,25 @@ mod tests {
     async fn records_are_replaced_whole_and_found_again() {
         let dir = tempfile::tempdir().expect("a directory");
         let files = Files::open(dir.path(), true).expect("opens");
-        files.put("tasks/a", write(&1).expect("writes")).await.expect("puts");
-        files.put("tasks/a", write(&2).expect("writes")).await.expect("puts");
+        files
+            .put("tasks/a", write(&1).expect("writes"))
+            .await
+            .expect("puts");
+        files
+            .put("tasks/a", write(&2).expect("writes"))
+            .await
+            .expect("puts");
         fs::write(dir.path().join("tasks/b.new"), "half").expect("writes");
-        let all = Files::open(dir.path(), true).expect("opens").all("tasks").await.expect("lists");
-        assert_eq!(all.keys().collect::<Vec<_>>(), ["a"], "what was never completed is not there");
+        let all = Files::open(dir.path(), true)
+            .expect("opens")
+            .all("tasks")
+            .await
+            .expect("lists");
+        assert_eq!(
+            all.keys().collect::<Vec<_>>(),
+            ["a"],
+            "what was never completed is not there"
+        );
         assert_eq!(read::<i32>("tasks/a", &all["a"]).expect("reads"), 2);
         files.remove("tasks/a").await.expect("removes");
         files.remove("tasks/a").await.expect("twice is fine");
@@ -209,8 +243,17 @@ mod tests {
 
     #[test]
     fn a_newer_record_is_refused_with_clear_words() {
-        let error = read::<i32>("tasks/a", br#"{"format":2,"record":{"what":"ever"}}"#).expect_err("is refused");
-        assert!(error.to_string().contains("newer agent (format 2, this one knows 1)"), "{error}");
-        assert!(matches!(read::<i32>("tasks/a", b"{"), Err(JournalError::Corrupt { .. })));
+        let error =
+            read::<i32>("tasks/a", br#"{"format":2,"record":{"what":"ever"}}"#).expect_err("is refused");
+        assert!(
+            error
+                .to_string()
+                .contains("newer agent (format 2, this one knows 1)"),
+            "{error}"
+        );
+        assert!(matches!(
+            read::<i32>("tasks/a", b"{"),
+            Err(JournalError::Corrupt { .. })
+        ));
     }
 }

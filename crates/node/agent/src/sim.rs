@@ -2,6 +2,7 @@
 //! over it, with knobs for everything that can go wrong. Tests and the fleet simulator drive it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub struct Knobs {
     pub needs_map: bool,
     /// Tear-down of networks fails this many times.
     pub tear_down_fails: u32,
+    /// The link's addresses are counted on from here; 169.254.172.1 without it.
+    pub link_base: Option<Ipv4Addr>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -79,7 +82,11 @@ pub struct SimNode {
 
 impl SimNode {
     pub fn new(clock: SharedClock) -> Self {
-        Self { state: Arc::default(), maps: Arc::new(watch::channel(Vec::new()).0), clock }
+        Self {
+            state: Arc::default(),
+            maps: Arc::new(watch::channel(Vec::new()).0),
+            clock,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -104,14 +111,20 @@ impl SimNode {
     /// Runtime ids of containers that run at the moment.
     pub fn running(&self) -> BTreeSet<String> {
         let state = self.state();
-        let running = state.containers.iter().filter(|(_, c)| matches!(*c.phase.borrow(), Phase::Running(_)));
+        let running = state
+            .containers
+            .iter()
+            .filter(|(_, c)| matches!(*c.phase.borrow(), Phase::Running(_)));
         running.map(|(id, _)| id.clone()).collect()
     }
 
     /// Whatever exists: containers that have not exited, networks, interfaces, task files.
     pub fn leftovers(&self) -> Vec<String> {
         let state = self.state();
-        let alive = state.containers.iter().filter(|(_, c)| !matches!(*c.phase.borrow(), Phase::Exited(..)));
+        let alive = state
+            .containers
+            .iter()
+            .filter(|(_, c)| !matches!(*c.phase.borrow(), Phase::Exited(..)));
         alive
             .map(|(id, _)| id.clone())
             .chain(state.networks.iter().cloned())
@@ -134,7 +147,15 @@ impl SimNode {
                     Phase::Created => None,
                     Phase::Running(at) => Some(*at),
                 };
-                *phase = Phase::Exited(started, Exit { code, oom_killed, at, reason: None });
+                *phase = Phase::Exited(
+                    started,
+                    Exit {
+                        code,
+                        oom_killed,
+                        at,
+                        reason: None,
+                    },
+                );
                 true
             });
         }
@@ -160,11 +181,17 @@ impl SimNode {
     }
 
     fn phase(&self, id: &str) -> Option<watch::Receiver<Phase>> {
-        self.state().containers.get(id).map(|container| container.phase.subscribe())
+        self.state()
+            .containers
+            .get(id)
+            .map(|container| container.phase.subscribe())
     }
 
     fn insert(&self, id: String, name: String, phase: Phase) {
-        let container = SimContainer { name, phase: watch::channel(phase).0 };
+        let container = SimContainer {
+            name,
+            phase: watch::channel(phase).0,
+        };
         self.state().containers.insert(id, container);
     }
 }
@@ -176,7 +203,10 @@ impl Driver for SimNode {
         let (fails, hangs) = {
             let state = self.state();
             let knobs = &state.knobs;
-            (knobs.pull_fails.get(&container.image).cloned(), knobs.pull_hangs.contains(&container.image))
+            (
+                knobs.pull_fails.get(&container.image).cloned(),
+                knobs.pull_hangs.contains(&container.image),
+            )
         };
         if hangs {
             std::future::pending::<()>().await;
@@ -185,7 +215,11 @@ impl Driver for SimNode {
             Some(error) => Err(Failure(error)),
             None => {
                 let digest = |purpose| format!("sha256:{}", derived_hex(&container.image, purpose, 64));
-                Ok(ImageFacts { id: digest("id"), digest: Some(digest("manifest")), stop_signal: None })
+                Ok(ImageFacts {
+                    id: digest("id"),
+                    digest: Some(digest("manifest")),
+                    stop_signal: None,
+                })
             }
         }
     }
@@ -210,15 +244,23 @@ impl Driver for SimNode {
             outcome = wait => outcome?,
             () = cancel.cancelled() => return Err(Failure::new("the network is not wanted any more")),
         }
-        self.insert(task.pause_id(), "pause".to_owned(), Phase::Running(self.clock.now()));
+        self.insert(
+            task.pause_id(),
+            "pause".to_owned(),
+            Phase::Running(self.clock.now()),
+        );
         let address = {
             let mut state = self.state();
             state.networks.insert(task.pause_id());
             state.next_address = state.next_address.wrapping_add(1).max(2);
-            std::net::Ipv4Addr::new(169, 254, 172, state.next_address)
+            let base = state.knobs.link_base.unwrap_or(Ipv4Addr::new(169, 254, 172, 1));
+            Ipv4Addr::from(u32::from(base) + u32::from(state.next_address) - 1)
         };
-        let namespace =
-            Namespace { path: format!("/sim/{}", task.id), pause_pid: 1, local_address: Some(address) };
+        let namespace = Namespace {
+            path: format!("/sim/{}", task.id),
+            pause_pid: 1,
+            local_address: Some(address),
+        };
         let _ = early.send(namespace.clone());
         self.step(format!("chain {}", task.id)).await;
         match self.state().knobs.network_fails.clone() {
@@ -243,7 +285,9 @@ impl Driver for SimNode {
     }
 
     async fn pause_ended(&self, task: &Task) {
-        let Some(mut phase) = self.phase(&task.pause_id()) else { return std::future::pending().await };
+        let Some(mut phase) = self.phase(&task.pause_id()) else {
+            return std::future::pending().await;
+        };
         let _ = phase.wait_for(|phase| matches!(phase, Phase::Exited(..))).await;
     }
 
@@ -252,7 +296,11 @@ impl Driver for SimNode {
         if let Some(error) = self.state().knobs.create_fails.get(&container.name) {
             return Err(Failure(error.clone()));
         }
-        self.insert(container.runtime_id.clone(), container.name.clone(), Phase::Created);
+        self.insert(
+            container.runtime_id.clone(),
+            container.name.clone(),
+            Phase::Created,
+        );
         Ok(self.clock.now())
     }
 
@@ -262,7 +310,11 @@ impl Driver for SimNode {
             let state = self.state();
             let knobs = &state.knobs;
             let name = &container.name;
-            (knobs.start_fails.get(name).cloned(), knobs.exits.get(name).copied(), knobs.runs_out_of_memory.get(name).copied())
+            (
+                knobs.start_fails.get(name).cloned(),
+                knobs.exits.get(name).copied(),
+                knobs.runs_out_of_memory.get(name).copied(),
+            )
         };
         if let Some(error) = fails {
             self.end(&container.runtime_id, 127, false);
@@ -289,7 +341,12 @@ impl Driver for SimNode {
         {
             return exit.clone();
         }
-        Exit { code: 137, at: self.clock.now(), reason: Some("it is gone".to_owned()), ..Exit::default() }
+        Exit {
+            code: 137,
+            at: self.clock.now(),
+            reason: Some("it is gone".to_owned()),
+            ..Exit::default()
+        }
     }
 
     async fn signal(&self, container: &Container, signal: &Signal) -> Result<()> {
@@ -331,16 +388,26 @@ impl Driver for SimNode {
             Phase::Running(at) => Found::Running(*at),
             Phase::Exited(started, exit) => Found::Exited(*started, exit.clone()),
         };
-        Ok(state.containers.iter().map(|(id, container)| (id.clone(), found(container))).collect())
+        Ok(state
+            .containers
+            .iter()
+            .map(|(id, container)| (id.clone(), found(container)))
+            .collect())
     }
 
     async fn attach(&self, interface: &ElasticNetworkInterface) -> Result<()> {
         let needs_map = self.state().knobs.needs_map;
         if needs_map {
             let has = |maps: &Vec<VpcMap>| {
-                maps.iter().flat_map(|vpc| &vpc.interfaces).any(|known| known.interface_id == interface.ec2_id)
+                maps.iter()
+                    .flat_map(|vpc| &vpc.interfaces)
+                    .any(|known| known.interface_id == interface.ec2_id)
             };
-            self.maps.subscribe().wait_for(has).await.map_err(|_| Failure::new("the node is gone"))?;
+            self.maps
+                .subscribe()
+                .wait_for(has)
+                .await
+                .map_err(|_| Failure::new("the node is gone"))?;
         }
         self.state().attached.insert(interface.ec2_id.clone());
         Ok(())
@@ -377,14 +444,21 @@ impl Driver for SimNode {
     async fn usage(&self, container: &Container) -> Result<Usage> {
         let state = self.state();
         match state.containers.get(&container.runtime_id) {
-            Some(made) => {
-                Ok(Usage { cpu_nanos: Some(1_000_000), memory_bytes: Some(made.name.len() as u64), processes: Some(1) })
-            }
+            Some(made) => Ok(Usage {
+                cpu_nanos: Some(1_000_000),
+                memory_bytes: Some(made.name.len() as u64),
+                processes: Some(1),
+            }),
             None => Err(Failure(format!("there is no container {}", container.runtime_id))),
         }
     }
 
     fn network_modes(&self) -> &'static [NetworkMode] {
-        &[NetworkMode::Awsvpc, NetworkMode::Bridge, NetworkMode::Host, NetworkMode::None]
+        &[
+            NetworkMode::Awsvpc,
+            NetworkMode::Bridge,
+            NetworkMode::Host,
+            NetworkMode::None,
+        ]
     }
 }

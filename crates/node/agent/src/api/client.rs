@@ -50,18 +50,27 @@ impl Endpoint {
     /// # Errors
     /// Not `http://host[:port]`. TLS is refused by name until it is built.
     pub fn parse(url: &str) -> Result<Self, EndpointError> {
-        let refuse = |why| EndpointError { url: url.to_owned(), why };
+        let refuse = |why| EndpointError {
+            url: url.to_owned(),
+            why,
+        };
         let uri: Uri = url.parse().map_err(|_| refuse("it is not a URL"))?;
         match uri.scheme_str() {
             Some("http") => {}
-            Some("https") => return Err(refuse("https is not supported by Roadstead's agent yet; use http")),
+            Some("https") => {
+                return Err(refuse(
+                    "https is not supported by Roadstead's agent yet; use http",
+                ));
+            }
             _ => return Err(refuse("it does not begin with http://")),
         }
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(refuse("it has a path or a query"));
         }
         let authority = uri.authority().ok_or_else(|| refuse("it has no host"))?;
-        Ok(Self { authority: authority.to_string() })
+        Ok(Self {
+            authority: authority.to_string(),
+        })
     }
 }
 
@@ -69,9 +78,17 @@ impl Endpoint {
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     #[error("calling {operation}: {problem}")]
-    Transport { operation: &'static str, problem: String },
+    Transport {
+        operation: &'static str,
+        problem: String,
+    },
     #[error("{operation}: {code}: {message}")]
-    Api { operation: &'static str, code: String, message: String, status: u16 },
+    Api {
+        operation: &'static str,
+        code: String,
+        message: String,
+        status: u16,
+    },
 }
 
 impl CallError {
@@ -91,7 +108,10 @@ impl CallError {
                 *status >= 500 && *status != 501
                     || matches!(
                         code.as_str(),
-                        "ThrottlingException" | "ServerException" | "LimitExceededException" | "RequestLimitExceeded"
+                        "ThrottlingException"
+                            | "ServerException"
+                            | "LimitExceededException"
+                            | "RequestLimitExceeded"
                     )
             }
         }
@@ -117,7 +137,13 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(Duration::from_secs(30))
             .build(connector);
-        Self { http, endpoint, credentials, region: region.to_owned(), clock }
+        Self {
+            http,
+            endpoint,
+            credentials,
+            region: region.to_owned(),
+            clock,
+        }
     }
 
     pub fn region(&self) -> &str {
@@ -141,10 +167,13 @@ impl Client {
     /// [`CallError`]: no answer, one that cannot be read, or the service's refusal.
     pub async fn call<I: Wire, O: Wire>(&self, operation: &'static str, input: I) -> Result<O, CallError> {
         let problem = |problem: String| CallError::Transport { operation, problem };
-        let model = MODEL.operation(operation).ok_or_else(|| problem("the model lacks it".to_owned()))?;
+        let model = MODEL
+            .operation(operation)
+            .ok_or_else(|| problem("the model lacks it".to_owned()))?;
         let body = Bytes::from(json::encode(&MODEL, model.input, input.into_value()));
-        let uri: Uri =
-            format!("http://{}/", self.endpoint.authority).parse().map_err(|error| problem(format!("{error}")))?;
+        let uri: Uri = format!("http://{}/", self.endpoint.authority)
+            .parse()
+            .map_err(|error| problem(format!("{error}")))?;
         let mut headers = HeaderMap::new();
         let target = format!("{}.{operation}", MODEL.target_prefix);
         for (name, value) in [
@@ -167,9 +196,11 @@ impl Client {
         if status != 200 {
             return Err(api_error(operation, status, &answer));
         }
-        let shape = model.output.ok_or_else(|| problem("it has no output".to_owned()))?;
-        let mut answer: serde_json::Value =
-            serde_json::from_slice(&answer).map_err(|error| problem(format!("the answer is not JSON: {error}")))?;
+        let shape = model
+            .output
+            .ok_or_else(|| problem("it has no output".to_owned()))?;
+        let mut answer: serde_json::Value = serde_json::from_slice(&answer)
+            .map_err(|error| problem(format!("the answer is not JSON: {error}")))?;
         prune(shape, &mut answer);
         let value = json::from_json(&MODEL, shape, answer, "")
             .map_err(|error| problem(format!("the answer is not the operation's: {error:?}")))?;
@@ -179,7 +210,10 @@ impl Client {
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(u16, Bytes), String> {
         let response = self.http.request(request).await.map_err(|error| chain(&error))?;
         let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await.map_err(|error| error.to_string())?;
+        let body = Limited::new(response.into_body(), MAX_ANSWER)
+            .collect()
+            .await
+            .map_err(|error| error.to_string())?;
         Ok((status, body.to_bytes()))
     }
 }
@@ -198,12 +232,26 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 fn api_error(operation: &'static str, status: u16, answer: &[u8]) -> CallError {
     let body: serde_json::Value = serde_json::from_slice(answer).unwrap_or_default();
-    let text = |names: [&str; 2]| names.iter().find_map(|name| body.get(name)?.as_str()).unwrap_or_default();
+    let text = |names: [&str; 2]| {
+        names
+            .iter()
+            .find_map(|name| body.get(name)?.as_str())
+            .unwrap_or_default()
+    };
     let code = text(["__type", "code"]);
     // Some write `namespace#Code`.
     let code = code.rsplit('#').next().unwrap_or(code);
-    let code = if code.is_empty() { format!("HTTP {status}") } else { code.to_owned() };
-    CallError::Api { operation, code, message: text(["message", "Message"]).to_owned(), status }
+    let code = if code.is_empty() {
+        format!("HTTP {status}")
+    } else {
+        code.to_owned()
+    };
+    CallError::Api {
+        operation,
+        code,
+        message: text(["message", "Message"]).to_owned(),
+        status,
+    }
 }
 
 /// Takes out members that this build does not know: a newer control plane may say more.
@@ -250,12 +298,24 @@ mod tests {
     #[test]
     fn errors_are_read_in_all_their_forms() {
         for (body, code, transient) in [
-            (r#"{"__type":"ClusterNotFoundException","message":"Cluster not found."}"#, "ClusterNotFoundException", false),
-            (r#"{"__type":"com.amazonaws.ecs#ThrottlingException"}"#, "ThrottlingException", true),
+            (
+                r#"{"__type":"ClusterNotFoundException","message":"Cluster not found."}"#,
+                "ClusterNotFoundException",
+                false,
+            ),
+            (
+                r#"{"__type":"com.amazonaws.ecs#ThrottlingException"}"#,
+                "ThrottlingException",
+                true,
+            ),
             ("<html>", "HTTP 400", false),
         ] {
             let error = api_error("X", 400, body.as_bytes());
-            assert_eq!((error.code(), error.is_transient()), (Some(code), transient), "{body}");
+            assert_eq!(
+                (error.code(), error.is_transient()),
+                (Some(code), transient),
+                "{body}"
+            );
         }
         assert!(api_error("X", 503, b"").is_transient());
         assert!(!api_error("X", 501, b"").is_transient());
@@ -263,7 +323,10 @@ mod tests {
 
     #[test]
     fn members_of_a_newer_control_plane_are_passed_over() {
-        let shape = MODEL.operation("DiscoverPollEndpoint").and_then(|operation| operation.output).expect("a shape");
+        let shape = MODEL
+            .operation("DiscoverPollEndpoint")
+            .and_then(|operation| operation.output)
+            .expect("a shape");
         let mut answer = serde_json::json!({"endpoint": "http://x", "brandNew": {"a": 1}});
         prune(shape, &mut answer);
         assert_eq!(answer, serde_json::json!({"endpoint": "http://x"}));

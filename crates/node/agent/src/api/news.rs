@@ -9,8 +9,8 @@ use roadstead_api_ecs::{
 };
 
 use super::client::{CallError, Client};
-use crate::engine::state::{Change, ContainerChange};
 use crate::engine::report::clip;
+use crate::engine::state::{Change, ContainerChange};
 use crate::upstream::{News, Upstream, UpstreamError};
 
 #[async_trait]
@@ -23,10 +23,15 @@ impl Upstream for Client {
     }
 
     async fn tags(&self, arn: &str) -> Result<BTreeMap<String, String>, UpstreamError> {
-        let request = ListTagsForResourceRequest { resource_arn: arn.to_owned() };
+        let request = ListTagsForResourceRequest {
+            resource_arn: arn.to_owned(),
+        };
         let answer: ListTagsForResourceResponse = self.call("ListTagsForResource", request).await?;
         let tags = answer.tags.unwrap_or_default();
-        Ok(tags.into_iter().map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default())).collect())
+        Ok(tags
+            .into_iter()
+            .map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()))
+            .collect())
     }
 }
 
@@ -40,7 +45,10 @@ impl From<CallError> for UpstreamError {
             CallError::Api { ref code, .. }
                 if !matches!(
                     code.as_str(),
-                    "InvalidParameterException" | "ClientException" | "ClusterNotFoundException" | "NotImplemented"
+                    "InvalidParameterException"
+                        | "ClientException"
+                        | "ClusterNotFoundException"
+                        | "NotImplemented"
                 ) =>
             {
                 Self::Later(error.to_string())
@@ -98,7 +106,15 @@ fn request(cluster: &str, task_arn: &str, news: &News) -> SubmitTaskStateChangeR
 }
 
 fn container(change: &ContainerChange) -> ContainerStateChange {
-    let ContainerChange { name, runtime_id, status, exit_code, reason, image_digest, bindings } = change;
+    let ContainerChange {
+        name,
+        runtime_id,
+        status,
+        exit_code,
+        reason,
+        image_digest,
+        bindings,
+    } = change;
     let bindings: Vec<NetworkBinding> = bindings
         .iter()
         .map(|binding| NetworkBinding {
@@ -136,22 +152,42 @@ mod tests {
                 runtime_id: Some("r".into()),
                 status: Status::Stopped,
                 exit_code: Some(137),
-                bindings: vec![Binding { container_port: 80, host_port: 8080, protocol: "tcp".into() }],
+                bindings: vec![Binding {
+                    container_port: 80,
+                    host_port: 8080,
+                    protocol: "tcp".into(),
+                }],
                 ..ContainerChange::default()
             }],
             ..Change::default()
         };
         let told = request("default", "arn", &News::Task(change));
-        assert_eq!((told.status.as_deref(), told.reason.as_deref()), (Some("STOPPED"), Some("")));
+        assert_eq!(
+            (told.status.as_deref(), told.reason.as_deref()),
+            (Some("STOPPED"), Some(""))
+        );
         let web = &told.containers.expect("containers")[0];
-        assert_eq!((web.exit_code, web.status.as_deref()), (Some(137), Some("STOPPED")));
-        assert_eq!(web.network_bindings.as_ref().expect("bindings")[0].host_port, Some(8080));
+        assert_eq!(
+            (web.exit_code, web.status.as_deref()),
+            (Some(137), Some("STOPPED"))
+        );
+        assert_eq!(
+            web.network_bindings.as_ref().expect("bindings")[0].host_port,
+            Some(8080)
+        );
     }
 
     #[test]
     fn what_cannot_be_understood_is_spelt_as_the_vendor_does() {
-        let told = request("default", "arn", &News::Unrecognised("Error loading task - no".into()));
-        assert_eq!(told.reason.as_deref(), Some("UnrecogniedTaskError: Error loading task - no"));
+        let told = request(
+            "default",
+            "arn",
+            &News::Unrecognised("Error loading task - no".into()),
+        );
+        assert_eq!(
+            told.reason.as_deref(),
+            Some("UnrecogniedTaskError: Error loading task - no")
+        );
         assert_eq!(told.containers, None);
         let long = request("default", "arn", &News::Unrecognised("x".repeat(5000)));
         assert_eq!(long.reason.map(|reason| reason.len()), Some(1024));

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use roadstead_acs::{ATTRIBUTE_ENI_SLOTS, CAPABILITY_NETWORK_MAP};
 use roadstead_api_ecs::{
-    Attribute, ContainerInstance, CreateClusterRequest, CreateClusterResponse, RegisterContainerInstanceRequest,
-    RegisterContainerInstanceResponse, Resource, VersionInfo,
+    Attribute, ContainerInstance, CreateClusterRequest, CreateClusterResponse,
+    RegisterContainerInstanceRequest, RegisterContainerInstanceResponse, Resource, VersionInfo,
 };
 
 use super::client::{CallError, Client};
@@ -73,16 +73,24 @@ pub async fn register(
     let request = request(node, cluster, known);
     let sent = request.attributes.clone().unwrap_or_default();
     let answer: RegisterContainerInstanceResponse = client.call("RegisterContainerInstance", request).await?;
-    let ContainerInstance { container_instance_arn, attributes, .. } = answer.container_instance.unwrap_or_default();
+    let ContainerInstance {
+        container_instance_arn,
+        attributes,
+        ..
+    } = answer.container_instance.unwrap_or_default();
     let attributes = attributes.unwrap_or_default();
     let taken = |wanted: &Attribute| {
         let value = |attribute: &Attribute| attribute.value.clone().unwrap_or_default();
-        attributes.iter().any(|got| got.name == wanted.name && value(got) == value(wanted))
+        attributes
+            .iter()
+            .any(|got| got.name == wanted.name && value(got) == value(wanted))
     };
     if let Some(lost) = sent.iter().find(|attribute| !taken(attribute)) {
         return Err(RegisterError::Attribute(lost.name.clone()));
     }
-    container_instance_arn.filter(|arn| !arn.is_empty()).ok_or(RegisterError::NoArn)
+    container_instance_arn
+        .filter(|arn| !arn.is_empty())
+        .ok_or(RegisterError::NoArn)
 }
 
 /// Creates the cluster that the node is to join.
@@ -90,7 +98,10 @@ pub async fn register(
 /// # Errors
 /// The service's refusal.
 pub async fn create_cluster(client: &Client, cluster: &str) -> Result<(), CallError> {
-    let request = CreateClusterRequest { cluster_name: Some(cluster.to_owned()), ..CreateClusterRequest::default() };
+    let request = CreateClusterRequest {
+        cluster_name: Some(cluster.to_owned()),
+        ..CreateClusterRequest::default()
+    };
     let _: CreateClusterResponse = client.call("CreateCluster", request).await?;
     Ok(())
 }
@@ -165,7 +176,10 @@ fn attributes(node: &Node) -> Vec<Attribute> {
     }
     // An empty value would say that there is one.
     let placed = |attribute: &Attribute| {
-        let place = matches!(attribute.name.as_str(), "ecs.availability-zone" | "ecs.vpc-id" | "ecs.subnet-id");
+        let place = matches!(
+            attribute.name.as_str(),
+            "ecs.availability-zone" | "ecs.vpc-id" | "ecs.subnet-id"
+        );
         !place || attribute.value.is_some()
     };
     all.retain(placed);
@@ -174,7 +188,11 @@ fn attributes(node: &Node) -> Vec<Attribute> {
 
 fn attribute(name: &str, value: &str) -> Attribute {
     let value = (!value.is_empty()).then(|| value.to_owned());
-    Attribute { name: name.to_owned(), value, ..Attribute::default() }
+    Attribute {
+        name: name.to_owned(),
+        value,
+        ..Attribute::default()
+    }
 }
 
 fn integer(name: &str, value: u64) -> Resource {
@@ -220,14 +238,25 @@ mod tests {
     fn resources_and_place_are_said_as_the_vendor_does() {
         let request = request(&node(), "default", None);
         let resources = request.total_resources.expect("resources");
-        assert_eq!((resources[0].integer_value, resources[1].integer_value), (Some(2048), Some(1000)));
+        assert_eq!(
+            (resources[0].integer_value, resources[1].integer_value),
+            (Some(2048), Some(1000))
+        );
         let ports = resources[2].string_set_value.clone().expect("ports");
         assert_eq!(ports, ["22", "2375", "2376", "4566", "51678", "51679"]);
         assert_eq!(resources[3].string_set_value, Some(Vec::new()));
         let document = request.instance_identity_document.expect("a document");
-        assert!(document.contains("\"instanceId\":\"i-0123456789abcdef0\""), "{document}");
+        assert!(
+            document.contains("\"instanceId\":\"i-0123456789abcdef0\""),
+            "{document}"
+        );
         let attributes = request.attributes.expect("attributes");
-        let value = |name: &str| attributes.iter().find(|a| a.name == name).map(|a| a.value.clone());
+        let value = |name: &str| {
+            attributes
+                .iter()
+                .find(|a| a.name == name)
+                .map(|a| a.value.clone())
+        };
         assert_eq!(value("ecs.availability-zone"), Some(Some("us-east-1a".into())));
         assert_eq!(value("roadstead.eni-slots"), Some(Some("120".into())));
         assert_eq!(value("roadstead.capability.network-map"), Some(None));
@@ -238,14 +267,26 @@ mod tests {
     fn a_second_registration_names_the_first_and_leaves_custom_attributes_alone() {
         let request = request(&node(), "default", Some("arn:known"));
         assert_eq!(request.container_instance_arn.as_deref(), Some("arn:known"));
-        assert!(!request.attributes.expect("attributes").iter().any(|attribute| attribute.name == "rack"));
+        assert!(
+            !request
+                .attributes
+                .expect("attributes")
+                .iter()
+                .any(|attribute| attribute.name == "rack")
+        );
     }
 
     #[test]
     fn what_is_not_there_is_not_said() {
-        let node = Node { vpc_id: String::new(), network_modes: vec![NetworkMode::Host], ..node() };
+        let node = Node {
+            vpc_id: String::new(),
+            network_modes: vec![NetworkMode::Host],
+            ..node()
+        };
         let attributes = request(&node, "default", None).attributes.expect("attributes");
         let has = |name: &str| attributes.iter().any(|attribute| attribute.name == name);
-        assert!(!has("ecs.vpc-id") && !has("ecs.capability.task-eni") && !has("roadstead.capability.network-map"));
+        assert!(
+            !has("ecs.vpc-id") && !has("ecs.capability.task-eni") && !has("roadstead.capability.network-map")
+        );
     }
 }

@@ -47,18 +47,25 @@ fn unreachable(why: &dyn std::fmt::Display) -> End {
 
 async fn open(client: &Client, url: &Uri) -> Result<Socket, End> {
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
-    let stream =
-        TcpStream::connect((host, url.port_u16().unwrap_or(80))).await.map_err(|error| unreachable(&error))?;
+    let stream = TcpStream::connect((host, url.port_u16().unwrap_or(80)))
+        .await
+        .map_err(|error| unreachable(&error))?;
     stream.set_nodelay(true).map_err(|error| unreachable(&error))?;
     let mut request = url.into_client_request().map_err(|error| unreachable(&error))?;
     let uri = request.uri().clone();
     client.sign(&Method::GET, &uri, request.headers_mut(), b"");
-    let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(MAX_MESSAGE))
+        .max_frame_size(Some(MAX_MESSAGE));
     match tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await {
         Ok((socket, _)) => Ok(socket),
         Err(tungstenite::Error::Http(response)) => {
             let kind = refusal(response.body().as_deref().unwrap_or_default());
-            tracing::warn!(status = response.status().as_u16(), kind, "the agent channel was refused");
+            tracing::warn!(
+                status = response.status().as_u16(),
+                kind,
+                "the agent channel was refused"
+            );
             Err(End::Refused(kind))
         }
         Err(error) => Err(unreachable(&error)),
@@ -84,7 +91,9 @@ fn url(hello: &Hello<'_>) -> Result<Uri, String> {
     if hello.network_map {
         query.push_str(&format!("&{CAPABILITY_NETWORK_MAP}=true"));
     }
-    format!("ws://{rest}/ws?{query}").parse().map_err(|error| format!("{base:?} is no address: {error}"))
+    format!("ws://{rest}/ws?{query}")
+        .parse()
+        .map_err(|error| format!("{base:?} is no address: {error}"))
 }
 
 #[cfg(test)]
@@ -110,7 +119,10 @@ mod tests {
         ] {
             assert!(url.contains(part), "{url} lacks {part}");
         }
-        let tls = Hello { endpoint: "https://x", ..hello };
+        let tls = Hello {
+            endpoint: "https://x",
+            ..hello
+        };
         assert!(super::url(&tls).is_err());
     }
 }

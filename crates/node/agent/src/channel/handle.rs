@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_acs::{
-    Ack, AttachTaskNetworkInterfaces, FrameError, FromAgent, HeartbeatAck, Nack, NetworkMap, Payload, StopTask, Task,
-    TaskManifest, TaskStopVerification, TaskStopVerificationAck, ToAgent,
+    Ack, AttachTaskNetworkInterfaces, FrameError, FromAgent, HeartbeatAck, Nack, NetworkMap, Payload,
+    StopTask, Task, TaskManifest, TaskStopVerification, TaskStopVerificationAck, ToAgent,
 };
 use serde::Deserialize;
 
@@ -33,7 +33,11 @@ impl Handler {
     pub(super) async fn take(&mut self, text: &str) -> Vec<FromAgent> {
         match ToAgent::from_text(text) {
             Ok(message) => self.message(message).await,
-            Err(FrameError::Message { kind, message, source }) if kind == "PayloadMessage" => {
+            Err(FrameError::Message {
+                kind,
+                message,
+                source,
+            }) if kind == "PayloadMessage" => {
                 tracing::warn!(error = %source, "a payload cannot be read whole; its tasks are read one by one");
                 self.salvage(&message).await;
                 Vec::new()
@@ -48,7 +52,9 @@ impl Handler {
     async fn message(&mut self, message: ToAgent) -> Vec<FromAgent> {
         match message {
             ToAgent::Heartbeat(beat) => {
-                vec![FromAgent::HeartbeatAck(Box::new(HeartbeatAck { message_id: beat.message_id }))]
+                vec![FromAgent::HeartbeatAck(Box::new(HeartbeatAck {
+                    message_id: beat.message_id,
+                }))]
             }
             ToAgent::Payload(payload) => self.payload(*payload).await,
             ToAgent::AttachTaskNetworkInterfaces(message) => self.attach(*message).await,
@@ -59,7 +65,10 @@ impl Handler {
             }
             ToAgent::NetworkMap(map) => vec![self.map(*map).await],
             ToAgent::Close(close) => {
-                tracing::info!(message = close.message, "the control plane is about to close the channel");
+                tracing::info!(
+                    message = close.message,
+                    "the control plane is about to close the channel"
+                );
                 Vec::new()
             }
             ToAgent::Error(error) => {
@@ -74,17 +83,31 @@ impl Handler {
     }
 
     fn ack(cluster: String, container_instance: String, message_id: String) -> FromAgent {
-        FromAgent::Ack(Box::new(Ack { cluster, container_instance, message_id }))
+        FromAgent::Ack(Box::new(Ack {
+            cluster,
+            container_instance,
+            message_id,
+        }))
     }
 
     async fn payload(&mut self, payload: Payload) -> Vec<FromAgent> {
-        let Payload { message_id, cluster_arn, container_instance_arn, generated_at: _, seq_num, tasks } = payload;
+        let Payload {
+            message_id,
+            cluster_arn,
+            container_instance_arn,
+            generated_at: _,
+            seq_num,
+            tasks,
+        } = payload;
         if message_id.is_empty() || cluster_arn.is_empty() || container_instance_arn.is_empty() {
             tracing::warn!("a payload without messageId, clusterArn or containerInstanceArn is dropped");
             return Vec::new();
         }
         if container_instance_arn != self.container_instance_arn {
-            tracing::warn!(container_instance_arn, "a payload for another instance is dropped");
+            tracing::warn!(
+                container_instance_arn,
+                "a payload for another instance is dropped"
+            );
             return Vec::new();
         }
         self.timeline = self.timeline.max(seq_num);
@@ -97,7 +120,9 @@ impl Handler {
 
     /// Stops first, then starts. True when all were taken in.
     async fn accept(&self, tasks: Vec<Task>) -> bool {
-        let (stops, starts): (Vec<_>, Vec<_>) = tasks.into_iter().partition(|task| task.desired_status == "STOPPED");
+        let (stops, starts): (Vec<_>, Vec<_>) = tasks
+            .into_iter()
+            .partition(|task| task.desired_status == "STOPPED");
         let mut all = true;
         for task in stops.iter().chain(&starts) {
             match self.engine.accept(&self.cluster, task).await {
@@ -105,7 +130,8 @@ impl Handler {
                 Err(AcceptError::Decode(error)) => {
                     all = false;
                     tracing::warn!(task = task.arn, %error, "a task cannot be understood");
-                    self.engine.refuse(self.cluster_of(task), &task.arn, error.to_string());
+                    self.engine
+                        .refuse(self.cluster_of(task), &task.arn, error.to_string());
                 }
                 // Not acknowledged, so it comes again.
                 Err(error) => {
@@ -118,13 +144,21 @@ impl Handler {
     }
 
     fn cluster_of<'a>(&'a self, task: &'a Task) -> &'a str {
-        if task.task_cluster_arn.is_empty() { &self.cluster } else { &task.task_cluster_arn }
+        if task.task_cluster_arn.is_empty() {
+            &self.cluster
+        } else {
+            &task.task_cluster_arn
+        }
     }
 
     /// A payload that cannot be read whole is never acknowledged; tasks that can be read are taken in, the
     /// others are answered for.
     async fn salvage(&self, message: &serde_json::Value) {
-        let tasks = message.get("tasks").and_then(|tasks| tasks.as_array()).cloned().unwrap_or_default();
+        let tasks = message
+            .get("tasks")
+            .and_then(|tasks| tasks.as_array())
+            .cloned()
+            .unwrap_or_default();
         for task in tasks {
             match Task::deserialize(&task) {
                 Ok(task) => {
@@ -134,8 +168,13 @@ impl Handler {
                     let text = |name: &str| task.get(name).and_then(|text| text.as_str()).unwrap_or_default();
                     if !text("arn").is_empty() {
                         let cluster = text("taskClusterArn");
-                        let cluster = if cluster.is_empty() { &self.cluster } else { cluster };
-                        self.engine.refuse(cluster, text("arn"), format!("Error loading task - {error}"));
+                        let cluster = if cluster.is_empty() {
+                            &self.cluster
+                        } else {
+                            cluster
+                        };
+                        self.engine
+                            .refuse(cluster, text("arn"), format!("Error loading task - {error}"));
                     }
                 }
             }
@@ -145,7 +184,11 @@ impl Handler {
     async fn attach(&self, message: AttachTaskNetworkInterfaces) -> Vec<FromAgent> {
         match self.engine.announce(&message).await {
             Ok(()) => {
-                vec![Self::ack(message.cluster_arn, message.container_instance_arn, message.message_id)]
+                vec![Self::ack(
+                    message.cluster_arn,
+                    message.container_instance_arn,
+                    message.message_id,
+                )]
             }
             Err(error) => {
                 tracing::error!(task = message.task_arn, %error, "an interface is not taken in");
@@ -155,8 +198,14 @@ impl Handler {
     }
 
     async fn manifest(&mut self, manifest: TaskManifest) -> Vec<FromAgent> {
-        let TaskManifest { message_id, cluster_arn, container_instance_arn, generated_at: _, timeline, tasks } =
-            manifest;
+        let TaskManifest {
+            message_id,
+            cluster_arn,
+            container_instance_arn,
+            generated_at: _,
+            timeline,
+            tasks,
+        } = manifest;
         if timeline <= self.timeline {
             tracing::info!(timeline, highest = self.timeline, "an old manifest is dropped");
             return Vec::new();
@@ -166,8 +215,11 @@ impl Handler {
             return Vec::new();
         }
         self.timeline = timeline;
-        let wanted: BTreeSet<&str> =
-            tasks.iter().filter(|task| task.desired_status != "STOPPED").map(|task| task.task_arn.as_str()).collect();
+        let wanted: BTreeSet<&str> = tasks
+            .iter()
+            .filter(|task| task.desired_status != "STOPPED")
+            .map(|task| task.task_arn.as_str())
+            .collect();
         let mut stop_candidates = Vec::new();
         for (arn, view) in self.engine.tasks() {
             let here = view.session == self.cluster && view.machine.state.stop.is_none();
@@ -184,18 +236,28 @@ impl Handler {
             return vec![ack];
         }
         let arns = stop_candidates.iter().map(|task| task.task_arn.clone()).collect();
-        let next = self.candidates.last_key_value().map_or(0, |(number, _)| number + 1);
+        let next = self
+            .candidates
+            .last_key_value()
+            .map_or(0, |(number, _)| number + 1);
         self.candidates.insert(next, (message_id.clone(), arns));
         while self.candidates.len() > MANIFESTS {
             self.candidates.pop_first();
         }
-        let question = TaskStopVerification { message_id, stop_candidates };
+        let question = TaskStopVerification {
+            message_id,
+            stop_candidates,
+        };
         vec![FromAgent::TaskStopVerification(Box::new(question)), ack]
     }
 
     /// Only what was asked about is stopped.
     async fn verified(&mut self, ack: TaskStopVerificationAck) {
-        let asked = self.candidates.iter().find(|(_, (id, _))| *id == ack.message_id).map(|(number, _)| *number);
+        let asked = self
+            .candidates
+            .iter()
+            .find(|(_, (id, _))| *id == ack.message_id)
+            .map(|(number, _)| *number);
         let Some((_, candidates)) = asked.and_then(|number| self.candidates.remove(&number)) else {
             tracing::warn!(message_id = ack.message_id, "an answer to no question is dropped");
             return;
@@ -216,7 +278,12 @@ impl Handler {
             Ok(()) => Self::ack(cluster, container_instance, message_id),
             Err(error) => {
                 tracing::warn!(generation = map.generation, %error, "a network map is not applied");
-                FromAgent::Nack(Box::new(Nack { cluster, container_instance, message_id, reason: error.to_string() }))
+                FromAgent::Nack(Box::new(Nack {
+                    cluster,
+                    container_instance,
+                    message_id,
+                    reason: error.to_string(),
+                }))
             }
         }
     }

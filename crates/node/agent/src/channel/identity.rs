@@ -55,9 +55,15 @@ impl Identity {
         };
         if record.instance_id != id {
             // Registrations belong to the machine they were made for.
-            record = NodeRecord { instance_id: id, registrations: BTreeMap::new() };
+            record = NodeRecord {
+                instance_id: id,
+                registrations: BTreeMap::new(),
+            };
         }
-        let identity = Self { journal, record: Arc::new(Mutex::new(record)) };
+        let identity = Self {
+            journal,
+            record: Arc::new(Mutex::new(record)),
+        };
         let record = identity.record.lock().await.clone();
         identity.save(&record).await?;
         Ok(identity)
@@ -68,7 +74,13 @@ impl Identity {
     }
 
     pub async fn registration(&self, cluster: &str) -> Registration {
-        self.record.lock().await.registrations.get(cluster).cloned().unwrap_or_default()
+        self.record
+            .lock()
+            .await
+            .registrations
+            .get(cluster)
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// # Errors
@@ -77,7 +89,10 @@ impl Identity {
         self.change(cluster, |registration| {
             if registration.container_instance_arn.as_deref() != arn {
                 // Another instance of the cluster has a timeline of its own.
-                *registration = Registration { container_instance_arn: arn.map(str::to_owned), timeline: 0 };
+                *registration = Registration {
+                    container_instance_arn: arn.map(str::to_owned),
+                    timeline: 0,
+                };
             }
         })
         .await
@@ -86,10 +101,17 @@ impl Identity {
     /// # Errors
     /// The disk; then nothing has changed.
     pub async fn set_timeline(&self, cluster: &str, timeline: i64) -> Result<(), JournalError> {
-        self.change(cluster, |registration| registration.timeline = registration.timeline.max(timeline)).await
+        self.change(cluster, |registration| {
+            registration.timeline = registration.timeline.max(timeline)
+        })
+        .await
     }
 
-    async fn change(&self, cluster: &str, change: impl FnOnce(&mut Registration)) -> Result<(), JournalError> {
+    async fn change(
+        &self,
+        cluster: &str,
+        change: impl FnOnce(&mut Registration),
+    ) -> Result<(), JournalError> {
         let mut record = self.record.lock().await;
         let mut new = record.clone();
         change(new.registrations.entry(cluster.to_owned()).or_default());
@@ -101,7 +123,10 @@ impl Identity {
     }
 
     async fn save(&self, record: &NodeRecord) -> Result<(), JournalError> {
-        let text = journal::write(record).map_err(|source| JournalError::Corrupt { path: KEY.into(), source })?;
+        let text = journal::write(record).map_err(|source| JournalError::Corrupt {
+            path: KEY.into(),
+            source,
+        })?;
         self.journal.put(KEY, text).await
     }
 }
@@ -123,7 +148,13 @@ mod tests {
         let second = Identity::open(disk.clone(), None).await.expect("opens");
         assert_eq!(second.instance_id().await, id);
         let registration = second.registration("default").await;
-        assert_eq!((registration.container_instance_arn.as_deref(), registration.timeline), (Some("arn:1"), 10));
+        assert_eq!(
+            (
+                registration.container_instance_arn.as_deref(),
+                registration.timeline
+            ),
+            (Some("arn:1"), 10)
+        );
         let moved = Identity::open(disk, Some("i-other")).await.expect("opens");
         assert_eq!(moved.registration("default").await, Registration::default());
     }

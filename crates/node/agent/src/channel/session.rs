@@ -97,12 +97,14 @@ impl Session {
                 Ok(arn) => arn,
                 Err(error) => {
                     tracing::error!(cluster = self.cluster, %error, "the node cannot register");
-                    self.status.send_modify(|status| status.failed = Some(error.to_string()));
+                    self.status
+                        .send_modify(|status| status.failed = Some(error.to_string()));
                     return;
                 }
             };
             tracing::info!(cluster = self.cluster, container_instance = arn, "registered");
-            self.status.send_modify(|status| status.container_instance_arn = Some(arn.clone()));
+            self.status
+                .send_modify(|status| status.container_instance_arn = Some(arn.clone()));
             self.serve(&arn, &mut send_credentials, &mut failed).await;
             if let Err(error) = self.identity.set_arn(&self.cluster, None).await {
                 tracing::warn!(%error, "the old registration could not be forgotten");
@@ -112,7 +114,11 @@ impl Session {
 
     /// Registers, with patience; answers the container instance's ARN.
     async fn register(&self) -> Result<String, RegisterError> {
-        let mut known = self.identity.registration(&self.cluster).await.container_instance_arn;
+        let mut known = self
+            .identity
+            .registration(&self.cluster)
+            .await
+            .container_instance_arn;
         let mut created = false;
         let mut failed = 0;
         loop {
@@ -143,8 +149,17 @@ impl Session {
             }
             failed += 1;
             // One that cannot be reached is usually about to be there: the first waits are the channel's.
-            let pace = if error.code().is_none() { self.timing.reconnect } else { self.timing.register };
-            match self.timing.register.wait(failed, 0.0).and(pace.wait(failed, jitter())) {
+            let pace = if error.code().is_none() {
+                self.timing.reconnect
+            } else {
+                self.timing.register
+            };
+            match self
+                .timing
+                .register
+                .wait(failed, 0.0)
+                .and(pace.wait(failed, jitter()))
+            {
                 Some(wait) => {
                     tracing::warn!(cluster = self.cluster, %error, ?wait, "registering failed");
                     tokio::time::sleep(wait).await;
@@ -203,18 +218,32 @@ impl Session {
             }
             let step = next(&end, lasted, short_ones);
             short_ones = if is_short(lasted) { short_ones + 1 } else { 0 };
-            tracing::info!(cluster = self.cluster, ?end, ?lasted, ?step, "the agent channel ended");
+            tracing::info!(
+                cluster = self.cluster,
+                ?end,
+                ?lasted,
+                ?step,
+                "the agent channel ended"
+            );
             match step {
                 Next::AtOnce => {}
                 Next::Backoff => {
                     *failed += 1;
-                    let wait = self.timing.reconnect.wait(*failed, jitter()).unwrap_or(self.timing.rest);
+                    let wait = self
+                        .timing
+                        .reconnect
+                        .wait(*failed, jitter())
+                        .unwrap_or(self.timing.rest);
                     tokio::time::sleep(wait).await;
                 }
                 Next::Rest => tokio::time::sleep(self.timing.rest).await,
                 Next::Register => {
                     *failed += 1;
-                    let wait = self.timing.reconnect.wait(*failed, jitter()).unwrap_or(self.timing.rest);
+                    let wait = self
+                        .timing
+                        .reconnect
+                        .wait(*failed, jitter())
+                        .unwrap_or(self.timing.rest);
                     tokio::time::sleep(wait).await;
                     return;
                 }
@@ -233,14 +262,20 @@ impl Session {
             cluster: Some(self.cluster.clone()),
             container_instance: Some(arn.to_owned()),
         };
-        let answer: Result<DiscoverPollEndpointResponse, _> = self.client.call("DiscoverPollEndpoint", request).await;
+        let answer: Result<DiscoverPollEndpointResponse, _> =
+            self.client.call("DiscoverPollEndpoint", request).await;
         match answer {
-            Ok(DiscoverPollEndpointResponse { endpoint: Some(url), .. }) => {
+            Ok(DiscoverPollEndpointResponse {
+                endpoint: Some(url), ..
+            }) => {
                 *known = Some((url.clone(), Some(Instant::now())));
                 Some(url)
             }
             Ok(_) => {
-                tracing::warn!(cluster = self.cluster, "DiscoverPollEndpoint answered no endpoint");
+                tracing::warn!(
+                    cluster = self.cluster,
+                    "DiscoverPollEndpoint answered no endpoint"
+                );
                 known.as_ref().map(|(url, _)| url.clone())
             }
             Err(error) => {
@@ -289,7 +324,10 @@ impl Session {
     }
 
     async fn close(&self, socket: &mut Socket) {
-        let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+        let frame = CloseFrame {
+            code: CloseCode::Normal,
+            reason: "".into(),
+        };
         let _ = tokio::time::timeout(Duration::from_secs(1), socket.close(Some(frame))).await;
     }
 }

@@ -56,7 +56,9 @@ pub(super) fn refusal(body: &[u8]) -> String {
     let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
     let kind = body.as_object().and_then(|object| {
         let named = object.get("__type").and_then(|kind| kind.as_str());
-        named.map(str::to_owned).or_else(|| object.keys().find(|name| name.ends_with("Exception")).cloned())
+        named
+            .map(str::to_owned)
+            .or_else(|| object.keys().find(|name| name.ends_with("Exception")).cloned())
     });
     kind.unwrap_or_else(|| "without a reason".to_owned())
 }
@@ -79,8 +81,18 @@ mod tests {
             (End::Aged, long, 0, Next::AtOnce),
             (End::Silent, long, 0, Next::Backoff),
             (End::Unreachable, Duration::ZERO, 0, Next::Backoff),
-            (End::Refused("InactiveInstanceException".into()), long, 0, Next::Rest),
-            (End::Refused("InvalidInstanceException".into()), long, 0, Next::Register),
+            (
+                End::Refused("InactiveInstanceException".into()),
+                long,
+                0,
+                Next::Rest,
+            ),
+            (
+                End::Refused("InvalidInstanceException".into()),
+                long,
+                0,
+                Next::Register,
+            ),
             (End::Refused("ServerException".into()), long, 0, Next::Backoff),
         ] {
             assert_eq!(next(&end, lasted, short_ones), wanted, "{end:?} after {lasted:?}");
@@ -90,7 +102,10 @@ mod tests {
     #[test]
     fn refusals_are_named_by_their_body() {
         for (body, wanted) in [
-            (r#"{"InactiveInstanceException":"gone"}"#, "InactiveInstanceException"),
+            (
+                r#"{"InactiveInstanceException":"gone"}"#,
+                "InactiveInstanceException",
+            ),
             (r#"{"__type":"ServerException","message":"x"}"#, "ServerException"),
             ("", "without a reason"),
             ("[1]", "without a reason"),

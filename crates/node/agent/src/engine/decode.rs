@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 use super::docker;
 use super::spec::{
-    Condition, Container, Dependency, LaunchType, NetworkMode, STOP_TIMEOUT_MS, Task, Volume, metadata_id, runtime_id,
+    Condition, Container, Dependency, LaunchType, NetworkMode, STOP_TIMEOUT_MS, Task, Volume, metadata_id,
+    runtime_id,
 };
 
 /// More containers than any task definition may have; a bound, not a promise.
@@ -37,15 +38,23 @@ pub fn decode(task: &acs::Task) -> Result<Task> {
         let overrides: BTreeMap<String, serde_json::Value> = serde_json::from_str(&task.overrides)
             .map_err(|error| DecodeError(format!("the task's overrides are not a JSON object: {error}")))?;
         if let Some(name) = overrides.keys().next() {
-            return refuse(format!("the override {name:?} of a task is not supported by Roadstead yet"));
+            return refuse(format!(
+                "the override {name:?} of a task is not supported by Roadstead yet"
+            ));
         }
     }
     if task.containers.is_empty() || task.containers.len() > MAX_CONTAINERS {
-        return refuse(format!("a task has 1 to {MAX_CONTAINERS} containers, this one {}", task.containers.len()));
+        return refuse(format!(
+            "a task has 1 to {MAX_CONTAINERS} containers, this one {}",
+            task.containers.len()
+        ));
     }
     let network = network_mode(task)?;
-    let containers =
-        task.containers.iter().map(|container| read_container(task, id, container)).collect::<Result<Vec<_>>>()?;
+    let containers = task
+        .containers
+        .iter()
+        .map(|container| read_container(task, id, container))
+        .collect::<Result<Vec<_>>>()?;
     if !containers.iter().any(|container| container.essential) {
         return refuse("no container is essential");
     }
@@ -68,8 +77,8 @@ pub fn decode(task: &acs::Task) -> Result<Task> {
         containers,
         volumes,
         interfaces: task.elastic_network_interfaces.clone(),
-        pid_mode: one_of("pidMode", &task.pid_mode, &["", "task", "host"])?,
-        ipc_mode: one_of("ipcMode", &task.ipc_mode, &["", "task", "host", "none"])?,
+        pid_mode: one_of("pidMode", &task.pid_mode, &["", "task"])?,
+        ipc_mode: one_of("ipcMode", &task.ipc_mode, &["", "task"])?,
         group: task.group.clone(),
         service_name: task.service_name.clone(),
     };
@@ -91,9 +100,15 @@ pub fn task_id(arn: &str) -> Option<&str> {
 fn network_mode(task: &acs::Task) -> Result<NetworkMode> {
     let fallback = || {
         let first = task.containers.first()?;
-        docker::read::<docker::HostConfig>(&first.docker_config.host_config).ok().map(|host| host.network_mode)
+        docker::read::<docker::HostConfig>(&first.docker_config.host_config)
+            .ok()
+            .map(|host| host.network_mode)
     };
-    let mode = if task.network_mode.is_empty() { fallback().unwrap_or_default() } else { task.network_mode.clone() };
+    let mode = if task.network_mode.is_empty() {
+        fallback().unwrap_or_default()
+    } else {
+        task.network_mode.clone()
+    };
     let mode = match mode.as_str() {
         "awsvpc" => NetworkMode::Awsvpc,
         "" | "bridge" | "default" => NetworkMode::Bridge,
@@ -104,9 +119,14 @@ fn network_mode(task: &acs::Task) -> Result<NetworkMode> {
     let interfaces = &task.elastic_network_interfaces;
     match (mode, interfaces.len()) {
         (NetworkMode::Awsvpc, 1) => check_interface(&interfaces[0]).map(|()| mode),
-        (NetworkMode::Awsvpc, count) => refuse(format!("an awsvpc task has one network interface, this one {count}")),
+        (NetworkMode::Awsvpc, count) => refuse(format!(
+            "an awsvpc task has one network interface, this one {count}"
+        )),
         (_, 0) => Ok(mode),
-        (_, _) => refuse(format!("a task of network mode {} has no network interfaces", mode.as_str())),
+        (_, _) => refuse(format!(
+            "a task of network mode {} has no network interfaces",
+            mode.as_str()
+        )),
     }
 }
 
@@ -117,8 +137,16 @@ pub fn check_interface(interface: &acs::ElasticNetworkInterface) -> Result<()> {
     if interface.ec2_id.is_empty() || interface.mac_address.is_empty() {
         return refuse("a network interface has no ec2Id or no macAddress");
     }
-    if interface.ipv4_addresses.is_empty() || !interface.ipv4_addresses.iter().all(|ip| address(&ip.private_address)) {
-        return refuse(format!("the network interface {} has no readable IPv4 address", interface.ec2_id));
+    if interface.ipv4_addresses.is_empty()
+        || !interface
+            .ipv4_addresses
+            .iter()
+            .all(|ip| address(&ip.private_address))
+    {
+        return refuse(format!(
+            "the network interface {} has no readable IPv4 address",
+            interface.ec2_id
+        ));
     }
     match gateway {
         Some((ip, length)) if address(ip) && length.parse::<u8>().is_ok_and(|length| length <= 32) => Ok(()),
@@ -131,17 +159,21 @@ pub fn check_interface(interface: &acs::ElasticNetworkInterface) -> Result<()> {
 
 fn read_container(task: &acs::Task, id: &str, container: &acs::Container) -> Result<Container> {
     let name = container.name.clone();
-    let within = |what: &str, error: &dyn std::fmt::Display| DecodeError(format!("container {name:?}: {what}: {error}"));
+    let within = |what: &str, error: &dyn std::fmt::Display| {
+        DecodeError(format!("container {name:?}: {what}: {error}"))
+    };
     if name.is_empty() || name.len() > 255 || container.image.is_empty() {
         return refuse(format!("container {name:?} has no name or no image"));
     }
     if !container.health_check_type.is_empty() {
-        return refuse(format!("container {name:?}: health checks are not supported by Roadstead yet"));
+        return refuse(format!(
+            "container {name:?}: health checks are not supported by Roadstead yet"
+        ));
     }
-    let config: docker::Config =
-        docker::read(&container.docker_config.config).map_err(|error| within("dockerConfig.config", &error))?;
-    let host: docker::HostConfig =
-        docker::read(&container.docker_config.host_config).map_err(|error| within("dockerConfig.hostConfig", &error))?;
+    let config: docker::Config = docker::read(&container.docker_config.config)
+        .map_err(|error| within("dockerConfig.config", &error))?;
+    let host: docker::HostConfig = docker::read(&container.docker_config.host_config)
+        .map_err(|error| within("dockerConfig.hostConfig", &error))?;
     if let Some(why) = config.refused().or_else(|| host.refused()) {
         return refuse(format!("container {name:?}: {why}"));
     }
@@ -151,7 +183,11 @@ fn read_container(task: &acs::Task, id: &str, container: &acs::Container) -> Res
     };
     let mut environment = container.environment.clone();
     environment.extend(overrides.environment.into_map());
-    let depends_on = container.depends_on.iter().map(|on| read_dependency(&name, on)).collect::<Result<Vec<_>>>()?;
+    let depends_on = container
+        .depends_on
+        .iter()
+        .map(|on| read_dependency(&name, on))
+        .collect::<Result<Vec<_>>>()?;
     Ok(Container {
         arn: container.container_arn.clone(),
         runtime_id: runtime_id(&task.arn, id, &name),
@@ -167,7 +203,10 @@ fn read_container(task: &acs::Task, id: &str, container: &acs::Container) -> Res
         mounts: container.mount_points.clone(),
         volumes_from: container.volumes_from.clone(),
         depends_on: implied(container, depends_on)?,
-        start_timeout_ms: container.start_timeout.map(|s| seconds("startTimeout", s)).transpose()?,
+        start_timeout_ms: container
+            .start_timeout
+            .map(|s| seconds("startTimeout", s))
+            .transpose()?,
         stop_timeout_ms: match container.stop_timeout {
             None => STOP_TIMEOUT_MS,
             Some(s) => seconds("stopTimeout", s)?,
@@ -229,18 +268,30 @@ fn read_dependency(name: &str, on: &acs::DependsOn) -> Result<Dependency> {
             ));
         }
     };
-    Ok(Dependency { container: on.container_name.clone(), condition })
+    Ok(Dependency {
+        container: on.container_name.clone(),
+        condition,
+    })
 }
 
 /// Volumes of another container want that one started first, as `dependsOn` START would say.
 fn implied(container: &acs::Container, mut stated: Vec<Dependency>) -> Result<Vec<Dependency>> {
     if !container.links.is_empty() {
-        return refuse(format!("container {:?}: links are not supported by Roadstead yet", container.name));
+        return refuse(format!(
+            "container {:?}: links are not supported by Roadstead yet",
+            container.name
+        ));
     }
     for from in &container.volumes_from {
-        if !stated.iter().any(|dependency| dependency.container == from.source_container) {
+        if !stated
+            .iter()
+            .any(|dependency| dependency.container == from.source_container)
+        {
             let container = from.source_container.clone();
-            stated.push(Dependency { container, condition: Condition::Start });
+            stated.push(Dependency {
+                container,
+                condition: Condition::Start,
+            });
         }
     }
     Ok(stated)
@@ -255,9 +306,15 @@ fn read_volume(volume: &acs::Volume) -> Result<Volume> {
     }
     let path = &volume.host.source_path;
     if !path.is_empty() && (!path.starts_with('/') || path.split('/').any(|part| part == "..")) {
-        return refuse(format!("volume {:?}: the source path {path:?} is not absolute and plain", volume.name));
+        return refuse(format!(
+            "volume {:?}: the source path {path:?} is not absolute and plain",
+            volume.name
+        ));
     }
-    Ok(Volume { name: volume.name.clone(), source: (!path.is_empty()).then(|| path.clone()) })
+    Ok(Volume {
+        name: volume.name.clone(),
+        source: (!path.is_empty()).then(|| path.clone()),
+    })
 }
 
 /// Every name a container uses is that of something in the task, and no container waits for itself.
@@ -269,12 +326,22 @@ fn check_references(task: &Task) -> Result<()> {
         }
     }
     for container in &task.containers {
-        let absent = container.depends_on.iter().find(|on| !names.contains(on.container.as_str()));
+        let absent = container
+            .depends_on
+            .iter()
+            .find(|on| !names.contains(on.container.as_str()));
         if let Some(on) = absent {
-            return refuse(format!("container {:?} depends on {:?}, which is not there", container.name, on.container));
+            return refuse(format!(
+                "container {:?} depends on {:?}, which is not there",
+                container.name, on.container
+            ));
         }
         let volume = |name: &str| task.volumes.iter().any(|volume| volume.name == name);
-        if let Some(mount) = container.mounts.iter().find(|mount| !volume(&mount.source_volume)) {
+        if let Some(mount) = container
+            .mounts
+            .iter()
+            .find(|mount| !volume(&mount.source_volume))
+        {
             return refuse(format!(
                 "container {:?} mounts the volume {:?}, which is not there",
                 container.name, mount.source_volume
@@ -285,7 +352,10 @@ fn check_references(task: &Task) -> Result<()> {
     while settled.len() < task.containers.len() {
         let ready = task.containers.iter().find(|container| {
             !settled.contains(container.name.as_str())
-                && container.depends_on.iter().all(|on| settled.contains(on.container.as_str()))
+                && container
+                    .depends_on
+                    .iter()
+                    .all(|on| settled.contains(on.container.as_str()))
         });
         match ready {
             Some(container) => settled.insert(&container.name),
@@ -296,7 +366,11 @@ fn check_references(task: &Task) -> Result<()> {
 }
 
 fn one_of(member: &str, text: &str, allowed: &[&str]) -> Result<String> {
-    if allowed.contains(&text) { Ok(text.to_owned()) } else { refuse(format!("{member} {text:?} is not known")) }
+    if allowed.contains(&text) {
+        Ok(text.to_owned())
+    } else {
+        refuse(format!("{member} {text:?} is not supported by Roadstead yet"))
+    }
 }
 
 fn whole(member: &str, number: i64) -> Result<u64> {

@@ -73,7 +73,11 @@ pub struct LogConfig {
 
 /// Reads one of the two from its string; an empty string is an empty structure.
 pub fn read<T: DeserializeOwned + Default>(text: &str) -> Result<T, serde_json::Error> {
-    if text.trim().is_empty() { Ok(T::default()) } else { serde_json::from_str(text) }
+    if text.trim().is_empty() {
+        Ok(T::default())
+    } else {
+        serde_json::from_str(text)
+    }
 }
 
 impl Config {
@@ -82,7 +86,8 @@ impl Config {
         if self.tty {
             return Some("Tty (pseudoTerminal) is not supported by Roadstead yet".to_owned());
         }
-        self.open_stdin.then(|| "OpenStdin (interactive) is not supported by Roadstead yet".to_owned())
+        self.open_stdin
+            .then(|| "OpenStdin (interactive) is not supported by Roadstead yet".to_owned())
     }
 }
 
@@ -99,7 +104,11 @@ impl HostConfig {
         if self.shm_size != 0 {
             return unsupported("ShmSize (sharedMemorySize)");
         }
-        if self.dns_options.as_ref().is_some_and(|options| !options.is_empty()) {
+        if self
+            .dns_options
+            .as_ref()
+            .is_some_and(|options| !options.is_empty())
+        {
             return unsupported("DnsOptions");
         }
         match &self.log_config {
@@ -127,7 +136,10 @@ mod tests {
             (r#"{"Privileged":true}"#, "Privileged"),
             (r#"{"Init":true}"#, "initProcessEnabled"),
             (r#"{"LogConfig":{"Type":"awslogs"}}"#, "awslogs"),
-            (r#"{"LogConfig":{"Type":"json-file","Config":{"labels":"x"}}}"#, "labels"),
+            (
+                r#"{"LogConfig":{"Type":"json-file","Config":{"labels":"x"}}}"#,
+                "labels",
+            ),
         ] {
             let host: HostConfig = read(text).expect("reads");
             assert!(host.refused().is_some_and(|why| why.contains(wanted)), "{text}");
@@ -138,9 +150,10 @@ mod tests {
 
     #[test]
     fn what_the_vendor_is_sent_is_read() {
-        let host: HostConfig =
-            read(r#"{"NetworkMode": "", "CapAdd": [], "CapDrop": ["NET_RAW"], "MemoryReservation": 67108864}"#)
-                .expect("reads");
+        let host: HostConfig = read(
+            r#"{"NetworkMode": "", "CapAdd": [], "CapDrop": ["NET_RAW"], "MemoryReservation": 67108864}"#,
+        )
+        .expect("reads");
         assert_eq!((host.refused(), host.memory_reservation_mib()), (None, 64));
         assert_eq!(read::<Config>("").expect("reads"), Config::default());
     }

@@ -11,31 +11,67 @@ pub enum Event {
     /// The node has room.
     Admitted,
     /// The control plane, or the machine's owner, wants it stopped.
-    StopWanted { reason: Option<String> },
-    Pulled { container: String, image: ImageFacts },
-    PullFailed { container: String, error: String },
+    StopWanted {
+        reason: Option<String>,
+    },
+    Pulled {
+        container: String,
+        image: ImageFacts,
+    },
+    PullFailed {
+        container: String,
+        error: String,
+    },
     NamespaceReady(Namespace),
     NetworkUp(Namespace),
-    NetworkFailed { error: String },
+    NetworkFailed {
+        error: String,
+    },
     NetworkDown,
     /// The container that holds the namespaces ended by itself.
     PauseEnded,
-    Created { container: String, at: Timestamp },
-    CreateFailed { container: String, error: String },
-    Started { container: String, at: Timestamp },
-    StartFailed { container: String, error: String },
+    Created {
+        container: String,
+        at: Timestamp,
+    },
+    CreateFailed {
+        container: String,
+        error: String,
+    },
+    Started {
+        container: String,
+        at: Timestamp,
+    },
+    StartFailed {
+        container: String,
+        error: String,
+    },
     /// A new agent found it running, which the old one had not written down any more.
-    FoundRunning { container: String, at: Timestamp },
-    Exited { container: String, exit: Exit },
-    Deleted { container: String },
+    FoundRunning {
+        container: String,
+        at: Timestamp,
+    },
+    Exited {
+        container: String,
+        exit: Exit,
+    },
+    Deleted {
+        container: String,
+    },
     /// Volumes, files and limits of the task are gone.
     Finished,
     /// A change is on its way to the control plane.
-    Sending { number: u64 },
+    Sending {
+        number: u64,
+    },
     /// It arrived, or was refused for good.
-    Settled { number: u64 },
+    Settled {
+        number: u64,
+    },
     /// It did not arrive; it will be tried again.
-    NotSent { number: u64 },
+    NotSent {
+        number: u64,
+    },
     /// A deadline may have passed.
     Tick,
 }
@@ -56,9 +92,13 @@ pub struct Exit {
 pub enum Effect {
     /// Ask the node for room: [`Event::Admitted`].
     Admit,
-    Pull { container: String },
+    Pull {
+        container: String,
+    },
     /// Gives up a pull; nothing is answered.
-    CancelPull { container: String },
+    CancelPull {
+        container: String,
+    },
     /// Pause container, interface, link-local side: [`Event::NamespaceReady`] perhaps, then
     /// [`Event::NetworkUp`] or [`Event::NetworkFailed`].
     NetworkUp,
@@ -66,11 +106,20 @@ pub enum Effect {
     CancelNetwork,
     /// In reverse, the pause container last.
     NetworkDown,
-    Create { container: String },
-    Start { container: String },
+    Create {
+        container: String,
+    },
+    Start {
+        container: String,
+    },
     /// Nothing is answered: what counts is the exit.
-    Signal { container: String, signal: Signal },
-    Delete { container: String },
+    Signal {
+        container: String,
+        signal: Signal,
+    },
+    Delete {
+        container: String,
+    },
     /// Gives resources back to the node; nothing is answered.
     Release,
     /// Removes what the task had outside its containers.

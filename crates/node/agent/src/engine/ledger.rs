@@ -27,7 +27,11 @@ pub struct Ledger {
 
 impl Ledger {
     pub fn new(capacity: Capacity) -> Self {
-        Self { capacity, holding: BTreeMap::new(), waiting: VecDeque::new() }
+        Self {
+            capacity,
+            holding: BTreeMap::new(),
+            waiting: VecDeque::new(),
+        }
     }
 
     /// Puts a task at the end of the queue; answers who may start now. Asking twice changes nothing, and one
@@ -87,15 +91,30 @@ mod tests {
     use super::*;
 
     fn needs(cpu: u64, memory: u64, port: u16) -> Needs {
-        Needs { cpu, memory, ports: if port == 0 { Vec::new() } else { vec![(port, false)] } }
+        Needs {
+            cpu,
+            memory,
+            ports: if port == 0 {
+                Vec::new()
+            } else {
+                vec![(port, false)]
+            },
+        }
     }
 
     #[test]
     fn the_head_of_the_queue_holds_back_those_behind_it() {
-        let mut ledger = Ledger::new(Capacity { cpu: 1024, memory: 1024 });
+        let mut ledger = Ledger::new(Capacity {
+            cpu: 1024,
+            memory: 1024,
+        });
         assert_eq!(ledger.ask("a", needs(512, 512, 0)), ["a"]);
         assert_eq!(ledger.ask("big", needs(1024, 128, 0)), [] as [&str; 0]);
-        assert_eq!(ledger.ask("small", needs(1, 1, 0)), [] as [&str; 0], "no overtaking");
+        assert_eq!(
+            ledger.ask("small", needs(1, 1, 0)),
+            [] as [&str; 0],
+            "no overtaking"
+        );
         assert_eq!(ledger.ask("a", needs(512, 512, 0)), ["a"], "asked already");
         assert_eq!(ledger.release("big"), ["small"], "the head gave up");
         assert_eq!((ledger.release("a").len(), ledger.waiting()), (0, 0));
@@ -103,17 +122,26 @@ mod tests {
 
     #[test]
     fn one_host_port_is_held_once() {
-        let mut ledger = Ledger::new(Capacity { cpu: 1024, memory: 1024 });
+        let mut ledger = Ledger::new(Capacity {
+            cpu: 1024,
+            memory: 1024,
+        });
         assert_eq!(ledger.ask("a", needs(1, 1, 80)), ["a"]);
         assert!(ledger.ask("b", needs(1, 1, 80)).is_empty());
-        let udp = Needs { ports: vec![(80, true)], ..Needs::default() };
+        let udp = Needs {
+            ports: vec![(80, true)],
+            ..Needs::default()
+        };
         assert!(ledger.ask("c", udp).is_empty(), "behind b");
         assert_eq!(ledger.release("a"), ["b", "c"], "TCP and UDP are apart");
     }
 
     #[test]
     fn what_is_found_running_counts_though_it_does_not_fit() {
-        let mut ledger = Ledger::new(Capacity { cpu: 100, memory: 100 });
+        let mut ledger = Ledger::new(Capacity {
+            cpu: 100,
+            memory: 100,
+        });
         ledger.hold("found", needs(1000, 1000, 0));
         assert!(ledger.ask("next", needs(1, 1, 0)).is_empty());
         assert_eq!(ledger.release("found"), ["next"]);

@@ -7,8 +7,10 @@ use roadstead_base::Timestamp;
 
 use super::event::{Effect, Event, Exit, Signal};
 use super::report;
-use super::spec::{Condition, Container, Task};
-use super::state::{ContainerState, Doing, Namespace, Network, NetworkDoing, Status, Stop, Stopping, TaskState};
+use super::spec::Task;
+use super::state::{
+    ContainerState, Doing, Namespace, Network, NetworkDoing, Status, Stop, Stopping, TaskState,
+};
 
 /// SIGKILL is repeated this often until the end is seen, in milliseconds.
 const KILL_AGAIN_MS: i64 = 10_000;
@@ -24,9 +26,18 @@ impl Machine {
     /// A task of which nothing exists yet.
     pub fn new(task: impl Into<Arc<Task>>) -> Self {
         let task = task.into();
-        let containers =
-            task.containers.iter().map(|container| (container.name.clone(), ContainerState::default())).collect();
-        Self { state: TaskState { containers, ..TaskState::default() }, task }
+        let containers = task
+            .containers
+            .iter()
+            .map(|container| (container.name.clone(), ContainerState::default()))
+            .collect();
+        Self {
+            state: TaskState {
+                containers,
+                ..TaskState::default()
+            },
+            task,
+        }
     }
 
     /// A task that an earlier agent left behind. Its containers' present state comes as events afterwards.
@@ -41,7 +52,11 @@ impl Machine {
             if state.network.namespace().is_some() {
                 state.network = Network::Begun;
             }
-            for container in state.containers.values_mut().filter(|state| state.known == Status::Created) {
+            for container in state
+                .containers
+                .values_mut()
+                .filter(|state| state.known == Status::Created)
+            {
                 container.known = Status::Pulled;
             }
         }
@@ -53,13 +68,23 @@ impl Machine {
         if self.state.told == Status::Stopped {
             return Status::Stopped;
         }
-        let least = self.state.containers.values().map(|container| container.known).min().unwrap_or_default();
+        let least = self
+            .state
+            .containers
+            .values()
+            .map(|container| container.known)
+            .min()
+            .unwrap_or_default();
         // All containers have ended, but the task has not until its network is gone.
         least.min(Status::Running)
     }
 
     pub fn desired(&self) -> Status {
-        if self.state.stop.is_some() { Status::Stopped } else { Status::Running }
+        if self.state.stop.is_some() {
+            Status::Stopped
+        } else {
+            Status::Running
+        }
     }
 
     /// Nothing of it is left on the node and the control plane knows all.
@@ -69,9 +94,17 @@ impl Machine {
 
     /// When a [`Event::Tick`] is due, if nothing else happens before.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        let kills = self.state.containers.values().filter(|container| container.known == Status::Running);
+        let kills = self
+            .state
+            .containers
+            .values()
+            .filter(|container| container.known == Status::Running);
         let kills = kills.filter_map(|container| container.stopping.map(|stopping| stopping.kill_at));
-        let waits = self.task.containers.iter().filter_map(|container| self.start_deadline(container));
+        let waits = self
+            .task
+            .containers
+            .iter()
+            .filter_map(|container| self.start_deadline(container));
         kills.chain(waits).min()
     }
 
@@ -98,7 +131,12 @@ impl Machine {
     }
 
     fn progress(&self) -> (usize, bool, u64) {
-        let stopped = self.state.containers.values().filter(|container| container.known == Status::Stopped).count();
+        let stopped = self
+            .state
+            .containers
+            .values()
+            .filter(|container| container.known == Status::Stopped)
+            .count();
         (stopped, self.state.stop.is_some(), self.state.next_change)
     }
 
@@ -123,7 +161,8 @@ impl Machine {
             Event::NetworkFailed { error } => {
                 self.state.network_doing = None;
                 // Something of it may be there: `Begun` and `Namespace` are taken down like a complete one.
-                let reason = format!("ResourceInitializationError: unable to set up the task's network: {error}");
+                let reason =
+                    format!("ResourceInitializationError: unable to set up the task's network: {error}");
                 self.want_stop(Some(reason), now);
             }
             Event::NetworkDown => {
@@ -131,7 +170,10 @@ impl Machine {
                 self.state.network = Network::Down;
             }
             Event::PauseEnded => {
-                self.want_stop(Some("the container that holds the task's network ended".to_owned()), now);
+                self.want_stop(
+                    Some("the container that holds the task's network ended".to_owned()),
+                    now,
+                );
             }
             Event::Created { container, at } => self.with(&container, Doing::Create, |state| {
                 state.known = Status::Created;
@@ -153,7 +195,9 @@ impl Machine {
                 }
             }
             Event::Exited { container, exit } => self.exited(&container, exit),
-            Event::Deleted { container } => self.with(&container, Doing::Delete, |state| state.exists = false),
+            Event::Deleted { container } => {
+                self.with(&container, Doing::Delete, |state| state.exists = false)
+            }
             Event::Finished => {
                 self.state.finishing = false;
                 self.state.finished_at = Some(now);
@@ -191,7 +235,10 @@ impl Machine {
     }
 
     fn fail(&mut self, container: &str, doing: Doing, error: String, now: Timestamp) {
-        let essential = self.task.container(container).is_some_and(|container| container.essential);
+        let essential = self
+            .task
+            .container(container)
+            .is_some_and(|container| container.essential);
         let mut failed = false;
         self.with(container, doing, |state| {
             state.known = Status::Stopped;
@@ -205,8 +252,13 @@ impl Machine {
     }
 
     fn exited(&mut self, container: &str, exit: Exit) {
-        let essential = self.task.container(container).is_some_and(|container| container.essential);
-        let Some(state) = self.state.containers.get_mut(container) else { return };
+        let essential = self
+            .task
+            .container(container)
+            .is_some_and(|container| container.essential);
+        let Some(state) = self.state.containers.get_mut(container) else {
+            return;
+        };
         if state.known == Status::Stopped {
             return;
         }
@@ -227,73 +279,6 @@ impl Machine {
         }
     }
 
-    /// Whether the task has to stop: an essential container ended, all ended, or one can never start.
-    fn judge(&mut self, now: Timestamp) {
-        let stopped = |container: &Container| self.state.containers[&container.name].known == Status::Stopped;
-        if self.task.containers.iter().any(|container| container.essential && stopped(container))
-            || self.task.containers.iter().all(stopped)
-        {
-            return self.want_stop(None, now);
-        }
-        let hopeless = self.task.containers.iter().find_map(|container| {
-            let waits = self.state.containers[&container.name].known < Status::Created;
-            waits.then(|| self.hopeless(container, now)).flatten().map(|why| (container.name.clone(), why))
-        });
-        if let Some((name, why)) = hopeless {
-            if let Some(state) = self.state.containers.get_mut(&name) {
-                state.reason.get_or_insert(why.clone());
-            }
-            self.want_stop(Some(why), now);
-        }
-    }
-
-    fn hopeless(&self, container: &Container, now: Timestamp) -> Option<String> {
-        container.depends_on.iter().find_map(|on| {
-            let state = self.state.containers.get(&on.container)?;
-            let awaited = self.task.container(&on.container)?;
-            let condition = on.condition.as_str();
-            let never = match on.condition {
-                _ if state.known != Status::Stopped => false,
-                Condition::Start | Condition::Complete => state.started_at.is_none(),
-                Condition::Success => state.started_at.is_none() || state.exit_code != Some(0),
-            };
-            if never {
-                return Some(format!(
-                    "container {} depends on {} with the condition {condition}, which cannot come true any more",
-                    container.name, on.container
-                ));
-            }
-            let late = self.start_deadline(awaited).is_some_and(|deadline| deadline <= now);
-            (late && !self.satisfied(on)).then(|| {
-                format!(
-                    "container {} gave up: {} did not reach the condition {condition} within its startTimeout",
-                    container.name, on.container
-                )
-            })
-        })
-    }
-
-    /// Until when a running container must have got to where others wait for it to be.
-    fn start_deadline(&self, container: &Container) -> Option<Timestamp> {
-        let state = self.state.containers.get(&container.name)?;
-        let timeout = container.start_timeout_ms?;
-        let awaited = self.task.containers.iter().any(|other| {
-            self.state.containers[&other.name].known < Status::Created
-                && other.depends_on.iter().any(|on| on.container == container.name && !self.satisfied(on))
-        });
-        let waiting = awaited && state.known == Status::Running && self.state.stop.is_none();
-        waiting.then(|| state.started_at.map(|at| at.plus_millis(timeout))).flatten()
-    }
-
-    fn satisfied(&self, on: &super::spec::Dependency) -> bool {
-        let Some(state) = self.state.containers.get(&on.container) else { return false };
-        match on.condition {
-            Condition::Start => state.started_at.is_some(),
-            Condition::Complete => state.known == Status::Stopped && state.started_at.is_some(),
-            Condition::Success => state.known == Status::Stopped && state.exit_code == Some(0),
-        }
-    }
-
     fn go_on(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         if !self.state.admitted {
             // Asking twice changes nothing, so no state is kept of having asked.
@@ -302,7 +287,8 @@ impl Machine {
             }
             return;
         }
-        if !matches!(self.state.network, Network::Up(_) | Network::Down) && self.state.network_doing.is_none() {
+        if !matches!(self.state.network, Network::Up(_) | Network::Down) && self.state.network_doing.is_none()
+        {
             self.state.network = Network::Begun;
             self.state.network_doing = Some(NetworkDoing::Up);
             effects.push(Effect::NetworkUp);
@@ -311,9 +297,13 @@ impl Machine {
             let container = &self.task.containers[index];
             let name = container.name.clone();
             let free = container.depends_on.iter().all(|on| self.satisfied(on));
-            let (namespace, up) =
-                (self.state.network.namespace().is_some(), matches!(self.state.network, Network::Up(_)));
-            let Some(state) = self.state.containers.get_mut(&name) else { continue };
+            let (namespace, up) = (
+                self.state.network.namespace().is_some(),
+                matches!(self.state.network, Network::Up(_)),
+            );
+            let Some(state) = self.state.containers.get_mut(&name) else {
+                continue;
+            };
             if state.doing.is_some() {
                 continue;
             }
@@ -335,7 +325,11 @@ impl Machine {
                 Status::Pulled | Status::Created | Status::Running | Status::Stopped => {}
             }
         }
-        let pulling = self.state.containers.values().any(|state| state.known == Status::None);
+        let pulling = self
+            .state
+            .containers
+            .values()
+            .any(|state| state.known == Status::None);
         if !pulling {
             self.state.pull_stopped_at.get_or_insert(now);
         }
@@ -349,13 +343,20 @@ impl Machine {
             self.state.network_doing = Some(NetworkDoing::Cancelled);
             effects.push(Effect::CancelNetwork);
         }
-        if self.state.containers.values().any(|state| state.known != Status::Stopped) {
+        if self
+            .state
+            .containers
+            .values()
+            .any(|state| state.known != Status::Stopped)
+        {
             return;
         }
         for (name, state) in &mut self.state.containers {
             if state.exists && state.doing.is_none() {
                 state.doing = Some(Doing::Delete);
-                effects.push(Effect::Delete { container: name.clone() });
+                effects.push(Effect::Delete {
+                    container: name.clone(),
+                });
             }
         }
         if self.state.network_doing.is_some() || self.state.containers.values().any(|state| state.exists) {
@@ -380,7 +381,9 @@ impl Machine {
             self.state.containers[&other.name].known != Status::Stopped
                 && other.depends_on.iter().any(|on| on.container == container.name)
         });
-        let Some(state) = self.state.containers.get_mut(&container.name) else { return };
+        let Some(state) = self.state.containers.get_mut(&container.name) else {
+            return;
+        };
         let name = container.name.clone();
         match (state.known, state.doing) {
             (Status::Stopped, _) | (_, Some(Doing::Create | Doing::Start | Doing::Delete)) => {}
@@ -400,13 +403,25 @@ impl Machine {
                         .find(|signal| !signal.is_empty())
                         .map_or_else(|| "SIGTERM".to_owned(), Clone::clone);
                     let kill_at = now.plus_millis(container.stop_timeout_ms);
-                    state.stopping = Some(Stopping { kill_at, killed: false });
-                    effects.push(Effect::Signal { container: name, signal: Signal::Stop(signal) });
+                    state.stopping = Some(Stopping {
+                        kill_at,
+                        killed: false,
+                    });
+                    effects.push(Effect::Signal {
+                        container: name,
+                        signal: Signal::Stop(signal),
+                    });
                 }
                 Some(Stopping { kill_at, .. }) if kill_at <= now => {
                     let kill_at = now.plus_millis(KILL_AGAIN_MS);
-                    state.stopping = Some(Stopping { kill_at, killed: true });
-                    effects.push(Effect::Signal { container: name, signal: Signal::Kill });
+                    state.stopping = Some(Stopping {
+                        kill_at,
+                        killed: true,
+                    });
+                    effects.push(Effect::Signal {
+                        container: name,
+                        signal: Signal::Kill,
+                    });
                 }
                 Some(_) => {}
             },

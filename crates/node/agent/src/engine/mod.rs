@@ -7,6 +7,7 @@ pub mod docker;
 pub mod event;
 pub mod ledger;
 pub mod machine;
+mod order;
 pub mod recover;
 pub mod report;
 pub mod spec;

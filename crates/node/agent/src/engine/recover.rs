@@ -28,8 +28,14 @@ pub fn found(machine: &Machine, find: &dyn Fn(&str) -> Option<Found>, now: Times
             // Its shim may have ended it, or may be starting it: what it says last is what counts.
             Some(Found::Exited(started, exit)) => {
                 let missed = started.filter(|_| state.known < Status::Running);
-                events.extend(missed.map(|at| Event::FoundRunning { container: name.clone(), at }));
-                events.push(Event::Exited { container: name, exit });
+                events.extend(missed.map(|at| Event::FoundRunning {
+                    container: name.clone(),
+                    at,
+                }));
+                events.push(Event::Exited {
+                    container: name,
+                    exit,
+                });
             }
             Some(Found::Running(at)) if state.known < Status::Running => {
                 events.push(Event::FoundRunning { container: name, at });
@@ -37,8 +43,16 @@ pub fn found(machine: &Machine, find: &dyn Fn(&str) -> Option<Found>, now: Times
             Some(Found::Running(_) | Found::Created) => {}
             None if state.known >= Status::Created => {
                 let reason = "the container was gone when the agent came back".to_owned();
-                let exit = Exit { code: 137, oom_killed: false, at: now, reason: Some(reason) };
-                events.push(Event::Exited { container: name, exit });
+                let exit = Exit {
+                    code: 137,
+                    oom_killed: false,
+                    at: now,
+                    reason: Some(reason),
+                };
+                events.push(Event::Exited {
+                    container: name,
+                    exit,
+                });
             }
             None => {}
         }

@@ -4,7 +4,7 @@
 use roadstead_base::Timestamp;
 
 use super::spec::{Container, NetworkMode, Task};
-use super::state::{Binding, Change, ContainerChange, ContainerState, Network, Status, TaskState};
+use super::state::{Binding, Change, ContainerChange, ContainerState, Status, TaskState};
 
 /// A container's change waits this long while the task runs, and this long before it does, in milliseconds.
 const WAIT_RUNNING_MS: i64 = 250;
@@ -85,12 +85,16 @@ fn join(last: &mut Change, change: Change) {
 }
 
 fn present(task: &Task, state: &TaskState) -> Status {
-    let least = task.containers.iter().map(|container| state.containers[&container.name].known).min();
+    let least = task
+        .containers
+        .iter()
+        .map(|container| state.containers[&container.name].known)
+        .min();
     let least = least.unwrap_or_default();
-    let gone = matches!(state.network, Network::Absent | Network::Down) && state.network_doing.is_none();
     match least {
-        // A task has stopped when its network has gone, so that its interface can be given to another.
-        Status::Stopped if gone && state.stop.is_some() => Status::Stopped,
+        // A task has stopped when nothing of it is left: its interface can be given to another then, its host
+        // port, its memory.
+        Status::Stopped if state.finished_at.is_some() => Status::Stopped,
         Status::Stopped => state.told.min(Status::Running),
         // Once stopping, it is not told to run any more.
         Status::Running if state.stop.is_some() => state.told,
@@ -104,11 +108,23 @@ fn bindings(task: &Task, container: &Container) -> Vec<Binding> {
         return Vec::new();
     }
     let binding = |port: &roadstead_acs::PortMapping| {
-        let own = if task.network == NetworkMode::Host { port.container_port } else { 0 };
+        let own = if task.network == NetworkMode::Host {
+            port.container_port
+        } else {
+            0
+        };
         let host_port = if port.host_port == 0 { own } else { port.host_port };
-        let protocol = if port.protocol.is_empty() { "tcp" } else { &port.protocol };
+        let protocol = if port.protocol.is_empty() {
+            "tcp"
+        } else {
+            &port.protocol
+        };
         let protocol = protocol.to_ascii_lowercase();
-        (host_port != 0).then_some(Binding { container_port: port.container_port, host_port, protocol })
+        (host_port != 0).then_some(Binding {
+            container_port: port.container_port,
+            host_port,
+            protocol,
+        })
     };
     container.ports.iter().filter_map(binding).collect()
 }
@@ -116,11 +132,18 @@ fn bindings(task: &Task, container: &Container) -> Vec<Binding> {
 fn container_change(task: &Task, container: &Container, state: &ContainerState) -> ContainerChange {
     ContainerChange {
         name: container.name.clone(),
-        runtime_id: state.created_at.or(state.started_at).map(|_| container.runtime_id.clone()),
+        runtime_id: state
+            .created_at
+            .or(state.started_at)
+            .map(|_| container.runtime_id.clone()),
         status: state.known,
         exit_code: state.exit_code,
         reason: state.reason.as_deref().map(clip),
-        bindings: if state.started_at.is_some() { bindings(task, container) } else { Vec::new() },
+        bindings: if state.started_at.is_some() {
+            bindings(task, container)
+        } else {
+            Vec::new()
+        },
         image_digest: state.image.as_ref().and_then(|image| image.digest.clone()),
     }
 }

@@ -31,9 +31,9 @@ pub struct Task {
     pub containers: Vec<Container>,
     pub volumes: Vec<Volume>,
     pub interfaces: Vec<ElasticNetworkInterface>,
-    /// `task`, `host` or empty.
+    /// `task` or empty.
     pub pid_mode: String,
-    /// `task`, `host`, `none` or empty.
+    /// `task` or empty.
     pub ipc_mode: String,
     pub group: String,
     pub service_name: String,
@@ -173,8 +173,16 @@ impl Task {
             NetworkMode::Awsvpc | NetworkMode::None => Vec::new(),
         };
         super::ledger::Needs {
-            cpu: if self.cpu == 0 { sum(|container| container.cpu) } else { self.cpu },
-            memory: if self.memory == 0 { sum(memory) } else { self.memory },
+            cpu: if self.cpu == 0 {
+                sum(|container| container.cpu)
+            } else {
+                self.cpu
+            },
+            memory: if self.memory == 0 {
+                sum(memory)
+            } else {
+                self.memory
+            },
             ports,
         }
     }
@@ -182,7 +190,10 @@ impl Task {
 
 /// The runtime's name of a container: the task's id and ten digits, as the service shows it for Fargate.
 pub fn runtime_id(task_arn: &str, task_id: &str, container: &str) -> String {
-    format!("{task_id}-{}", derived_hex(task_arn, &format!("container/{container}"), 10))
+    format!(
+        "{task_id}-{}",
+        derived_hex(task_arn, &format!("container/{container}"), 10)
+    )
 }
 
 /// The id in the metadata address of a container.

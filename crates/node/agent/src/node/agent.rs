@@ -19,6 +19,9 @@ use crate::run::{Engine, EngineError, Limits, View};
 
 /// Beyond the longest stop timeout of a task: for what follows it.
 const STOP_MARGIN: Duration = Duration::from_secs(60);
+const MOST_PATIENCE: Duration = Duration::from_secs(600);
+/// How long the control plane is waited for when all has stopped.
+const TELLING: Duration = Duration::from_secs(5);
 
 /// Everything an agent consists of; the driver and the journal decide whether the node is real.
 pub struct Parts {
@@ -55,17 +58,33 @@ impl Running {
     /// # Errors
     /// [`StartError`]; nothing has been registered then.
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
-        let Parts { driver, journal, client, clock, mut node, clusters, limits, timing } = parts;
+        let Parts {
+            driver,
+            journal,
+            client,
+            clock,
+            mut node,
+            clusters,
+            limits,
+            timing,
+        } = parts;
         let wanted = (!node.instance_id.is_empty()).then_some(node.instance_id.as_str());
         let identity = Identity::open(journal.clone(), wanted).await?;
         node.instance_id = identity.instance_id().await;
-        let capacity = Capacity { cpu: node.cpu, memory: node.memory };
-        let engine = Engine::start(driver, journal, Arc::new(client.clone()), clock, capacity, limits).await?;
+        let capacity = Capacity {
+            cpu: node.cpu,
+            memory: node.memory,
+        };
+        let engine =
+            Engine::start(driver, journal, Arc::new(client.clone()), clock, capacity, limits).await?;
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let mut sessions = BTreeMap::new();
         for cluster in clusters {
-            let (status, seen) = watch::channel(SessionStatus { cluster: cluster.clone(), ..Default::default() });
+            let (status, seen) = watch::channel(SessionStatus {
+                cluster: cluster.clone(),
+                ..Default::default()
+            });
             sessions.insert(cluster.clone(), seen);
             let session = Session {
                 client: client.clone(),
@@ -79,7 +98,13 @@ impl Running {
             };
             tasks.spawn(session.run());
         }
-        Ok(Self { engine, node, sessions, tasks, stop })
+        Ok(Self {
+            engine,
+            node,
+            sessions,
+            tasks,
+            stop,
+        })
     }
 
     /// Something that runs as long as the agent.
@@ -92,7 +117,10 @@ impl Running {
 
     /// Where each registration stands, by cluster.
     pub fn sessions(&self) -> BTreeMap<String, SessionStatus> {
-        self.sessions.iter().map(|(cluster, status)| (cluster.clone(), status.borrow().clone())).collect()
+        self.sessions
+            .iter()
+            .map(|(cluster, status)| (cluster.clone(), status.borrow().clone()))
+            .collect()
     }
 
     /// Waits until every registration is connected; the first that failed for good ends the wait.
@@ -103,16 +131,32 @@ impl Running {
         let all = async {
             for status in self.sessions.values() {
                 let mut status = status.clone();
-                let settled = status.wait_for(|status| status.connected || status.failed.is_some()).await;
-                if let Ok(SessionStatus { cluster, failed: Some(why), .. }) = settled.as_deref() {
-                    return Err(Failure(format!("registering with cluster {cluster} failed: {why}")));
+                let settled = status
+                    .wait_for(|status| status.connected || status.failed.is_some())
+                    .await;
+                if let Ok(SessionStatus {
+                    cluster,
+                    failed: Some(why),
+                    ..
+                }) = settled.as_deref()
+                {
+                    return Err(Failure(format!(
+                        "registering with cluster {cluster} failed: {why}"
+                    )));
                 }
             }
             Ok(())
         };
         tokio::time::timeout(patience, all).await.unwrap_or_else(|_| {
-            let open = self.sessions().into_values().filter(|status| !status.connected).map(|status| status.cluster);
-            Err(Failure(format!("not connected after {patience:?}: {}", open.collect::<Vec<_>>().join(", "))))
+            let open = self
+                .sessions()
+                .into_values()
+                .filter(|status| !status.connected)
+                .map(|status| status.cluster);
+            Err(Failure(format!(
+                "not connected after {patience:?}: {}",
+                open.collect::<Vec<_>>().join(", ")
+            )))
         })
     }
 
@@ -131,15 +175,7 @@ impl Running {
     /// # Errors
     /// What could not be removed.
     pub async fn stop_all(mut self) -> Result<(), Failure> {
-        // Tasks stop beside each other, a task's containers one after another at worst.
-        let longest = self.tasks().into_values().map(|view| {
-            view.machine.task.containers.iter().map(|container| container.stop_timeout_ms).sum::<i64>()
-        });
-        let longest = u64::try_from(longest.max().unwrap_or(0)).unwrap_or(0);
-        let patience = Duration::from_millis(longest).min(Duration::from_secs(600));
-        if !self.engine.stop_all("the node is shutting down", patience + STOP_MARGIN).await {
-            tracing::warn!("not every task has stopped in time; the rest is removed by force");
-        }
+        stop_and_remove(&self.engine, TELLING).await;
         self.end().await;
         self.engine.driver().remove_all().await
     }
@@ -148,6 +184,27 @@ impl Running {
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}
         self.engine.shut_down().await;
+    }
+}
+
+/// Stops all tasks of an engine, with the patience that their stop timeouts ask for.
+pub(super) async fn stop_and_remove(engine: &Engine, telling: Duration) {
+    // Tasks stop beside each other, a task's containers one after another at worst.
+    let longest = engine.tasks().into_values().map(|view| {
+        view.machine
+            .task
+            .containers
+            .iter()
+            .map(|container| container.stop_timeout_ms)
+            .sum::<i64>()
+    });
+    let longest = u64::try_from(longest.max().unwrap_or(0)).unwrap_or(0);
+    let patience = Duration::from_millis(longest).min(MOST_PATIENCE) + STOP_MARGIN;
+    if !engine
+        .stop_all("the node is shutting down", patience, telling)
+        .await
+    {
+        tracing::warn!("not every task has stopped in time; the rest is removed by force");
     }
 }
 

@@ -56,7 +56,10 @@ impl Actor {
         inbox: mpsc::Receiver<Event>,
         forget: Arc<Notify>,
     ) -> (Self, watch::Receiver<Arc<View>>) {
-        let first = Arc::new(View { machine: machine.clone(), session: record.session.clone() });
+        let first = Arc::new(View {
+            machine: machine.clone(),
+            session: record.session.clone(),
+        });
         let (view, seen) = watch::channel(first);
         let actor = Self {
             inner,
@@ -127,7 +130,12 @@ impl Actor {
         match &event {
             Event::NotSent { .. } => {
                 self.failed += 1;
-                let wait = self.inner.limits.news.wait(self.failed, super::jitter()).unwrap_or_default();
+                let wait = self
+                    .inner
+                    .limits
+                    .news
+                    .wait(self.failed, super::jitter())
+                    .unwrap_or_default();
                 self.retry_at = now.plus_millis(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
             }
             Event::Settled { .. } => {
@@ -143,7 +151,10 @@ impl Actor {
         if !self.save().await {
             return false;
         }
-        let view = View { machine: self.machine.clone(), session: self.record.session.clone() };
+        let view = View {
+            machine: self.machine.clone(),
+            session: self.record.session.clone(),
+        };
         self.view.send_replace(Arc::new(view));
         for effect in effects {
             tracing::debug!(task = self.machine.task.id, ?effect, "effect");
@@ -175,7 +186,9 @@ impl Actor {
                     self.saved = text;
                     return true;
                 }
-                Err(error) => tracing::error!(task = self.machine.task.arn, %error, "the task waits for the disk"),
+                Err(error) => {
+                    tracing::error!(task = self.machine.task.arn, %error, "the task waits for the disk")
+                }
             }
             tokio::select! {
                 () = self.inner.stop.cancelled() => return false,
@@ -188,7 +201,10 @@ impl Actor {
     fn wait(&self) -> Duration {
         let outbox = self.next_change().map(|(_, due)| due);
         let end = self.machine.is_over().then(|| self.expiry()).flatten();
-        let deadline = [self.machine.next_deadline(), outbox, end].into_iter().flatten().min();
+        let deadline = [self.machine.next_deadline(), outbox, end]
+            .into_iter()
+            .flatten()
+            .min();
         let wait = deadline.map_or(3_600_000, |deadline| deadline.0 - self.inner.clock.now().0);
         Duration::from_millis(u64::try_from(wait.clamp(0, 3_600_000)).unwrap_or(0))
     }
@@ -211,12 +227,16 @@ impl Actor {
 
     /// Starts telling the next change if it is due.
     fn send_due(&mut self) {
-        let Some((number, due)) = self.next_change() else { return };
+        let Some((number, due)) = self.next_change() else {
+            return;
+        };
         let now = self.inner.clock.now();
         if due > now {
             return;
         }
-        let Some(change) = self.machine.state.outbox.front().cloned() else { return };
+        let Some(change) = self.machine.state.outbox.front().cloned() else {
+            return;
+        };
         // Marks it, so that it does not grow any more; nothing of this needs to be durable.
         self.machine.step(Event::Sending { number }, now);
         let (inner, outlet, last) = (self.inner.clone(), self.outlet.clone(), self.failed + 1);

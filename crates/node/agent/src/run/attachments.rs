@@ -27,9 +27,16 @@ impl Attachments {
     pub(super) async fn load(journal: &dyn Journal) -> Result<Self, JournalError> {
         let mut records = BTreeMap::new();
         for (name, text) in journal.all(ATTACHMENTS).await? {
-            records.insert(name.clone(), journal::read(&format!("{ATTACHMENTS}/{name}"), &text)?);
+            records.insert(
+                name.clone(),
+                journal::read(&format!("{ATTACHMENTS}/{name}"), &text)?,
+            );
         }
-        Ok(Self { records: Mutex::new(records), jobs: Mutex::default(), running: Mutex::default() })
+        Ok(Self {
+            records: Mutex::new(records),
+            jobs: Mutex::default(),
+            running: Mutex::default(),
+        })
     }
 
     pub(super) fn interfaces(&self) -> BTreeSet<String> {
@@ -38,8 +45,11 @@ impl Attachments {
 
     /// Goes on with those that the control plane does not know to be attached.
     pub(super) fn resume(inner: &Arc<Inner>) {
-        let untold: Vec<_> =
-            lock(&inner.attachments.records).values().filter(|record| !record.told).cloned().collect();
+        let untold: Vec<_> = lock(&inner.attachments.records)
+            .values()
+            .filter(|record| !record.told)
+            .cloned()
+            .collect();
         for record in untold {
             Self::work_on(inner, record);
         }
@@ -52,17 +62,25 @@ impl Attachments {
         let wait = message.wait_timeout_ms.clamp(0, 24 * 60 * 60 * 1000);
         for interface in &message.elastic_network_interfaces {
             let plain = !interface.ec2_id.is_empty()
-                && interface.ec2_id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+                && interface
+                    .ec2_id
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-');
             if let Err(error) = crate::engine::decode::check_interface(interface) {
                 tracing::warn!(task = message.task_arn, %error, "an announced interface is not attached");
                 continue;
             }
             if !plain {
-                tracing::warn!(task = message.task_arn, id = interface.ec2_id, "not the id of an interface");
+                tracing::warn!(
+                    task = message.task_arn,
+                    id = interface.ec2_id,
+                    "not the id of an interface"
+                );
                 continue;
             }
             let known = lock(&inner.attachments.records).get(&interface.ec2_id).cloned();
-            if known.is_some_and(|known| known.interface == *interface && known.task_arn == message.task_arn) {
+            if known.is_some_and(|known| known.interface == *interface && known.task_arn == message.task_arn)
+            {
                 continue;
             }
             let record = AttachmentRecord {
@@ -80,7 +98,10 @@ impl Attachments {
 
     async fn save(inner: &Inner, record: &AttachmentRecord) -> Result<(), JournalError> {
         let id = record.interface.ec2_id.clone();
-        let text = journal::write(record).map_err(|source| JournalError::Corrupt { path: id.clone().into(), source })?;
+        let text = journal::write(record).map_err(|source| JournalError::Corrupt {
+            path: id.clone().into(),
+            source,
+        })?;
         inner.journal.put(&format!("{ATTACHMENTS}/{id}"), text).await?;
         let mut records = lock(&inner.attachments.records);
         records.insert(id, record.clone());
@@ -119,7 +140,11 @@ impl Attachments {
                 return;
             }
             Err(_) => {
-                tracing::warn!(interface = id, task = record.task_arn, "no map had it in time; nobody waits any more");
+                tracing::warn!(
+                    interface = id,
+                    task = record.task_arn,
+                    "no map had it in time; nobody waits any more"
+                );
                 return;
             }
         }
@@ -127,7 +152,13 @@ impl Attachments {
             attachment_arn: record.interface.attachment_arn.clone(),
             status: "ATTACHED",
         };
-        tell(inner, &record.cluster, &record.task_arn, &News::Attachments(vec![attachment])).await;
+        tell(
+            inner,
+            &record.cluster,
+            &record.task_arn,
+            &News::Attachments(vec![attachment]),
+        )
+        .await;
         record.told = true;
         if let Err(error) = Self::save(inner, &record).await {
             tracing::warn!(interface = id, %error, "that it was told is told again by the next agent");

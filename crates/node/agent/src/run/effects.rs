@@ -44,7 +44,9 @@ impl Actor {
             Effect::Start { container } => self.start(container),
             Effect::Signal { container, signal } => self.signal(container, signal),
             Effect::Delete { container } => {
-                let Some(spec) = self.container(&container) else { return };
+                let Some(spec) = self.container(&container) else {
+                    return;
+                };
                 let event = Event::Deleted { container };
                 let spec = Arc::new(spec);
                 self.tear_down("container", event, move |driver, task| {
@@ -73,7 +75,9 @@ impl Actor {
     }
 
     fn pull(&mut self, name: String) {
-        let Some(container) = self.container(&name) else { return };
+        let Some(container) = self.container(&name) else {
+            return;
+        };
         let (inner, task) = (self.inner.clone(), self.machine.task.clone());
         let handle = self.spawn({
             let name = name.clone();
@@ -81,10 +85,14 @@ impl Actor {
                 let _permit = inner.pulls.acquire().await;
                 let limit = inner.limits.pull;
                 match bounded(limit, inner.driver.pull(&task, &container)).await {
-                    Ok(image) => Event::Pulled { container: name, image },
-                    Err(error) => {
-                        Event::PullFailed { container: name, error: format!("CannotPullContainerError: {error}") }
-                    }
+                    Ok(image) => Event::Pulled {
+                        container: name,
+                        image,
+                    },
+                    Err(error) => Event::PullFailed {
+                        container: name,
+                        error: format!("CannotPullContainerError: {error}"),
+                    },
                 }
             }
         });
@@ -93,8 +101,11 @@ impl Actor {
 
     fn network_up(&mut self) {
         self.cancel_network = CancellationToken::new();
-        let (inner, task, cancel) =
-            (self.inner.clone(), self.machine.task.clone(), self.cancel_network.clone());
+        let (inner, task, cancel) = (
+            self.inner.clone(),
+            self.machine.task.clone(),
+            self.cancel_network.clone(),
+        );
         let (early, ready) = oneshot::channel();
         let outlet = self.outlet.clone();
         self.jobs.spawn(async move {
@@ -135,49 +146,80 @@ impl Actor {
     }
 
     fn create(&mut self, name: String) {
-        let (Some(container), Some(namespace)) = (self.container(&name), self.machine.namespace().cloned()) else {
+        let (Some(container), Some(namespace)) = (self.container(&name), self.machine.namespace().cloned())
+        else {
             return;
         };
         let (inner, task) = (self.inner.clone(), self.machine.task.clone());
         self.spawn(async move {
-            match bounded(inner.limits.create, inner.driver.create(&task, &container, &namespace)).await {
+            match bounded(
+                inner.limits.create,
+                inner.driver.create(&task, &container, &namespace),
+            )
+            .await
+            {
                 Ok(at) => Event::Created { container: name, at },
-                Err(error) => {
-                    Event::CreateFailed { container: name, error: format!("CannotCreateContainerError: {error}") }
-                }
+                Err(error) => Event::CreateFailed {
+                    container: name,
+                    error: format!("CannotCreateContainerError: {error}"),
+                },
             }
         });
     }
 
     fn start(&mut self, name: String) {
-        let Some(container) = self.container(&name) else { return };
+        let Some(container) = self.container(&name) else {
+            return;
+        };
         let (inner, outlet) = (self.inner.clone(), self.outlet.clone());
         self.jobs.spawn(async move {
             match bounded(inner.limits.start, inner.driver.start(&container)).await {
                 Ok(at) => {
-                    let _ = outlet.send(Event::Started { container: name.clone(), at }).await;
+                    let _ = outlet
+                        .send(Event::Started {
+                            container: name.clone(),
+                            at,
+                        })
+                        .await;
                     let exit = inner.driver.wait(&container).await;
-                    let _ = outlet.send(Event::Exited { container: name, exit }).await;
+                    let _ = outlet
+                        .send(Event::Exited {
+                            container: name,
+                            exit,
+                        })
+                        .await;
                 }
                 Err(error) => {
                     let error = format!("CannotStartContainerError: {error}");
-                    let _ = outlet.send(Event::StartFailed { container: name, error }).await;
+                    let _ = outlet
+                        .send(Event::StartFailed {
+                            container: name,
+                            error,
+                        })
+                        .await;
                 }
             }
         });
     }
 
     pub(super) fn wait_for_exit(&mut self, name: String) {
-        let Some(container) = self.container(&name) else { return };
+        let Some(container) = self.container(&name) else {
+            return;
+        };
         let inner = self.inner.clone();
         self.spawn(async move {
             let exit = inner.driver.wait(&container).await;
-            Event::Exited { container: name, exit }
+            Event::Exited {
+                container: name,
+                exit,
+            }
         });
     }
 
     fn signal(&mut self, name: String, signal: Signal) {
-        let Some(container) = self.container(&name) else { return };
+        let Some(container) = self.container(&name) else {
+            return;
+        };
         let inner = self.inner.clone();
         self.jobs.spawn(async move {
             // One that has just ended cannot be signalled, and need not be; SIGKILL is repeated anyway.

@@ -13,16 +13,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::actor::{Actor, View};
 use super::attachments::Attachments;
-use super::pace::Pace;
+use super::limits::Limits;
 use super::record::{TASKS, TaskRecord};
-use crate::driver::{Driver, Failure, Keep};
+use crate::driver::{Driver, Failure};
 use crate::engine::decode::{DecodeError, decode};
 use crate::engine::event::Event;
 use crate::engine::ledger::{Capacity, Ledger};
 use crate::engine::machine::Machine;
-use crate::engine::recover::found;
-use crate::engine::spec::NetworkMode;
-use crate::engine::state::{Network, Status};
+use crate::engine::state::Status;
 use crate::journal::{self, Journal, JournalError};
 use crate::upstream::{News, Upstream, UpstreamError};
 
@@ -32,41 +30,6 @@ const MAILBOX: usize = 64;
 const SUBMISSIONS: usize = 10;
 /// Images pulled at the same time.
 const PULLS: usize = 4;
-
-/// Bounds and patience. `Default` is for a node, not for tests.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// How long a stopped task is remembered, with its logs.
-    pub retention: Duration,
-    /// How many stopped tasks are remembered.
-    pub retained: usize,
-    /// Tasks at the same time, stopped ones included; more are refused.
-    pub tasks: usize,
-    /// How long a task waits for a map with its interface.
-    pub network_wait: Duration,
-    pub pull: Duration,
-    pub create: Duration,
-    pub start: Duration,
-    pub news: Pace,
-    /// How often a failing tear-down is tried before the task is reported stopped all the same.
-    pub tear_down_tries: u32,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            retention: Duration::from_secs(3 * 60 * 60),
-            retained: 500,
-            tasks: 5_000,
-            network_wait: Duration::from_secs(5 * 60),
-            pull: Duration::from_secs(2 * 60 * 60),
-            create: Duration::from_secs(4 * 60),
-            start: Duration::from_secs(3 * 60),
-            news: Pace::NEWS,
-            tear_down_tries: 3,
-        }
-    }
-}
 
 /// A payload's task was not taken in.
 #[derive(Debug, thiserror::Error)]
@@ -174,51 +137,26 @@ impl Engine {
         Ok(engine)
     }
 
-    async fn restore(&self, records: Vec<TaskRecord>) -> Result<(), EngineError> {
-        let inner = &self.0;
-        let mut restored = Vec::new();
-        for record in records {
-            match decode(&record.payload) {
-                Ok(task) => restored.push((Machine::restore(task, record.state.clone()), record)),
-                // An agent that knew more wrote it; without it nothing can be said of the task.
-                Err(error) => tracing::error!(task = record.payload.arn, %error, "a task's record is left aside"),
-            }
-        }
-        let mut keep = Keep { interfaces: inner.attachments.interfaces(), ..Keep::default() };
-        for (machine, _) in &restored {
-            keep_task(&mut keep, machine);
-        }
-        inner.driver.sweep(&keep).await?;
-        let present = inner.driver.list().await?;
-        let now = inner.clock.now();
-        for (machine, _) in &restored {
-            if machine.state.admitted && machine.state.finished_at.is_none() {
-                lock(&inner.ledger).hold(&machine.task.arn, machine.task.needs());
-            }
-        }
-        for (machine, record) in restored {
-            let find = |name: &str| {
-                let id = machine.task.container(name).map(|container| container.runtime_id.as_str())?;
-                present.get(id).cloned()
-            };
-            let mut events = found(&machine, &find, now);
-            events.push(Event::Tick);
-            tracing::info!(task = machine.task.arn, status = machine.status().as_str(), "found again");
-            if !machine.state.admitted && machine.state.stop.is_none() {
-                let _told_when_it_asks = lock(&inner.ledger).ask(&machine.task.arn, machine.task.needs());
-            }
-            self.spawn(machine, record, events);
-        }
-        Attachments::resume(inner);
-        Ok(())
-    }
-
-    fn spawn(&self, machine: Machine, record: TaskRecord, events: Vec<Event>) {
+    pub(super) fn spawn(&self, machine: Machine, record: TaskRecord, events: Vec<Event>) {
         let (mailbox, inbox) = mpsc::channel(MAILBOX);
         let forget = Arc::new(Notify::new());
         let arn = machine.task.arn.clone();
-        let (actor, view) = Actor::new(Arc::clone(&self.0), machine, record, mailbox.clone(), inbox, forget.clone());
-        lock(&self.0.tasks).insert(arn, Entry { mailbox, view, forget });
+        let (actor, view) = Actor::new(
+            Arc::clone(&self.0),
+            machine,
+            record,
+            mailbox.clone(),
+            inbox,
+            forget.clone(),
+        );
+        lock(&self.0.tasks).insert(
+            arn,
+            Entry {
+                mailbox,
+                view,
+                forget,
+            },
+        );
         let mut actors = lock(&self.0.actors);
         while actors.try_join_next().is_some() {}
         actors.spawn(actor.run(events));
@@ -241,7 +179,11 @@ impl Engine {
             return Ok(());
         }
         if !matches!(payload.desired_status.as_str(), "RUNNING" | "STOPPED") {
-            tracing::warn!(task = payload.arn, desired = payload.desired_status, "taken as RUNNING");
+            tracing::warn!(
+                task = payload.arn,
+                desired = payload.desired_status,
+                "taken as RUNNING"
+            );
         }
         let task = decode(payload)?;
         let count = lock(&inner.tasks).len();
@@ -255,10 +197,19 @@ impl Engine {
             payload: payload.clone(),
             state: machine.state.clone(),
         };
-        let text = journal::write(&record)
-            .map_err(|source| JournalError::Corrupt { path: machine.task.id.clone().into(), source })?;
-        inner.journal.put(&format!("{TASKS}/{}", machine.task.id), text).await?;
-        let first = if stopping { Event::StopWanted { reason: None } } else { Event::Tick };
+        let text = journal::write(&record).map_err(|source| JournalError::Corrupt {
+            path: machine.task.id.clone().into(),
+            source,
+        })?;
+        inner
+            .journal
+            .put(&format!("{TASKS}/{}", machine.task.id), text)
+            .await?;
+        let first = if stopping {
+            Event::StopWanted { reason: None }
+        } else {
+            Event::Tick
+        };
         if !stopping {
             // Here rather than when the actor gets to it: the queue is in the order of arrival.
             let _told_when_it_asks = lock(&inner.ledger).ask(&machine.task.arn, machine.task.needs());
@@ -280,7 +231,10 @@ impl Engine {
 
     /// Every task that the node remembers, by ARN.
     pub fn tasks(&self) -> BTreeMap<String, Arc<View>> {
-        lock(&self.0.tasks).iter().map(|(arn, entry)| (arn.clone(), entry.view.borrow().clone())).collect()
+        lock(&self.0.tasks)
+            .iter()
+            .map(|(arn, entry)| (arn.clone(), entry.view.borrow().clone()))
+            .collect()
     }
 
     /// Follows one task.
@@ -304,15 +258,28 @@ impl Engine {
         let inner = &self.0;
         let mut generation = inner.map_generation.lock().await;
         if map.generation < *generation {
-            return Err(NetworkMapError::Stale { offered: map.generation, present: *generation });
+            return Err(NetworkMapError::Stale {
+                offered: map.generation,
+                present: *generation,
+            });
         }
         inner.driver.apply(&map.vpcs).await?;
         *generation = map.generation;
-        let mut wanted: BTreeSet<String> =
-            map.vpcs.iter().flat_map(|vpc| &vpc.interfaces).map(|interface| interface.interface_id.clone()).collect();
+        let mut wanted: BTreeSet<String> = map
+            .vpcs
+            .iter()
+            .flat_map(|vpc| &vpc.interfaces)
+            .map(|interface| interface.interface_id.clone())
+            .collect();
         for view in self.tasks().values() {
             if view.machine.state.finished_at.is_none() {
-                wanted.extend(view.machine.task.interfaces.iter().map(|interface| interface.ec2_id.clone()));
+                wanted.extend(
+                    view.machine
+                        .task
+                        .interfaces
+                        .iter()
+                        .map(|interface| interface.ec2_id.clone()),
+                );
             }
         }
         for orphan in inner.driver.attached().await?.difference(&wanted) {
@@ -335,21 +302,38 @@ impl Engine {
         });
     }
 
-    /// Stops every task and waits for it, at most `patience`. True when all have stopped and all is told.
-    pub async fn stop_all(&self, reason: &str, patience: Duration) -> bool {
+    /// Stops every task and waits until nothing of any is left on the node, at most `patience`; then for the
+    /// control plane to know, at most `telling`. True when nothing is left.
+    pub async fn stop_all(&self, reason: &str, patience: Duration, telling: Duration) -> bool {
         for (arn, view) in self.tasks() {
             if view.machine.state.finished_at.is_none() {
                 self.stop_task(&arn, Some(reason.to_owned())).await;
             }
         }
-        let views: Vec<_> = lock(&self.0.tasks).values().map(|entry| entry.view.clone()).collect();
-        let all = async {
-            for mut view in views {
-                // An error means that the actor forgot the task, which is over then.
+        let views = || -> Vec<_> {
+            lock(&self.0.tasks)
+                .values()
+                .map(|entry| entry.view.clone())
+                .collect()
+        };
+        // An error means that the actor forgot the task, which is over then.
+        let gone = async {
+            for mut view in views() {
+                let _ = view
+                    .wait_for(|view| view.machine.state.finished_at.is_some())
+                    .await;
+            }
+        };
+        let gone = tokio::time::timeout(patience, gone).await.is_ok();
+        let told = async {
+            for mut view in views() {
                 let _ = view.wait_for(|view| view.machine.is_over()).await;
             }
         };
-        tokio::time::timeout(patience, all).await.is_ok()
+        if tokio::time::timeout(telling, told).await.is_err() {
+            tracing::info!("the control plane does not know of every end yet; the next start tells it");
+        }
+        gone
     }
 
     /// Ends all actors; containers live on.
@@ -407,29 +391,13 @@ pub(super) async fn tell(inner: &Inner, cluster: &str, arn: &str, news: &News) {
     }
 }
 
-fn keep_task(keep: &mut Keep, machine: &Machine) {
-    let (task, state) = (&machine.task, &machine.state);
-    for container in &task.containers {
-        keep.containers.insert(container.runtime_id.clone());
-    }
-    if state.finished_at.is_some() {
-        return;
-    }
-    keep.tasks.insert(task.id.clone());
-    if task.network == NetworkMode::Awsvpc && !matches!(state.network, Network::Down) {
-        keep.interfaces.extend(task.interfaces.iter().map(|interface| interface.ec2_id.clone()));
-    }
-    if !matches!(state.network, Network::Absent | Network::Down) {
-        keep.containers.insert(task.pause_id());
-        keep.networks.insert(task.pause_id());
-    }
-}
-
 impl Inner {
     /// Tells tasks that there is room for them now.
     pub(super) fn admit(&self, admitted: Vec<String>) {
         for arn in admitted {
-            let Some(mailbox) = lock(&self.tasks).get(&arn).map(|entry| entry.mailbox.clone()) else { continue };
+            let Some(mailbox) = lock(&self.tasks).get(&arn).map(|entry| entry.mailbox.clone()) else {
+                continue;
+            };
             lock(&self.actors).spawn(async move {
                 let _ = mailbox.send(Event::Admitted).await;
             });

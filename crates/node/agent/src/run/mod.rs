@@ -5,9 +5,12 @@ mod actor;
 mod attachments;
 mod effects;
 mod engine;
+mod limits;
 mod pace;
 mod record;
+mod restore;
 
 pub use actor::View;
-pub use engine::{AcceptError, Engine, EngineError, Limits, NetworkMapError};
+pub use engine::{AcceptError, Engine, EngineError, NetworkMapError};
+pub use limits::Limits;
 pub use pace::{Pace, jitter};

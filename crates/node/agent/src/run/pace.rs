@@ -48,14 +48,18 @@ impl Pace {
         }
         let exponent = i32::try_from(failed.saturating_sub(1).min(64)).unwrap_or(64);
         let grown = (self.first.as_secs_f64() * self.factor.powi(exponent)).min(self.most.as_secs_f64());
-        Some(Duration::from_secs_f64(grown * (1.0 + self.jitter * chance.clamp(0.0, 1.0))))
+        Some(Duration::from_secs_f64(
+            grown * (1.0 + self.jitter * chance.clamp(0.0, 1.0)),
+        ))
     }
 }
 
 /// A number from 0 to 1, not the same on all nodes at once.
 pub fn jitter() -> f64 {
     // Without randomness all nodes wait equally long, which is a pity and no fault.
-    roadstead_base::random_bytes::<2>().map_or(0.5, |bytes| f64::from(u16::from_le_bytes(bytes)) / f64::from(u16::MAX))
+    roadstead_base::random_bytes::<2>().map_or(0.5, |bytes| {
+        f64::from(u16::from_le_bytes(bytes)) / f64::from(u16::MAX)
+    })
 }
 
 #[cfg(test)]
@@ -64,12 +68,17 @@ mod tests {
 
     #[test]
     fn waits_grow_to_their_bound_and_end() {
-        let seconds: Vec<u64> =
-            (1..=8).map(|n| Pace::REGISTER.wait(n, 0.0).expect("a wait").as_secs()).collect();
+        let seconds: Vec<u64> = (1..=8)
+            .map(|n| Pace::REGISTER.wait(n, 0.0).expect("a wait").as_secs())
+            .collect();
         assert_eq!(seconds, [3, 6, 12, 24, 48, 96, 192, 192]);
         assert_eq!(Pace::REGISTER.wait(22, 0.0), None);
         assert_eq!(Pace::CHANNEL.wait(1, 1.0), Some(Duration::from_millis(300)));
-        assert!(Pace::CHANNEL.wait(1_000_000, 1.0).is_some_and(|wait| wait <= Duration::from_secs(144)));
+        assert!(
+            Pace::CHANNEL
+                .wait(1_000_000, 1.0)
+                .is_some_and(|wait| wait <= Duration::from_secs(144))
+        );
     }
 
     #[test]
@@ -77,7 +86,9 @@ mod tests {
         let total: Duration = (1..298).filter_map(|n| Pace::NEWS.wait(n, 0.0)).sum();
         let hours = total.as_secs() / 3600;
         assert!((20..26).contains(&hours), "{hours} h");
-        let growing = (1..298).filter(|n| Pace::NEWS.wait(*n, 0.0) < Some(Duration::from_secs(300))).count();
+        let growing = (1..298)
+            .filter(|n| Pace::NEWS.wait(*n, 0.0) < Some(Duration::from_secs(300)))
+            .count();
         assert!((11..16).contains(&growing), "{growing} growing waits");
     }
 }

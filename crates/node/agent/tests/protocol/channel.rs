@@ -1,6 +1,5 @@
 //! The agent's manners on the channel and towards the API: retries, reconnections, stale maps, queues.
 
-
 use std::time::{Duration, Instant};
 
 use crate::plane::agent::{Machine, ack, container, interface, payload, task};
@@ -13,7 +12,10 @@ async fn a_missing_cluster_is_created() {
     plane.fail("RegisterContainerInstance", &[(400, "ClusterNotFoundException")]);
     let agent = machine.agent(&plane).await;
     agent.connected(crate::plane::PATIENCE).await.expect("connects");
-    assert_eq!(plane.calls("CreateCluster"), [json!({ "clusterName": "default" })]);
+    assert_eq!(
+        plane.calls("CreateCluster"),
+        [json!({ "clusterName": "default" })]
+    );
     agent.detach().await;
 }
 
@@ -22,7 +24,11 @@ async fn registration_is_tried_again_or_given_up() {
     let (plane, machine) = (Plane::start().await, Machine::new());
     plane.fail(
         "RegisterContainerInstance",
-        &[(400, "ThrottlingException"), (500, "ServerException"), (400, "LimitExceededException")],
+        &[
+            (400, "ThrottlingException"),
+            (500, "ServerException"),
+            (400, "LimitExceededException"),
+        ],
     );
     let agent = machine.agent(&plane).await;
     agent.connected(crate::plane::PATIENCE).await.expect("connects");
@@ -32,8 +38,15 @@ async fn registration_is_tried_again_or_given_up() {
     let (plane, machine) = (Plane::start().await, Machine::new());
     plane.fail("RegisterContainerInstance", &[(400, "InvalidParameterException")]);
     let agent = machine.agent(&plane).await;
-    let why = agent.connected(crate::plane::PATIENCE).await.expect_err("is refused").to_string();
-    assert!(why.contains("cluster default") && why.contains("InvalidParameterException"), "{why}");
+    let why = agent
+        .connected(crate::plane::PATIENCE)
+        .await
+        .expect_err("is refused")
+        .to_string();
+    assert!(
+        why.contains("cluster default") && why.contains("InvalidParameterException"),
+        "{why}"
+    );
     agent.detach().await;
 }
 
@@ -49,8 +62,16 @@ async fn it_comes_back_as_the_close_code_says() {
         let begun = Instant::now();
         connection.close(code).await;
         connection = plane.accept().await;
-        assert!(connection.uri.contains("sendCredentials=false"), "only the first time");
-        assert_eq!(begun.elapsed() < Duration::from_millis(350), at_once, "{code} after {:?}", begun.elapsed());
+        assert!(
+            connection.uri.contains("sendCredentials=false"),
+            "only the first time"
+        );
+        assert_eq!(
+            begun.elapsed() < Duration::from_millis(350),
+            at_once,
+            "{code} after {:?}",
+            begun.elapsed()
+        );
     }
     agent.detach().await;
 }
@@ -69,7 +90,11 @@ async fn an_unknown_instance_registers_anew_and_an_inactive_one_rests() {
     plane.refuse(&["InactiveInstanceException"]);
     let agent = machine.agent(&plane).await;
     assert!(agent.connected(Duration::from_millis(500)).await.is_err());
-    assert_eq!(plane.calls("RegisterContainerInstance").len(), 1, "it does not register again by itself");
+    assert_eq!(
+        plane.calls("RegisterContainerInstance").len(),
+        1,
+        "it does not register again by itself"
+    );
     agent.detach().await;
 }
 
@@ -81,7 +106,12 @@ async fn silence_closes_the_channel_and_frames_keep_it() {
     let mut connection = plane.accept().await;
     for beat in 0..6 {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        connection.send("HeartbeatMessage", json!({ "messageId": format!("h{beat}"), "healthy": true })).await;
+        connection
+            .send(
+                "HeartbeatMessage",
+                json!({ "messageId": format!("h{beat}"), "healthy": true }),
+            )
+            .await;
         let wanted = json!({ "type": "HeartbeatAckRequest", "message": { "messageId": format!("h{beat}") } });
         assert_eq!(connection.receive().await, wanted);
     }
@@ -96,18 +126,30 @@ async fn unreadable_frames_are_dropped_and_readable_tasks_saved() {
     let mut connection = plane.accept().await;
     connection.send_frame(&json!("no frame")).await;
     connection.send("Nonsense", json!({ "a": 1 })).await;
-    connection.send("HeartbeatMessage", json!({ "messageId": 7 })).await;
-    let broken = json!({ "arn": crate::plane::agent::arn("bad"), "taskClusterArn": CLUSTER, "containers": 7 });
+    connection
+        .send("HeartbeatMessage", json!({ "messageId": 7 }))
+        .await;
+    let broken =
+        json!({ "arn": crate::plane::agent::arn("bad"), "taskClusterArn": CLUSTER, "containers": 7 });
     let good = task("good", json!([container("web")]));
-    connection.send("PayloadMessage", payload("p", json!([broken, good]))).await;
+    connection
+        .send("PayloadMessage", payload("p", json!([broken, good])))
+        .await;
     let told = plane.until_status("bad", "STOPPED").await;
-    assert!(told["reason"].as_str().is_some_and(|reason| reason.starts_with("UnrecogniedTaskError: ")), "{told}");
+    assert!(
+        told["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.starts_with("UnrecogniedTaskError: ")),
+        "{told}"
+    );
     plane.until_status("good", "RUNNING").await;
     connection.silent(Duration::from_millis(100)).await;
     let mut stranger = payload("q", json!([task("stranger", json!([container("web")]))]));
     stranger["containerInstanceArn"] = json!("arn:another");
     connection.send("PayloadMessage", stranger).await;
-    connection.send("HeartbeatMessage", json!({ "messageId": "h", "healthy": true })).await;
+    connection
+        .send("HeartbeatMessage", json!({ "messageId": "h", "healthy": true }))
+        .await;
     assert_eq!(connection.receive().await["type"], "HeartbeatAckRequest");
     assert!(agent.tasks().keys().all(|arn| !arn.ends_with("stranger")));
     agent.detach().await;
@@ -136,19 +178,38 @@ async fn a_stale_map_changes_nothing_and_a_task_waits_for_its_own() {
     connection.send("PayloadMessage", payload("p", json!([t1]))).await;
     assert_eq!(connection.receive().await, ack("p"));
     tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(machine.node.count("create web"), 0, "nothing can be created before its namespace is there");
+    assert_eq!(
+        machine.node.count("create web"),
+        0,
+        "nothing can be created before its namespace is there"
+    );
     connection.send("RoadsteadNetworkMapMessage", map("n7", 7)).await;
     assert_eq!(connection.receive().await["type"], "AckRequest");
     plane.until_status("t1", "RUNNING").await;
     connection.send("RoadsteadNetworkMapMessage", map("n6", 6)).await;
     let nack = connection.receive().await;
-    assert_eq!((&nack["type"], &nack["message"]["messageId"]), (&json!("NackRequest"), &json!("n6")));
-    assert!(nack["message"]["reason"].as_str().is_some_and(|reason| reason.contains("older")), "{nack}");
+    assert_eq!(
+        (&nack["type"], &nack["message"]["messageId"]),
+        (&json!("NackRequest"), &json!("n6"))
+    );
+    assert!(
+        nack["message"]["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.contains("older")),
+        "{nack}"
+    );
     connection.send("RoadsteadNetworkMapMessage", map("n7b", 7)).await;
-    assert_eq!(connection.receive().await["type"], "AckRequest", "the same again is fine");
+    assert_eq!(
+        connection.receive().await["type"],
+        "AckRequest",
+        "the same again is fine"
+    );
     let calls = machine.node.calls();
     let place = |wanted: &str| calls.iter().position(|call| call == wanted).expect(wanted);
-    assert!(place("chain t1") < place("start web"), "no start before the network is complete: {calls:?}");
+    assert!(
+        place("chain t1") < place("start web"),
+        "no start before the network is complete: {calls:?}"
+    );
     agent.stop_all().await.expect("stops");
     assert!(machine.node.leftovers().is_empty());
 }
@@ -159,8 +220,12 @@ async fn tasks_that_do_not_fit_wait_in_order() {
     machine.memory = 100;
     let agent = machine.agent(&plane).await;
     let mut connection = plane.accept().await;
-    let tasks: Vec<Value> = (0..3).map(|n| task(&format!("t{n}"), json!([container(&format!("c{n}"))]))).collect();
-    connection.send("PayloadMessage", payload("p", json!(tasks))).await;
+    let tasks: Vec<Value> = (0..3)
+        .map(|n| task(&format!("t{n}"), json!([container(&format!("c{n}"))])))
+        .collect();
+    connection
+        .send("PayloadMessage", payload("p", json!(tasks)))
+        .await;
     plane.until_status("t0", "RUNNING").await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(plane.told("t1").is_empty(), "64 MiB twice do not fit into 100");
@@ -178,32 +243,61 @@ async fn failures_are_told_as_the_service_words_them() {
     let (plane, machine) = (Plane::start().await, Machine::new());
     machine.node.set(|knobs| {
         knobs.create_fails.insert("c1".into(), "no such user".into());
-        knobs.start_fails.insert("c2".into(), "exec: \"/nope\": no such file or directory".into());
-        knobs.runs_out_of_memory.insert("c3".into(), Duration::from_millis(10));
+        knobs
+            .start_fails
+            .insert("c2".into(), "exec: \"/nope\": no such file or directory".into());
+        knobs
+            .runs_out_of_memory
+            .insert("c3".into(), Duration::from_millis(10));
         knobs.stubborn.insert("c4".into());
     });
     let agent = machine.agent(&plane).await;
     let mut connection = plane.accept().await;
-    let mut tasks: Vec<Value> = (1..=4).map(|n| task(&format!("t{n}"), json!([container(&format!("c{n}"))]))).collect();
+    let mut tasks: Vec<Value> = (1..=4)
+        .map(|n| task(&format!("t{n}"), json!([container(&format!("c{n}"))])))
+        .collect();
     tasks[3]["containers"][0]["stopTimeout"] = json!(1);
-    connection.send("PayloadMessage", payload("p", json!(tasks))).await;
+    connection
+        .send("PayloadMessage", payload("p", json!(tasks)))
+        .await;
     for (task, reason, code) in [
         ("t1", "CannotCreateContainerError: no such user", json!(null)),
-        ("t2", "CannotStartContainerError: exec: \"/nope\": no such file or directory", json!(null)),
-        ("t3", "OutOfMemoryError: Container killed due to memory usage", json!(137)),
+        (
+            "t2",
+            "CannotStartContainerError: exec: \"/nope\": no such file or directory",
+            json!(null),
+        ),
+        (
+            "t3",
+            "OutOfMemoryError: Container killed due to memory usage",
+            json!(137),
+        ),
     ] {
         let told = plane.until_status(task, "STOPPED").await;
         let container = &told["containers"][0];
-        assert_eq!((&container["reason"], &container["exitCode"]), (&json!(reason), &code), "{told}");
+        assert_eq!(
+            (&container["reason"], &container["exitCode"]),
+            (&json!(reason), &code),
+            "{told}"
+        );
     }
     plane.until_status("t4", "RUNNING").await;
     let mut stop = tasks[3].clone();
     stop["desiredStatus"] = json!("STOPPED");
-    connection.send("PayloadMessage", payload("s", json!([stop]))).await;
+    connection
+        .send("PayloadMessage", payload("s", json!([stop])))
+        .await;
     let begun = Instant::now();
     let told = plane.until_status("t4", "STOPPED").await;
-    assert_eq!(told["containers"][0]["exitCode"], 137, "it paid no heed to SIGTERM");
-    assert!(begun.elapsed() >= Duration::from_millis(900), "{:?}", begun.elapsed());
+    assert_eq!(
+        told["containers"][0]["exitCode"], 137,
+        "it paid no heed to SIGTERM"
+    );
+    assert!(
+        begun.elapsed() >= Duration::from_millis(900),
+        "{:?}",
+        begun.elapsed()
+    );
     agent.detach().await;
 }
 
@@ -216,17 +310,27 @@ async fn a_stop_does_not_wait_for_a_hanging_pull() {
     let agent = machine.agent(&plane).await;
     let mut connection = plane.accept().await;
     let mut t1 = task("t1", json!([container("web")]));
-    connection.send("PayloadMessage", payload("p", json!([t1.clone()]))).await;
+    connection
+        .send("PayloadMessage", payload("p", json!([t1.clone()])))
+        .await;
     assert_eq!(connection.receive().await, ack("p"));
     t1["desiredStatus"] = json!("STOPPED");
-    connection.send("PayloadMessage", payload("s", json!([t1.clone()]))).await;
+    connection
+        .send("PayloadMessage", payload("s", json!([t1.clone()])))
+        .await;
     assert_eq!(connection.receive().await, ack("s"));
     plane.until_status("t1", "STOPPED").await;
     let mut unknown = t1;
     unknown["arn"] = json!(crate::plane::agent::arn("never"));
-    connection.send("PayloadMessage", payload("u", json!([unknown]))).await;
+    connection
+        .send("PayloadMessage", payload("u", json!([unknown])))
+        .await;
     plane.until_status("never", "STOPPED").await;
-    assert_eq!(connection.receive().await, ack("u"), "a stop of what is not here is settled");
+    assert_eq!(
+        connection.receive().await,
+        ack("u"),
+        "a stop of what is not here is settled"
+    );
     agent.detach().await;
 }
 
@@ -244,23 +348,42 @@ async fn a_failing_network_is_torn_down_and_told() {
     t1["elasticNetworkInterfaces"] = json!([interface("eni-1")]);
     connection.send("PayloadMessage", payload("p", json!([t1]))).await;
     let told = plane.until_status("t1", "STOPPED").await;
-    assert_eq!(told["reason"], "ResourceInitializationError: unable to set up the task's network: no bridge");
+    assert_eq!(
+        told["reason"],
+        "ResourceInitializationError: unable to set up the task's network: no bridge"
+    );
     assert_eq!(machine.node.count("start web"), 0);
-    assert!(machine.node.leftovers().is_empty(), "{:?}", machine.node.leftovers());
+    assert!(
+        machine.node.leftovers().is_empty(),
+        "{:?}",
+        machine.node.leftovers()
+    );
     agent.detach().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn several_clusters_share_one_engine_and_one_identity() {
     let (plane, mut machine) = (Plane::start().await, Machine::new());
-    machine.clusters = vec!["default".to_owned(), "other".to_owned(), roadstead_acs::FARGATE_CLUSTER.to_owned()];
+    machine.clusters = vec![
+        "default".to_owned(),
+        "other".to_owned(),
+        roadstead_acs::FARGATE_CLUSTER.to_owned(),
+    ];
     let agent = machine.agent(&plane).await;
     agent.connected(crate::plane::PATIENCE).await.expect("connects");
     let calls = plane.calls("RegisterContainerInstance");
-    let document = |call: &Value| call["instanceIdentityDocument"].as_str().expect("text").to_owned();
+    let document = |call: &Value| {
+        call["instanceIdentityDocument"]
+            .as_str()
+            .expect("text")
+            .to_owned()
+    };
     assert_eq!(calls.len(), 3);
     assert!(calls.iter().all(|call| document(call) == document(&calls[0])));
     assert!(document(&calls[0]).contains(&agent.node.instance_id));
-    assert_eq!(agent.sessions()["other"].container_instance_arn.as_deref(), Some(INSTANCE));
+    assert_eq!(
+        agent.sessions()["other"].container_instance_arn.as_deref(),
+        Some(INSTANCE)
+    );
     agent.detach().await;
 }

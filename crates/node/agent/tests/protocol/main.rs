@@ -2,6 +2,7 @@
 //! machine is touched.
 
 mod channel;
+mod metadata;
 mod plane;
 mod recorded;
 mod restart;

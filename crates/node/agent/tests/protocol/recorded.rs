@@ -1,7 +1,6 @@
 //! What the vendor's agent answered in recorded conversations, ours has to answer too: frame for frame, but for
 //! role credentials, which do not exist yet, and health checks, which are refused.
 
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -14,7 +13,10 @@ const EXTERNAL_MODE: &str = include_str!("recordings/external-mode-awsvpc-and-ma
 const REDELIVERY: &str = include_str!("recordings/redelivery-and-restart.jsonl");
 
 fn lines(recording: &str) -> Vec<Value> {
-    recording.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    recording
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
 }
 
 /// The payload without what is refused: health checks and waiting for them.
@@ -25,7 +27,12 @@ fn without_health_checks(mut frame: Value) -> Value {
                 let container = container.as_object_mut().expect("a container");
                 container.remove("healthCheckType");
                 container["dockerConfig"]["config"] = json!("{}");
-                for on in container.get_mut("dependsOn").and_then(Value::as_array_mut).into_iter().flatten() {
+                for on in container
+                    .get_mut("dependsOn")
+                    .and_then(Value::as_array_mut)
+                    .into_iter()
+                    .flatten()
+                {
                     on["condition"] = json!("START");
                 }
             }
@@ -37,8 +44,15 @@ fn without_health_checks(mut frame: Value) -> Value {
 /// Plays the control plane's part and compares what the agent says on the channel, whatever the order of
 /// frames that belong to one message.
 async fn replay(recording: &str, connection: &mut Connection) {
-    let frames: Vec<Value> = lines(recording).into_iter().filter(|line| line["channel"] == "acs").collect();
-    let is_credentials = |frame: &Value| frame["type"].as_str().is_some_and(|kind| kind.starts_with("IAMRole"));
+    let frames: Vec<Value> = lines(recording)
+        .into_iter()
+        .filter(|line| line["channel"] == "acs")
+        .collect();
+    let is_credentials = |frame: &Value| {
+        frame["type"]
+            .as_str()
+            .is_some_and(|kind| kind.starts_with("IAMRole"))
+    };
     let mut open: Vec<Value> = Vec::new();
     for line in &frames {
         let frame = &line["frame"];
@@ -74,7 +88,10 @@ fn told(bodies: &[Value]) -> BTreeSet<String> {
         let task = body["task"].as_str().expect("a task");
         all.insert(format!("{task} {}", body["status"].as_str().unwrap_or("-")));
         for container in body["containers"].as_array().into_iter().flatten() {
-            all.insert(format!("{task} {} {}", container["containerName"], container["status"]));
+            all.insert(format!(
+                "{task} {} {}",
+                container["containerName"], container["status"]
+            ));
         }
     }
     all
@@ -82,7 +99,9 @@ fn told(bodies: &[Value]) -> BTreeSet<String> {
 
 fn recorded_submissions(recording: &str) -> Vec<Value> {
     let lines = lines(recording);
-    let submitted = lines.iter().filter(|line| line["operation"] == "SubmitTaskStateChange");
+    let submitted = lines
+        .iter()
+        .filter(|line| line["operation"] == "SubmitTaskStateChange");
     submitted.map(|line| line["body"].clone()).collect()
 }
 
@@ -96,7 +115,9 @@ const E: &str = "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee";
 async fn answers_as_recorded_in_ec2_mode() {
     let (plane, machine) = (Plane::start().await, Machine::new());
     machine.node.set(|knobs| {
-        knobs.exits.insert("sidecar".into(), (Duration::from_millis(300), 7));
+        knobs
+            .exits
+            .insert("sidecar".into(), (Duration::from_millis(300), 7));
     });
     let agent = machine.agent(&plane).await;
     let mut connection = plane.accept().await;
@@ -105,9 +126,16 @@ async fn answers_as_recorded_in_ec2_mode() {
     plane.until_status(B, "STOPPED").await;
     let ours = told(&plane.calls("SubmitTaskStateChange"));
     for line in told(&recorded_submissions(EC2_MODE)) {
-        assert!(ours.contains(&line), "the vendor's agent told {line}, ours only {ours:#?}");
+        assert!(
+            ours.contains(&line),
+            "the vendor's agent told {line}, ours only {ours:#?}"
+        );
     }
-    assert!(machine.node.leftovers().is_empty(), "{:?}", machine.node.leftovers());
+    assert!(
+        machine.node.leftovers().is_empty(),
+        "{:?}",
+        machine.node.leftovers()
+    );
     agent.detach().await;
 }
 
@@ -115,7 +143,9 @@ async fn answers_as_recorded_in_ec2_mode() {
 async fn answers_as_recorded_in_external_mode() {
     let (plane, machine) = (Plane::start().await, Machine::new());
     machine.node.set(|knobs| {
-        knobs.exits.insert("sidecar".into(), (Duration::from_millis(300), 7));
+        knobs
+            .exits
+            .insert("sidecar".into(), (Duration::from_millis(300), 7));
     });
     let agent = machine.agent(&plane).await;
     let mut connection = plane.accept().await;
@@ -124,7 +154,10 @@ async fn answers_as_recorded_in_external_mode() {
     plane.until_status(B, "STOPPED").await;
     let ours = told(&plane.calls("SubmitTaskStateChange"));
     for line in told(&recorded_submissions(EXTERNAL_MODE)) {
-        assert!(ours.contains(&line), "the vendor's agent told {line}, ours only {ours:#?}");
+        assert!(
+            ours.contains(&line),
+            "the vendor's agent told {line}, ours only {ours:#?}"
+        );
     }
     agent.detach().await;
 }
@@ -133,7 +166,9 @@ async fn answers_as_recorded_in_external_mode() {
 async fn answers_as_recorded_on_redelivery_and_bad_tasks() {
     let (plane, machine) = (Plane::start().await, Machine::new());
     machine.node.set(|knobs| {
-        knobs.pull_fails.insert("nosuch.invalid/img:1".into(), "no route".into());
+        knobs
+            .pull_fails
+            .insert("nosuch.invalid/img:1".into(), "no route".into());
     });
     let agent = machine.agent(&plane).await;
     let mut connection = plane.accept().await;
@@ -141,13 +176,23 @@ async fn answers_as_recorded_on_redelivery_and_bad_tasks() {
     plane.until_status(C, "RUNNING").await;
     let unknown = plane.until_status(D, "STOPPED").await;
     let reason = unknown["reason"].as_str().expect("a reason");
-    assert!(reason.starts_with("UnrecogniedTaskError: Error loading task - "), "{reason}");
+    assert!(
+        reason.starts_with("UnrecogniedTaskError: Error loading task - "),
+        "{reason}"
+    );
     assert!(reason.contains("overrides"), "{reason}");
     let failed = plane.until_status(E, "STOPPED").await;
     let reason = failed["containers"][0]["reason"].as_str().expect("a reason");
     assert_eq!(reason, "CannotPullContainerError: no route");
-    assert!(failed["pullStartedAt"].is_number() && failed["executionStoppedAt"].is_number(), "{failed}");
-    assert_eq!(machine.node.count("start web"), 1, "delivered twice, started once");
+    assert!(
+        failed["pullStartedAt"].is_number() && failed["executionStoppedAt"].is_number(),
+        "{failed}"
+    );
+    assert_eq!(
+        machine.node.count("start web"),
+        1,
+        "delivered twice, started once"
+    );
     agent.detach().await;
 }
 
@@ -157,10 +202,19 @@ async fn health_checks_are_refused_by_name() {
     let (plane, machine) = (Plane::start().await, Machine::new());
     let agent = machine.agent(&plane).await;
     let mut connection = plane.accept().await;
-    let payload = lines(EC2_MODE).into_iter().find(|line| line["frame"]["message"]["messageId"] == "pl-1");
-    connection.send_frame(&payload.expect("is recorded")["frame"]).await;
+    let payload = lines(EC2_MODE)
+        .into_iter()
+        .find(|line| line["frame"]["message"]["messageId"] == "pl-1");
+    connection
+        .send_frame(&payload.expect("is recorded")["frame"])
+        .await;
     let told = plane.until_status(A, "STOPPED").await;
-    assert!(told["reason"].as_str().is_some_and(|reason| reason.contains("health")), "{told}");
+    assert!(
+        told["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.contains("health")),
+        "{told}"
+    );
     connection.silent(Duration::from_millis(200)).await;
     agent.detach().await;
 }
@@ -171,23 +225,43 @@ async fn introduces_itself_as_recorded() {
     let (plane, machine) = (Plane::start().await, Machine::new());
     let agent = machine.agent(&plane).await;
     let connection = plane.accept().await;
-    let recorded = lines(EC2_MODE).into_iter().find(|line| line["operation"] == "RegisterContainerInstance");
+    let recorded = lines(EC2_MODE)
+        .into_iter()
+        .find(|line| line["operation"] == "RegisterContainerInstance");
     let recorded = recorded.expect("is recorded")["body"].clone();
     let ours = plane.calls("RegisterContainerInstance").remove(0);
     for resource in recorded["totalResources"].as_array().expect("resources") {
         let named = |all: &Value| {
             let all = all["totalResources"].as_array().expect("resources").clone();
-            all.into_iter().find(|other| other["name"] == resource["name"]).expect("is there")
+            all.into_iter()
+                .find(|other| other["name"] == resource["name"])
+                .expect("is there")
         };
         assert_eq!(named(&ours)["type"], resource["type"]);
     }
-    for name in ["ecs.vpc-id", "ecs.subnet-id", "ecs.os-type", "ecs.os-family", "ecs.capability.task-eni"] {
+    for name in [
+        "ecs.vpc-id",
+        "ecs.subnet-id",
+        "ecs.os-type",
+        "ecs.os-family",
+        "ecs.capability.task-eni",
+    ] {
         let all = ours["attributes"].as_array().expect("attributes");
         assert!(all.iter().any(|attribute| attribute["name"] == name), "{name}");
     }
-    for part in ["agentVersion=", "clusterArn=default", "containerInstanceArn=arn%3A", "protocolVersion=2", "seqNum=1"] {
+    for part in [
+        "agentVersion=",
+        "clusterArn=default",
+        "containerInstanceArn=arn%3A",
+        "protocolVersion=2",
+        "seqNum=1",
+    ] {
         assert!(connection.uri.contains(part), "{} lacks {part}", connection.uri);
     }
-    assert!(connection.authorization.contains("/us-east-1/ecs/aws4_request, SignedHeaders=host;x-amz-date"));
+    assert!(
+        connection
+            .authorization
+            .contains("/us-east-1/ecs/aws4_request, SignedHeaders=host;x-amz-date")
+    );
     agent.detach().await;
 }

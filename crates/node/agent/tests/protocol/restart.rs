@@ -1,7 +1,6 @@
 //! An agent killed with -9 and another one in its place: nothing stops, nothing is started or told twice, and
 //! what happened meanwhile is told.
 
-
 use std::time::Duration;
 
 use crate::plane::agent::{Machine, ack, arn, container, interface, payload, task};
@@ -22,7 +21,12 @@ async fn containers_live_on_and_nothing_is_told_twice() {
     let (plane, machine) = (Plane::start().await, Machine::new());
     let agent = machine.agent(&plane).await;
     let mut connection = plane.accept().await;
-    connection.send("PayloadMessage", payload("p", json!([task("t1", json!([container("web")]))]))).await;
+    connection
+        .send(
+            "PayloadMessage",
+            payload("p", json!([task("t1", json!([container("web")]))])),
+        )
+        .await;
     assert_eq!(connection.receive().await, ack("p"));
     plane.until_status("t1", "RUNNING").await;
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -33,17 +37,30 @@ async fn containers_live_on_and_nothing_is_told_twice() {
     let mut connection = plane.accept().await;
     let again = plane.calls("RegisterContainerInstance");
     assert_eq!(again.last().expect("a call")["containerInstanceArn"], INSTANCE);
-    assert!(connection.uri.contains("sendCredentials=true"), "a new process asks for all credentials");
-    connection.send("PayloadMessage", payload("p", json!([task("t1", json!([container("web")]))]))).await;
+    assert!(
+        connection.uri.contains("sendCredentials=true"),
+        "a new process asks for all credentials"
+    );
+    connection
+        .send(
+            "PayloadMessage",
+            payload("p", json!([task("t1", json!([container("web")]))])),
+        )
+        .await;
     assert_eq!(connection.receive().await, ack("p"));
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(machine.node.running(), before);
-    assert_eq!((machine.node.count("start web"), machine.node.count("SIGTERM web")), (1, 0));
+    assert_eq!(
+        (machine.node.count("start web"), machine.node.count("SIGTERM web")),
+        (1, 0)
+    );
     assert_eq!(plane.told("t1").len(), 1, "RUNNING once");
 
     let mut stop = task("t1", json!([container("web")]));
     stop["desiredStatus"] = json!("STOPPED");
-    connection.send("PayloadMessage", payload("s", json!([stop]))).await;
+    connection
+        .send("PayloadMessage", payload("s", json!([stop])))
+        .await;
     assert_eq!(connection.receive().await, ack("s"));
     let stopped = plane.until_status("t1", "STOPPED").await;
     assert_eq!(stopped["containers"][0]["exitCode"], 143);
@@ -56,7 +73,12 @@ async fn an_exit_while_nobody_looked_is_told() {
     let (plane, machine) = (Plane::start().await, Machine::new());
     let agent = machine.agent(&plane).await;
     let mut connection = plane.accept().await;
-    connection.send("PayloadMessage", payload("p", json!([task("t1", json!([container("web")]))]))).await;
+    connection
+        .send(
+            "PayloadMessage",
+            payload("p", json!([task("t1", json!([container("web")]))])),
+        )
+        .await;
     plane.until_status("t1", "RUNNING").await;
     kill(agent).await;
     let id = machine.node.running().into_iter().next().expect("one");
@@ -76,7 +98,12 @@ async fn news_that_were_not_told_are_told_by_the_next_agent() {
     });
     let agent = machine.agent(&plane).await;
     let mut connection = plane.accept().await;
-    connection.send("PayloadMessage", payload("p", json!([task("t1", json!([container("web")]))]))).await;
+    connection
+        .send(
+            "PayloadMessage",
+            payload("p", json!([task("t1", json!([container("web")]))])),
+        )
+        .await;
     while plane.told("t1").len() < 2 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -84,8 +111,14 @@ async fn news_that_were_not_told_are_told_by_the_next_agent() {
     let agent = machine.agent(&plane).await;
     plane.until_status("t1", "STOPPED").await;
     let told = plane.told("t1");
-    let first_stop = told.iter().position(|body| body["status"] == "STOPPED").expect("is there");
-    assert!(told[..first_stop].iter().any(|body| body["status"] == "RUNNING"), "in order: {told:#?}");
+    let first_stop = told
+        .iter()
+        .position(|body| body["status"] == "STOPPED")
+        .expect("is there");
+    assert!(
+        told[..first_stop].iter().any(|body| body["status"] == "RUNNING"),
+        "in order: {told:#?}"
+    );
     agent.detach().await;
 }
 
@@ -115,21 +148,25 @@ async fn a_kill_at_any_moment_of_a_launch_ends_well() {
 #[tokio::test(flavor = "multi_thread")]
 async fn manifests_are_remembered_and_old_ones_dropped() {
     let (plane, machine) = (Plane::start().await, Machine::new());
-    let manifest = |id: &str, timeline: i64| {
-        json!({ "messageId": id, "clusterArn": CLUSTER, "containerInstanceArn": INSTANCE, "timeline": timeline, "tasks": [] })
-    };
+    let manifest = |id: &str, timeline: i64| json!({ "messageId": id, "clusterArn": CLUSTER, "containerInstanceArn": INSTANCE, "timeline": timeline, "tasks": [] });
     let agent = machine.agent(&plane).await;
     let mut connection = plane.accept().await;
-    connection.send("TaskManifestMessage", manifest("m1", 1_000)).await;
+    connection
+        .send("TaskManifestMessage", manifest("m1", 1_000))
+        .await;
     assert_eq!(connection.receive().await, ack("m1"));
-    connection.send("TaskManifestMessage", manifest("m2", 1_000)).await;
+    connection
+        .send("TaskManifestMessage", manifest("m2", 1_000))
+        .await;
     connection.silent(Duration::from_millis(100)).await;
     kill(agent).await;
     let agent = machine.agent(&plane).await;
     let mut connection = plane.accept().await;
     connection.send("TaskManifestMessage", manifest("m3", 999)).await;
     connection.silent(Duration::from_millis(100)).await;
-    connection.send("TaskManifestMessage", manifest("m4", 1_001)).await;
+    connection
+        .send("TaskManifestMessage", manifest("m4", 1_001))
+        .await;
     assert_eq!(connection.receive().await, ack("m4"));
     agent.detach().await;
 }
@@ -139,7 +176,12 @@ async fn what_belongs_to_no_task_is_removed_at_the_start() {
     let (plane, machine) = (Plane::start().await, Machine::new());
     let agent = machine.agent(&plane).await;
     let mut connection = plane.accept().await;
-    connection.send("PayloadMessage", payload("p", json!([task("t1", json!([container("web")]))]))).await;
+    connection
+        .send(
+            "PayloadMessage",
+            payload("p", json!([task("t1", json!([container("web")]))])),
+        )
+        .await;
     plane.until_status("t1", "RUNNING").await;
     kill(agent).await;
     machine.disk.remove("tasks/t1").await.expect("forgets");
@@ -152,8 +194,17 @@ async fn what_belongs_to_no_task_is_removed_at_the_start() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newer_record_stops_the_start() {
     let (plane, machine) = (Plane::start().await, Machine::new());
-    machine.disk.put("tasks/t1", br#"{"format":9,"record":{}}"#.to_vec()).await.expect("writes");
-    let error = machine.try_agent(&plane).await.err().expect("is refused").to_string();
+    machine
+        .disk
+        .put("tasks/t1", br#"{"format":9,"record":{}}"#.to_vec())
+        .await
+        .expect("writes");
+    let error = machine
+        .try_agent(&plane)
+        .await
+        .err()
+        .expect("is refused")
+        .to_string();
     assert!(error.contains("newer agent (format 9"), "{error}");
     assert!(plane.calls("RegisterContainerInstance").is_empty());
 }
@@ -168,17 +219,30 @@ async fn an_attachment_is_told_by_whichever_agent_sees_it() {
         "messageId": "a", "clusterArn": CLUSTER, "containerInstanceArn": INSTANCE, "taskArn": arn("t1"),
         "taskClusterArn": CLUSTER, "waitTimeoutMs": 60_000, "elasticNetworkInterfaces": [interface("eni-1")],
     });
-    connection.send("AttachTaskNetworkInterfacesMessage", announcement).await;
-    assert_eq!(connection.receive().await, ack("a"), "at once, though no map has it");
+    connection
+        .send("AttachTaskNetworkInterfacesMessage", announcement)
+        .await;
+    assert_eq!(
+        connection.receive().await,
+        ack("a"),
+        "at once, though no map has it"
+    );
     kill(agent).await;
     let agent = machine.agent(&plane).await;
     let mut connection = plane.accept().await;
     assert!(plane.told("t1").is_empty());
-    connection.send("RoadsteadNetworkMapMessage", map("n", 5, &["eni-1"])).await;
+    connection
+        .send("RoadsteadNetworkMapMessage", map("n", 5, &["eni-1"]))
+        .await;
     assert_eq!(connection.receive().await, ack_own("n"));
-    let told = plane.until("SubmitTaskStateChange", |body| body["attachments"].is_array()).await;
+    let told = plane
+        .until("SubmitTaskStateChange", |body| body["attachments"].is_array())
+        .await;
     assert_eq!(told["attachments"][0]["status"], "ATTACHED");
-    assert_eq!((&told["status"], &told["cluster"]), (&json!(null), &json!(CLUSTER)));
+    assert_eq!(
+        (&told["status"], &told["cluster"]),
+        (&json!(null), &json!(CLUSTER))
+    );
     agent.detach().await;
 }
 

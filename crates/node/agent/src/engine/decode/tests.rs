@@ -1,7 +1,12 @@
 use super::*;
 
 fn container(name: &str) -> acs::Container {
-    acs::Container { name: name.into(), image: "busybox".into(), essential: true, ..acs::Container::default() }
+    acs::Container {
+        name: name.into(),
+        image: "busybox".into(),
+        essential: true,
+        ..acs::Container::default()
+    }
 }
 
 fn task(containers: Vec<acs::Container>) -> acs::Task {
@@ -41,7 +46,11 @@ fn ids_are_derived_from_the_task() {
     let again = decode(&task(vec![container("web")])).expect("reads");
     assert_eq!(read, again);
     assert_eq!(read.id, "0123456789abcdef0123456789abcdef");
-    assert!(read.containers[0].runtime_id.starts_with("0123456789abcdef0123456789abcdef-"));
+    assert!(
+        read.containers[0]
+            .runtime_id
+            .starts_with("0123456789abcdef0123456789abcdef-")
+    );
 }
 
 #[test]
@@ -57,12 +66,30 @@ fn what_cannot_be_done_is_refused_by_name() {
         (change(|t| t.overrides = "not json".into()), "overrides"),
         (change(|t| t.containers.clear()), "containers"),
         (change(|t| t.containers[1].name = "web".into()), "two containers"),
-        (change(|t| t.containers.iter_mut().for_each(|c| c.essential = false)), "essential"),
-        (change(|t| t.containers[0].overrides = "not json".into()), "overrides"),
-        (change(|t| t.containers[0].overrides = r#"{"image":"x"}"#.into()), "image"),
-        (change(|t| t.containers[0].docker_config.host_config = r#"{"Privileged":true}"#.into()), "Privileged"),
-        (change(|t| t.containers[0].docker_config.config = r#"{"Healthcheck":{}}"#.into()), "Healthcheck"),
-        (change(|t| t.containers[0].health_check_type = "docker".into()), "health"),
+        (
+            change(|t| t.containers.iter_mut().for_each(|c| c.essential = false)),
+            "essential",
+        ),
+        (
+            change(|t| t.containers[0].overrides = "not json".into()),
+            "overrides",
+        ),
+        (
+            change(|t| t.containers[0].overrides = r#"{"image":"x"}"#.into()),
+            "image",
+        ),
+        (
+            change(|t| t.containers[0].docker_config.host_config = r#"{"Privileged":true}"#.into()),
+            "Privileged",
+        ),
+        (
+            change(|t| t.containers[0].docker_config.config = r#"{"Healthcheck":{}}"#.into()),
+            "Healthcheck",
+        ),
+        (
+            change(|t| t.containers[0].health_check_type = "docker".into()),
+            "health",
+        ),
         (change(|t| t.containers[0].links.push("db".into())), "links"),
         (change(|t| t.containers[0].stop_timeout = Some(-1)), "stopTimeout"),
         (change(|t| t.memory = -1), "memory"),
@@ -77,7 +104,10 @@ fn what_cannot_be_done_is_refused_by_name() {
 
 #[test]
 fn dependencies_must_lead_somewhere() {
-    let on = |name: &str, condition: &str| acs::DependsOn { container_name: name.into(), condition: condition.into() };
+    let on = |name: &str, condition: &str| acs::DependsOn {
+        container_name: name.into(),
+        condition: condition.into(),
+    };
     for (dependencies, wanted) in [
         (vec![on("gone", "START")], "not there"),
         (vec![on("db", "HEALTHY")], "HEALTHY"),
@@ -93,13 +123,19 @@ fn dependencies_must_lead_somewhere() {
 #[test]
 fn volumes_are_found_and_plain() {
     let mut web = container("web");
-    web.mount_points = vec![acs::MountPoint { source_volume: "data".into(), container_path: "/d".into(), read_only: true }];
+    web.mount_points = vec![acs::MountPoint {
+        source_volume: "data".into(),
+        container_path: "/d".into(),
+        read_only: true,
+    }];
     let mut with = task(vec![web.clone()]);
     assert!(refused(&with).contains("data"));
     let volume = |kind: &str, path: &str| acs::Volume {
         name: "data".into(),
         kind: kind.into(),
-        host: acs::HostVolume { source_path: path.into() },
+        host: acs::HostVolume {
+            source_path: path.into(),
+        },
     };
     for (volume, good) in [
         (volume("host", ""), true),

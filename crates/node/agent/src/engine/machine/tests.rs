@@ -1,6 +1,6 @@
 use super::*;
 use crate::engine::event::Event as E;
-use crate::engine::spec::{Dependency, LaunchType};
+use crate::engine::spec::{Condition, Container, Dependency, LaunchType};
 use crate::engine::state::{Change, ImageFacts};
 
 mod property;
@@ -29,7 +29,10 @@ pub(super) fn container(name: &str, essential: bool, on: &[(&str, Condition)]) -
         volumes_from: Vec::new(),
         depends_on: on
             .iter()
-            .map(|(name, condition)| Dependency { container: (*name).to_owned(), condition: *condition })
+            .map(|(name, condition)| Dependency {
+                container: (*name).to_owned(),
+                condition: *condition,
+            })
             .collect(),
         start_timeout_ms: None,
         stop_timeout_ms: 30_000,
@@ -64,11 +67,21 @@ fn name(name: &str) -> String {
 }
 
 fn pulled(container: &str) -> E {
-    E::Pulled { container: name(container), image: ImageFacts::default() }
+    E::Pulled {
+        container: name(container),
+        image: ImageFacts::default(),
+    }
 }
 
 fn exited(container: &str, code: i32, ms: i64) -> E {
-    E::Exited { container: name(container), exit: Exit { code, at: at(ms), ..Exit::default() } }
+    E::Exited {
+        container: name(container),
+        exit: Exit {
+            code,
+            at: at(ms),
+            ..Exit::default()
+        },
+    }
 }
 
 fn show(effects: &[Effect]) -> Vec<String> {
@@ -78,8 +91,14 @@ fn show(effects: &[Effect]) -> Vec<String> {
         Effect::Create { container } => format!("create {container}"),
         Effect::Start { container } => format!("start {container}"),
         Effect::Delete { container } => format!("delete {container}"),
-        Effect::Signal { container, signal: Signal::Stop(signal) } => format!("{signal} {container}"),
-        Effect::Signal { container, signal: Signal::Kill } => format!("SIGKILL {container}"),
+        Effect::Signal {
+            container,
+            signal: Signal::Stop(signal),
+        } => format!("{signal} {container}"),
+        Effect::Signal {
+            container,
+            signal: Signal::Kill,
+        } => format!("SIGKILL {container}"),
         Effect::Admit => "admit".to_owned(),
         Effect::NetworkUp => "network up".to_owned(),
         Effect::CancelNetwork => "cancel network".to_owned(),
@@ -98,24 +117,40 @@ fn check(machine: &mut Machine, rows: Vec<(i64, E, &[&str])>) {
     }
 }
 
-fn outbox(machine: &Machine) -> Vec<(Status, Vec<(String, Status, Option<i32>)>)> {
+/// A container's name, status and exit code.
+type Shown = (String, Status, Option<i32>);
+
+fn outbox(machine: &Machine) -> Vec<(Status, Vec<Shown>)> {
     let show = |change: &Change| {
-        let containers = change.containers.iter().map(|c| (c.name.clone(), c.status, c.exit_code)).collect();
+        let containers = change
+            .containers
+            .iter()
+            .map(|c| (c.name.clone(), c.status, c.exit_code))
+            .collect();
         (change.status, containers)
     };
     machine.state.outbox.iter().map(show).collect()
 }
 
 fn up() -> E {
-    E::NetworkUp(Namespace { path: "/proc/1/ns/net".into(), ..Namespace::default() })
+    E::NetworkUp(Namespace {
+        path: "/proc/1/ns/net".into(),
+        ..Namespace::default()
+    })
 }
 
 fn created(container: &str) -> E {
-    E::Created { container: name(container), at: T0 }
+    E::Created {
+        container: name(container),
+        at: T0,
+    }
 }
 
 fn started(container: &str, ms: i64) -> E {
-    E::Started { container: name(container), at: at(ms) }
+    E::Started {
+        container: name(container),
+        at: at(ms),
+    }
 }
 
 /// One container up to RUNNING at 10 ms.
@@ -126,7 +161,14 @@ fn running() -> Machine {
         vec![
             (0, E::Tick, &["admit"]),
             (1, E::Admitted, &["network up", "pull web"]),
-            (2, E::NamespaceReady(Namespace { path: "/p".into(), ..Namespace::default() }), &[]),
+            (
+                2,
+                E::NamespaceReady(Namespace {
+                    path: "/p".into(),
+                    ..Namespace::default()
+                }),
+                &[],
+            ),
             (3, pulled("web"), &["create web"]),
             (4, created("web"), &[]),
             (5, up(), &["start web"]),
@@ -139,7 +181,10 @@ fn running() -> Machine {
 #[test]
 fn a_task_runs_and_is_stopped() {
     let mut machine = running();
-    assert_eq!(outbox(&machine), [(Status::Running, vec![(name("web"), Status::Running, None)])]);
+    assert_eq!(
+        outbox(&machine),
+        [(Status::Running, vec![(name("web"), Status::Running, None)])]
+    );
     check(
         &mut machine,
         vec![
@@ -147,12 +192,21 @@ fn a_task_runs_and_is_stopped() {
             (29_000, E::Tick, &[]),
             (30_020, E::Tick, &["SIGKILL web"]),
             (30_021, exited("web", 137, 30_021), &["delete web"]),
-            (30_022, E::Deleted { container: name("web") }, &["network down"]),
+            (
+                30_022,
+                E::Deleted {
+                    container: name("web"),
+                },
+                &["network down"],
+            ),
             (30_023, E::NetworkDown, &["finish", "release"]),
             (30_024, E::Finished, &[]),
         ],
     );
-    assert_eq!(outbox(&machine)[1], (Status::Stopped, vec![(name("web"), Status::Stopped, Some(137))]));
+    assert_eq!(
+        outbox(&machine)[1],
+        (Status::Stopped, vec![(name("web"), Status::Stopped, Some(137))])
+    );
     assert!(!machine.is_over(), "two changes are not told yet");
     machine.step(E::Settled { number: 0 }, at(1));
     machine.step(E::Settled { number: 1 }, at(1));
@@ -161,13 +215,17 @@ fn a_task_runs_and_is_stopped() {
 
 #[test]
 fn the_image_or_the_definition_says_which_signal_stops() {
-    for (image, definition, wanted) in
-        [(None, "", "SIGTERM"), (Some("SIGQUIT"), "", "SIGQUIT"), (Some("SIGQUIT"), "SIGINT", "SIGINT")]
-    {
+    for (image, definition, wanted) in [
+        (None, "", "SIGTERM"),
+        (Some("SIGQUIT"), "", "SIGQUIT"),
+        (Some("SIGQUIT"), "SIGINT", "SIGINT"),
+    ] {
         let mut machine = running();
         Arc::make_mut(&mut machine.task).containers[0].config.stop_signal = definition.to_owned();
-        machine.state.containers.get_mut("web").expect("is there").image =
-            Some(ImageFacts { stop_signal: image.map(str::to_owned), ..ImageFacts::default() });
+        machine.state.containers.get_mut("web").expect("is there").image = Some(ImageFacts {
+            stop_signal: image.map(str::to_owned),
+            ..ImageFacts::default()
+        });
         let effects = machine.step(E::StopWanted { reason: None }, at(20));
         assert_eq!(show(&effects), [format!("{wanted} web")]);
     }
@@ -180,7 +238,17 @@ fn containers_stop_in_the_reverse_of_their_start() {
         container("app", true, &[("db", Condition::Start)]),
         container("proxy", false, &[("app", Condition::Start)]),
     ]);
-    check(&mut machine, vec![(0, E::Admitted, &["network up", "pull db", "pull app", "pull proxy"]), (1, up(), &[])]);
+    check(
+        &mut machine,
+        vec![
+            (
+                0,
+                E::Admitted,
+                &["network up", "pull db", "pull app", "pull proxy"],
+            ),
+            (1, up(), &[]),
+        ],
+    );
     check(
         &mut machine,
         vec![
@@ -196,7 +264,11 @@ fn containers_stop_in_the_reverse_of_their_start() {
             (9, E::StopWanted { reason: None }, &["SIGTERM proxy"]),
             (10, exited("proxy", 0, 10), &["SIGTERM app"]),
             (11, exited("app", 0, 11), &["SIGTERM db"]),
-            (12, exited("db", 0, 12), &["delete app", "delete db", "delete proxy"]),
+            (
+                12,
+                exited("db", 0, 12),
+                &["delete app", "delete db", "delete proxy"],
+            ),
         ],
     );
     assert_eq!(machine.state.execution_stopped_at, Some(at(11)));
@@ -205,7 +277,14 @@ fn containers_stop_in_the_reverse_of_their_start() {
 #[test]
 fn an_essential_end_stops_the_others() {
     let mut machine = machine(vec![container("web", true, &[]), container("side", false, &[])]);
-    for event in [E::Admitted, up(), pulled("web"), pulled("side"), created("web"), created("side")] {
+    for event in [
+        E::Admitted,
+        up(),
+        pulled("web"),
+        pulled("side"),
+        created("web"),
+        created("side"),
+    ] {
         machine.step(event, at(0));
     }
     check(
@@ -218,7 +297,11 @@ fn an_essential_end_stops_the_others() {
         ],
     );
     let reason = machine.state.stop.as_ref().map(|stop| stop.reason.clone());
-    assert_eq!(reason, Some(None), "the control plane has words of its own for it");
+    assert_eq!(
+        reason,
+        Some(None),
+        "the control plane has words of its own for it"
+    );
 }
 
 #[test]
@@ -229,14 +312,34 @@ fn a_failed_pull_ends_the_task_with_its_reason() {
         &mut machine,
         vec![
             (0, E::Admitted, &["network up", "pull web"]),
-            (1, E::PullFailed { container: name("web"), error: error.clone() }, &["cancel network"]),
-            (2, E::NetworkFailed { error: name("cancelled") }, &["network down"]),
+            (
+                1,
+                E::PullFailed {
+                    container: name("web"),
+                    error: error.clone(),
+                },
+                &["cancel network"],
+            ),
+            (
+                2,
+                E::NetworkFailed {
+                    error: name("cancelled"),
+                },
+                &["network down"],
+            ),
             (3, E::NetworkDown, &["finish", "release"]),
+            (4, E::Finished, &[]),
         ],
     );
     let change = machine.state.outbox.back().expect("a change");
     assert_eq!((change.status, change.reason.clone()), (Status::Stopped, None));
-    assert_eq!((change.containers[0].reason.clone(), change.containers[0].runtime_id.clone()), (Some(error), None));
+    assert_eq!(
+        (
+            change.containers[0].reason.clone(),
+            change.containers[0].runtime_id.clone()
+        ),
+        (Some(error), None)
+    );
     assert_eq!(machine.state.outbox.len(), 1, "one message tells it all");
 }
 
@@ -247,7 +350,10 @@ fn conditions_are_waited_for_or_given_up() {
         (Condition::Success, 0, vec!["create app"]),
         (Condition::Success, 7, vec!["delete init"]),
     ] {
-        let mut machine = machine(vec![container("init", false, &[]), container("app", true, &[("init", condition)])]);
+        let mut machine = machine(vec![
+            container("init", false, &[]),
+            container("app", true, &[("init", condition)]),
+        ]);
         machine.step(E::Admitted, at(0));
         machine.step(up(), at(0));
         machine.step(pulled("app"), at(0));
@@ -262,7 +368,10 @@ fn conditions_are_waited_for_or_given_up() {
         let effects = machine.step(exited("init", code, 4), at(4));
         assert_eq!(show(&effects), wanted, "{condition:?} {code}");
         let reason = machine.state.stop.as_ref().and_then(|stop| stop.reason.clone());
-        assert_eq!(reason.is_some_and(|why| why.contains("SUCCESS")), wanted == ["delete init"]);
+        assert_eq!(
+            reason.is_some_and(|why| why.contains("SUCCESS")),
+            wanted == ["delete init"]
+        );
     }
 }
 
@@ -270,22 +379,55 @@ fn conditions_are_waited_for_or_given_up() {
 fn a_dependency_that_takes_too_long_stops_the_task() {
     let mut init = container("init", false, &[]);
     init.start_timeout_ms = Some(5_000);
-    let mut machine = machine(vec![init, container("app", true, &[("init", Condition::Complete)])]);
-    for event in [E::Admitted, up(), pulled("app"), pulled("init"), created("init"), started("init", 100)] {
+    let mut machine = machine(vec![
+        init,
+        container("app", true, &[("init", Condition::Complete)]),
+    ]);
+    for event in [
+        E::Admitted,
+        up(),
+        pulled("app"),
+        pulled("init"),
+        created("init"),
+        started("init", 100),
+    ] {
         machine.step(event, at(100));
     }
     assert_eq!(machine.next_deadline(), Some(at(5_100)));
-    check(&mut machine, vec![(5_099, E::Tick, &[]), (5_100, E::Tick, &["SIGTERM init"])]);
-    assert!(machine.state.stop.as_ref().is_some_and(|stop| stop.reason.as_ref().is_some_and(|r| r.contains("startTimeout"))));
+    check(
+        &mut machine,
+        vec![(5_099, E::Tick, &[]), (5_100, E::Tick, &["SIGTERM init"])],
+    );
+    assert!(
+        machine
+            .state
+            .stop
+            .as_ref()
+            .is_some_and(|stop| stop.reason.as_ref().is_some_and(|r| r.contains("startTimeout")))
+    );
 }
 
 #[test]
 fn out_of_memory_is_named() {
     let mut machine = running();
-    let exit = Exit { code: 137, oom_killed: true, at: at(20), reason: None };
-    machine.step(E::Exited { container: name("web"), exit }, at(20));
+    let exit = Exit {
+        code: 137,
+        oom_killed: true,
+        at: at(20),
+        reason: None,
+    };
+    machine.step(
+        E::Exited {
+            container: name("web"),
+            exit,
+        },
+        at(20),
+    );
     let state = &machine.state.containers["web"];
-    assert_eq!(state.reason.as_deref(), Some("OutOfMemoryError: Container killed due to memory usage"));
+    assert_eq!(
+        state.reason.as_deref(),
+        Some("OutOfMemoryError: Container killed due to memory usage")
+    );
     assert_eq!(state.exit_code, Some(137));
 }
 
@@ -294,9 +436,16 @@ fn a_stop_before_the_start_makes_nothing() {
     let mut machine = machine(vec![container("web", true, &[])]);
     check(
         &mut machine,
-        vec![(0, E::Tick, &["admit"]), (1, E::StopWanted { reason: None }, &["finish", "release"])],
+        vec![
+            (0, E::Tick, &["admit"]),
+            (1, E::StopWanted { reason: None }, &["finish", "release"]),
+            (2, E::Finished, &[]),
+        ],
     );
-    assert_eq!(outbox(&machine), [(Status::Stopped, vec![(name("web"), Status::Stopped, None)])]);
+    assert_eq!(
+        outbox(&machine),
+        [(Status::Stopped, vec![(name("web"), Status::Stopped, None)])]
+    );
 }
 
 #[test]
@@ -306,7 +455,11 @@ fn a_late_answer_to_a_cancelled_pull_changes_nothing() {
         &mut machine,
         vec![
             (0, E::Admitted, &["network up", "pull web"]),
-            (1, E::StopWanted { reason: None }, &["cancel pull web", "cancel network"]),
+            (
+                1,
+                E::StopWanted { reason: None },
+                &["cancel pull web", "cancel network"],
+            ),
             (2, pulled("web"), &[]),
             (3, up(), &["network down"]),
         ],
@@ -316,7 +469,14 @@ fn a_late_answer_to_a_cancelled_pull_changes_nothing() {
 #[test]
 fn a_sidecars_end_waits_for_company_and_is_told_once() {
     let mut machine = machine(vec![container("web", true, &[]), container("side", false, &[])]);
-    for event in [E::Admitted, up(), pulled("web"), pulled("side"), created("web"), created("side")] {
+    for event in [
+        E::Admitted,
+        up(),
+        pulled("web"),
+        pulled("side"),
+        created("web"),
+        created("side"),
+    ] {
         machine.step(event, at(0));
     }
     machine.step(started("web", 1), at(1));
@@ -326,12 +486,19 @@ fn a_sidecars_end_waits_for_company_and_is_told_once() {
     assert_eq!(machine.state.outbox[0].not_before, at(2));
     machine.step(E::Sending { number: 0 }, at(2));
     machine.step(exited("side", 7, 3), at(3));
-    assert_eq!(outbox(&machine)[1], (Status::Running, vec![(name("side"), Status::Stopped, Some(7))]));
+    assert_eq!(
+        outbox(&machine)[1],
+        (Status::Running, vec![(name("side"), Status::Stopped, Some(7))])
+    );
     assert!(machine.state.outbox[1].not_before > at(3));
     machine.step(E::Settled { number: 0 }, at(4));
     machine.step(exited("web", 0, 5), at(5));
     assert_eq!(machine.state.outbox.len(), 1);
-    assert_eq!(machine.state.outbox[0].containers.len(), 2, "the end of both in one message");
+    assert_eq!(
+        machine.state.outbox[0].containers.len(),
+        2,
+        "the end of both in one message"
+    );
 }
 
 #[test]
@@ -341,7 +508,11 @@ fn a_new_agent_goes_on_where_the_old_one_died() {
     let text = serde_json::to_string(&machine.state).expect("writes");
     let state = serde_json::from_str(&text).expect("reads");
     let mut again = Machine::restore(machine.task.clone(), state);
-    assert_eq!(show(&again.step(E::Tick, at(50))), [] as [&str; 0], "nothing is done twice");
+    assert_eq!(
+        show(&again.step(E::Tick, at(50))),
+        [] as [&str; 0],
+        "nothing is done twice"
+    );
     assert!(again.state.outbox.is_empty(), "and nothing told twice");
     assert_eq!(show(&again.step(exited("web", 0, 60), at(60))), ["delete web"]);
 
@@ -354,10 +525,23 @@ fn a_new_agent_goes_on_where_the_old_one_died() {
     again.state.network_doing = None;
     assert_eq!(show(&again.step(E::Tick, at(2))), ["network up"]);
     let anew = E::NamespaceReady(Namespace::default());
-    assert_eq!(show(&again.step(anew, at(3))), ["create web"], "in the new namespace");
+    assert_eq!(
+        show(&again.step(anew, at(3))),
+        ["create web"],
+        "in the new namespace"
+    );
     let mut stopped = Machine::restore(half.task.clone(), half.state);
     stopped.state.network_doing = None;
-    assert_eq!(show(&stopped.step(E::StopWanted { reason: None }, at(2))), ["delete web"]);
-    let gone = E::Deleted { container: name("web") };
-    assert_eq!(show(&stopped.step(gone, at(2))), ["network down"], "though it never was complete");
+    assert_eq!(
+        show(&stopped.step(E::StopWanted { reason: None }, at(2))),
+        ["delete web"]
+    );
+    let gone = E::Deleted {
+        container: name("web"),
+    };
+    assert_eq!(
+        show(&stopped.step(gone, at(2))),
+        ["network down"],
+        "though it never was complete"
+    );
 }

@@ -38,8 +38,15 @@ impl Machine {
         Self {
             node: SimNode::new(Arc::new(SystemClock)),
             disk: Arc::default(),
-            limits: Limits { news: quick, ..Limits::default() },
-            timing: Timing { reconnect: quick, register: quick, ..Timing::default() },
+            limits: Limits {
+                news: quick,
+                ..Limits::default()
+            },
+            timing: Timing {
+                reconnect: quick,
+                register: quick,
+                ..Timing::default()
+            },
             clusters: vec!["default".to_owned()],
             memory: 4096,
         }
@@ -47,7 +54,10 @@ impl Machine {
 
     pub(crate) async fn try_agent(&self, plane: &Plane) -> Result<Running, StartError> {
         let clock = Arc::new(SystemClock);
-        let credentials = Credentials { access_key: "AKIATEST".to_owned(), secret_key: "secret".to_owned() };
+        let credentials = Credentials {
+            access_key: "AKIATEST".to_owned(),
+            secret_key: "secret".to_owned(),
+        };
         let endpoint = Endpoint::parse(&plane.url).expect("a URL");
         Running::start(Parts {
             driver: Arc::new(self.node.clone()),

@@ -1,7 +1,6 @@
 //! A control plane that does what a test says: the API over HTTP, the agent channel over a real websocket, both
 //! on loopback.
 
-
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -66,17 +65,23 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(crate) async fn send(&mut self, kind: &str, message: Value) {
-        self.send_frame(&json!({ "type": kind, "message": message })).await;
+        self.send_frame(&json!({ "type": kind, "message": message }))
+            .await;
     }
 
     pub(crate) async fn send_frame(&mut self, frame: &Value) {
-        self.socket.send(Message::text(frame.to_string())).await.expect("sends");
+        self.socket
+            .send(Message::text(frame.to_string()))
+            .await
+            .expect("sends");
     }
 
     /// The next frame of the agent.
     pub(crate) async fn receive(&mut self) -> Value {
         loop {
-            let message = tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("a frame in time");
+            let message = tokio::time::timeout(PATIENCE, self.socket.next())
+                .await
+                .expect("a frame in time");
             if let Message::Text(text) = message.expect("an open channel").expect("a frame") {
                 return serde_json::from_str(&text).expect("JSON");
             }
@@ -90,7 +95,10 @@ impl Connection {
     }
 
     pub(crate) async fn close(mut self, code: u16) {
-        let frame = CloseFrame { code: code.into(), reason: "".into() };
+        let frame = CloseFrame {
+            code: code.into(),
+            reason: "".into(),
+        };
         self.socket.close(Some(frame)).await.expect("closes");
     }
 }
@@ -106,12 +114,22 @@ impl Plane {
         let (sender, connections) = mpsc::channel(16);
         let serve = tokio::spawn(serve_api(api, state.clone(), news.clone(), channel_address));
         let accept = tokio::spawn(serve_channel(channel, state.clone(), sender));
-        Self { url, state, news, connections: tokio::sync::Mutex::new(connections), tasks: vec![serve, accept] }
+        Self {
+            url,
+            state,
+            news,
+            connections: tokio::sync::Mutex::new(connections),
+            tasks: vec![serve, accept],
+        }
     }
 
     /// The next calls of this operation fail so, in order.
     pub(crate) fn fail(&self, operation: &str, failures: &[Failure]) {
-        lock(&self.state).failures.entry(operation.to_owned()).or_default().extend(failures);
+        lock(&self.state)
+            .failures
+            .entry(operation.to_owned())
+            .or_default()
+            .extend(failures);
     }
 
     /// The next handshakes are refused so.
@@ -126,19 +144,29 @@ impl Plane {
     /// The next connection of the agent channel.
     pub(crate) async fn accept(&self) -> Connection {
         let mut connections = self.connections.lock().await;
-        tokio::time::timeout(PATIENCE, connections.recv()).await.expect("a connection in time").expect("a plane")
+        tokio::time::timeout(PATIENCE, connections.recv())
+            .await
+            .expect("a connection in time")
+            .expect("a plane")
     }
 
     /// Bodies of all calls of an operation so far.
     pub(crate) fn calls(&self, operation: &str) -> Vec<Value> {
         let state = lock(&self.state);
-        state.calls.iter().filter(|(name, _)| name == operation).map(|(_, body)| body.clone()).collect()
+        state
+            .calls
+            .iter()
+            .filter(|(name, _)| name == operation)
+            .map(|(_, body)| body.clone())
+            .collect()
     }
 
     /// SubmitTaskStateChange about a task.
     pub(crate) fn told(&self, task: &str) -> Vec<Value> {
         let all = self.calls("SubmitTaskStateChange");
-        all.into_iter().filter(|body| body["task"].as_str().is_some_and(|arn| arn.ends_with(task))).collect()
+        all.into_iter()
+            .filter(|body| body["task"].as_str().is_some_and(|arn| arn.ends_with(task)))
+            .collect()
     }
 
     /// Waits until a call satisfies `wanted`; answers its body.
@@ -167,11 +195,17 @@ impl Plane {
 
 async fn serve_api(listener: TcpListener, state: Arc<Mutex<State>>, news: Arc<Notify>, channel: SocketAddr) {
     loop {
-        let Ok((stream, _)) = listener.accept().await else { return };
+        let Ok((stream, _)) = listener.accept().await else {
+            return;
+        };
         let (state, news) = (state.clone(), news.clone());
         tokio::spawn(async move {
-            let service = hyper::service::service_fn(move |request| answer(request, state.clone(), news.clone(), channel));
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let service = hyper::service::service_fn(move |request| {
+                answer(request, state.clone(), news.clone(), channel)
+            });
+            let _ = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
         });
     }
 }
@@ -182,9 +216,20 @@ async fn answer(
     news: Arc<Notify>,
     channel: SocketAddr,
 ) -> Result<Response<Full<Bytes>>, hyper::Error> {
-    assert!(request.headers()["authorization"].to_str().expect("text").starts_with("AWS4-HMAC-SHA256 Credential=AKIATEST/"));
-    let target = request.headers()["x-amz-target"].to_str().expect("text").to_owned();
-    let operation = target.strip_prefix("AmazonEC2ContainerServiceV20141113.").expect("an ECS call").to_owned();
+    assert!(
+        request.headers()["authorization"]
+            .to_str()
+            .expect("text")
+            .starts_with("AWS4-HMAC-SHA256 Credential=AKIATEST/")
+    );
+    let target = request.headers()["x-amz-target"]
+        .to_str()
+        .expect("text")
+        .to_owned();
+    let operation = target
+        .strip_prefix("AmazonEC2ContainerServiceV20141113.")
+        .expect("an ECS call")
+        .to_owned();
     let body = request.into_body().collect().await?.to_bytes();
     let body: Value = serde_json::from_slice(&body).expect("JSON");
     let (status, answer) = {
@@ -196,7 +241,9 @@ async fn answer(
         }
     };
     news.notify_waiters();
-    let response = Response::builder().status(status).body(Full::from(answer.to_string()));
+    let response = Response::builder()
+        .status(status)
+        .body(Full::from(answer.to_string()));
     Ok(response.expect("a response"))
 }
 
@@ -209,7 +256,10 @@ fn succeed(operation: &str, body: &Value, state: &State, channel: SocketAddr) ->
         "CreateCluster" => json!({ "cluster": { "clusterName": body["clusterName"] } }),
         "SubmitTaskStateChange" => json!({ "acknowledgment": "ok" }),
         "ListTagsForResource" => {
-            let tags = state.tags.iter().map(|(key, value)| json!({ "key": key, "value": value }));
+            let tags = state
+                .tags
+                .iter()
+                .map(|(key, value)| json!({ "key": key, "value": value }));
             json!({ "tags": tags.collect::<Vec<_>>() })
         }
         other => panic!("an agent does not call {other}"),
@@ -219,25 +269,35 @@ fn succeed(operation: &str, body: &Value, state: &State, channel: SocketAddr) ->
 async fn serve_channel(listener: TcpListener, state: Arc<Mutex<State>>, sender: mpsc::Sender<Connection>) {
     use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
     loop {
-        let Ok((stream, _)) = listener.accept().await else { return };
+        let Ok((stream, _)) = listener.accept().await else {
+            return;
+        };
         let refusal = lock(&state).refusals.pop_front();
         let (mut uri, mut authorization) = (String::new(), String::new());
         #[allow(clippy::result_large_err)] // the signature is the websocket library's
         let look = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
             uri = request.uri().to_string();
-            let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+            let header = request
+                .headers()
+                .get("authorization")
+                .and_then(|value| value.to_str().ok());
             authorization = header.unwrap_or_default().to_owned();
             match refusal {
                 None => Ok(response),
                 Some(kind) => {
-                    let mut refused = ErrorResponse::new(Some(json!({ kind: "as the test says" }).to_string()));
+                    let mut refused =
+                        ErrorResponse::new(Some(json!({ kind: "as the test says" }).to_string()));
                     *refused.status_mut() = http::StatusCode::BAD_REQUEST;
                     Err(refused)
                 }
             }
         };
         if let Ok(socket) = tokio_tungstenite::accept_hdr_async(stream, look).await {
-            let connection = Connection { uri, authorization, socket };
+            let connection = Connection {
+                uri,
+                authorization,
+                socket,
+            };
             if sender.send(connection).await.is_err() {
                 return;
             }

@@ -48,15 +48,23 @@ impl World {
     fn take(&mut self, effect: Effect) {
         match &effect {
             Effect::CancelPull { container } => {
-                self.pending.retain(|e| !matches!(e, Effect::Pull { container: c } if c == container));
+                self.pending
+                    .retain(|e| !matches!(e, Effect::Pull { container: c } if c == container));
             }
             Effect::CancelNetwork | Effect::Release => {}
             Effect::Start { container } => {
-                assert!(self.network_up, "{container} starts before the network is complete");
+                assert!(
+                    self.network_up,
+                    "{container} starts before the network is complete"
+                );
                 let spec = self.machine.task.container(container).expect("is there").clone();
                 for on in &spec.depends_on {
                     let state = &self.machine.state.containers[&on.container];
-                    assert!(state.started_at.is_some(), "{container} starts before {}", on.container);
+                    assert!(
+                        state.started_at.is_some(),
+                        "{container} starts before {}",
+                        on.container
+                    );
                     if on.condition == Condition::Success {
                         assert_eq!(state.exit_code, Some(0));
                     }
@@ -80,11 +88,17 @@ impl World {
                 }
             }
             Effect::NetworkDown => {
-                assert!(self.containers.is_empty(), "the network goes before its containers");
+                assert!(
+                    self.containers.is_empty(),
+                    "the network goes before its containers"
+                );
                 self.pending.push(effect);
             }
             _ => {
-                assert!(!self.pending.contains(&effect) || effect == Effect::Admit, "{effect:?} twice");
+                assert!(
+                    !self.pending.contains(&effect) || effect == Effect::Admit,
+                    "{effect:?} twice"
+                );
                 self.pending.push(effect);
             }
         }
@@ -94,8 +108,15 @@ impl World {
         if let Some(phase @ Phase::Running) = self.containers.get_mut(container) {
             *phase = Phase::Ended;
             self.now += 1;
-            let exit = Exit { code, at: at(self.now), ..Exit::default() };
-            self.feed(E::Exited { container: container.to_owned(), exit });
+            let exit = Exit {
+                code,
+                at: at(self.now),
+                ..Exit::default()
+            };
+            self.feed(E::Exited {
+                container: container.to_owned(),
+                exit,
+            });
         }
     }
 
@@ -105,7 +126,10 @@ impl World {
         match effect {
             Effect::Admit => self.feed(E::Admitted),
             Effect::Pull { container } if fails => self.feed(E::PullFailed { container, error }),
-            Effect::Pull { container } => self.feed(E::Pulled { container, image: ImageFacts::default() }),
+            Effect::Pull { container } => self.feed(E::Pulled {
+                container,
+                image: ImageFacts::default(),
+            }),
             Effect::NetworkUp if fails => self.feed(E::NetworkFailed { error }),
             Effect::NetworkUp => {
                 self.network_up = true;
@@ -118,14 +142,20 @@ impl World {
             Effect::Create { container } if fails => self.feed(E::CreateFailed { container, error }),
             Effect::Create { container } => {
                 self.containers.insert(container.clone(), Phase::Created);
-                self.feed(E::Created { container, at: at(self.now) });
+                self.feed(E::Created {
+                    container,
+                    at: at(self.now),
+                });
             }
             Effect::Start { container } if fails => self.feed(E::StartFailed { container, error }),
             Effect::Start { container } => {
                 self.containers.insert(container.clone(), Phase::Running);
-                let started = E::Started { container: container.clone(), at: at(self.now) };
+                let started = E::Started {
+                    container: container.clone(),
+                    at: at(self.now),
+                };
                 self.feed(started);
-                if code % 3 == 0 {
+                if code.is_multiple_of(3) {
                     self.end(&container, i32::from(code % 2));
                 }
             }
@@ -146,7 +176,10 @@ impl World {
         self.pending.clear();
         let text = serde_json::to_string(&self.machine.state).expect("writes");
         let told = self.machine.state.next_change;
-        self.machine = Machine::restore(self.machine.task.clone(), serde_json::from_str(&text).expect("reads"));
+        self.machine = Machine::restore(
+            self.machine.task.clone(),
+            serde_json::from_str(&text).expect("reads"),
+        );
         let up = matches!(self.machine.state.network, Network::Up(_));
         self.network_up &= up;
         let now = at(self.now);
@@ -154,7 +187,14 @@ impl World {
             self.containers.get(name).map(|phase| match phase {
                 Phase::Created => Found::Created,
                 Phase::Running => Found::Running(now),
-                Phase::Ended => Found::Exited(Some(now), Exit { code: 1, at: now, ..Exit::default() }),
+                Phase::Ended => Found::Exited(
+                    Some(now),
+                    Exit {
+                        code: 1,
+                        at: now,
+                        ..Exit::default()
+                    },
+                ),
             })
         };
         for event in found(&self.machine, &find, now) {

@@ -1,0 +1,246 @@
+//! The documents of the task metadata endpoint, version 4.
+//! Source: "Amazon ECS task metadata endpoint version 4" in the ECS developer guide.
+
+use std::collections::BTreeMap;
+
+use roadstead_base::Timestamp;
+use serde_json::{Map, Value, json};
+
+use super::server::Place;
+use crate::driver::Usage;
+use crate::engine::machine::Machine;
+use crate::engine::spec::{Container, NetworkMode};
+use crate::engine::state::{ContainerState, Status};
+
+fn put(object: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
+    if let Some(value) = value {
+        object.insert(name.to_owned(), value.into());
+    }
+}
+
+fn time(at: Option<Timestamp>) -> Option<String> {
+    at.map(Timestamp::to_rfc3339)
+}
+
+/// The whole task.
+pub(super) fn task(machine: &Machine, place: &Place) -> Map<String, Value> {
+    let (task, state) = (&machine.task, &machine.state);
+    let containers = task
+        .containers
+        .iter()
+        .map(|one| container(machine, one, &state.containers[&one.name]));
+    let mut all = Map::new();
+    put(&mut all, "Cluster", Some(task.cluster_arn.clone()));
+    put(&mut all, "TaskARN", Some(task.arn.clone()));
+    put(&mut all, "Family", Some(task.family.clone()));
+    put(&mut all, "Revision", Some(task.revision.clone()));
+    put(
+        &mut all,
+        "ServiceName",
+        Some(task.service_name.clone()).filter(|name| !name.is_empty()),
+    );
+    put(&mut all, "DesiredStatus", Some(machine.desired().as_str()));
+    put(&mut all, "KnownStatus", Some(machine.status().as_str()));
+    put(&mut all, "Containers", Some(containers.collect::<Vec<Value>>()));
+    let mut limits = Map::new();
+    put(
+        &mut limits,
+        "CPU",
+        (task.cpu > 0).then(|| task.cpu as f64 / 1024.0),
+    );
+    put(&mut limits, "Memory", (task.memory > 0).then_some(task.memory));
+    put(&mut all, "Limits", (!limits.is_empty()).then_some(limits));
+    put(&mut all, "PullStartedAt", time(state.pull_started_at));
+    put(&mut all, "PullStoppedAt", time(state.pull_stopped_at));
+    put(&mut all, "ExecutionStoppedAt", time(state.execution_stopped_at));
+    put(
+        &mut all,
+        "AvailabilityZone",
+        Some(place.availability_zone.clone()).filter(|zone| !zone.is_empty()),
+    );
+    put(&mut all, "LaunchType", Some(task.launch_type.as_str()));
+    put(
+        &mut all,
+        "VPCID",
+        Some(place.vpc_id.clone()).filter(|id| !id.is_empty()),
+    );
+    put(&mut all, "FaultInjectionEnabled", Some(false));
+    all
+}
+
+/// One container.
+pub(super) fn container(machine: &Machine, spec: &Container, state: &ContainerState) -> Value {
+    let task = &machine.task;
+    let mut all = Map::new();
+    put(&mut all, "DockerId", Some(spec.runtime_id.clone()));
+    put(&mut all, "Name", Some(spec.name.clone()));
+    put(
+        &mut all,
+        "DockerName",
+        Some(format!("ecs-{}-{}-{}", task.family, task.revision, spec.name)),
+    );
+    put(&mut all, "Image", Some(spec.image.clone()));
+    put(
+        &mut all,
+        "ImageID",
+        state.image.as_ref().map(|image| image.id.clone()),
+    );
+    let ports = spec.ports.iter().map(|port| {
+        let mut one = Map::new();
+        put(&mut one, "ContainerPort", Some(port.container_port));
+        let protocol = if port.protocol.is_empty() {
+            "tcp".to_owned()
+        } else {
+            port.protocol.clone()
+        };
+        put(&mut one, "Protocol", Some(protocol));
+        let host = if task.network == NetworkMode::Host {
+            port.container_port
+        } else {
+            port.host_port
+        };
+        put(&mut one, "HostPort", (host != 0).then_some(host));
+        Value::Object(one)
+    });
+    let ports: Vec<Value> = ports.collect();
+    put(&mut all, "Ports", (!ports.is_empty()).then_some(ports));
+    let mut labels: BTreeMap<String, String> = spec.config.labels.clone().unwrap_or_default();
+    for (name, value) in [
+        ("cluster", &task.cluster_arn),
+        ("container-name", &spec.name),
+        ("task-arn", &task.arn),
+        ("task-definition-family", &task.family),
+        ("task-definition-version", &task.revision),
+    ] {
+        labels.insert(format!("com.amazonaws.ecs.{name}"), value.clone());
+    }
+    put(&mut all, "Labels", Some(json!(labels)));
+    put(&mut all, "DesiredStatus", Some(machine.desired().as_str()));
+    put(&mut all, "KnownStatus", Some(state.known.as_str()));
+    put(&mut all, "ExitCode", state.exit_code);
+    put(
+        &mut all,
+        "Limits",
+        Some(json!({ "CPU": spec.cpu, "Memory": spec.memory })),
+    );
+    put(&mut all, "CreatedAt", time(state.created_at));
+    put(&mut all, "StartedAt", time(state.started_at));
+    put(&mut all, "FinishedAt", time(state.finished_at));
+    put(&mut all, "Type", Some("NORMAL"));
+    put(&mut all, "LogDriver", Some("json-file"));
+    put(
+        &mut all,
+        "ContainerARN",
+        Some(spec.arn.clone()).filter(|arn| !arn.is_empty()),
+    );
+    put(&mut all, "Networks", Some(networks(machine)));
+    put(&mut all, "Snapshotter", Some("overlayfs"));
+    Value::Object(all)
+}
+
+fn networks(machine: &Machine) -> Vec<Value> {
+    let mode = machine.task.network.as_str();
+    if machine.task.network != NetworkMode::Awsvpc {
+        return vec![json!({ "NetworkMode": mode })];
+    }
+    let network = |(index, interface): (usize, &roadstead_acs::ElasticNetworkInterface)| {
+        let addresses: Vec<&str> = interface
+            .ipv4_addresses
+            .iter()
+            .map(|address| address.private_address.as_str())
+            .collect();
+        let mut all = Map::new();
+        put(&mut all, "NetworkMode", Some(mode));
+        put(&mut all, "IPv4Addresses", Some(json!(addresses)));
+        put(&mut all, "AttachmentIndex", Some(index));
+        put(&mut all, "MACAddress", Some(interface.mac_address.clone()));
+        put(
+            &mut all,
+            "IPv4SubnetCIDRBlock",
+            subnet(&interface.subnet_gateway_ipv4_address),
+        );
+        let list = |list: &Vec<String>| (!list.is_empty()).then(|| json!(list));
+        put(
+            &mut all,
+            "DomainNameServers",
+            list(&interface.domain_name_servers),
+        );
+        put(&mut all, "DomainNameSearchList", list(&interface.domain_name));
+        put(
+            &mut all,
+            "PrivateDNSName",
+            Some(interface.private_dns_name.clone()).filter(|name| !name.is_empty()),
+        );
+        put(
+            &mut all,
+            "SubnetGatewayIpv4Address",
+            Some(interface.subnet_gateway_ipv4_address.clone()),
+        );
+        Value::Object(all)
+    };
+    machine.task.interfaces.iter().enumerate().map(network).collect()
+}
+
+/// `10.0.1.1/24` is in `10.0.1.0/24`.
+fn subnet(gateway: &str) -> Option<String> {
+    let (ip, length) = gateway.split_once('/')?;
+    let ip = u32::from(ip.parse::<std::net::Ipv4Addr>().ok()?);
+    let length: u32 = length.parse().ok().filter(|length| *length <= 32)?;
+    let mask = u32::MAX.checked_shl(32 - length).unwrap_or(0);
+    Some(format!("{}/{length}", std::net::Ipv4Addr::from(ip & mask)))
+}
+
+/// What a container uses, in Docker's form; only numbers that were measured.
+pub(super) fn stats(spec: &Container, state: &ContainerState, usage: &Usage, now: Timestamp) -> Value {
+    if state.known != Status::Running {
+        return Value::Null;
+    }
+    let mut all = Map::new();
+    put(&mut all, "read", Some(now.to_rfc3339()));
+    put(&mut all, "name", Some(spec.name.clone()));
+    put(&mut all, "id", Some(spec.runtime_id.clone()));
+    put(
+        &mut all,
+        "cpu_stats",
+        usage
+            .cpu_nanos
+            .map(|nanos| json!({ "cpu_usage": { "total_usage": nanos } })),
+    );
+    let memory = usage.memory_bytes.map(|bytes| {
+        let mut memory = Map::new();
+        put(&mut memory, "usage", Some(bytes));
+        put(
+            &mut memory,
+            "limit",
+            (spec.memory > 0).then_some(spec.memory << 20),
+        );
+        memory
+    });
+    put(&mut all, "memory_stats", memory);
+    put(
+        &mut all,
+        "pids_stats",
+        usage.processes.map(|count| json!({ "current": count })),
+    );
+    Value::Object(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_subnet_is_the_gateways() {
+        for (gateway, wanted) in [
+            ("10.77.1.1/24", Some("10.77.1.0/24")),
+            ("172.31.16.1/20", Some("172.31.16.0/20")),
+            ("10.0.0.1/32", Some("10.0.0.1/32")),
+            ("10.0.0.1/0", Some("0.0.0.0/0")),
+            ("10.0.0.1", None),
+            ("x/24", None),
+            ("10.0.0.1/33", None),
+        ] {
+            assert_eq!(subnet(gateway).as_deref(), wanted, "{gateway}");
+        }
+    }
+}

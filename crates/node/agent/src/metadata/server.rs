@@ -1,0 +1,243 @@
+//! The HTTP side of the metadata: small, bounded, and deaf to everybody but tasks.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use super::document;
+use super::throttle::Throttle;
+use crate::engine::spec::Container;
+use crate::run::{Engine, View};
+
+/// Connections at the same time, over all tasks.
+const CONNECTIONS: usize = 512;
+/// A request's head must be there by then, and an answer read by then.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Looking up tags must not hold a task up for longer.
+const TAGS: Duration = Duration::from_secs(5);
+
+/// Where the node is; told to its tasks.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    pub availability_zone: String,
+    pub vpc_id: String,
+}
+
+struct Server {
+    engine: Engine,
+    place: Place,
+    throttle: Mutex<Throttle>,
+}
+
+/// Answers tasks on `listener` for ever.
+pub async fn serve(listener: TcpListener, engine: Engine, place: Place) {
+    let server = Arc::new(Server {
+        engine,
+        place,
+        throttle: Mutex::default(),
+    });
+    let connections = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else {
+            return;
+        };
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors, most likely: others have to close first.
+                tracing::warn!(%error, "the metadata endpoint cannot accept");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let server = Arc::clone(&server);
+        tokio::spawn(async move {
+            let service = hyper::service::service_fn(|request| {
+                let server = Arc::clone(&server);
+                async move { Ok::<_, std::convert::Infallible>(server.respond(&request, peer.ip()).await) }
+            });
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(PATIENCE)
+                .max_buf_size(16 * 1024)
+                .serve_connection(TokioIo::new(stream), service);
+            if let Err(error) = connection.await {
+                tracing::debug!(%peer, %error, "a metadata connection broke");
+            }
+            drop(permit);
+        });
+    }
+}
+
+/// An answer: status and JSON.
+type Answer = (StatusCode, Value);
+
+fn text(status: StatusCode, text: impl Into<String>) -> Answer {
+    (status, Value::String(text.into()))
+}
+
+impl Server {
+    async fn respond(&self, request: &Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
+        let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+        let (status, body) = match peer {
+            IpAddr::V4(peer) => self.answer(request.method(), path, query, peer).await,
+            IpAddr::V6(_) => not_found(),
+        };
+        tracing::info!(target: "audit", %peer, method = %request.method(), path, status = status.as_u16(), "metadata");
+        let mut response = Response::new(Full::from(body.to_string()));
+        *response.status_mut() = status;
+        let json = http::HeaderValue::from_static("application/json");
+        response.headers_mut().insert(http::header::CONTENT_TYPE, json);
+        response
+    }
+
+    async fn answer(&self, method: &Method, path: &str, query: &str, peer: Ipv4Addr) -> Answer {
+        if !self
+            .throttle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pass(peer, self.engine.clock().now())
+        {
+            return text(StatusCode::TOO_MANY_REQUESTS, "too many requests");
+        }
+        // The link's addresses are given out by this node and pinned to their task.
+        let Some(view) = self.task_at(peer) else {
+            return not_found();
+        };
+        let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+        if parts.first() == Some(&"api") {
+            return refused(&view, &parts);
+        }
+        if method != Method::GET && method != Method::HEAD {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here");
+        }
+        match parts.as_slice() {
+            ["v1", "credentials"] => {
+                credentials(1, query.split('&').find_map(|pair| pair.strip_prefix("id=")))
+            }
+            ["v2", "credentials"] => credentials(2, None),
+            ["v2", "credentials", id] => credentials(2, Some(id)),
+            ["v2", "metadata"] => (StatusCode::OK, document::task(&view.machine, &self.place).into()),
+            ["v2", "stats"] => self.task_stats(&view).await,
+            ["v3" | "v4", id, rest @ ..] => match own(&view, id) {
+                Some(container) => self.about(&view, container, rest).await,
+                None => text(
+                    StatusCode::NOT_FOUND,
+                    format!("unable to find a container of this task for {id:?}"),
+                ),
+            },
+            _ => not_found(),
+        }
+    }
+
+    async fn about(&self, view: &View, container: &Container, what: &[&str]) -> Answer {
+        let machine = &view.machine;
+        let state = &machine.state.containers[&container.name];
+        match what {
+            [] => (StatusCode::OK, document::container(machine, container, state)),
+            ["task"] => (StatusCode::OK, document::task(machine, &self.place).into()),
+            ["taskWithTags"] => self.task_with_tags(view).await,
+            ["stats"] => match self.engine.driver().usage(container).await {
+                Ok(usage) => (
+                    StatusCode::OK,
+                    document::stats(container, state, &usage, self.engine.clock().now()),
+                ),
+                Err(error) => text(
+                    StatusCode::NOT_FOUND,
+                    format!("unable to get the container's stats: {error}"),
+                ),
+            },
+            ["task", "stats"] => self.task_stats(view).await,
+            _ => not_found(),
+        }
+    }
+
+    async fn task_stats(&self, view: &View) -> Answer {
+        let mut all = Map::new();
+        for container in &view.machine.task.containers {
+            let state = &view.machine.state.containers[&container.name];
+            let usage = self.engine.driver().usage(container).await.unwrap_or_default();
+            let stats = document::stats(container, state, &usage, self.engine.clock().now());
+            all.insert(container.runtime_id.clone(), stats);
+        }
+        (StatusCode::OK, all.into())
+    }
+
+    async fn task_with_tags(&self, view: &View) -> Answer {
+        let arn = &view.machine.task.arn;
+        let mut all = document::task(&view.machine, &self.place);
+        let asked = tokio::time::timeout(TAGS, self.engine.upstream().tags(arn)).await;
+        let failed = |message: String| json!([{ "ErrorField": "TaskTags", "ErrorCode": "ServerException", "ErrorMessage": message, "ResourceARN": arn }]);
+        match asked {
+            Ok(Ok(tags)) => {
+                all.insert("TaskTags".to_owned(), json!(tags));
+            }
+            Ok(Err(error)) => {
+                all.insert("Errors".to_owned(), failed(error.to_string()));
+            }
+            Err(_) => {
+                all.insert(
+                    "Errors".to_owned(),
+                    failed("the control plane did not answer in time".to_owned()),
+                );
+            }
+        }
+        (StatusCode::OK, all.into())
+    }
+
+    /// The task whose link has this address.
+    fn task_at(&self, peer: Ipv4Addr) -> Option<Arc<View>> {
+        self.engine.tasks().into_values().find(|view| {
+            let namespace = view.machine.namespace();
+            namespace.is_some_and(|namespace| namespace.local_address == Some(peer))
+        })
+    }
+}
+
+fn own<'a>(view: &'a View, id: &str) -> Option<&'a Container> {
+    view.machine
+        .task
+        .containers
+        .iter()
+        .find(|container| container.metadata_id == id)
+}
+
+fn not_found() -> Answer {
+    text(StatusCode::NOT_FOUND, "404 page not found")
+}
+
+/// There are no roles yet, so no id leads anywhere.
+fn credentials(version: u8, id: Option<&str>) -> Answer {
+    let (code, what) = match id {
+        None | Some("") => ("NoIdInRequest", "no credentials id in the request"),
+        Some(_) => ("InvalidIdInRequest", "the task has no role credentials"),
+    };
+    let message = format!("CredentialsV{version}Request: {what}");
+    (
+        StatusCode::BAD_REQUEST,
+        json!({ "code": code, "message": message, "HTTPErrorCode": 400 }),
+    )
+}
+
+/// The agent's API, whose operations do not exist yet; said so, rather than pretending.
+fn refused(view: &View, parts: &[&str]) -> Answer {
+    if parts.get(1).is_none_or(|id| own(view, id).is_none()) {
+        return text(StatusCode::NOT_FOUND, "unable to find a container of this task");
+    }
+    let message = format!(
+        "{} is not supported by Roadstead yet.",
+        parts.get(2).unwrap_or(&"this")
+    );
+    let error =
+        json!({ "Arn": view.machine.task.arn, "Code": "UnsupportedFeatureException", "Message": message });
+    (StatusCode::NOT_IMPLEMENTED, json!({ "error": error }))
+}

@@ -1,0 +1,193 @@
+//! Which image a container gets: the registry's, or the one that is here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use roadstead_image::{Auth, Image, Images};
+
+use super::failed;
+use crate::driver::{Failure, Result};
+use crate::engine::spec::Container;
+use crate::journal::{self, Journal};
+
+/// When the registry is asked. Source: `ECS_IMAGE_PULL_BEHAVIOR` of the vendor's agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PullBehaviour {
+    /// The registry first, the image that is here when that fails. An image that was imported, which is one that
+    /// this agent never pulled, is taken as it is: no registry is expected to have it.
+    #[default]
+    Default,
+    /// The registry, or not at all.
+    Always,
+    /// The image that is here; the registry only without one.
+    PreferCached,
+}
+
+impl PullBehaviour {
+    /// By its name: `default`, `always`, `prefer-cached`.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "default" => Some(Self::Default),
+            "always" => Some(Self::Always),
+            "prefer-cached" => Some(Self::PreferCached),
+            _ => None,
+        }
+    }
+}
+
+/// Pulled images remembered; beyond it, any one is taken for imported.
+const MOST_PULLED: usize = 10_000;
+const KIND: &str = "images";
+const KEY: &str = "images/pulled";
+
+pub(super) struct Supply {
+    images: Images,
+    behaviour: PullBehaviour,
+    /// How long a registry may take when the image is here anyway.
+    patience: Duration,
+    /// `reference digest` of what was pulled.
+    pulled: Mutex<BTreeSet<String>>,
+    /// From pull to create, by runtime id.
+    ready: Mutex<BTreeMap<String, Image>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Supply {
+    pub(super) async fn open(
+        images: Images,
+        journal: &dyn Journal,
+        behaviour: PullBehaviour,
+        patience: Duration,
+    ) -> Result<Self> {
+        let pulled = match journal.all(KIND).await.map_err(failed)?.get("pulled") {
+            Some(text) => journal::read(KEY, text).map_err(failed)?,
+            None => BTreeSet::new(),
+        };
+        Ok(Self {
+            images,
+            behaviour,
+            patience,
+            pulled: Mutex::new(pulled),
+            ready: Mutex::default(),
+        })
+    }
+
+    pub(super) fn images(&self) -> &Images {
+        &self.images
+    }
+
+    /// Makes the container's image be here, pinned for it.
+    pub(super) async fn pull(&self, journal: &dyn Journal, container: &Container) -> Result<Image> {
+        let image = self.choose(journal, &container.image).await?;
+        self.images.pin(&image, &container.runtime_id).map_err(failed)?;
+        lock(&self.ready).insert(container.runtime_id.clone(), image.clone());
+        Ok(image)
+    }
+
+    async fn choose(&self, journal: &dyn Journal, reference: &str) -> Result<Image> {
+        let local = match self.images.get(reference) {
+            Err(roadstead_image::Error::Damaged { reference, why }) => {
+                tracing::warn!(reference, why, "the image is damaged and is pulled again");
+                None
+            }
+            local => local.map_err(failed)?,
+        };
+        let imported = |image: &Image| !lock(&self.pulled).contains(&mark(image));
+        let (cached, patience) = match (self.behaviour, local) {
+            (PullBehaviour::PreferCached, Some(image)) => return Ok(image),
+            (PullBehaviour::Default, Some(image)) if imported(&image) => {
+                tracing::info!(image = reference, "imported here: no registry is asked for it");
+                return Ok(image);
+            }
+            (PullBehaviour::Default, Some(image)) => (Some(image), Some(self.patience)),
+            _ => (None, None),
+        };
+        let pull = self.images.pull(reference, Auth::Anonymous);
+        let outcome = match patience {
+            None => pull.await.map_err(failed),
+            Some(patience) => match tokio::time::timeout(patience, pull).await {
+                Ok(outcome) => outcome.map_err(failed),
+                Err(_) => Err(Failure(format!(
+                    "the registry did not answer within {} s",
+                    patience.as_secs()
+                ))),
+            },
+        };
+        match (outcome, cached) {
+            (Ok(image), _) => {
+                self.remember(journal, &image).await;
+                Ok(image)
+            }
+            (Err(error), Some(image)) => {
+                tracing::warn!(image = reference, %error, "not pulled; the image that is here is used");
+                Ok(image)
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    async fn remember(&self, journal: &dyn Journal, image: &Image) {
+        let text = {
+            let mut pulled = lock(&self.pulled);
+            if !pulled.insert(mark(image)) {
+                return;
+            }
+            while pulled.len() > MOST_PULLED {
+                pulled.pop_first();
+            }
+            journal::write(&*pulled)
+        };
+        let saved = match text {
+            Ok(text) => journal.put(KEY, text).await.map_err(failed),
+            Err(error) => Err(failed(error)),
+        };
+        if let Err(error) = saved {
+            tracing::warn!(%error, "that the image was pulled will be forgotten at the next start");
+        }
+    }
+
+    /// The image that was pulled for a container; after a restart, the one that its reference means now.
+    pub(super) fn image_of(&self, container: &Container) -> Result<Image> {
+        if let Some(image) = lock(&self.ready).get(&container.runtime_id) {
+            return Ok(image.clone());
+        }
+        let image = self.images.get(&container.image).map_err(failed)?;
+        let image =
+            image.ok_or_else(|| Failure(format!("the image {} is not here any more", container.image)))?;
+        self.images.pin(&image, &container.runtime_id).map_err(failed)?;
+        Ok(image)
+    }
+
+    /// The container does not need its image any more.
+    pub(super) async fn release(&self, container: &Container) -> Result<()> {
+        lock(&self.ready).remove(&container.runtime_id);
+        self.images
+            .unpin(&container.runtime_id)
+            .await
+            .map(drop)
+            .map_err(failed)
+    }
+
+    /// Gives back the pins of containers that are not among `keep`.
+    pub(super) async fn retain(&self, keep: BTreeSet<String>) -> Result<()> {
+        self.images
+            .retain_pins(move |pin| keep.contains(&pin.owner))
+            .await
+            .map(drop)
+            .map_err(failed)
+    }
+
+    /// Where the store is.
+    pub(super) fn root(&self) -> PathBuf {
+        self.images.root()
+    }
+}
+
+fn mark(image: &Image) -> String {
+    format!("{} {}", image.reference, image.digest)
+}

@@ -1,0 +1,445 @@
+//! The driver of a real node.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use roadstead_acs::ElasticNetworkInterface;
+use roadstead_acs::network::VpcMap;
+use roadstead_base::{SharedClock, Timestamp};
+use roadstead_image::Images;
+use roadstead_net::Network;
+use roadstead_runtime::{Runtime, State};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::archive::Archive;
+use super::images::{PullBehaviour, Supply};
+use super::network::Links;
+use super::spec::{self, Surroundings};
+use super::volumes::Volumes;
+use super::{failed, files, signals};
+use crate::driver::{Driver, Failure, Keep, Result, Usage};
+use crate::engine::event::{Exit, Signal};
+use crate::engine::recover::Found;
+use crate::engine::spec::{Container, NetworkMode, Task};
+use crate::engine::state::{ImageFacts, Namespace};
+use crate::journal::Journal;
+
+const SIGTERM: i32 = 15;
+/// Between looks at a container whose end could not be asked for.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Where the node is and what it tells its tasks.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    pub region: String,
+    /// The API as awsvpc tasks reach it, if they do.
+    pub task_endpoint: Option<String>,
+    /// The API as tasks in the host's own network reach it.
+    pub host_endpoint: Option<String>,
+}
+
+/// Where the node keeps what is not the runtime's, the network's or the image store's own.
+#[derive(Clone, Debug)]
+pub struct Dirs {
+    /// The runtime's state directory.
+    pub containers: PathBuf,
+    /// Volumes and name files of tasks, one directory each.
+    pub tasks: PathBuf,
+    /// Logs of containers that are gone; on the same file system as `containers`.
+    pub logs: PathBuf,
+}
+
+/// Containers, images and network of this machine.
+pub struct RealNode {
+    runtime: Runtime,
+    links: Links,
+    supply: Supply,
+    volumes: Volumes,
+    archive: Archive,
+    journal: Arc<dyn Journal>,
+    around: Surroundings,
+    clock: SharedClock,
+}
+
+impl RealNode {
+    /// `patience`: how long a registry may take when the image is here anyway.
+    ///
+    /// # Errors
+    /// The record of pulled images cannot be read.
+    #[allow(clippy::too_many_arguments)] // each is a part of the node; there is one caller
+    pub async fn new(
+        runtime: Runtime,
+        network: Network,
+        images: Images,
+        journal: Arc<dyn Journal>,
+        dirs: Dirs,
+        place: Place,
+        behaviour: PullBehaviour,
+        patience: Duration,
+        clock: SharedClock,
+    ) -> Result<Self> {
+        let Place {
+            region,
+            task_endpoint,
+            host_endpoint,
+        } = place;
+        Ok(Self {
+            supply: Supply::open(images, journal.as_ref(), behaviour, patience).await?,
+            runtime,
+            links: Links::new(network),
+            volumes: Volumes::new(dirs.tasks),
+            archive: Archive::new(dirs.containers, dirs.logs),
+            journal,
+            around: Surroundings {
+                region,
+                task_endpoint,
+                host_endpoint,
+            },
+            clock,
+        })
+    }
+
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    pub fn network(&self) -> &Network {
+        self.links.network()
+    }
+
+    pub fn images(&self) -> &Images {
+        self.supply.images()
+    }
+
+    /// Makes and starts the container that holds the task's namespaces.
+    async fn pause(&self, task: &Task) -> Result<Namespace> {
+        let first = task
+            .containers
+            .first()
+            .ok_or_else(|| Failure::new("the task has no container"))?;
+        let hostname = files::compose(task, first, &self.around.region)?.hostname;
+        let created = self
+            .runtime
+            .create(spec::pause(task, Some(hostname))?)
+            .await
+            .map_err(failed)?;
+        let pause_pid = created.pid;
+        Ok(Namespace {
+            path: format!("/proc/{pause_pid}/ns/net"),
+            pause_pid,
+            local_address: None,
+        })
+    }
+
+    async fn awsvpc(
+        &self,
+        task: &Task,
+        early: oneshot::Sender<Namespace>,
+        cancel: CancellationToken,
+    ) -> Result<Namespace> {
+        let interface = task
+            .interfaces
+            .first()
+            .ok_or_else(|| Failure::new("the task has no network interface"))?;
+        let prepared = async {
+            let namespace = self.pause(task).await?;
+            let _ = early.send(namespace.clone());
+            self.runtime
+                .start(&spec::id(&task.pause_id())?)
+                .await
+                .map_err(failed)?;
+            Ok::<_, Failure>(namespace)
+        };
+        // Both run to their ends: a cancelled wait must not leave a container half made.
+        let (namespace, eni) = tokio::join!(prepared, self.links.attach_unless(interface, &cancel));
+        let (mut namespace, eni) = (namespace?, eni?);
+        let address = self.links.connect(task, namespace.path.as_ref(), eni).await?;
+        namespace.local_address = Some(address);
+        Ok(namespace)
+    }
+
+    /// The namespace of the task's pause container; a path that leads nowhere once it is gone.
+    async fn netns(&self, task: &Task) -> Result<PathBuf> {
+        let status = self
+            .runtime
+            .status(&spec::id(&task.pause_id())?)
+            .await
+            .map_err(failed)?;
+        let alive = status.filter(|status| !matches!(status.state, State::Exited(_)));
+        let path = alive.map(|status| PathBuf::from(format!("/proc/{}/ns/net", status.pid)));
+        Ok(path.unwrap_or_else(|| self.volumes.of_task(task).join("no-namespace")))
+    }
+}
+
+fn exit(exit: roadstead_runtime::Exit) -> Exit {
+    let roadstead_runtime::Exit {
+        code,
+        oom_killed,
+        finished_at,
+        reason,
+    } = exit;
+    Exit {
+        code,
+        oom_killed,
+        at: finished_at,
+        reason,
+    }
+}
+
+#[async_trait]
+impl Driver for RealNode {
+    async fn pull(&self, _: &Task, container: &Container) -> Result<ImageFacts> {
+        let image = self.supply.pull(self.journal.as_ref(), container).await?;
+        Ok(ImageFacts {
+            id: image.image_id.to_string(),
+            digest: Some(image.digest.to_string()),
+            stop_signal: image.config.stop_signal.clone(),
+        })
+    }
+
+    async fn network_up(
+        &self,
+        task: &Task,
+        early: oneshot::Sender<Namespace>,
+        cancel: CancellationToken,
+    ) -> Result<Namespace> {
+        if !self.network_modes().contains(&task.network) {
+            let mode = task.network.as_str();
+            return Err(Failure(format!(
+                "the network mode {mode} is not supported by Roadstead yet"
+            )));
+        }
+        self.runtime
+            .ensure_group(&spec::group(task)?, &spec::group_resources(task))
+            .await
+            .map_err(failed)?;
+        if spec::has_pause(task)
+            && self
+                .runtime
+                .status(&spec::id(&task.pause_id())?)
+                .await
+                .map_err(failed)?
+                .is_some()
+        {
+            // An earlier agent left it half connected at best; containers are created anew in the new one.
+            self.network_down(task).await?;
+        }
+        match task.network {
+            NetworkMode::Awsvpc => self.awsvpc(task, early, cancel).await,
+            _ if spec::has_pause(task) => {
+                let namespace = self.pause(task).await?;
+                self.runtime
+                    .start(&spec::id(&task.pause_id())?)
+                    .await
+                    .map_err(failed)?;
+                Ok(namespace)
+            }
+            _ => Ok(Namespace::default()),
+        }
+    }
+
+    async fn network_down(&self, task: &Task) -> Result<()> {
+        if task.network == NetworkMode::Awsvpc {
+            self.links.disconnect(task, self.netns(task).await?).await?;
+        }
+        if spec::has_pause(task) {
+            self.runtime
+                .delete(&spec::id(&task.pause_id())?)
+                .await
+                .map_err(failed)?;
+        }
+        for interface in &task.interfaces {
+            self.links.detach(&interface.ec2_id).await?;
+        }
+        Ok(())
+    }
+
+    async fn pause_ended(&self, task: &Task) {
+        if !spec::has_pause(task) {
+            std::future::pending::<()>().await;
+        }
+        let Ok(id) = spec::id(&task.pause_id()) else {
+            return;
+        };
+        while let Err(error) = self.runtime.wait(&id).await {
+            match error {
+                roadstead_runtime::Error::NotFound(_) => return,
+                error => tracing::warn!(task = task.id, %error, "the pause container cannot be watched"),
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    async fn create(&self, task: &Task, container: &Container, _: &Namespace) -> Result<Timestamp> {
+        let image = self.supply.image_of(container)?;
+        let names = files::compose(task, container, &self.around.region)?;
+        let dir = self.volumes.of_task(task).join("etc").join(&container.runtime_id);
+        let mut mounts = files::write(&dir, &names)?;
+        mounts.extend(self.volumes.mounts(task, container, &image.config.volumes)?);
+        let spec = spec::container(task, container, &image, mounts, names.hostname, &self.around)?;
+        let id = spec.id.clone();
+        match self.runtime.create(spec.clone()).await {
+            Err(roadstead_runtime::Error::Exists(_)) => {
+                self.runtime.delete(&id).await.map_err(failed)?;
+                self.runtime.create(spec).await.map_err(failed)?
+            }
+            created => created.map_err(failed)?,
+        };
+        Ok(self.clock.now())
+    }
+
+    async fn start(&self, container: &Container) -> Result<Timestamp> {
+        let started = self
+            .runtime
+            .start(&spec::id(&container.runtime_id)?)
+            .await
+            .map_err(failed)?;
+        Ok(started.at)
+    }
+
+    async fn wait(&self, container: &Container) -> Exit {
+        let lost = |reason: String| Exit {
+            code: 137,
+            at: self.clock.now(),
+            reason: Some(reason),
+            ..Exit::default()
+        };
+        let id = match spec::id(&container.runtime_id) {
+            Ok(id) => id,
+            Err(Failure(error)) => return lost(error),
+        };
+        loop {
+            match self.runtime.wait(&id).await {
+                Ok(ended) => return exit(ended),
+                Err(
+                    error @ (roadstead_runtime::Error::NotFound(_) | roadstead_runtime::Error::NotRunning(_)),
+                ) => {
+                    return lost(super::words(&error));
+                }
+                Err(error) => tracing::warn!(container = %id, %error, "the container cannot be watched"),
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    async fn signal(&self, container: &Container, signal: &Signal) -> Result<()> {
+        let id = spec::id(&container.runtime_id)?;
+        match signal {
+            Signal::Kill => self.runtime.kill(&id).await.map_err(failed),
+            Signal::Stop(name) => {
+                let number = signals::number(name).unwrap_or_else(|| {
+                    tracing::warn!(container = %id, signal = name, "is no signal; SIGTERM is sent");
+                    SIGTERM
+                });
+                self.runtime.signal(&id, number).await.map_err(failed)
+            }
+        }
+    }
+
+    async fn delete(&self, _: &Task, container: &Container) -> Result<()> {
+        self.archive.take(&container.runtime_id)?;
+        self.runtime
+            .delete(&spec::id(&container.runtime_id)?)
+            .await
+            .map_err(failed)
+    }
+
+    async fn finish(&self, task: &Task) -> Result<()> {
+        for container in &task.containers {
+            self.supply.release(container).await?;
+        }
+        self.runtime
+            .remove_group(&spec::group(task)?)
+            .await
+            .map_err(failed)?;
+        self.volumes.remove(task)
+    }
+
+    async fn forget(&self, task: &Task) -> Result<()> {
+        for container in &task.containers {
+            self.archive.remove(&container.runtime_id)?;
+        }
+        Ok(())
+    }
+
+    async fn list(&self) -> Result<BTreeMap<String, Found>> {
+        let all = self.runtime.list().await.map_err(failed)?;
+        let found = |status: roadstead_runtime::ContainerStatus| {
+            let found = match (status.state, status.started_at) {
+                (State::Created, _) => Found::Created,
+                (State::Running, started) => Found::Running(started.unwrap_or(status.created_at)),
+                (State::Exited(ended), started) => Found::Exited(started, exit(ended)),
+            };
+            (status.id.to_string(), found)
+        };
+        Ok(all.into_iter().map(found).collect())
+    }
+
+    async fn attach(&self, interface: &ElasticNetworkInterface) -> Result<()> {
+        self.links.attach(interface).await.map(drop)
+    }
+
+    async fn detach(&self, interface_id: &str) -> Result<()> {
+        self.links.detach(interface_id).await
+    }
+
+    async fn attached(&self) -> Result<BTreeSet<String>> {
+        self.links.attached().await
+    }
+
+    async fn apply(&self, maps: &[VpcMap]) -> Result<()> {
+        self.links.apply(maps).await
+    }
+
+    async fn sweep(&self, keep: &Keep) -> Result<()> {
+        for status in self.runtime.list().await.map_err(failed)? {
+            if !keep.containers.contains(status.id.as_str()) {
+                tracing::info!(container = %status.id, "belongs to no task and is removed");
+                self.runtime.delete(&status.id).await.map_err(failed)?;
+            }
+        }
+        self.runtime.reap_strays().await.map_err(failed)?;
+        self.links.sweep(keep).await?;
+        self.volumes.sweep(&keep.tasks)?;
+        self.archive.sweep(&keep.containers)?;
+        self.supply.retain(keep.containers.clone()).await
+    }
+
+    async fn remove_all(&self) -> Result<()> {
+        let containers = self.runtime.destroy().await.map_err(failed);
+        let network = self.links.network().teardown().await.map_err(failed);
+        let volumes = self
+            .volumes
+            .sweep(&BTreeSet::new())
+            .and(self.archive.sweep(&BTreeSet::new()));
+        let pins = self.supply.retain(BTreeSet::new()).await;
+        tracing::debug!(images = %self.supply.root().display(), "kept");
+        containers.and(network).and(volumes).and(pins)
+    }
+
+    async fn usage(&self, container: &Container) -> Result<Usage> {
+        let usage = self
+            .runtime
+            .usage(&spec::id(&container.runtime_id)?)
+            .await
+            .map_err(failed)?;
+        let roadstead_runtime::Usage {
+            cpu_nanos,
+            memory_bytes,
+            processes,
+        } = usage;
+        Ok(Usage {
+            cpu_nanos,
+            memory_bytes,
+            processes,
+        })
+    }
+
+    fn network_modes(&self) -> &'static [NetworkMode] {
+        &[NetworkMode::Awsvpc, NetworkMode::Host, NetworkMode::None]
+    }
+}

@@ -1,0 +1,85 @@
+//! The first moments of an agent: which tasks an earlier one left, what became of them meanwhile, and what on the
+//! machine belongs to none of them.
+
+use super::attachments::Attachments;
+use super::engine::{Engine, EngineError, lock};
+use super::record::TaskRecord;
+use crate::driver::Keep;
+use crate::engine::decode::decode;
+use crate::engine::event::Event;
+use crate::engine::machine::Machine;
+use crate::engine::recover::found;
+use crate::engine::spec::NetworkMode;
+use crate::engine::state::Network;
+
+impl Engine {
+    pub(super) async fn restore(&self, records: Vec<TaskRecord>) -> Result<(), EngineError> {
+        let inner = &self.0;
+        let mut restored = Vec::new();
+        for record in records {
+            match decode(&record.payload) {
+                Ok(task) => restored.push((Machine::restore(task, record.state.clone()), record)),
+                // An agent that knew more wrote it; without it nothing can be said of the task.
+                Err(error) => {
+                    tracing::error!(task = record.payload.arn, %error, "a task's record is left aside")
+                }
+            }
+        }
+        let mut keep = Keep {
+            interfaces: inner.attachments.interfaces(),
+            ..Keep::default()
+        };
+        for (machine, _) in &restored {
+            keep_task(&mut keep, machine);
+        }
+        inner.driver.sweep(&keep).await?;
+        let present = inner.driver.list().await?;
+        let now = inner.clock.now();
+        for (machine, _) in &restored {
+            if machine.state.admitted && machine.state.finished_at.is_none() {
+                lock(&inner.ledger).hold(&machine.task.arn, machine.task.needs());
+            }
+        }
+        for (machine, record) in restored {
+            let find = |name: &str| {
+                let id = machine
+                    .task
+                    .container(name)
+                    .map(|container| container.runtime_id.as_str())?;
+                present.get(id).cloned()
+            };
+            let mut events = found(&machine, &find, now);
+            events.push(Event::Tick);
+            tracing::info!(
+                task = machine.task.arn,
+                status = machine.status().as_str(),
+                "found again"
+            );
+            if !machine.state.admitted && machine.state.stop.is_none() {
+                let _told_when_it_asks = lock(&inner.ledger).ask(&machine.task.arn, machine.task.needs());
+            }
+            self.spawn(machine, record, events);
+        }
+        Attachments::resume(inner);
+        Ok(())
+    }
+}
+
+fn keep_task(keep: &mut Keep, machine: &Machine) {
+    let (task, state) = (&machine.task, &machine.state);
+    for container in &task.containers {
+        keep.containers.insert(container.runtime_id.clone());
+    }
+    if state.finished_at.is_some() {
+        return;
+    }
+    keep.tasks.insert(task.id.clone());
+    if task.network == NetworkMode::Awsvpc && !matches!(state.network, Network::Down) {
+        keep.interfaces
+            .extend(task.interfaces.iter().map(|interface| interface.ec2_id.clone()));
+    }
+    if !matches!(state.network, Network::Absent | Network::Down) {
+        keep.containers.insert(task.pause_id());
+        keep.networks.insert(task.pause_id());
+    }
+}

@@ -1,0 +1,201 @@
+//! The metadata endpoint over a simulated node whose links are loopback addresses: a test asks from the address
+//! of the one task or the other.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use roadstead_agent::metadata::{Place, serve};
+use roadstead_agent::node::Running;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket};
+
+use crate::plane::agent::{Machine, arn, container, interface, payload, task};
+use crate::plane::{PATIENCE, Plane};
+
+struct Bench {
+    plane: Plane,
+    machine: Machine,
+    agent: Running,
+    port: u16,
+    server: tokio::task::JoinHandle<()>,
+}
+
+impl Bench {
+    /// Tasks `t1` at 127.0.0.2 and `t2` at 127.0.0.3.
+    async fn new() -> Self {
+        let (plane, machine) = (Plane::start().await, Machine::new());
+        machine
+            .node
+            .set(|knobs| knobs.link_base = Some(Ipv4Addr::LOCALHOST));
+        let agent = machine.agent(&plane).await;
+        let mut connection = plane.accept().await;
+        for (id, eni) in [("t1", "eni-1"), ("t2", "eni-2")] {
+            let mut one = task(id, json!([container("web")]));
+            one["networkMode"] = json!("awsvpc");
+            one["cpu"] = json!(0.25);
+            one["memory"] = json!(64);
+            one["elasticNetworkInterfaces"] = json!([interface(eni)]);
+            connection.send("PayloadMessage", payload(id, json!([one]))).await;
+            plane.until_status(id, "RUNNING").await;
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let port = listener.local_addr().expect("an address").port();
+        let place = Place {
+            availability_zone: "us-east-1a".into(),
+            vpc_id: "vpc-1".into(),
+        };
+        let server = tokio::spawn(serve(listener, agent.engine.clone(), place));
+        Self {
+            plane,
+            machine,
+            agent,
+            port,
+            server,
+        }
+    }
+
+    fn id(&self, task: &str) -> String {
+        self.agent.tasks()[&arn(task)].machine.task.containers[0]
+            .metadata_id
+            .clone()
+    }
+
+    async fn ask(&self, from: [u8; 4], request: &str) -> (u16, Value) {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind((Ipv4Addr::from(from), 0).into()).expect("binds");
+        let mut stream = socket
+            .connect((Ipv4Addr::LOCALHOST, self.port).into())
+            .await
+            .expect("connects");
+        let request = format!("{request} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("writes");
+        let mut answer = String::new();
+        tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer))
+            .await
+            .expect("in time")
+            .expect("reads");
+        let status = answer
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .expect("a status");
+        let body = answer.split_once("\r\n\r\n").expect("a body").1;
+        (status, serde_json::from_str(body).expect("JSON"))
+    }
+
+    async fn end(self) {
+        self.server.abort();
+        self.agent.stop_all().await.expect("stops");
+        assert!(self.machine.node.leftovers().is_empty());
+        drop(self.plane);
+    }
+}
+
+const T1: [u8; 4] = [127, 0, 0, 2];
+const T2: [u8; 4] = [127, 0, 0, 3];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_learns_of_itself_and_of_no_other() {
+    let bench = Bench::new().await;
+    let (one, two) = (bench.id("t1"), bench.id("t2"));
+    let (status, own) = bench.ask(T1, &format!("GET /v4/{one}/task")).await;
+    assert_eq!((status, &own["TaskARN"]), (200, &json!(arn("t1"))));
+    assert_eq!(
+        (&own["LaunchType"], &own["AvailabilityZone"]),
+        (&json!("EC2"), &json!("us-east-1a"))
+    );
+    assert_eq!(
+        (&own["Limits"]["CPU"], &own["Limits"]["Memory"]),
+        (&json!(0.25), &json!(64))
+    );
+    assert_eq!(
+        (&own["KnownStatus"], &own["DesiredStatus"]),
+        (&json!("RUNNING"), &json!("RUNNING"))
+    );
+    let web = &own["Containers"][0];
+    assert_eq!(
+        (&web["Name"], &web["KnownStatus"]),
+        (&json!("web"), &json!("RUNNING"))
+    );
+    let network = &web["Networks"][0];
+    assert_eq!(network["IPv4Addresses"], json!(["10.77.1.10"]));
+    assert_eq!(network["IPv4SubnetCIDRBlock"], "10.77.1.0/24");
+    let (_, alone) = bench.ask(T1, &format!("GET /v4/{one}")).await;
+    assert_eq!(&alone, web);
+    assert_eq!(web["Labels"]["com.amazonaws.ecs.task-arn"], json!(arn("t1")));
+
+    for (from, request, wanted) in [
+        (T1, format!("GET /v4/{two}/task"), 404),
+        (T2, format!("GET /v4/{one}"), 404),
+        ([127, 0, 0, 1], format!("GET /v4/{one}"), 404),
+        (T1, "GET /v4/".to_owned(), 404),
+        (T1, "GET /".to_owned(), 404),
+        (T1, format!("GET /v4/{one}/secrets"), 404),
+        (T1, format!("POST /v4/{one}"), 405),
+        (T1, format!("PUT /api/{one}/task-protection/v1/state"), 501),
+        (T1, format!("PUT /api/{two}/task-protection/v1/state"), 404),
+    ] {
+        let (status, body) = bench.ask(from, &request).await;
+        assert_eq!(status, wanted, "{request}: {body}");
+    }
+    let (_, v2) = bench.ask(T2, "GET /v2/metadata").await;
+    assert_eq!(v2["TaskARN"], json!(arn("t2")), "known by its address alone");
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn there_are_no_credentials_and_it_says_so() {
+    let bench = Bench::new().await;
+    for (path, code) in [
+        ("/v2/credentials/abc", "InvalidIdInRequest"),
+        ("/v2/credentials/", "NoIdInRequest"),
+        ("/v2/credentials", "NoIdInRequest"),
+        ("/v1/credentials?id=abc", "InvalidIdInRequest"),
+        ("/v1/credentials", "NoIdInRequest"),
+    ] {
+        let (status, body) = bench.ask(T1, &format!("GET {path}")).await;
+        assert_eq!(
+            (status, &body["code"], &body["HTTPErrorCode"]),
+            (400, &json!(code), &json!(400)),
+            "{path}"
+        );
+    }
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn numbers_tags_and_bounds() {
+    let bench = Bench::new().await;
+    let one = bench.id("t1");
+    let (status, stats) = bench.ask(T1, &format!("GET /v4/{one}/stats")).await;
+    assert_eq!(
+        (status, &stats["cpu_stats"]["cpu_usage"]["total_usage"]),
+        (200, &json!(1_000_000))
+    );
+    let (_, stats) = bench.ask(T1, &format!("GET /v4/{one}/task/stats")).await;
+    assert_eq!(stats.as_object().map(serde_json::Map::len), Some(1));
+    bench.plane.tag("team", "harbour");
+    let (_, tagged) = bench.ask(T1, &format!("GET /v4/{one}/taskWithTags")).await;
+    assert_eq!(tagged["TaskTags"], json!({ "team": "harbour" }));
+    bench
+        .plane
+        .fail("ListTagsForResource", &[(400, "AccessDeniedException")]);
+    let (status, tagged) = bench.ask(T1, &format!("GET /v4/{one}/taskWithTags")).await;
+    assert_eq!(
+        (status, &tagged["Errors"][0]["ErrorField"]),
+        (200, &json!("TaskTags"))
+    );
+    let mut refused = 0;
+    for _ in 0..120 {
+        refused += usize::from(bench.ask(T2, "GET /v2/metadata").await.0 == 429);
+    }
+    assert!(refused > 0, "a loop is slowed down");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(
+        bench.ask(T1, "GET /v2/metadata").await.0,
+        200,
+        "and nobody else is"
+    );
+    bench.end().await;
+}

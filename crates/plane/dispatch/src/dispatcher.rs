@@ -4,7 +4,8 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use roadstead_base::{AccountId, Caller, Ctx, Pager, Region, SharedClock};
-use roadstead_protocol::{ApiError, BoxFuture, Call, Handler, ServiceModel, Value, check};
+use roadstead_protocol::rest::Router;
+use roadstead_protocol::{ApiError, BoxFuture, Call, Handler, Protocol, ServiceModel, Value, check};
 
 use crate::credentials::Credentials;
 use crate::render;
@@ -24,13 +25,19 @@ struct Mount {
     raw: Arc<dyn Raw>,
 }
 
+struct Registered {
+    handler: Arc<dyn Handler>,
+    /// Of services that speak a REST protocol: which one, and their routes.
+    routes: Option<(Protocol, Arc<Router>)>,
+}
+
 /// The one way to the services.
 pub struct Dispatcher {
     pub(crate) clock: SharedClock,
     pub(crate) credentials: Credentials,
     pub(crate) default_account: AccountId,
     pager: Arc<Pager>,
-    handlers: RwLock<Vec<Arc<dyn Handler>>>,
+    handlers: RwLock<Vec<Registered>>,
     mounts: RwLock<Vec<Mount>>,
 }
 
@@ -49,10 +56,14 @@ impl Dispatcher {
     /// Puts a service behind the gate. Services that call others hold the dispatcher, so they join it after
     /// it was made.
     pub fn register(&self, handler: Arc<dyn Handler>) {
+        let model = handler.model();
+        let rest = |protocol: &&Protocol| matches!(protocol, Protocol::RestJson | Protocol::RestXml);
+        let protocol = model.protocols.iter().find(rest);
+        let routes = protocol.map(|protocol| (*protocol, Arc::new(Router::new(model))));
         self.handlers
             .write()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(handler);
+            .push(Registered { handler, routes });
     }
 
     /// Serves paths below `prefix` by `raw`, for callers signed for `service`.
@@ -89,8 +100,20 @@ impl Dispatcher {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .iter()
-            .find(|handler| matches(handler.model()))
-            .cloned()
+            .find(|registered| matches(registered.handler.model()))
+            .map(|registered| registered.handler.clone())
+    }
+
+    /// The REST service that is signed for by this name, with its routes.
+    pub(crate) fn rest(&self, signing_name: &str) -> Option<(Arc<dyn Handler>, Arc<Router>, Protocol)> {
+        let handlers = self.handlers.read().unwrap_or_else(PoisonError::into_inner);
+        handlers
+            .iter()
+            .filter(|registered| registered.handler.model().signing_name == signing_name)
+            .find_map(|registered| {
+                let (protocol, router) = registered.routes.as_ref()?;
+                Some((registered.handler.clone(), router.clone(), *protocol))
+            })
     }
 
     pub(crate) fn mounted(&self, path: &str) -> Option<(&'static str, Arc<dyn Raw>)> {

@@ -1,288 +1,236 @@
 //! From bytes to a call and back: which service and operation a request means, in which protocol, and the
-//! answer in the same. Knows protocols, and no service by name.
+//! answer in the same. Knows protocols by their codecs, and no service by name.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::Full;
 use hyper::body::Incoming;
-use roadstead_protocol::json::BodyError;
-use roadstead_protocol::{ApiError, Handler, Protocol, Value, ec2, json};
+use roadstead_protocol::{
+    ApiError, Codec, EncodeError, HttpRequest, HttpResponse, Protocol, RequestError, ServiceModel, codec,
+};
+use tokio::sync::Semaphore;
 
+use crate::body::{decompress, keeps_encoding, read, unchunk};
 use crate::dispatcher::{Dispatcher, RawRequest, RawResponse};
-use crate::listener::{Limits, Trust};
+use crate::listener::{Limits, MAX_HEAD, Trust};
 use crate::render;
-use crate::sign_in::{foreign, sign_in};
+use crate::routing::{Lost, Wanted, guess};
+use crate::sign_in::{Claim, Refused, foreign, one_host};
 
 const HEALTH: &str = "/_roadstead/health";
 
-/// What a request asks for, before its caller is known.
-struct Wanted {
-    handler: Arc<dyn Handler>,
-    protocol: Protocol,
-    operation: String,
-    form: Option<ec2::Form>,
+/// The listener a request came in by.
+#[derive(Clone)]
+pub(crate) struct Door {
+    pub(crate) trust: Trust,
+    pub(crate) limits: Limits,
+    /// KiB for bodies.
+    pub(crate) memory: Arc<Semaphore>,
 }
 
 /// An error before or after a service was found, and the protocol to say it in.
 struct Failure {
-    protocol: Protocol,
+    codec: &'static dyn Codec,
+    model: Option<&'static ServiceModel>,
     request_id: String,
     error: ApiError,
 }
 
 impl Dispatcher {
-    pub(crate) async fn answer(&self, request: RawRequest, trust: Trust, limits: Limits) -> RawResponse {
+    pub(crate) async fn answer(&self, request: RawRequest, door: &Door) -> RawResponse {
         if request.uri().path() == HEALTH && request.method() == Method::GET {
             let body = serde_json::json!({ "status": "running", "version": env!("CARGO_PKG_VERSION") });
-            return respond(
-                StatusCode::OK,
-                "application/json",
-                "",
-                body.to_string().into_bytes(),
+            return plain(StatusCode::OK, "application/json", body.to_string());
+        }
+        let (mut parts, body) = request.into_parts();
+        if head_size(&parts) > MAX_HEAD {
+            let text = "The request's head is too large.\n";
+            return plain(
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "text/plain",
+                text.into(),
             );
         }
-        let (parts, body) = request.into_parts();
-        if trust == Trust::UnknownIsRoot && foreign(&parts) {
-            let text = "Requests from web pages and for other hosts are refused on this listener.\n";
-            return respond(StatusCode::FORBIDDEN, "text/plain", "", text.into());
+        if !one_host(&mut parts) {
+            let text = "The request names no host, or two.\n";
+            return plain(StatusCode::BAD_REQUEST, "text/plain", text.into());
         }
-        match self.serve(parts, body, trust, limits).await {
+        if door.trust == Trust::UnknownIsRoot && foreign(&parts) {
+            let text = "Requests from web pages and for other hosts are refused on this listener.\n";
+            return plain(StatusCode::FORBIDDEN, "text/plain", text.into());
+        }
+        match self.serve(parts, body, door).await {
             Ok(response) => response,
             Err(failure) => fail(&failure),
         }
     }
 
-    async fn serve(
-        &self,
-        parts: Parts,
-        body: Incoming,
-        trust: Trust,
-        limits: Limits,
-    ) -> Result<RawResponse, Failure> {
+    async fn serve(&self, parts: Parts, body: Incoming, door: &Door) -> Result<RawResponse, Failure> {
         let request_id = roadstead_base::random_uuid();
+        let claim = Claim::of(self, door.trust, &parts);
         if let Some((service, raw)) = self.mounted(parts.uri.path()) {
-            let ctx = sign_in(self, trust, &parts, b"", service).map_err(|refused| Failure {
-                protocol: Protocol::Json11,
+            let proven = claim.and_then(|claim| claim.prove(self, &parts, b"", service));
+            let (ctx, _) = proven.map_err(|refused| Failure {
+                codec: codec(Protocol::Json11),
+                model: None,
                 request_id,
                 error: ApiError::new("AccessDeniedException", 403, refused.to_string()),
             })?;
             return Ok(raw.serve(ctx, RawRequest::from_parts(parts, body)).await);
         }
         let guessed = guess(&parts);
-        let early = |error| Failure {
-            protocol: guessed,
+        let signed_for = claim.as_ref().ok().map(|claim| claim.service().to_owned());
+        let early = |Lost { handler, error }| Failure {
+            codec: codec(guessed),
+            model: handler.map(|handler| handler.model()),
             request_id: request_id.clone(),
             error,
         };
-        let body = read(body, limits).await.map_err(early)?;
-        if parts.headers.contains_key(http::header::CONTENT_ENCODING) {
-            let error = ApiError::new(
-                "UnsupportedMediaType",
-                415,
-                "Content-Encoding is not supported yet.",
-            );
-            return Err(early(error));
-        }
-        let wanted = self.wanted(&parts, &body, guessed).map_err(early)?;
-        let model = wanted.handler.model();
-        let protocol = wanted.protocol;
-        let ctx = sign_in(self, trust, &parts, &body, model.signing_name).map_err(|refused| Failure {
-            protocol,
-            request_id,
-            error: render::refused(model, &refused),
+        let wanted = self
+            .wanted_by_head(&parts, guessed, signed_for.as_deref())
+            .map_err(early)?;
+        let claim = claim.map_err(|refused| {
+            let found = wanted
+                .as_ref()
+                .map(|wanted| (wanted.handler.model(), wanted.protocol));
+            unwelcome(found, guessed, &request_id, &refused)
         })?;
-        let failed = |error| Failure {
+        let held = read(&parts, body, door.limits, &door.memory)
+            .await
+            .map_err(|error| early(error.into()))?;
+        let compressed = |body| decompress(&parts.headers, body, door.limits);
+        let Wanted {
+            handler,
             protocol,
+            operation,
+        } = match wanted {
+            Some(wanted) => wanted,
+            None => {
+                let body = compressed(held.bytes.clone()).map_err(|error| early(error.into()))?;
+                let found = self.wanted_by_form(&view(&parts, &body), signed_for.as_deref());
+                found.map_err(early)?
+            }
+        };
+        let model = handler.model();
+        let refused = |refused: Refused| unwelcome(Some((model, protocol)), guessed, &request_id, &refused);
+        let (ctx, chunks) = claim
+            .prove(self, &parts, &held.bytes, model.signing_name)
+            .map_err(refused)?;
+        let failed = |error| Failure {
+            codec: codec(protocol),
+            model: Some(model),
             request_id: ctx.request_id.clone(),
             error,
         };
-        let Some(operation) = model.operation(&wanted.operation) else {
-            return Err(failed(render::no_such_operation(model, &wanted.operation)));
-        };
-        let input = match wanted.form {
-            Some(form) => form
-                .decode(model, operation.input)
-                .map_err(|violation| failed(render::violation(model, &violation)))?,
-            None => json::decode(model, operation.input, &body).map_err(|error| {
+        let mut body = unchunk(&parts.headers, held.bytes.clone(), chunks.as_ref())
+            .map_err(|error| failed(render::refused(model, &error.into())))?;
+        if !keeps_encoding(model, operation) {
+            body = compressed(body).map_err(failed)?;
+        }
+        let input = codec(protocol)
+            .decode(model, operation, &view(&parts, &body))
+            .map_err(|error| {
                 failed(match error {
-                    BodyError::Violation(violation) => render::violation(model, &violation),
-                    BodyError::Syntax(_) => ApiError::client("SerializationException", error.to_string()),
+                    RequestError::Violation(violation) => render::violation(model, &violation),
+                    RequestError::Syntax { .. } => render::unreadable(model, &error),
                 })
-            })?,
-        };
+            })?;
         let output = self
-            .pass(wanted.handler.as_ref(), operation.name, &ctx, input)
+            .pass(handler.as_ref(), operation.name, &ctx, input)
             .await
             .map_err(failed)?;
-        Ok(self.encode(&wanted.handler, protocol, operation.name, output, &ctx.request_id))
-    }
-
-    fn wanted(&self, parts: &Parts, body: &[u8], guessed: Protocol) -> Result<Wanted, ApiError> {
-        if let Some(target) = parts
-            .headers
-            .get("x-amz-target")
-            .and_then(|value| value.to_str().ok())
-        {
-            let (prefix, operation) = target.rsplit_once('.').unwrap_or((target, ""));
-            let handler = self.handler(|model| model.target_prefix == prefix && !prefix.is_empty());
-            let handler = handler.ok_or_else(|| {
-                let shown: String = target.chars().take(128).collect();
-                ApiError::client(
-                    "UnknownOperationException",
-                    format!("No service here answers to the target {shown}."),
-                )
-            })?;
-            return Ok(Wanted {
-                handler,
-                protocol: guessed,
-                operation: operation.to_owned(),
-                form: None,
-            });
-        }
-        if guessed != Protocol::Ec2 {
-            return Err(ApiError::new(
-                "UnknownOperationException",
-                404,
-                format!(
-                    "No service here answers to {} {}.",
-                    parts.method,
-                    parts.uri.path()
-                ),
-            ));
-        }
-        let form = ec2::Form::parse(if parts.method == Method::GET {
-            parts.uri.query().unwrap_or_default().as_bytes()
-        } else {
-            body
-        })
-        .map_err(|error| match error {
-            ec2::FormError::NoAction => ApiError::client("MissingAction", error.to_string()),
-            _ => ApiError::client("MalformedQueryString", error.to_string()),
-        })?;
-        let version = form.version.clone().unwrap_or_default();
-        let handler = self
-            .handler(|model| model.protocols.contains(&Protocol::Ec2) && model.api_version == version)
-            .ok_or_else(|| {
-                let shown: String = version.chars().take(32).collect();
-                ApiError::client(
-                    "NoSuchVersion",
-                    format!("No service here has a query API of version {shown:?}."),
-                )
-            })?;
-        Ok(Wanted {
-            handler,
-            protocol: Protocol::Ec2,
-            operation: form.action.clone(),
-            form: Some(form),
-        })
-    }
-
-    fn encode(
-        &self,
-        handler: &Arc<dyn Handler>,
-        protocol: Protocol,
-        operation: &str,
-        output: Value,
-        request_id: &str,
-    ) -> RawResponse {
-        let model = handler.model();
-        let Some(operation) = model.operation(operation) else {
-            return fail(&Failure {
-                protocol,
-                request_id: request_id.to_owned(),
-                error: render::no_such_operation(model, operation),
-            });
-        };
-        let body = match protocol {
-            Protocol::Ec2 => ec2::encode(model, operation, output, request_id),
-            _ => json::encode(model, operation.output, output),
-        };
-        respond(StatusCode::OK, content_type(protocol), request_id, body)
+        let encoded = codec(protocol).encode(model, operation, output, &ctx.request_id);
+        let response = encoded.map_err(|error| failed(unsayable(model, &error)))?;
+        Ok(respond(response, Some(model), &ctx.request_id))
     }
 }
 
-/// The protocol by what a request's head shows, to answer in kind even when nothing else can be read.
-fn guess(parts: &Parts) -> Protocol {
-    let text = |name| {
-        parts
-            .headers
-            .get(name)
-            .and_then(|value: &HeaderValue| value.to_str().ok())
-            .unwrap_or_default()
-    };
-    let content = text("content-type");
-    if content.starts_with("application/x-amz-json-1.0") {
-        Protocol::Json10
-    } else if parts.headers.contains_key("x-amz-target") || content.starts_with("application/x-amz-json-1.1")
-    {
-        Protocol::Json11
-    } else if content.starts_with("application/x-www-form-urlencoded")
-        || (parts.method == Method::GET && parts.uri.query().is_some_and(|query| query.contains("Action=")))
-    {
-        Protocol::Ec2
-    } else {
-        Protocol::Json11
+/// Bytes of a request's head, about. The HTTP parser's own bound is a coarse one.
+fn head_size(parts: &Parts) -> usize {
+    let path = parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
+    let headers = parts.headers.iter();
+    path + headers
+        .map(|(name, value)| name.as_str().len() + value.len() + 4)
+        .sum::<usize>()
+}
+
+/// A request as a protocol sees it.
+fn view<'a>(parts: &'a Parts, body: &'a [u8]) -> HttpRequest<'a> {
+    HttpRequest {
+        method: &parts.method,
+        path: parts.uri.path(),
+        query: parts.uri.query().unwrap_or_default(),
+        headers: &parts.headers,
+        body,
     }
 }
 
-async fn read(body: Incoming, limits: Limits) -> Result<Bytes, ApiError> {
-    let limited = Limited::new(body, limits.body).collect();
-    match tokio::time::timeout(limits.read, limited).await {
-        Err(_) => Err(ApiError::new(
-            "RequestTimeout",
-            408,
-            "The body did not arrive in time.",
-        )),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::new(
-            "RequestEntityTooLarge",
-            413,
-            format!("The body is larger than {} bytes.", limits.body),
-        )),
-        Ok(Err(_)) => Err(ApiError::client(
-            "IncompleteBody",
-            "The body ended before its stated length.",
-        )),
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-    }
+/// A service's answer that cannot be written.
+fn unsayable(model: &ServiceModel, error: &EncodeError) -> ApiError {
+    tracing::error!(service = model.name, %error, "an answer could not be written");
+    ApiError::new("InternalFailure", 500, "The answer could not be written.")
 }
 
-fn content_type(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Json10 => "application/x-amz-json-1.0",
-        Protocol::Json11 => "application/x-amz-json-1.1",
-        Protocol::Ec2 | Protocol::Query => "text/xml;charset=UTF-8",
-        Protocol::RestXml => "application/xml",
-        Protocol::RestJson => "application/json",
-        Protocol::RpcV2Cbor => "application/cbor",
+fn unwelcome(
+    found: Option<(&'static ServiceModel, Protocol)>,
+    guessed: Protocol,
+    request_id: &str,
+    refused: &Refused,
+) -> Failure {
+    Failure {
+        codec: codec(found.map_or(guessed, |(_, protocol)| protocol)),
+        model: found.map(|(model, _)| model),
+        request_id: request_id.to_owned(),
+        error: match found {
+            Some((model, _)) => render::refused(model, refused),
+            None => render::refused_form(refused),
+        },
     }
 }
 
 fn fail(failure: &Failure) -> RawResponse {
     let Failure {
-        protocol,
+        codec,
+        model,
         request_id,
         error,
     } = failure;
-    let body = match protocol {
-        Protocol::Ec2 => ec2::encode_error(None, error, request_id),
-        _ => json::encode_error(None, error),
-    };
-    let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    respond(status, content_type(*protocol), request_id, body)
+    let response = codec
+        .encode_error(*model, error, request_id)
+        .unwrap_or_else(|unsayable| {
+            tracing::error!(%error, %unsayable, "an error could not be written");
+            HttpResponse {
+                status: 500,
+                headers: http::HeaderMap::new(),
+                body: Vec::new(),
+            }
+        });
+    respond(response, *model, request_id)
 }
 
-fn respond(status: StatusCode, content_type: &'static str, request_id: &str, body: Vec<u8>) -> RawResponse {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    if let Ok(value) = HeaderValue::from_str(request_id)
-        && !request_id.is_empty()
-    {
+fn respond(answer: HttpResponse, model: Option<&ServiceModel>, request_id: &str) -> RawResponse {
+    let mut response = Response::new(Full::new(Bytes::from(answer.body)));
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.headers_mut() = answer.headers;
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        let headers = response.headers_mut();
+        if model.is_some_and(|model| model.bare_errors) {
+            headers.insert("x-amz-request-id", value.clone());
+        }
         headers.insert("x-amzn-requestid", value);
     }
+    response
+}
+
+fn plain(status: StatusCode, content_type: &'static str, text: String) -> RawResponse {
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    *response.status_mut() = status;
+    let content_type = HeaderValue::from_static(content_type);
+    response
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, content_type);
     response
 }

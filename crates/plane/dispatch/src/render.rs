@@ -2,7 +2,7 @@
 //! codes are the services' own while the mistakes are the same everywhere.
 
 use roadstead_protocol::sigv4::SignatureError;
-use roadstead_protocol::{ApiError, Protocol, ServiceModel, Violation};
+use roadstead_protocol::{ApiError, Protocol, RequestError, ServiceModel, Violation};
 
 use crate::sign_in::Refused;
 
@@ -59,29 +59,27 @@ pub(crate) fn violation(model: &ServiceModel, violation: &Violation) -> ApiError
     }
 }
 
+/// A request that cannot be read at all.
+pub(crate) fn unreadable(model: &ServiceModel, error: &RequestError) -> ApiError {
+    let code = match model.protocols.first() {
+        Some(Protocol::Ec2 | Protocol::Query) => "MalformedQueryString",
+        Some(Protocol::RestXml) => "MalformedXML",
+        _ => "SerializationException",
+    };
+    ApiError::client(code, error.to_string())
+}
+
+/// A form that is not let in before it said which service it is for.
+pub(crate) fn refused_form(refused: &Refused) -> ApiError {
+    as_query(refused)
+}
+
 /// A request that is not let in, in the service's own code.
 pub(crate) fn refused(model: &ServiceModel, refused: &Refused) -> ApiError {
-    let message = refused.to_string();
     if speaks_ec2(model) {
-        return match refused {
-            Refused::Signature(SignatureError::Skewed { .. } | SignatureError::Expired { .. }) => {
-                ApiError::client("RequestExpired", message)
-            }
-            Refused::Signature(SignatureError::Absent) => ApiError::new(
-                "MissingAuthenticationToken",
-                403,
-                "Request is missing Authentication Token",
-            ),
-            Refused::Signature(SignatureError::Mismatch) => {
-                ApiError::new("SignatureDoesNotMatch", 403, message)
-            }
-            _ => ApiError::new(
-                "AuthFailure",
-                401,
-                "AWS was not able to validate the provided access credentials",
-            ),
-        };
+        return as_query(refused);
     }
+    let message = refused.to_string();
     match refused {
         Refused::Signature(SignatureError::Absent) => ApiError::client(
             "MissingAuthenticationTokenException",
@@ -92,5 +90,25 @@ pub(crate) fn refused(model: &ServiceModel, refused: &Refused) -> ApiError {
         }
         Refused::UnknownKey => ApiError::client("UnrecognizedClientException", message),
         _ => ApiError::client("InvalidSignatureException", message),
+    }
+}
+
+fn as_query(refused: &Refused) -> ApiError {
+    let message = refused.to_string();
+    match refused {
+        Refused::Signature(SignatureError::Skewed { .. } | SignatureError::Expired { .. }) => {
+            ApiError::client("RequestExpired", message)
+        }
+        Refused::Signature(SignatureError::Absent) => ApiError::new(
+            "MissingAuthenticationToken",
+            403,
+            "Request is missing Authentication Token",
+        ),
+        Refused::Signature(SignatureError::Mismatch) => ApiError::new("SignatureDoesNotMatch", 403, message),
+        _ => ApiError::new(
+            "AuthFailure",
+            401,
+            "AWS was not able to validate the provided access credentials",
+        ),
     }
 }

@@ -3,8 +3,9 @@
 
 use http::request::Parts;
 use roadstead_base::{Caller, Ctx, Region};
-use roadstead_protocol::sigv4::{Authorization, Request, SignatureError, verify};
+use roadstead_protocol::sigv4::{Authorization, ChunkKey, Request, SignatureError, verify};
 
+use crate::credentials::IssuedKey;
 use crate::dispatcher::Dispatcher;
 use crate::listener::Trust;
 
@@ -21,23 +22,60 @@ pub(crate) enum Refused {
     Region,
 }
 
-/// Who sends this request to the service that signs as `service`.
-pub(crate) fn sign_in(
-    dispatcher: &Dispatcher,
-    trust: Trust,
-    parts: &Parts,
-    body: &[u8],
-    service: &'static str,
-) -> Result<Ctx, Refused> {
-    let authorization = Authorization::parse(&parts.headers)?;
-    if authorization.service != service {
-        return Err(Refused::Service { wanted: service });
+/// Who a request says it is from: all that can be known before its body was read. A stranger is refused
+/// here where strangers are, so that none can make us hold what it sends.
+pub(crate) struct Claim {
+    authorization: Authorization,
+    region: Region,
+    key: Option<IssuedKey>,
+}
+
+impl Claim {
+    pub(crate) fn of(dispatcher: &Dispatcher, trust: Trust, parts: &Parts) -> Result<Self, Refused> {
+        let authorization = Authorization::find(&parts.headers, &parts.uri)?;
+        let region: Region = authorization.region.parse().map_err(|_| Refused::Region)?;
+        let key = dispatcher.credentials.find(&authorization.access_key);
+        if key.is_none() && trust == Trust::IssuedOnly {
+            return Err(Refused::UnknownKey);
+        }
+        Ok(Self {
+            authorization,
+            region,
+            key,
+        })
     }
-    let region: Region = authorization.region.parse().map_err(|_| Refused::Region)?;
-    let endpoint = host(parts)
-        .map(|host| format!("http://{host}"))
-        .unwrap_or_default();
-    if let Some(key) = dispatcher.credentials.find(&authorization.access_key) {
+
+    /// The service that the request is signed for.
+    pub(crate) fn service(&self) -> &str {
+        &self.authorization.service
+    }
+
+    /// The caller, once the signature holds for the body; and the key of the body's chunks, if there are any.
+    pub(crate) fn prove(
+        self,
+        dispatcher: &Dispatcher,
+        parts: &Parts,
+        body: &[u8],
+        service: &'static str,
+    ) -> Result<(Ctx, Option<ChunkKey>), Refused> {
+        let Self {
+            authorization,
+            region,
+            key,
+        } = self;
+        if authorization.service != service {
+            return Err(Refused::Service { wanted: service });
+        }
+        let endpoint = host(parts)
+            .map(|host| format!("http://{host}"))
+            .unwrap_or_default();
+        let Some(key) = key else {
+            let account = authorization
+                .access_key
+                .parse()
+                .unwrap_or_else(|_| dispatcher.default_account.clone());
+            return Ok((dispatcher.ctx(account, region, Caller::Root, endpoint), None));
+        };
         let request = Request {
             method: &parts.method,
             uri: &parts.uri,
@@ -45,17 +83,10 @@ pub(crate) fn sign_in(
             body,
         };
         verify(&authorization, request, &key.secret, dispatcher.clock.now())?;
-        return Ok(dispatcher.ctx(key.account, region, key.caller, endpoint));
-    }
-    match trust {
-        Trust::IssuedOnly => Err(Refused::UnknownKey),
-        Trust::UnknownIsRoot => {
-            let account = authorization
-                .access_key
-                .parse()
-                .unwrap_or_else(|_| dispatcher.default_account.clone());
-            Ok(dispatcher.ctx(account, region, Caller::Root, endpoint))
-        }
+        let date = authorization.signed_at(&parts.headers)?;
+        let chunks = ChunkKey::new(&authorization, &key.secret, &date);
+        let ctx = dispatcher.ctx(key.account, region, key.caller, endpoint);
+        Ok((ctx, Some(chunks)))
     }
 }
 
@@ -64,6 +95,30 @@ pub(crate) fn host(parts: &Parts) -> Option<&str> {
         .headers
         .get(http::header::HOST)
         .and_then(|value| value.to_str().ok())
+}
+
+/// Whether a request names one host; then it stands in `Host`, whichever way it came: in HTTP/2 the host is
+/// in the URI, and in HTTP/1.1 it can be.
+pub(crate) fn one_host(parts: &mut Parts) -> bool {
+    if let Some(authority) = parts.uri.authority().cloned() {
+        let named = authority.as_str();
+        match host(parts) {
+            Some(host) if !host.eq_ignore_ascii_case(named) => return false,
+            Some(_) => {}
+            None => {
+                let Ok(value) = http::HeaderValue::from_str(named) else {
+                    return false;
+                };
+                parts.headers.insert(http::header::HOST, value);
+            }
+        }
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        match path.parse() {
+            Ok(uri) => parts.uri = uri,
+            Err(_) => return false,
+        }
+    }
+    parts.headers.get_all(http::header::HOST).iter().count() == 1
 }
 
 /// Whether a page of another site could have sent this: its browser would name the site as `Origin`, or,

@@ -216,7 +216,7 @@ impl Machine {
         }
     }
 
-    fn want_stop(&mut self, reason: Option<String>, at: Timestamp) {
+    pub(super) fn want_stop(&mut self, reason: Option<String>, at: Timestamp) {
         if self.state.stop.is_none() {
             self.state.stop = Some(Stop { at, reason });
         }

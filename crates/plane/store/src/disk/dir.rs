@@ -6,16 +6,16 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use redb::{Builder, Database, ReadableDatabase as _, TableHandle as _};
+use redb::{Builder, Database};
 
-use crate::disk::{FORMAT, META, format_of, initialize};
+use crate::disk::format::{self, MIGRATIONS};
+use crate::disk::initialize;
 use crate::error::{Error, Result};
 
 /// A data directory that this process holds, and its open database.
 pub(crate) struct DataDir {
     pub(crate) database: Database,
-    // Released, with the lock on it, after the database is closed: fields drop in order.
-    _lock: File,
+    pub(crate) lock: File,
 }
 
 /// Opens the directory, making it and the database in it if they are not there.
@@ -46,11 +46,8 @@ pub(crate) fn open(dir: &Path, cache_bytes: usize) -> Result<DataDir> {
             source: std::sync::Arc::new(error),
         },
     })?;
-    check_format(dir, &database)?;
-    Ok(DataDir {
-        database,
-        _lock: lock,
-    })
+    format::settle(dir, &database, MIGRATIONS)?;
+    Ok(DataDir { database, lock })
 }
 
 fn builder(cache_bytes: usize) -> Builder {
@@ -124,30 +121,4 @@ fn create(dir: &Path, path: &Path) -> Result<()> {
     fs::rename(&new, path).map_err(Error::storage(doing))?;
     let synced = File::open(dir).and_then(|dir| dir.sync_all());
     synced.map_err(Error::storage(doing))
-}
-
-fn check_format(dir: &Path, database: &Database) -> Result<()> {
-    let doing = "reading the data format";
-    let read = database.begin_read().map_err(Error::storage(doing))?;
-    let known = read
-        .list_tables()
-        .map_err(Error::storage(doing))?
-        .any(|table| table.name() == META.name());
-    let found = if known {
-        format_of(&read.open_table(META).map_err(Error::storage(doing))?)?
-    } else {
-        return Err(Error::corrupt("file", "it has no table that tells its format"));
-    };
-    match found {
-        FORMAT => Ok(()),
-        newer if newer > FORMAT => Err(Error::NewerFormat {
-            dir: dir.to_owned(),
-            found: newer,
-            supported: FORMAT,
-        }),
-        older => Err(Error::corrupt(
-            "file",
-            format!("format {older} was never released"),
-        )),
-    }
 }

@@ -3,8 +3,12 @@
 
 mod codec;
 mod dir;
+mod format;
+#[cfg(test)]
+mod power;
 mod tables;
 
+use std::fs::File;
 use std::path::Path;
 
 use redb::{Database, ReadableDatabase as _, ReadableTable, TableDefinition};
@@ -12,10 +16,8 @@ use redb::{Database, ReadableDatabase as _, ReadableTable, TableDefinition};
 use crate::api::LeaseId;
 use crate::engine::{Backend, Keep, Marks, Tables, View};
 use crate::error::{Error, Result};
+use format::FORMAT;
 use tables::{Reading, Writing};
-
-/// The data format this release writes. Raise it with every change that an older release would misread.
-pub(crate) const FORMAT: u64 = 1;
 
 type Bytewise = TableDefinition<'static, &'static [u8], &'static [u8]>;
 /// Key to record.
@@ -34,11 +36,19 @@ const META_HEAD: &str = "head";
 const META_COMPACTED: &str = "compacted";
 const META_NEXT_LEASE: &str = "next_lease";
 
-pub(crate) struct Disk(dir::DataDir);
+pub(crate) struct Disk {
+    database: Database,
+    // Released, with the lock on it, after the database is closed: fields drop in order.
+    _lock: Option<File>,
+}
 
 impl Disk {
     pub(crate) fn open(dir: &Path, cache_bytes: usize) -> Result<Self> {
-        dir::open(dir, cache_bytes).map(Self)
+        let opened = dir::open(dir, cache_bytes)?;
+        Ok(Self {
+            database: opened.database,
+            _lock: Some(opened.lock),
+        })
     }
 }
 
@@ -49,7 +59,6 @@ impl Backend for Disk {
 
     fn read(&self, read: &mut dyn FnMut(&dyn View) -> Result<()>) -> Result<()> {
         let transaction = self
-            .0
             .database
             .begin_read()
             .map_err(Error::storage("beginning a read"))?;
@@ -58,7 +67,6 @@ impl Backend for Disk {
 
     fn write(&self, write: &mut dyn FnMut(&mut dyn Tables) -> Result<Keep>) -> Result<()> {
         let transaction = self
-            .0
             .database
             .begin_write()
             .map_err(Error::storage("beginning a write"))?;

@@ -68,6 +68,14 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    pub(crate) fn new(backend: Box<dyn Backend>) -> Result<Self> {
+        let marks = read_now(backend.as_ref(), |view| view.marks())?;
+        Ok(Self {
+            backend,
+            hub: Hub::new(marks.head),
+        })
+    }
+
     pub(crate) fn backend(&self) -> &dyn Backend {
         self.backend.as_ref()
     }
@@ -112,11 +120,7 @@ impl Embedded {
     }
 
     fn start(backend: Box<dyn Backend>, options: Options) -> Result<Self> {
-        let marks = read_now(backend.as_ref(), |view| view.marks())?;
-        let shared = Arc::new(Shared {
-            backend,
-            hub: Hub::new(marks.head),
-        });
+        let shared = Arc::new(Shared::new(backend)?);
         let (queue, requests) = mpsc::channel(QUEUE);
         let writer = Writer::new(Arc::clone(&shared), options)?;
         let writer = thread::Builder::new()

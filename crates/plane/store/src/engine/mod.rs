@@ -6,7 +6,7 @@ pub(crate) mod embedded;
 pub(crate) mod hub;
 pub(crate) mod lease;
 pub(crate) mod read;
-mod writer;
+pub(crate) mod writer;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

@@ -115,7 +115,8 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, group: Vec<Request>, now: Duration) {
+    /// Serves a group with one write of the backend.
+    pub(crate) fn write(&mut self, group: Vec<Request>, now: Duration) {
         let mut draft = Draft {
             marks: self.marks,
             before: self.marks,

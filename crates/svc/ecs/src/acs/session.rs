@@ -260,6 +260,11 @@ impl Session {
         })
     }
 
+    /// Whether the agent was told anything of the task over this connection.
+    pub(crate) fn knows(&self, task: &str) -> bool {
+        lock(&self.state).deliveries.contains_key(task)
+    }
+
     /// The task has ended; nothing of it need be remembered.
     pub(crate) fn forget(&self, task: &str) {
         lock(&self.state).deliveries.remove(task);

@@ -8,14 +8,16 @@ use roadstead_protocol::ApiError;
 use roadstead_store::Entry;
 
 use crate::PRINCIPAL;
+use crate::acs::Stage;
 use crate::error::{Error, Result};
-use crate::reconcile::Worker;
+use crate::reconcile::{Worker, deliver};
 use crate::tasks::{
     AttachmentRecord, AttachmentStatus, InterfaceRecord, LastStatus, StopCode, TaskRecord, abandon, finish,
 };
 
 /// Milliseconds after which a network service that only fails is given up on.
 const PATIENCE: i64 = 120_000;
+const TRIES: usize = 64;
 
 fn inner(worker: &Worker, task: &TaskRecord) -> Ctx {
     let partition = &task.partition;
@@ -25,7 +27,8 @@ fn inner(worker: &Worker, task: &TaskRecord) -> Ctx {
 }
 
 /// Makes the interface and puts it on the machine. What the network service refuses for good ends the task, with
-/// its words as the reason.
+/// its words as the reason. The agent is told while the record is being written, not after: a commit is a good
+/// part of the time a task takes to start, and all that a lost commit leaves is told again.
 pub(super) async fn provision(worker: &Worker, entry: &Entry<TaskRecord>) -> Result<()> {
     let mut task = entry.value.clone();
     let Some(attachment) = entry.value.attachment.clone() else {
@@ -33,14 +36,18 @@ pub(super) async fn provision(worker: &Worker, entry: &Entry<TaskRecord>) -> Res
         task.version += 1;
         return finish(worker, entry, &task).await.map(|_| ());
     };
-    let made = make(worker, &task, &attachment).await;
-    match made {
+    match make(worker, &task, &attachment).await {
         Ok(interface) => {
-            task.last = LastStatus::Pending;
-            if let Some(attachment) = &mut task.attachment {
-                attachment.status = AttachmentStatus::Attaching;
-                attachment.interface = Some(interface);
+            let ready = with_interface(&task, &interface);
+            let (told, written) = tokio::join!(
+                deliver::tell(worker, &ready, Stage::Start),
+                write_down(worker, entry, &interface)
+            );
+            if let Err(error) = told {
+                // The next step tries it again, and decides what to make of it.
+                tracing::debug!(%error, task = %entry.key, "an agent could not be told at once");
             }
+            return written;
         }
         Err(error) => {
             let waited = worker.clock.now().0 - task.times.created.0;
@@ -57,6 +64,41 @@ pub(super) async fn provision(worker: &Worker, entry: &Entry<TaskRecord>) -> Res
     }
     task.version += 1;
     finish(worker, entry, &task).await.map(|_| ())
+}
+
+/// Writes the interface into the record, whatever the agent has reported by then.
+async fn write_down(worker: &Worker, entry: &Entry<TaskRecord>, interface: &InterfaceRecord) -> Result<()> {
+    let mut now = entry.clone();
+    for _ in 0..TRIES {
+        if now.value.last == LastStatus::Stopped {
+            return Ok(());
+        }
+        let task = with_interface(&now.value, interface);
+        if finish(worker, &now, &task).await? {
+            return Ok(());
+        }
+        match worker.tasks().get(&entry.key).await? {
+            Some(changed) => now = changed,
+            None => return Ok(()),
+        }
+    }
+    Err(Error::Contended)
+}
+
+fn with_interface(task: &TaskRecord, interface: &InterfaceRecord) -> TaskRecord {
+    let mut task = task.clone();
+    task.last = task.last.max(LastStatus::Pending);
+    let least = if task.last >= LastStatus::Running {
+        AttachmentStatus::Attached
+    } else {
+        AttachmentStatus::Attaching
+    };
+    if let Some(attachment) = &mut task.attachment {
+        attachment.status = attachment.status.max(least);
+        attachment.interface = Some(interface.clone());
+    }
+    task.version += 1;
+    task
 }
 
 async fn make(
@@ -211,4 +253,46 @@ async fn forgotten(
     let answer = worker.ec2.describe_network_interfaces(ctx, request).await?;
     let first = answer.network_interfaces.unwrap_or_default().into_iter().next();
     Ok(first.and_then(|interface| interface.network_interface_id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_is_written_beside_what_the_agent_has_reported() {
+        for (last, attachment, wanted) in [
+            (
+                LastStatus::Provisioning,
+                AttachmentStatus::Precreated,
+                (LastStatus::Pending, AttachmentStatus::Attaching),
+            ),
+            (
+                LastStatus::Running,
+                AttachmentStatus::Precreated,
+                (LastStatus::Running, AttachmentStatus::Attached),
+            ),
+            (
+                LastStatus::Deprovisioning,
+                AttachmentStatus::Detaching,
+                (LastStatus::Deprovisioning, AttachmentStatus::Detaching),
+            ),
+        ] {
+            let mut task = crate::compile::tests::task(true);
+            let interface = task
+                .attachment
+                .as_mut()
+                .and_then(|it| it.interface.take())
+                .expect("an interface");
+            task.last = last;
+            task.attachment.as_mut().expect("an attachment").status = attachment;
+            let after = with_interface(&task, &interface);
+            let attachment = after.attachment.expect("an attachment");
+            assert_eq!((after.last, attachment.status), wanted);
+            assert_eq!(
+                (attachment.interface, after.version),
+                (Some(interface), task.version + 1)
+            );
+        }
+    }
 }

@@ -59,6 +59,14 @@ enum Step {
 }
 
 fn next(task: &TaskRecord, now: Timestamp, keep: i64) -> Step {
+    // Its agent may have reported before the interface was written down, and the daemon died in between.
+    let unwritten = task
+        .attachment
+        .as_ref()
+        .is_some_and(|attachment| attachment.interface.is_none());
+    if unwritten && task.concerns_agent() && task.desired == Desired::Running {
+        return Step::Provision;
+    }
     match (task.last, task.desired) {
         (LastStatus::Stopped, _) => {
             let left = task.times.stopped.unwrap_or(task.times.created).0 + keep - now.0;
@@ -89,7 +97,16 @@ impl Worker {
                 self.orphan(&entry, why).await?;
                 continue;
             }
-            match next(&entry.value, self.clock.now(), self.options.keep_stopped_millis) {
+            let step = match next(&entry.value, self.clock.now(), self.options.keep_stopped_millis) {
+                // It was told before its record could be written.
+                Step::Deprovision
+                    if entry.value.last == LastStatus::Provisioning && self.told(&entry.value) =>
+                {
+                    Step::SayStopping
+                }
+                step => step,
+            };
+            match step {
                 Step::Nothing => return Ok(Action::Done),
                 Step::Remember(left) => {
                     self.told_no_more(&entry.value);
@@ -151,6 +168,11 @@ impl Worker {
         finish(self, entry, &task).await.map(|_| ())
     }
 
+    fn told(&self, task: &TaskRecord) -> bool {
+        let session = self.agents.find(&task.host.arn());
+        session.is_some_and(|session| session.knows(&task.arn()))
+    }
+
     fn told_no_more(&self, task: &TaskRecord) {
         if let Some(session) = self.agents.find(&task.host.arn()) {
             session.forget(&task.arn());
@@ -165,5 +187,42 @@ impl Worker {
             Outcome::Committed(_) => Ok(Action::Done),
             Outcome::Conflict => Ok(Action::Again(AGAIN)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile::tests::task;
+
+    #[test]
+    fn each_state_has_its_next_step() {
+        use {Desired::*, LastStatus as Last};
+        let check = |attachment: bool, last: Last, desired: Desired, wanted: Step| {
+            let mut task = task(attachment);
+            (task.last, task.desired) = (last, desired);
+            task.times.stopped = Some(Timestamp(1000));
+            assert_eq!(next(&task, Timestamp(1500), 600), wanted, "{last:?} {desired:?}");
+        };
+        check(false, Last::Provisioning, Running, Step::Provision);
+        check(true, Last::Provisioning, Stopped, Step::Deprovision);
+        check(true, Last::Pending, Running, Step::Tell(Stage::Start));
+        check(true, Last::Pending, Stopped, Step::SayStopping);
+        check(true, Last::Running, Running, Step::Nothing);
+        check(true, Last::Running, Stopped, Step::SayStopping);
+        check(true, Last::Stopping, Stopped, Step::Tell(Stage::Stop));
+        check(true, Last::Deprovisioning, Stopped, Step::Deprovision);
+        check(true, Last::Stopped, Stopped, Step::Remember(100));
+        let mut old = task(true);
+        (old.last, old.times.stopped) = (Last::Stopped, Some(Timestamp(0)));
+        assert_eq!(next(&old, Timestamp(600), 600), Step::Forget);
+        let mut reported_early = task(true);
+        reported_early.last = Last::Running;
+        reported_early
+            .attachment
+            .as_mut()
+            .expect("an attachment")
+            .interface = None;
+        assert_eq!(next(&reported_early, Timestamp(0), 600), Step::Provision);
     }
 }

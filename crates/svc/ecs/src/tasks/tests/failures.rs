@@ -40,7 +40,7 @@ async fn a_subnet_without_room_ends_the_task_with_the_networks_words() {
         924,
         "only the first task's is taken"
     );
-    assert_eq!(cloud.task(&first).await["lastStatus"], "PENDING");
+    cloud.task_when(&first, "PENDING").await;
     assert_eq!(cloud.network.interfaces().len(), 1);
 }
 
@@ -52,7 +52,7 @@ async fn a_network_service_that_fails_for_a_while_is_asked_again() {
     cloud.network.fail_next("AttachNetworkInterface", later());
     let arn = text(&cloud.run(run_in(SUBNET_A)).await["taskArn"]);
     agent.payload().await;
-    assert_eq!(cloud.task(&arn).await["lastStatus"], "PENDING");
+    cloud.task_when(&arn, "PENDING").await;
     assert_eq!(
         cloud.network.interfaces().len(),
         1,

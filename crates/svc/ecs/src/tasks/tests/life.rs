@@ -64,7 +64,7 @@ async fn a_task_with_its_own_interface_runs_and_stops() {
         "the subnet of the node's own zone"
     );
 
-    let pending = cloud.task(&arn).await;
+    let pending = cloud.task_when(&arn, "PENDING").await;
     assert_eq!(
         (
             pending["lastStatus"].clone(),

@@ -40,7 +40,7 @@ pub struct Options {
     /// TCP ports that tasks do not get, the API's own for one.
     pub reserved_ports: Vec<u16>,
     pub reserved_udp_ports: Vec<u16>,
-    /// Holds `containers`, `network`, `images` and `agent`.
+    /// Holds `containers`, `network`, `images`, `tasks`, `logs` and `agent`.
     pub data: PathBuf,
     /// The tasks end with the agent: [`super::Handle::shut_down`] stops them.
     pub ephemeral: bool,
@@ -108,15 +108,15 @@ pub(crate) fn network(data: &Path) -> PathBuf {
 
 /// The agent's own records.
 pub(crate) fn records(data: &Path) -> PathBuf {
-    data.join("agent/records")
+    data.join("agent")
 }
 
 /// Logs of containers that are gone.
 pub(crate) fn logs(data: &Path) -> PathBuf {
-    data.join("agent/logs")
+    data.join("logs")
 }
 
 /// Volumes and name files of tasks.
 pub(crate) fn tasks(data: &Path) -> PathBuf {
-    data.join("agent/tasks")
+    data.join("tasks")
 }

@@ -53,6 +53,18 @@ pub struct Dirs {
     pub logs: PathBuf,
 }
 
+/// The usual layout, from the directory of the tasks: `containers` and `logs` are beside it.
+impl From<PathBuf> for Dirs {
+    fn from(tasks: PathBuf) -> Self {
+        let beside = |name| tasks.with_file_name(name);
+        Self {
+            containers: beside("containers"),
+            logs: beside("logs"),
+            tasks,
+        }
+    }
+}
+
 /// Containers, images and network of this machine.
 pub struct RealNode {
     runtime: Runtime,
@@ -76,7 +88,7 @@ impl RealNode {
         network: Network,
         images: Images,
         journal: Arc<dyn Journal>,
-        dirs: Dirs,
+        dirs: impl Into<Dirs>,
         place: Place,
         behaviour: PullBehaviour,
         patience: Duration,
@@ -87,6 +99,7 @@ impl RealNode {
             task_endpoint,
             host_endpoint,
         } = place;
+        let dirs = dirs.into();
         Ok(Self {
             supply: Supply::open(images, journal.as_ref(), behaviour, patience).await?,
             runtime,

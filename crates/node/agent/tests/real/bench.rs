@@ -185,7 +185,7 @@ impl Bench {
                     .filter(|name| name.starts_with("g-")),
             );
         }
-        let tasks = std::fs::read_dir(self.options.data.join("agent/tasks"))
+        let tasks = std::fs::read_dir(self.options.data.join("tasks"))
             .into_iter()
             .flatten()
             .flatten();

@@ -3,6 +3,7 @@
 
 mod bench;
 mod network;
+mod speed;
 mod tasks;
 
 #[path = "../protocol/plane/mod.rs"]

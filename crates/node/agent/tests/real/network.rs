@@ -159,7 +159,7 @@ async fn a_network_survives_the_agent_and_a_lost_task_does_not() {
     bench.plane.until_status("t1", "RUNNING").await;
     bench.plane.until_status("t2", "RUNNING").await;
     bench.kill().await;
-    std::fs::remove_file(bench.options.data.join("agent/records/tasks/t2.json")).expect("forgets");
+    std::fs::remove_file(bench.options.data.join("agent/tasks/t2.json")).expect("forgets");
     bench.start().await;
     assert_eq!(
         bench.agent().runtime().list().await.expect("lists").len(),

@@ -334,3 +334,30 @@ async fn clients_see_each_other() {
     assert!(!other.commit(txn).await.unwrap().succeeded);
     assert_eq!(one.lease_keys(lease).await.unwrap().len(), 0);
 }
+
+/// Over TLS, with the authority checked in both directions.
+#[tokio::test]
+async fn tls_is_spoken_and_checked() {
+    let cluster = Cluster::secure().await;
+    let connect =
+        async |tls: Option<Tls>| Etcd::connect(cluster.endpoints(&[0]), Options { tls, ..quick() }).await;
+    let store = connect(cluster.tls()).await.unwrap();
+    let mut watch = store.watch(KeyRange::all(), None).await.unwrap();
+    let revision = store.commit(Txn::of([put("a", "1")])).await.unwrap().revision;
+    assert_eq!(next_events(&mut watch).await.revision, revision);
+    // Without a certificate of its own, a client is turned away.
+    let nameless = Tls {
+        identity: None,
+        ..cluster.tls().unwrap()
+    };
+    let refused = connect(Some(nameless)).await.unwrap_err();
+    assert!(matches!(refused, Error::Unavailable { .. }), "{refused}");
+    // A member that another authority vouches for is not trusted.
+    let other = tempfile::TempDir::with_prefix("rs-other-").unwrap();
+    let stranger = Tls {
+        authority: common::etcd::certificates(other.path()).authority,
+        ..cluster.tls().unwrap()
+    };
+    let refused = connect(Some(stranger)).await.unwrap_err();
+    assert!(refused.to_string().contains("certificate"), "{refused}");
+}

@@ -6,12 +6,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use roadstead_store::Etcd;
-use roadstead_store::etcd::{Endpoints, Options};
+use roadstead_store::etcd::{Endpoints, Identity, Options, Tls};
 use tempfile::TempDir;
 
 pub struct Cluster {
     members: Vec<Member>,
     dir: TempDir,
+    secure: Option<Tls>,
 }
 
 struct Member {
@@ -37,6 +38,15 @@ fn ports(count: usize) -> Vec<u16> {
 
 impl Cluster {
     pub async fn start(size: usize) -> Self {
+        Self::start_with(size, false).await
+    }
+
+    /// One that serves only TLS, and only those who show a certificate of its authority.
+    pub async fn secure() -> Self {
+        Self::start_with(1, true).await
+    }
+
+    async fn start_with(size: usize, secure: bool) -> Self {
         for _ in 0..5 {
             let ports = ports(2 * size);
             let members = (0..size).map(|at| Member {
@@ -45,9 +55,11 @@ impl Cluster {
                 peer: ports[2 * at + 1],
                 child: None,
             });
+            let dir = TempDir::with_prefix("rs-etcd-").unwrap();
             let mut cluster = Self {
                 members: members.collect(),
-                dir: TempDir::with_prefix("rs-etcd-").unwrap(),
+                secure: secure.then(|| certificates(dir.path())),
+                dir,
             };
             for at in 0..size {
                 cluster.run(at);
@@ -73,8 +85,9 @@ impl Cluster {
             .append(true)
             .open(self.dir.path().join(format!("{}.log", member.name)))
             .unwrap();
+        let scheme = if self.secure.is_some() { "https" } else { "http" };
         let (client, peer) = (
-            format!("http://127.0.0.1:{}", member.client),
+            format!("{scheme}://127.0.0.1:{}", member.client),
             format!("http://127.0.0.1:{}", member.peer),
         );
         let mut command = Command::new(program());
@@ -106,6 +119,17 @@ impl Cluster {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log);
+        if let Some(tls) = &self.secure {
+            let identity = tls.identity.as_ref().unwrap();
+            command
+                .arg("--client-cert-auth")
+                .arg("--trusted-ca-file")
+                .arg(&tls.authority)
+                .arg("--cert-file")
+                .arg(&identity.certificate)
+                .arg("--key-file")
+                .arg(&identity.key);
+        }
         let child = command.spawn().unwrap_or_else(|error| {
             panic!(
                 "cannot start {}: {error}; install etcd-server or set ROADSTEAD_ETCD",
@@ -151,7 +175,13 @@ impl Cluster {
             .iter()
             .map(|at| format!("127.0.0.1:{}", self.members[*at].client))
             .collect();
-        format!("etcd://{}", addresses.join(",")).parse().unwrap()
+        let scheme = if self.secure.is_some() { "etcds" } else { "etcd" };
+        format!("{scheme}://{}", addresses.join(",")).parse().unwrap()
+    }
+
+    /// What a client needs to be served.
+    pub fn tls(&self) -> Option<Tls> {
+        self.secure.clone()
     }
 
     pub async fn connect(&self) -> Etcd {
@@ -353,5 +383,31 @@ async fn carry(
         if to.write_all(&buffer[..read]).await.is_err() {
             return;
         }
+    }
+}
+
+/// An authority and a certificate of it for 127.0.0.1, which serves members and clients alike.
+pub fn certificates(dir: &std::path::Path) -> Tls {
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+    let write = |name: &str, text: String| {
+        let path = dir.join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, "rs-authority");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let authority = write("ca.pem", params.self_signed(&key).unwrap().pem());
+    let issuer = Issuer::new(params, key);
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &issuer).unwrap();
+    Tls {
+        authority,
+        identity: Some(Identity {
+            certificate: write("member.pem", certificate.pem()),
+            key: write("member.key", key.serialize_pem()),
+        }),
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -96,13 +97,22 @@ impl Files {
     /// The directory cannot be made.
     pub fn open(root: impl Into<PathBuf>, sync: bool) -> Result<Self, JournalError> {
         let root = root.into();
-        fs::create_dir_all(&root).map_err(io("making", &root))?;
+        make(&root)?;
         Ok(Self { root, sync })
     }
 
     fn path(&self, key: &str) -> PathBuf {
         self.root.join(format!("{key}.json"))
     }
+}
+
+/// Environments of tasks stand in the records: they are nobody's but root's to read.
+fn make(dir: &Path) -> Result<(), JournalError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(io("making", dir))
 }
 
 fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> JournalError {
@@ -124,9 +134,11 @@ impl Journal for Files {
         let (path, sync) = (self.path(key), self.sync);
         blocking(move || {
             let dir = path.parent().unwrap_or(&path).to_owned();
-            fs::create_dir_all(&dir).map_err(io("making", &dir))?;
+            make(&dir)?;
             let new = path.with_extension("new");
-            let mut file = File::create(&new).map_err(io("writing", &new))?;
+            let mut options = File::options();
+            options.write(true).create(true).truncate(true).mode(0o600);
+            let mut file = options.open(&new).map_err(io("writing", &new))?;
             file.write_all(&text).map_err(io("writing", &new))?;
             if sync {
                 file.sync_data().map_err(io("syncing", &new))?;
@@ -236,6 +248,14 @@ mod tests {
             "what was never completed is not there"
         );
         assert_eq!(read::<i32>("tasks/a", &all["a"]).expect("reads"), 2);
+        let mode = fs::metadata(dir.path().join("tasks/a.json"))
+            .expect("is there")
+            .permissions();
+        assert_eq!(
+            std::os::unix::fs::PermissionsExt::mode(&mode) & 0o777,
+            0o600,
+            "environments hold secrets"
+        );
         files.remove("tasks/a").await.expect("removes");
         files.remove("tasks/a").await.expect("twice is fine");
         assert!(files.all("tasks").await.expect("lists").is_empty());

@@ -106,6 +106,7 @@ impl Session {
             self.status
                 .send_modify(|status| status.container_instance_arn = Some(arn.clone()));
             self.serve(&arn, &mut send_credentials, &mut failed).await;
+            self.engine.forget_maps().await;
             if let Err(error) = self.identity.set_arn(&self.cluster, None).await {
                 tracing::warn!(%error, "the old registration could not be forgotten");
             }
@@ -141,6 +142,7 @@ impl Session {
                 // The control plane does not know the old registration any more.
                 Some(_) if known.is_some() && !error.is_transient() => {
                     tracing::warn!(cluster = self.cluster, %error, "registering anew");
+                    self.engine.forget_maps().await;
                     known = None;
                     continue;
                 }

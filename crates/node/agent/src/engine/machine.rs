@@ -130,6 +130,11 @@ impl Machine {
         effects
     }
 
+    /// Takes in what happened while no agent was there; what follows from it is for the next step.
+    pub fn absorb(&mut self, event: Event, now: Timestamp) {
+        self.apply(event, now);
+    }
+
     fn progress(&self) -> (usize, bool, u64) {
         let stopped = self
             .state

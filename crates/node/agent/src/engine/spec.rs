@@ -147,7 +147,7 @@ impl Task {
 
     /// The pause container's name towards the runtime.
     pub fn pause_id(&self) -> String {
-        format!("{}-pause", self.id)
+        pause_id(&self.id)
     }
 
     /// What the task takes of the node: the task's own size, else the sum over its containers.
@@ -194,6 +194,11 @@ pub fn runtime_id(task_arn: &str, task_id: &str, container: &str) -> String {
         "{task_id}-{}",
         derived_hex(task_arn, &format!("container/{container}"), 10)
     )
+}
+
+/// The runtime's name of a task's pause container.
+pub fn pause_id(task_id: &str) -> String {
+    format!("{task_id}-pause")
 }
 
 /// The id in the metadata address of a container.

@@ -369,7 +369,10 @@ impl Driver for RealNode {
             .remove_group(&spec::group(task)?)
             .await
             .map_err(failed)?;
-        self.volumes.remove(task)
+        // A volume may hold a great many files.
+        let (volumes, task) = (self.volumes.clone(), task.clone());
+        let removed = tokio::task::spawn_blocking(move || volumes.remove(&task)).await;
+        removed.unwrap_or_else(|error| Err(failed(error)))
     }
 
     async fn forget(&self, task: &Task) -> Result<()> {

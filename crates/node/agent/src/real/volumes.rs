@@ -12,6 +12,7 @@ use crate::driver::{Failure, Result};
 use crate::engine::spec::{Container, Task};
 
 /// The task-lived files below the agent's directory: `tasks/<task id>/…`.
+#[derive(Clone)]
 pub(super) struct Volumes {
     root: PathBuf,
 }

@@ -80,13 +80,11 @@ impl Actor {
     }
 
     /// Runs until the task is forgotten or the engine stops.
-    pub(super) async fn run(mut self, first: Vec<Event>) {
+    pub(super) async fn run(mut self, first: Event) {
         let stop = self.inner.stop.clone();
         self.watch_what_runs();
-        for event in first {
-            if !self.take(event).await {
-                return;
-            }
+        if !self.take(first).await {
+            return;
         }
         loop {
             self.send_due();
@@ -142,7 +140,6 @@ impl Actor {
                 self.failed = 0;
                 self.retry_at = Timestamp::default();
             }
-            Event::FoundRunning { container, .. } => self.wait_for_exit(container.clone()),
             _ => {}
         }
         let was_over = self.machine.is_over();

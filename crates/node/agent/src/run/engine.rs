@@ -137,7 +137,7 @@ impl Engine {
         Ok(engine)
     }
 
-    pub(super) fn spawn(&self, machine: Machine, record: TaskRecord, events: Vec<Event>) {
+    pub(super) fn spawn(&self, machine: Machine, record: TaskRecord, first: Event) {
         let (mailbox, inbox) = mpsc::channel(MAILBOX);
         let forget = Arc::new(Notify::new());
         let arn = machine.task.arn.clone();
@@ -159,7 +159,7 @@ impl Engine {
         );
         let mut actors = lock(&self.0.actors);
         while actors.try_join_next().is_some() {}
-        actors.spawn(actor.run(events));
+        actors.spawn(actor.run(first));
     }
 
     /// Takes in a task of a payload, durably before this returns. One that is known already is not started
@@ -214,7 +214,7 @@ impl Engine {
             // Here rather than when the actor gets to it: the queue is in the order of arrival.
             let _told_when_it_asks = lock(&inner.ledger).ask(&machine.task.arn, machine.task.needs());
         }
-        self.spawn(machine, record, vec![first]);
+        self.spawn(machine, record, first);
         Ok(())
     }
 
@@ -290,7 +290,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Tells the control plane once more and more that a payload's task cannot be understood. Not durable:
+    /// The control plane has forgotten this node, so its generations may begin anew.
+    pub async fn forget_maps(&self) {
+        *self.0.map_generation.lock().await = 0;
+    }
+
+    /// Tells the control plane, again and again, that a payload's task cannot be understood. Not durable:
     /// the payload is not acknowledged, so it comes again.
     pub fn refuse(&self, cluster: &str, task_arn: &str, reason: String) {
         let (inner, cluster, arn) = (Arc::clone(&self.0), cluster.to_owned(), task_arn.to_owned());

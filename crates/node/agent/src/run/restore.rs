@@ -1,38 +1,45 @@
 //! The first moments of an agent: which tasks an earlier one left, what became of them meanwhile, and what on the
 //! machine belongs to none of them.
 
+use roadstead_acs as acs;
+
 use super::attachments::Attachments;
 use super::engine::{Engine, EngineError, lock};
 use super::record::TaskRecord;
 use crate::driver::Keep;
-use crate::engine::decode::decode;
+use crate::engine::decode::{decode, task_id};
 use crate::engine::event::Event;
 use crate::engine::machine::Machine;
 use crate::engine::recover::found;
-use crate::engine::spec::NetworkMode;
+use crate::engine::spec::{NetworkMode, pause_id, runtime_id};
 use crate::engine::state::Network;
 
 impl Engine {
     pub(super) async fn restore(&self, records: Vec<TaskRecord>) -> Result<(), EngineError> {
         let inner = &self.0;
         let mut restored = Vec::new();
-        for record in records {
-            match decode(&record.payload) {
-                Ok(task) => restored.push((Machine::restore(task, record.state.clone()), record)),
-                // An agent that knew more wrote it; without it nothing can be said of the task.
-                Err(error) => {
-                    tracing::error!(task = record.payload.arn, %error, "a task's record is left aside")
-                }
-            }
-        }
         let mut keep = Keep {
             interfaces: inner.attachments.interfaces(),
             ..Keep::default()
         };
-        for (machine, _) in &restored {
-            keep_task(&mut keep, machine);
+        for record in records {
+            match decode(&record.payload) {
+                Ok(task) => {
+                    let machine = Machine::restore(task, record.state.clone());
+                    keep_task(&mut keep, &machine);
+                    restored.push((machine, record));
+                }
+                // An agent that knew more wrote it. The task goes on unattended rather than being killed.
+                Err(error) => {
+                    tracing::error!(task = record.payload.arn, %error, "a task's record is left aside");
+                    keep_unread(&mut keep, &record.payload);
+                }
+            }
         }
-        inner.driver.sweep(&keep).await?;
+        // A stranger's leftover that cannot be removed must not keep the node's own tasks unattended.
+        if let Err(error) = inner.driver.sweep(&keep).await {
+            tracing::error!(%error, "not all that belongs to no task could be removed");
+        }
         let present = inner.driver.list().await?;
         let now = inner.clock.now();
         for (machine, _) in &restored {
@@ -40,7 +47,7 @@ impl Engine {
                 lock(&inner.ledger).hold(&machine.task.arn, machine.task.needs());
             }
         }
-        for (machine, record) in restored {
+        for (mut machine, record) in restored {
             let find = |name: &str| {
                 let id = machine
                     .task
@@ -48,8 +55,9 @@ impl Engine {
                     .map(|container| container.runtime_id.as_str())?;
                 present.get(id).cloned()
             };
-            let mut events = found(&machine, &find, now);
-            events.push(Event::Tick);
+            for event in found(&machine, &find, now) {
+                machine.absorb(event, now);
+            }
             tracing::info!(
                 task = machine.task.arn,
                 status = machine.status().as_str(),
@@ -58,7 +66,7 @@ impl Engine {
             if !machine.state.admitted && machine.state.stop.is_none() {
                 let _told_when_it_asks = lock(&inner.ledger).ask(&machine.task.arn, machine.task.needs());
             }
-            self.spawn(machine, record, events);
+            self.spawn(machine, record, Event::Tick);
         }
         Attachments::resume(inner);
         Ok(())
@@ -82,4 +90,21 @@ fn keep_task(keep: &mut Keep, machine: &Machine) {
         keep.containers.insert(task.pause_id());
         keep.networks.insert(task.pause_id());
     }
+}
+
+/// Everything that a task which cannot be read may have.
+fn keep_unread(keep: &mut Keep, task: &acs::Task) {
+    let Some(id) = task_id(&task.arn) else { return };
+    let names = task
+        .containers
+        .iter()
+        .map(|container| runtime_id(&task.arn, id, &container.name));
+    keep.containers.extend(names.chain([pause_id(id)]));
+    keep.networks.insert(pause_id(id));
+    keep.tasks.insert(id.to_owned());
+    keep.interfaces.extend(
+        task.elastic_network_interfaces
+            .iter()
+            .map(|interface| interface.ec2_id.clone()),
+    );
 }

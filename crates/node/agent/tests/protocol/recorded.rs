@@ -43,18 +43,23 @@ fn without_health_checks(mut frame: Value) -> Value {
 
 /// Plays the control plane's part and compares what the agent says on the channel, whatever the order of
 /// frames that belong to one message.
-async fn replay(recording: &str, connection: &mut Connection) {
-    let frames: Vec<Value> = lines(recording)
-        .into_iter()
-        .filter(|line| line["channel"] == "acs")
-        .collect();
+async fn replay(recording: &str, plane: &Plane, connection: &mut Connection) {
     let is_credentials = |frame: &Value| {
         frame["type"]
             .as_str()
             .is_some_and(|kind| kind.starts_with("IAMRole"))
     };
     let mut open: Vec<Value> = Vec::new();
-    for line in &frames {
+    for line in &lines(recording) {
+        if line["operation"] == "SubmitTaskStateChange" && line["body"]["status"] == "RUNNING" {
+            // What comes next was said to a node where this task ran.
+            plane
+                .until_status(line["body"]["task"].as_str().expect("a task"), "RUNNING")
+                .await;
+        }
+        if line["channel"] != "acs" {
+            continue;
+        }
         let frame = &line["frame"];
         if is_credentials(frame) {
             continue;
@@ -121,7 +126,7 @@ async fn answers_as_recorded_in_ec2_mode() {
     });
     let agent = machine.agent(&plane).await;
     let mut connection = plane.accept().await;
-    replay(EC2_MODE, &mut connection).await;
+    replay(EC2_MODE, &plane, &mut connection).await;
     plane.until_status(A, "STOPPED").await;
     plane.until_status(B, "STOPPED").await;
     let ours = told(&plane.calls("SubmitTaskStateChange"));
@@ -149,7 +154,7 @@ async fn answers_as_recorded_in_external_mode() {
     });
     let agent = machine.agent(&plane).await;
     let mut connection = plane.accept().await;
-    replay(EXTERNAL_MODE, &mut connection).await;
+    replay(EXTERNAL_MODE, &plane, &mut connection).await;
     plane.until_status(A, "STOPPED").await;
     plane.until_status(B, "STOPPED").await;
     let ours = told(&plane.calls("SubmitTaskStateChange"));
@@ -172,7 +177,7 @@ async fn answers_as_recorded_on_redelivery_and_bad_tasks() {
     });
     let agent = machine.agent(&plane).await;
     let mut connection = plane.accept().await;
-    replay(REDELIVERY, &mut connection).await;
+    replay(REDELIVERY, &plane, &mut connection).await;
     plane.until_status(C, "RUNNING").await;
     let unknown = plane.until_status(D, "STOPPED").await;
     let reason = unknown["reason"].as_str().expect("a reason");

@@ -198,7 +198,7 @@ impl World {
             })
         };
         for event in found(&self.machine, &find, now) {
-            self.feed(event);
+            self.machine.absorb(event, now);
         }
         self.feed(E::Tick);
         assert!(self.machine.state.next_change - told <= 1 + self.machine.task.containers.len() as u64);

@@ -1,5 +1,6 @@
 //! How many durable puts a second this machine's disk gives, for 1 and for 64 clients, beside what a bare
-//! append with fdatasync costs: `cargo run --release -p roadstead-store --example puts [SECONDS] [DIR]`.
+//! append with fdatasync costs: `cargo run --release -p roadstead-store --example puts [SECONDS] [DIR] [ETCD]`,
+//! where ETCD is an empty cluster such as `etcd://127.0.0.1:2379` to measure beside it.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,12 +17,13 @@ async fn main() -> Result<(), Failure> {
     let time = Duration::from_secs_f64(arguments.next().map_or(Ok(3.0), |seconds| seconds.parse())?);
     let base = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
     let dir = base.join(format!("rs-puts-{}", std::process::id()));
-    let measured = measure(&dir, time).await;
+    let etcd = arguments.next();
+    let measured = measure(&dir, time, etcd.as_deref()).await;
     std::fs::remove_dir_all(&dir)?;
     measured
 }
 
-async fn measure(dir: &Path, time: Duration) -> Result<(), Failure> {
+async fn measure(dir: &Path, time: Duration, etcd: Option<&str>) -> Result<(), Failure> {
     std::fs::create_dir_all(dir)?;
     let mut file = std::fs::File::create(dir.join("bare"))?;
     let (begin, mut syncs) = (Instant::now(), 0u32);
@@ -34,12 +36,18 @@ async fn measure(dir: &Path, time: Duration) -> Result<(), Failure> {
         "bare append and fdatasync: {:.0}/s",
         f64::from(syncs) / begin.elapsed().as_secs_f64()
     );
-    for (kind, clients) in [("disk", 1), ("disk", 64), ("memory", 1), ("memory", 64)] {
-        let store = match kind {
-            "disk" => Embedded::open(&dir.join(format!("store-{clients}")), Options::default())?,
-            _ => Embedded::in_memory(Options::default())?,
+    let kinds = ["disk", "memory", "etcd"].map(|kind| [(kind, 1), (kind, 64)]);
+    for (kind, clients) in kinds.into_iter().flatten() {
+        let store: Arc<dyn Store> = match (kind, etcd) {
+            ("disk", _) => Arc::new(Embedded::open(
+                &dir.join(format!("store-{clients}")),
+                Options::default(),
+            )?),
+            ("memory", _) => Arc::new(Embedded::in_memory(Options::default())?),
+            (_, Some(etcd)) => Arc::new(connect(etcd).await?),
+            (_, None) => continue,
         };
-        let (rate, mut waits) = puts(Arc::new(store), clients, time).await?;
+        let (rate, mut waits) = puts(store, clients, time).await?;
         waits.sort();
         let at = |part: usize| waits[(waits.len() - 1) * part / 100];
         println!(
@@ -51,7 +59,21 @@ async fn measure(dir: &Path, time: Duration) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn puts(store: Arc<Embedded>, clients: usize, time: Duration) -> Result<(f64, Vec<Duration>), Failure> {
+#[cfg(feature = "etcd")]
+async fn connect(etcd: &str) -> Result<roadstead_store::Etcd, Failure> {
+    Ok(roadstead_store::Etcd::connect(etcd.parse()?, Default::default()).await?)
+}
+
+#[cfg(not(feature = "etcd"))]
+async fn connect(_: &str) -> Result<Embedded, Failure> {
+    Err("this was built without the feature etcd".into())
+}
+
+async fn puts(
+    store: Arc<dyn Store>,
+    clients: usize,
+    time: Duration,
+) -> Result<(f64, Vec<Duration>), Failure> {
     let begin = Instant::now();
     let mut running = tokio::task::JoinSet::new();
     for client in 0..clients {

@@ -91,6 +91,12 @@ pub enum Error {
          read what it would have changed before trying again"
     )]
     OutcomeUnknown { doing: &'static str, detail: String },
+    /// A mirror did not catch up in time. What was written before stays written.
+    #[error(
+        "gave up waiting for revision {wanted}: only {shown} is shown here; what was written is safe, read it again \
+         once the store is reached again"
+    )]
+    Behind { wanted: Revision, shown: Revision },
     /// etcd refuses what it should serve; nothing was written.
     #[error("etcd refuses {doing}: {detail}; see to the cluster or to how it is reached")]
     Etcd { doing: &'static str, detail: String },

@@ -159,6 +159,23 @@ async fn mirrors_end_with_their_store(f: Fixture) {
     assert!(changes.next().await.is_none());
 }
 
+#[tokio::test]
+async fn nobody_waits_for_ever() {
+    let h = harbour(Fixture::memory(|_| {}));
+    let mirror = Mirror::of(&h.boats).await.unwrap();
+    let waited = mirror.wait_for(Revision(99)).await;
+    assert!(
+        matches!(
+            waited,
+            Err(Error::Behind {
+                wanted: Revision(99),
+                shown: Revision(1)
+            })
+        ),
+        "{waited:?}"
+    );
+}
+
 /// A mirror that compaction overtook loads again and tells exactly what differs.
 #[test]
 fn overtaken_mirrors_load_again() {

@@ -20,6 +20,8 @@ use crate::typed::table::{self, Entry, Table};
 
 /// A listener that falls further behind than this is told that it missed something, instead of what.
 const BACKLOG: usize = 4096;
+/// How long whoever waits for a revision waits.
+const SHOW: Duration = Duration::from_secs(10);
 /// After a failed watch, the waits before trying again: doubling between these.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -117,13 +119,18 @@ impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Mirror<T> {
         self.shared.read(Snapshot::clone)
     }
 
-    /// Waits until the mirror shows everything through a revision: read-your-writes for whoever committed it.
+    /// Waits until the mirror shows everything through a revision: read-your-writes for whoever committed it. At
+    /// most ten seconds, then `Behind`: the store may be cut off from its etcd.
     pub async fn wait_for(&self, revision: Revision) -> Result<()> {
         let mut head = self.shared.head.subscribe();
-        let waited = head.wait_for(|head| *head >= revision || *head == STOPPED).await;
-        match waited {
-            Ok(head) if *head != STOPPED => Ok(()),
-            _ => Err(Error::Stopped),
+        let waited = head.wait_for(|head| *head >= revision || *head == STOPPED);
+        match tokio::time::timeout(SHOW, waited).await {
+            Ok(Ok(head)) if *head != STOPPED => Ok(()),
+            Ok(_) => Err(Error::Stopped),
+            Err(_) => Err(Error::Behind {
+                wanted: revision,
+                shown: self.shared.read(|state| state.revision),
+            }),
         }
     }
 

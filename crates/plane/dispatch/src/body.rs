@@ -95,6 +95,27 @@ pub(crate) fn unchunk(
     }
 }
 
+/// Takes `aws-chunked` out of `Content-Encoding`: it says how the body travelled, not what it is. After the
+/// signature has been verified.
+pub(crate) fn strip_chunking(headers: &mut HeaderMap) {
+    let name = http::header::CONTENT_ENCODING;
+    let lines: Result<Vec<&str>, _> = headers.get_all(&name).iter().map(|line| line.to_str()).collect();
+    // What cannot be read stays, to be refused.
+    let Ok(lines) = lines else { return };
+    let rest: Vec<String> = lines
+        .into_iter()
+        .flat_map(|line| line.split(','))
+        .map(|encoding| encoding.trim().to_owned())
+        .filter(|encoding| !encoding.is_empty() && !encoding.eq_ignore_ascii_case("aws-chunked"))
+        .collect();
+    headers.remove(&name);
+    if let Ok(value) = rest.join(",").parse()
+        && !rest.is_empty()
+    {
+        headers.insert(name, value);
+    }
+}
+
 /// Takes off what `Content-Encoding` says was put on.
 pub(crate) fn decompress(headers: &HeaderMap, body: Bytes, limits: Limits) -> Result<Bytes, ApiError> {
     let compressed = encodings(headers)?.iter().any(|encoding| encoding == "gzip");

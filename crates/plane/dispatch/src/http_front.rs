@@ -13,7 +13,7 @@ use roadstead_protocol::{
 };
 use tokio::sync::Semaphore;
 
-use crate::body::{decompress, keeps_encoding, read, unchunk};
+use crate::body::{decompress, keeps_encoding, read, strip_chunking, unchunk};
 use crate::dispatcher::{Dispatcher, RawRequest, RawResponse};
 use crate::listener::{Limits, MAX_HEAD, Trust};
 use crate::render;
@@ -68,7 +68,7 @@ impl Dispatcher {
         }
     }
 
-    async fn serve(&self, parts: Parts, body: Incoming, door: &Door) -> Result<RawResponse, Failure> {
+    async fn serve(&self, mut parts: Parts, body: Incoming, door: &Door) -> Result<RawResponse, Failure> {
         let request_id = roadstead_base::random_uuid();
         let claim = Claim::of(self, door.trust, &parts);
         if let Some((service, raw)) = self.mounted(parts.uri.path()) {
@@ -83,9 +83,9 @@ impl Dispatcher {
         }
         let guessed = guess(&parts);
         let signed_for = claim.as_ref().ok().map(|claim| claim.service().to_owned());
-        let early = |Lost { handler, error }| Failure {
-            codec: codec(guessed),
-            model: handler.map(|handler| handler.model()),
+        let early = |Lost { found, error }| Failure {
+            codec: codec(found.as_ref().map_or(guessed, |(_, protocol)| *protocol)),
+            model: found.map(|(handler, _)| handler.model()),
             request_id: request_id.clone(),
             error,
         };
@@ -101,7 +101,6 @@ impl Dispatcher {
         let held = read(&parts, body, door.limits, &door.memory)
             .await
             .map_err(|error| early(error.into()))?;
-        let compressed = |body| decompress(&parts.headers, body, door.limits);
         let Wanted {
             handler,
             protocol,
@@ -109,7 +108,8 @@ impl Dispatcher {
         } = match wanted {
             Some(wanted) => wanted,
             None => {
-                let body = compressed(held.bytes.clone()).map_err(|error| early(error.into()))?;
+                let body = decompress(&parts.headers, held.bytes.clone(), door.limits)
+                    .map_err(|error| early(error.into()))?;
                 let found = self.wanted_by_form(&view(&parts, &body), signed_for.as_deref());
                 found.map_err(early)?
             }
@@ -125,10 +125,11 @@ impl Dispatcher {
             request_id: ctx.request_id.clone(),
             error,
         };
+        strip_chunking(&mut parts.headers);
         let mut body = unchunk(&parts.headers, held.bytes.clone(), chunks.as_ref())
             .map_err(|error| failed(render::refused(model, &error.into())))?;
         if !keeps_encoding(model, operation) {
-            body = compressed(body).map_err(failed)?;
+            body = decompress(&parts.headers, body, door.limits).map_err(failed)?;
         }
         let input = codec(protocol)
             .decode(model, operation, &view(&parts, &body))

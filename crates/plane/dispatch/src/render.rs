@@ -76,8 +76,11 @@ pub(crate) fn refused_form(refused: &Refused) -> ApiError {
 
 /// A request that is not let in, in the service's own code.
 pub(crate) fn refused(model: &ServiceModel, refused: &Refused) -> ApiError {
-    if speaks_ec2(model) {
-        return as_query(refused);
+    match model.protocols.first() {
+        Some(Protocol::Ec2) => return as_query(refused),
+        Some(Protocol::Query) => return as_xml(refused, "InvalidClientTokenId"),
+        Some(Protocol::RestXml) => return as_xml(refused, "InvalidAccessKeyId"),
+        _ => {}
     }
     let message = refused.to_string();
     match refused {
@@ -90,6 +93,20 @@ pub(crate) fn refused(model: &ServiceModel, refused: &Refused) -> ApiError {
         }
         Refused::UnknownKey => ApiError::client("UnrecognizedClientException", message),
         _ => ApiError::client("InvalidSignatureException", message),
+    }
+}
+
+/// The codes of the services that speak XML, but for ec2.
+fn as_xml(refused: &Refused, unknown_key: &'static str) -> ApiError {
+    match refused {
+        Refused::UnknownKey => ApiError::new(unknown_key, 403, refused.to_string()),
+        Refused::Signature(SignatureError::Malformed(_) | SignatureError::Body) => {
+            ApiError::client("IncompleteSignature", refused.to_string())
+        }
+        Refused::Signature(_) => as_query(refused),
+        Refused::Service { .. } | Refused::Region => {
+            ApiError::new("SignatureDoesNotMatch", 403, refused.to_string())
+        }
     }
 }
 

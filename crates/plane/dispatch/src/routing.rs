@@ -19,13 +19,13 @@ pub(crate) struct Wanted {
 
 /// Why it asks for nothing that is here, and the service that says so, if one was found.
 pub(crate) struct Lost {
-    pub(crate) handler: Option<Arc<dyn Handler>>,
+    pub(crate) found: Option<(Arc<dyn Handler>, Protocol)>,
     pub(crate) error: ApiError,
 }
 
 impl From<ApiError> for Lost {
     fn from(error: ApiError) -> Self {
-        Self { handler: None, error }
+        Self { found: None, error }
     }
 }
 
@@ -123,7 +123,7 @@ impl Dispatcher {
             }),
             None => Err(Lost {
                 error: nothing_there(parts),
-                handler: Some(handler),
+                found: Some((handler, protocol)),
             }),
         }
     }
@@ -171,7 +171,7 @@ fn operation_of(handler: Arc<dyn Handler>, protocol: Protocol, name: &str) -> Re
         }),
         None => Err(Lost {
             error: render::no_such_operation(model, name),
-            handler: Some(handler),
+            found: Some((handler, protocol)),
         }),
     }
 }

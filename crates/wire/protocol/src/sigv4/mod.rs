@@ -217,7 +217,8 @@ pub struct SigningKey<'a> {
     pub service: &'a str,
 }
 
-/// Adds `X-Amz-Date` and `Authorization` to a request whose `Host` is set.
+/// Adds `X-Amz-Date` and `Authorization` to a request whose `Host` is set. What `X-Amz-Content-Sha256` says
+/// is signed as it is.
 pub fn sign(
     method: &Method,
     uri: &Uri,
@@ -251,7 +252,12 @@ pub fn sign(
         headers,
         body,
     };
-    authorization.signature = signature(&authorization, request, &sha256_hex(body), &date, key.secret);
+    // A word, where the body is signed in chunks or not at all.
+    let stated = headers
+        .get("x-amz-content-sha256")
+        .and_then(|value| value.to_str().ok());
+    let payload = stated.map_or_else(|| sha256_hex(body), str::to_owned);
+    authorization.signature = signature(&authorization, request, &payload, &date, key.secret);
     let text = format!(
         "{ALGORITHM} Credential={}/{}, SignedHeaders={}, Signature={}",
         authorization.access_key,

@@ -21,6 +21,9 @@ use crate::api::register::{Node, RegisterError, create_cluster, register};
 use crate::engine::spec::NetworkMode;
 use crate::run::{Engine, Pace, jitter};
 
+/// How long a stopping agent takes to close its connection.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 /// The channel's patience. `Default` is the protocol's.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
@@ -80,10 +83,16 @@ pub struct Session {
 impl Session {
     /// Runs until told to stop, or until registration is refused for good.
     pub async fn run(self) {
-        let stop = self.stop.clone();
+        let told = async {
+            self.stop.cancelled().await;
+            if self.status.borrow().connected {
+                tokio::time::sleep(GOODBYE).await;
+            }
+        };
         tokio::select! {
-            () = stop.cancelled() => {}
+            biased;
             () = self.live() => {}
+            () = told => {}
         }
         self.status.send_modify(|status| status.connected = false);
     }
@@ -106,6 +115,9 @@ impl Session {
             self.status
                 .send_modify(|status| status.container_instance_arn = Some(arn.clone()));
             self.serve(&arn, &mut send_credentials, &mut failed).await;
+            if self.stop.is_cancelled() {
+                return;
+            }
             self.engine.forget_maps().await;
             if let Err(error) = self.identity.set_arn(&self.cluster, None).await {
                 tracing::warn!(%error, "the old registration could not be forgotten");
@@ -201,6 +213,9 @@ impl Session {
                             *send_credentials = false;
                             self.status.send_modify(|status| status.connected = true);
                             let end = self.listen(socket, &mut handler).await;
+                            if self.stop.is_cancelled() {
+                                return;
+                            }
                             self.status.send_modify(|status| status.connected = false);
                             end
                         }
@@ -294,6 +309,10 @@ impl Session {
         loop {
             let message = tokio::select! {
                 () = &mut aged => {
+                    self.close(&mut socket).await;
+                    return End::Aged;
+                }
+                () = self.stop.cancelled() => {
                     self.close(&mut socket).await;
                     return End::Aged;
                 }

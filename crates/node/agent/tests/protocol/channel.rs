@@ -387,3 +387,55 @@ async fn several_clusters_share_one_engine_and_one_identity() {
     );
     agent.detach().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopping_agent_says_goodbye() {
+    let (plane, machine) = (Plane::start().await, Machine::new());
+    let agent = machine.agent(&plane).await;
+    let mut connection = plane.accept().await;
+    let begun = Instant::now();
+    let (code, ()) = tokio::join!(connection.closed(), agent.detach());
+    assert_eq!(code, Some(1000));
+    assert!(
+        begun.elapsed() < Duration::from_millis(900),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopped_tasks_are_forgotten_by_age_and_by_number() {
+    let (plane, mut machine) = (Plane::start().await, Machine::new());
+    machine.limits.retained = 1;
+    machine.node.set(|knobs| {
+        knobs.exits.insert("web".into(), (Duration::ZERO, 0));
+    });
+    let agent = machine.agent(&plane).await;
+    let mut connection = plane.accept().await;
+    for id in ["t1", "t2"] {
+        let one = task(id, json!([container("web")]));
+        connection.send("PayloadMessage", payload(id, json!([one]))).await;
+        plane.until_status(id, "STOPPED").await;
+    }
+    let forgotten = |id: &'static str| {
+        let node = machine.node.clone();
+        async move {
+            while node.count(&format!("forget {id}")) == 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    };
+    tokio::time::timeout(crate::plane::PATIENCE, forgotten("t1"))
+        .await
+        .expect("the older one goes");
+    assert_eq!(machine.node.count("forget t2"), 0);
+    agent.detach().await;
+    machine.limits.retention = Duration::from_millis(50);
+    let agent = machine.agent(&plane).await;
+    tokio::time::timeout(crate::plane::PATIENCE, forgotten("t2"))
+        .await
+        .expect("its time is over");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(agent.tasks().is_empty());
+    agent.detach().await;
+}

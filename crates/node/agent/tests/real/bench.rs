@@ -35,6 +35,11 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A node with other options than the usual ones.
+    pub(crate) async fn with(change: impl FnOnce(&mut Options)) -> Self {
         assert!(
             nix::unistd::geteuid().is_root(),
             "these tests make containers: run them as root"
@@ -58,6 +63,7 @@ impl Bench {
         options.availability_zone = "us-east-1a".to_owned();
         options.shim = PathBuf::from(env!("CARGO_BIN_EXE_rs-agent-shim"));
         options.node_namespace = Some(netns::path_of(&host));
+        change(&mut options);
         import_busybox(&options, dir.path()).await;
         let mut bench = Self {
             plane,

@@ -199,3 +199,90 @@ async fn limits_and_namespaces_are_the_tasks() {
     assert_eq!(bench.traces(), [] as [&str; 0]);
     bench.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_imported_image_needs_no_registry() {
+    let registry = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let address = registry.local_addr().expect("an address");
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = asked.clone();
+    let silent = tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((stream, _)) = registry.accept().await {
+            count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            open.push(stream);
+        }
+    });
+    let mirror = format!("docker.io=http://{address}");
+    let mut bench = Bench::with(|options| {
+        options.images.mirrors = vec![roadstead_image::Mirror::parse(&mirror).expect("a mirror")];
+        options.images.limits.inactivity_timeout = Duration::from_millis(300);
+        options.images.limits.retries = 0;
+    })
+    .await;
+    let mut absent = script("absent", "true");
+    absent["image"] = json!("absent:1");
+    let here = plain("t1", json!([script("web", "true")]));
+    bench.run(json!([here])).await;
+    bench.plane.until_status("t1", "RUNNING").await;
+    assert_eq!(
+        asked.load(std::sync::atomic::Ordering::SeqCst),
+        0,
+        "the registry was not asked"
+    );
+    bench.run(json!([plain("t2", json!([absent]))])).await;
+    let told = bench.plane.until_status("t2", "STOPPED").await;
+    let reason = told["containers"][0]["reason"].as_str().unwrap_or_default();
+    assert!(
+        reason.starts_with("CannotPullContainerError: pull has been retried"),
+        "{told}"
+    );
+    assert!(asked.load(std::sync::atomic::Ordering::SeqCst) > 0);
+    bench.end().await;
+    silent.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn always_means_always() {
+    let mut bench = Bench::with(|options| {
+        options.images.mirrors =
+            vec![roadstead_image::Mirror::parse("docker.io=http://127.0.0.1:9").expect("a mirror")];
+        options.images.limits.retries = 0;
+        options.pull_behaviour = roadstead_agent::real::PullBehaviour::Always;
+    })
+    .await;
+    bench
+        .run(json!([plain("t1", json!([script("web", "true")]))]))
+        .await;
+    let told = bench.plane.until_status("t1", "STOPPED").await;
+    let reason = told["containers"][0]["reason"].as_str().unwrap_or_default();
+    assert!(reason.starts_with("CannotPullContainerError: "), "{told}");
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pulled_image_serves_when_its_registry_is_gone() {
+    let mut bench = Bench::with(|options| {
+        options.images.mirrors =
+            vec![roadstead_image::Mirror::parse("docker.io=http://127.0.0.1:9").expect("a mirror")];
+        options.images.limits.retries = 0;
+    })
+    .await;
+    let image = bench
+        .agent()
+        .images()
+        .get(crate::bench::IMAGE)
+        .expect("looks")
+        .expect("is there");
+    bench.kill().await;
+    let record = json!({ "format": 1, "record": [format!("{} {}", image.reference, image.digest)] });
+    let dir = bench.options.data.join("agent/images");
+    std::fs::create_dir_all(&dir).expect("makes");
+    std::fs::write(dir.join("pulled.json"), record.to_string()).expect("writes");
+    bench.start().await;
+    bench
+        .run(json!([plain("t1", json!([script("web", "true")]))]))
+        .await;
+    bench.plane.until_status("t1", "RUNNING").await;
+    bench.end().await;
+}

@@ -94,6 +94,20 @@ impl Connection {
         assert!(frame.is_err(), "{frame:?} was not expected");
     }
 
+    /// Waits for the agent to close; answers the code it gave, if it gave one.
+    pub(crate) async fn closed(&mut self) -> Option<u16> {
+        loop {
+            match tokio::time::timeout(PATIENCE, self.socket.next())
+                .await
+                .expect("an end in time")
+            {
+                Some(Ok(Message::Close(frame))) => return frame.map(|frame| frame.code.into()),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return None,
+            }
+        }
+    }
+
     pub(crate) async fn close(mut self, code: u16) {
         let frame = CloseFrame {
             code: code.into(),

@@ -127,10 +127,10 @@ impl Sender {
                 }
                 let base = self.good(shape);
                 for member in *members {
-                    if member.required {
-                        if let Some(without) = self.without(members, &base, member) {
-                            out.push((format!("{} missing", member.name), without));
-                        }
+                    if member.required
+                        && let Some(without) = self.without(members, &base, member)
+                    {
+                        out.push((format!("{} missing", member.name), without));
                     }
                     for (what, value) in self.bad(member.shape, &inside) {
                         let mut whole = base.clone();

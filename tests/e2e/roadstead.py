@@ -180,7 +180,8 @@ class Roadstead:
         more.setdefault("networkMode", "awsvpc")
         if fargate:
             more = {"requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512", **more}
-        definitions = [{"essential": True, "memory": 64, **container} for container in containers]
+        # A shell as process 1 does not mind SIGTERM: do not wait long for it.
+        definitions = [{"essential": True, "memory": 64, "stopTimeout": 2, **container} for container in containers]
         answer = self.ecs.register_task_definition(family=family, containerDefinitions=definitions, **more)
         return answer["taskDefinition"]["taskDefinitionArn"]
 
@@ -261,7 +262,9 @@ def leftovers(instance):
     found["namespaces"] = [line for line in netns.splitlines() if instance in line]
     links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True).stdout
     found["interfaces"] = [line for line in links.splitlines() if re.search(rf"rs{instance}", line)]
-    found["mounts"] = [line for line in pathlib.Path("/proc/mounts").read_text().splitlines() if f"rs-{instance}" in line]
+    mounts = pathlib.Path("/proc/mounts").read_text().splitlines()
+    # What holds a network namespace is counted as the namespace.
+    found["mounts"] = [line for line in mounts if f"rs-{instance}" in line and " nsfs " not in line]
     found["cgroups"] = glob.glob(f"/sys/fs/cgroup/*/rs-{instance}*") + glob.glob(f"/sys/fs/cgroup/rs-{instance}*")
     found["processes"] = sandbox_pids(instance)
     return {kind: things for kind, things in found.items() if things}

@@ -19,22 +19,8 @@ pub(crate) fn images(data: &Path) -> PathBuf {
     data.join("images")
 }
 
-/// Containers and their logs.
-pub(crate) fn containers(data: &Path) -> PathBuf {
-    data.join("containers")
-}
-
-pub(crate) fn network(data: &Path) -> PathBuf {
-    data.join("network")
-}
-
 pub(crate) fn agent(data: &Path) -> PathBuf {
     data.join("agent")
-}
-
-/// Volumes and name files of tasks.
-pub(crate) fn tasks(data: &Path) -> PathBuf {
-    data.join("tasks")
 }
 
 /// Forgets what an agent recorded of its tasks; the next one removes them as nobody's.

@@ -1,6 +1,7 @@
 //! Routing and the gate: which service, which operation, is the input what the model says, and a line in
 //! the log for every call.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use roadstead_base::{AccountId, Caller, Ctx, Pager, Region, SharedClock};
@@ -39,6 +40,7 @@ pub struct Dispatcher {
     pager: Arc<Pager>,
     handlers: RwLock<Vec<Registered>>,
     mounts: RwLock<Vec<Mount>>,
+    ready: AtomicBool,
 }
 
 impl Dispatcher {
@@ -50,6 +52,7 @@ impl Dispatcher {
             pager: Arc::new(pager),
             handlers: RwLock::default(),
             mounts: RwLock::default(),
+            ready: AtomicBool::new(false),
         })
     }
 
@@ -72,6 +75,15 @@ impl Dispatcher {
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .push(Mount { prefix, service, raw });
+    }
+
+    /// From now on the health check says `running`; before, `starting`.
+    pub fn set_ready(&self) {
+        self.ready.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
     }
 
     pub fn credentials(&self) -> &Credentials {

@@ -42,7 +42,8 @@ struct Failure {
 impl Dispatcher {
     pub(crate) async fn answer(&self, request: RawRequest, door: &Door) -> RawResponse {
         if request.uri().path() == HEALTH && request.method() == Method::GET {
-            let body = serde_json::json!({ "status": "running", "version": env!("CARGO_PKG_VERSION") });
+            let status = if self.is_ready() { "running" } else { "starting" };
+            let body = serde_json::json!({ "status": status, "version": env!("CARGO_PKG_VERSION") });
             return plain(StatusCode::OK, "application/json", body.to_string());
         }
         let (mut parts, body) = request.into_parts();

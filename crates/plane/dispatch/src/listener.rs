@@ -29,6 +29,8 @@ pub enum Trust {
     /// The account's root, as local tools expect; a 12-digit key names the account. Requests with a foreign
     /// `Host` or an `Origin` are refused, so that no web page can use it.
     UnknownIsRoot,
+    /// The account's root too, under whatever name the listener is reached; the operator opened it.
+    Opened,
     /// Refused.
     IssuedOnly,
 }

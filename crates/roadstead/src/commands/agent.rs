@@ -1,15 +1,15 @@
 //! A node that joins a control plane elsewhere.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use roadstead_base::{SharedClock, SystemClock};
+use roadstead_agent::api::Credentials;
+use roadstead_agent::node::Agent;
 use roadstead_image::Mirror;
 
 use crate::config::{DEFAULT_DATA, DEFAULT_REGION, mirror};
-use crate::node::{Machine, Settings};
+use crate::node::options;
 use crate::place::Claim;
 use crate::signals::{Ending, Signals};
 
@@ -54,27 +54,21 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> Result<()> {
     let mut signals = Signals::listen()?;
     let claim = Claim::take(&args.data)?;
-    let clock: SharedClock = Arc::new(SystemClock);
-    let settings = Settings {
-        backend: args.backend,
-        access_key: args.access_key,
-        secret_key: args.secret_key,
-        availability_zone: args.availability_zone.unwrap_or_else(|| format!("{}a", args.region)),
-        region: args.region,
-        vpc_id: args.vpc,
-        subnet_id: args.subnet,
-        clusters: args.cluster,
-        fargate: false,
-        eni_slots: args.eni_slots,
-        reserved_tcp: Vec::new(),
-        mirrors: args.registry_mirror,
-        ephemeral: false,
-        task_api: false,
-    };
-    let machine = Machine::open(&args.data, &settings, clock.clone()).await?;
-    let node = machine.start(&args.data, settings, clock).await?;
-    node.agent.connected(PATIENCE).await.context("joining the control plane")?;
-    println!("ready: node {}", node.agent.node.instance_id);
+    let credentials = Credentials { access_key: args.access_key, secret_key: args.secret_key };
+    let mut node = options(&args.data, &args.backend, credentials, &args.registry_mirror)?;
+    node.availability_zone = args.availability_zone.unwrap_or_else(|| format!("{}a", args.region));
+    node.region = args.region;
+    node.vpc_id = args.vpc;
+    node.subnet_id = args.subnet;
+    node.clusters = args.cluster;
+    node.fargate = false;
+    node.eni_slots = args.eni_slots;
+    // Nothing listens for the API in this node's own network yet: tasks are not told of one.
+    node.task_endpoint = None;
+    node.host_endpoint = Some(args.backend);
+    let node = Agent::start(node).await?;
+    node.connected(PATIENCE).await.context("joining the control plane")?;
+    println!("ready: node {}", node.instance_id());
     match signals.ending().await {
         Ending::Detach => node.detach().await,
         Ending::Down => node.stop_all().await?,

@@ -75,7 +75,7 @@ fn overlay() -> Check {
 
 /// A private network namespace gets a table as the firewall makes them, and takes it along when it ends.
 fn nft() -> Check {
-    let rules = "table inet rs_doctor { chain c { type filter hook forward priority 0; ct state established accept; } }\n\
+    let rules = "table inet rs_doctor { chain c { type filter hook forward priority 0; ct state established accept; }; }\n\
                  table netdev rs_doctor { }\n";
     let found = if !present("nft") {
         Err("the command nft is not there: apt-get install nftables".to_owned())

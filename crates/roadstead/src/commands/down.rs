@@ -1,16 +1,15 @@
 //! Ends a Roadstead with all its tasks. Works with the daemon, and without one that died.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
-use roadstead_base::SystemClock;
+use roadstead_agent::node::Agent;
 
 use crate::config::DEFAULT_DATA;
-use crate::node::{Machine, Settings};
+use crate::node::bare;
 use crate::place::{self, Claim, running};
 use crate::signals::DOWN;
 
@@ -39,7 +38,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     }
     // Also after a daemon that ended well: it may have been an earlier one that died.
     let claim = Claim::take(&data)?;
-    Machine::open(&data, &Settings::bare(), Arc::new(SystemClock)).await?.remove_all().await?;
+    Agent::remove_all(bare(&data)?).await?;
     if purge {
         std::fs::remove_dir_all(&data).with_context(|| format!("removing {}", data.display()))?;
     }

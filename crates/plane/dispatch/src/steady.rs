@@ -111,3 +111,69 @@ pub(crate) async fn speaks_http2(stream: &TcpStream, patience: Duration) -> io::
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_millis(200);
+
+    async fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let near = TcpStream::connect(listener.local_addr().expect("bound"));
+        let (near, far) = tokio::join!(near, listener.accept());
+        (near.expect("connects"), far.expect("accepts").0)
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_is_given_up() {
+        let (near, far) = pair().await;
+        let mut steady = Steady::new(near, PATIENCE);
+        let started = Instant::now();
+        let all = steady.write_all(&vec![0; 64 * 1024 * 1024]).await;
+        assert_eq!(all.map_err(|error| error.kind()), Err(io::ErrorKind::TimedOut));
+        assert!(started.elapsed() < PATIENCE * 20, "{:?}", started.elapsed());
+        drop(far);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_slowly_is_not() {
+        use tokio::io::AsyncReadExt as _;
+        let (near, mut far) = pair().await;
+        let mut steady = Steady::new(near, PATIENCE);
+        let total = 16 * 1024 * 1024;
+        let reader = async {
+            let mut buffer = vec![0; 1024 * 1024];
+            let mut read = 0;
+            while read < total {
+                sleep(PATIENCE / 10).await;
+                read += far.read(&mut buffer).await.expect("reads");
+            }
+        };
+        let data = vec![0; total];
+        let (written, ()) = tokio::join!(steady.write_all(&data), reader);
+        assert!(written.is_ok(), "{written:?}");
+    }
+
+    #[tokio::test]
+    async fn the_first_bytes_tell_http2_and_stay() {
+        use tokio::io::AsyncReadExt as _;
+        for (sent, expected) in [
+            (&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], Some(true)),
+            (b"POST / HTTP/1.1\r\n", Some(false)),
+            (b"PRI * HTTP/1.1\r\n", Some(false)),
+            (b"PRI", None),
+            (b"", None),
+        ] {
+            let (mut near, mut far) = pair().await;
+            near.write_all(sent).await.expect("writes");
+            assert_eq!(speaks_http2(&far, PATIENCE).await.ok(), expected, "{sent:?}");
+            let mut again = vec![0; sent.len()];
+            far.read_exact(&mut again).await.expect("still there");
+            assert_eq!(again, sent);
+        }
+    }
+}

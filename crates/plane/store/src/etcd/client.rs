@@ -131,8 +131,24 @@ impl Client {
         }
     }
 
+    /// The bound on every call.
+    pub(super) fn limit(&self) -> Duration {
+        self.limit
+    }
+
     pub(super) async fn call(&self, method: Method, message: Bytes, again: Again) -> Result<Bytes, Failed> {
         let end = Instant::now() + self.limit;
+        self.call_until(method, message, again, end).await
+    }
+
+    /// A call that has until then.
+    pub(super) async fn call_until(
+        &self,
+        method: Method,
+        message: Bytes,
+        again: Again,
+        end: Instant,
+    ) -> Result<Bytes, Failed> {
         let (mut doubt, mut pause) = (false, PAUSE.0);
         loop {
             let problem = match timeout_at(end, self.connection()).await {

@@ -1,12 +1,14 @@
 //! The store of many machines: etcd 3.4 or later. Its semantics are the store's own, so this is translation and
-//! patience: calls are tried on other members while that is safe, a write whose fate is unknown is reported as
-//! just that, and watches go on where they were after any loss of connection or leader.
+//! patience: calls are tried on other members while that is safe, a write whose answer was lost is looked for, and
+//! reported as unknown if it cannot be found out, and watches go on where they were after any loss of connection
+//! or leader.
 //!
 //! The cluster belongs to one Roadstead alone. The first to connect takes an empty cluster by writing a key that
 //! no read shows; the revision of that is the store's first.
 
 mod claim;
 mod client;
+mod commit;
 mod endpoint;
 mod feed;
 mod grpc;
@@ -65,6 +67,7 @@ pub(crate) struct Shared {
     client: Arc<Client>,
     base: Base,
     hub: Hub,
+    slots: commit::Slots,
     keep_revisions: Option<u64>,
     /// History through this revision was given up by this process.
     compacted: AtomicU64,
@@ -89,6 +92,7 @@ impl Etcd {
             client,
             base,
             hub: Hub::new(head),
+            slots: commit::Slots::new(),
             keep_revisions: options.keep_revisions,
             compacted: AtomicU64::new(0),
         });

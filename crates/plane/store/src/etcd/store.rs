@@ -6,14 +6,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::api::{
-    KeyValue, LeaseId, LeaseStatus, MAX_DELETED, Op, RangeRequest, RangeResponse, Revision, Store, Txn,
-    TxnResponse, Watch,
+    KeyValue, LeaseId, LeaseStatus, RangeRequest, RangeResponse, Revision, Store, Txn, TxnResponse, Watch,
 };
 use crate::error::{Error, Result};
 use crate::etcd::client::{Again, Failed};
 use crate::etcd::feed::{Ended, Feed};
 use crate::etcd::grpc::{self, Method};
-use crate::etcd::message::{self, RESERVED};
+use crate::etcd::message;
 use crate::etcd::wire::Message;
 use crate::etcd::{Etcd, Shared, hub, malformed};
 use crate::limits;
@@ -28,11 +27,10 @@ const TELL: Duration = Duration::from_secs(2);
 
 const COMPACTED: &str = "required revision has been compacted";
 const FUTURE: &str = "required revision is a future revision";
-const NO_LEASE: &str = "requested lease not found";
-const TOO_LARGE: &str = "request is too large";
+pub(super) const NO_LEASE: &str = "requested lease not found";
 
 impl Shared {
-    async fn read(&self, request: &RangeRequest) -> Result<RangeResponse> {
+    pub(super) async fn read(&self, request: &RangeRequest) -> Result<RangeResponse> {
         let doing = "reading";
         // Of a range without keys, etcd is still asked whether it has that revision.
         let message = message::range(request, self.base)
@@ -108,120 +106,6 @@ impl Shared {
         }
     }
 
-    async fn commit(&self, txn: &Txn) -> Result<TxnResponse> {
-        limits::check(txn)?;
-        self.check(txn).await?;
-        let doing = "the commit";
-        // A comparison of no key at all is decided here, since etcd cannot say "no key".
-        let mut compares = Vec::with_capacity(txn.compare.len());
-        let mut possible = true;
-        for compare in &txn.compare {
-            match message::bounds(&compare.range) {
-                Some(bounds) => compares.push(message::compare(compare, bounds, self.base)),
-                None => possible &= crate::engine::apply::holds_of_nothing(compare),
-            }
-        }
-        let ops = |ops: &[Op]| -> Vec<Message> {
-            let ops = ops.iter().filter_map(|op| message::op(op, self.base));
-            ops.collect()
-        };
-        let request = if possible {
-            Message::new()
-                .messages(1, compares)
-                .messages(2, ops(&txn.then))
-                .messages(3, ops(&txn.otherwise))
-        } else {
-            Message::new().messages(2, ops(&txn.otherwise))
-        };
-        let request = request.finish();
-        let size = request.len();
-        let answered = self.client.call(grpc::TXN, request, again(txn)).await;
-        let message = match answered {
-            Ok(message) => message,
-            Err(failed) => return Err(self.commit_error(failed, doing, txn, size).await),
-        };
-        let steps = |succeeded: bool| {
-            if succeeded && possible {
-                txn.then.as_slice()
-            } else {
-                txn.otherwise.as_slice()
-            }
-        };
-        let response =
-            message::txn_response(message, self.base, steps).map_err(|error| malformed(doing, error))?;
-        Ok(TxnResponse {
-            succeeded: response.succeeded && possible,
-            ..response
-        })
-    }
-
-    /// Refuses what etcd would take but the store does not promise.
-    async fn check(&self, txn: &Txn) -> Result<()> {
-        for (ops, chosen_if) in [(&txn.then, true), (&txn.otherwise, false)] {
-            let mut deleted = 0;
-            for op in ops {
-                match op {
-                    Op::Put { key, .. } if key.first() == Some(&RESERVED) => {
-                        return Err(Error::ReservedKey {
-                            key: String::from_utf8_lossy(key).into_owned(),
-                        });
-                    }
-                    // One key, or none.
-                    Op::Delete { range } if range.is_empty() || *range == KeyRange::key(&range.start) => {
-                        deleted += 1;
-                    }
-                    Op::Delete { range } => {
-                        deleted += self
-                            .read(&RangeRequest::new(range.clone()).count_only())
-                            .await?
-                            .count;
-                    }
-                    Op::Put { .. } | Op::Range(_) => {}
-                }
-            }
-            if deleted > MAX_DELETED {
-                let compare = Txn {
-                    compare: txn.compare.clone(),
-                    ..Txn::default()
-                };
-                if Box::pin(self.commit(&compare)).await?.succeeded == chosen_if {
-                    return Err(Error::TooLarge {
-                        what: "deleted keys",
-                        got: deleted,
-                        limit: MAX_DELETED,
-                    });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn commit_error(&self, failed: Failed, doing: &'static str, txn: &Txn, size: usize) -> Error {
-        let Failed::Refused { status, .. } = &failed else {
-            return failed.into_error(doing);
-        };
-        if status.message.contains(TOO_LARGE) {
-            return Error::TooLarge {
-                what: "bytes with etcd's own",
-                got: size,
-                limit: crate::api::MAX_TXN_BYTES,
-            };
-        }
-        if status.message.contains(NO_LEASE) {
-            let leases = txn.then.iter().chain(&txn.otherwise).filter_map(|op| match op {
-                Op::Put { lease, .. } => *lease,
-                Op::Delete { .. } | Op::Range(_) => None,
-            });
-            for lease in leases {
-                let status = self.lease_times(lease, false).await;
-                if let Err(error @ Error::LeaseNotFound { .. }) = status {
-                    return error;
-                }
-            }
-        }
-        failed.into_error(doing)
-    }
-
     async fn lease_call(
         &self,
         method: Method,
@@ -233,7 +117,7 @@ impl Shared {
         message::lease(message).map_err(|error| malformed(doing, error))
     }
 
-    async fn lease_times(&self, lease: LeaseId, keys: bool) -> Result<message::Lease> {
+    pub(super) async fn lease_times(&self, lease: LeaseId, keys: bool) -> Result<message::Lease> {
         let request = Message::new().number(1, lease.0).flag(2, keys);
         match self
             .lease_call(grpc::LEASE_STATUS, request, "asking for a lease")
@@ -246,16 +130,6 @@ impl Shared {
             }
             Err(error) => Err(error),
         }
-    }
-}
-
-/// What only reads may be sent twice.
-fn again(txn: &Txn) -> Again {
-    let reads = |ops: &[Op]| ops.iter().all(|op| matches!(op, Op::Range(_)));
-    if reads(&txn.then) && reads(&txn.otherwise) {
-        Again::Harmless
-    } else {
-        Again::Never
     }
 }
 

@@ -14,7 +14,7 @@ const BYTES: u64 = 2;
 const FIXED32: u64 = 5;
 
 /// A message being written, field by field. Zero and empty are left out, as the format has it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Message(Vec<u8>);
 
 impl Message {

@@ -246,13 +246,35 @@ async fn unsigned_and_misdirected_requests_are_refused() {
         .raw("GET /nope HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         .await;
     assert_eq!(status, 404);
-    let (status, _, body) = world
-        .raw("GET /_roadstead/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        .await;
-    assert_eq!(status, 200);
-    let health: serde_json::Value = serde_json::from_str(&body).expect("JSON");
-    assert!(
-        health["status"].is_string() && health["version"].is_string(),
-        "{body}"
+}
+
+#[tokio::test]
+async fn the_health_check_says_when_all_is_there() {
+    let world = world(Trust::IssuedOnly).await;
+    for expected in ["starting", "running"] {
+        let (status, _, body) = world
+            .raw("GET /_roadstead/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .await;
+        let health: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+        assert_eq!((status, health["status"].as_str()), (200, Some(expected)));
+        assert!(health["version"].is_string(), "{body}");
+        world.dispatcher.set_ready();
+    }
+}
+
+#[tokio::test]
+async fn an_opened_listener_serves_strangers_under_any_name() {
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: 169.254.170.2:4566\r\nConnection: close\r\nX-Amz-Target: {ECS}.ListTasks\r\n\
+         Authorization: AWS4-HMAC-SHA256 Credential=AK/20270115/us-east-1/ecs/aws4_request, SignedHeaders=host, \
+         Signature=00\r\nContent-Length: 2\r\n\r\n{{}}"
     );
+    for (trust, status) in [
+        (Trust::Opened, 200),
+        (Trust::UnknownIsRoot, 403),
+        (Trust::IssuedOnly, 400),
+    ] {
+        let (got, _, body) = world(trust).await.raw(&request).await;
+        assert_eq!(got, status, "{trust:?}: {body}");
+    }
 }

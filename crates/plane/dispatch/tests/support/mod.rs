@@ -48,6 +48,7 @@ impl Handler for Recorder {
 pub(crate) struct World {
     pub(crate) address: std::net::SocketAddr,
     pub(crate) seen: Arc<Mutex<Vec<(String, Ctx, Value)>>>,
+    pub(crate) dispatcher: Arc<Dispatcher>,
     _stop: watch::Sender<bool>,
 }
 
@@ -97,11 +98,12 @@ pub(crate) async fn world_of(trust: Trust, limits: Limits, models: &[&'static Se
             trust,
             limits,
         }
-        .serve(dispatcher, stopped),
+        .serve(Arc::clone(&dispatcher), stopped),
     );
     World {
         address,
         seen,
+        dispatcher,
         _stop: stop,
     }
 }

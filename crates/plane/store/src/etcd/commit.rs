@@ -16,7 +16,8 @@ use crate::api::{
 };
 use crate::error::{Error, Result};
 use crate::etcd::client::{Again, Failed};
-use crate::etcd::message::{self, Guarded, RESERVED};
+use crate::etcd::guard::{self, Guarded};
+use crate::etcd::message::{self, RESERVED};
 use crate::etcd::store::NO_LEASE;
 use crate::etcd::wire::Message;
 use crate::etcd::{Shared, grpc, malformed};
@@ -162,7 +163,7 @@ impl Shared {
             {
                 Ok(answer) => {
                     let answer =
-                        message::guarded_response(answer, self.base, |succeeded| sent.steps(succeeded));
+                        guard::guarded_response(answer, self.base, |succeeded| sent.steps(succeeded));
                     match answer.map_err(|error| malformed(DOING, error))? {
                         Guarded::Served(response) => {
                             if puts(sent.steps(response.succeeded)) {
@@ -215,18 +216,18 @@ impl Shared {
 
     /// Finds out what became of a write, and that it is final.
     async fn settle(&self, slot: &mut Slot, sent: &Sent<'_>, end: Instant) -> Fate {
-        let message = message::guard(
+        let message = guard::guard(
             &slot.key,
             slot.revision,
-            message::put_raw(&slot.key, FENCED),
-            message::get_raw(&slot.key),
+            guard::put_raw(&slot.key, FENCED),
+            guard::get_raw(&slot.key),
         );
         let answer = match self
             .client
             .call_until(grpc::TXN, message.finish(), Again::Harmless, end)
             .await
         {
-            Ok(answer) => message::fenced_response(answer, self.base),
+            Ok(answer) => guard::fenced_response(answer, self.base),
             Err(Failed::Refused { status, .. }) => return Fate::NotTold(status.to_string()),
             Err(Failed::Unavailable(detail) | Failed::Unknown(detail)) => return Fate::NotTold(detail),
         };
@@ -386,7 +387,7 @@ impl<'t> Sent<'t> {
         let steps = |ops: &[Op], mark: &[u8]| -> Vec<Message> {
             let mark = slot
                 .filter(|_| puts(ops))
-                .map(|slot| message::put_raw(&slot.key, mark));
+                .map(|slot| guard::put_raw(&slot.key, mark));
             ops.iter()
                 .filter_map(|op| message::op(op, shared.base))
                 .chain(mark)
@@ -398,11 +399,11 @@ impl<'t> Sent<'t> {
             .messages(3, steps(self.otherwise, OTHERWISE));
         let message = match slot {
             None => txn,
-            Some(slot) => message::guard(
+            Some(slot) => guard::guard(
                 &slot.key,
                 slot.revision,
                 Message::new().message(4, txn),
-                message::get_raw(&slot.key),
+                guard::get_raw(&slot.key),
             ),
         };
         message.finish()

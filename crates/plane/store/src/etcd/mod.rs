@@ -12,6 +12,7 @@ mod commit;
 mod endpoint;
 mod feed;
 mod grpc;
+mod guard;
 mod hub;
 mod message;
 mod store;

@@ -41,6 +41,10 @@ pub enum JournalError {
 pub trait Journal: Send + Sync + 'static {
     /// Durable when it returns.
     async fn put(&self, key: &str, text: Vec<u8>) -> Result<(), JournalError>;
+    /// Survives the agent when it returns, not the machine: for what is untrue anyway once the machine is down.
+    async fn note(&self, key: &str, text: Vec<u8>) -> Result<(), JournalError> {
+        self.put(key, text).await
+    }
     async fn remove(&self, key: &str) -> Result<(), JournalError>;
     /// All records of a kind by name.
     async fn all(&self, kind: &str) -> Result<BTreeMap<String, Vec<u8>>, JournalError>;
@@ -128,30 +132,38 @@ async fn blocking<T: Send + 'static>(
         .unwrap_or(Err(JournalError::Stopping))
 }
 
+/// Writes a file whole; readers see the old one or the new one.
+async fn replace(path: PathBuf, text: Vec<u8>, sync: bool) -> Result<(), JournalError> {
+    blocking(move || {
+        let dir = path.parent().unwrap_or(&path).to_owned();
+        make(&dir)?;
+        let new = path.with_extension("new");
+        let mut options = File::options();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&new).map_err(io("writing", &new))?;
+        file.write_all(&text).map_err(io("writing", &new))?;
+        if sync {
+            file.sync_data().map_err(io("syncing", &new))?;
+        }
+        fs::rename(&new, &path).map_err(io("replacing", &path))?;
+        if sync {
+            File::open(&dir)
+                .and_then(|dir| dir.sync_all())
+                .map_err(io("syncing", &dir))?;
+        }
+        Ok(())
+    })
+    .await
+}
+
 #[async_trait]
 impl Journal for Files {
     async fn put(&self, key: &str, text: Vec<u8>) -> Result<(), JournalError> {
-        let (path, sync) = (self.path(key), self.sync);
-        blocking(move || {
-            let dir = path.parent().unwrap_or(&path).to_owned();
-            make(&dir)?;
-            let new = path.with_extension("new");
-            let mut options = File::options();
-            options.write(true).create(true).truncate(true).mode(0o600);
-            let mut file = options.open(&new).map_err(io("writing", &new))?;
-            file.write_all(&text).map_err(io("writing", &new))?;
-            if sync {
-                file.sync_data().map_err(io("syncing", &new))?;
-            }
-            fs::rename(&new, &path).map_err(io("replacing", &path))?;
-            if sync {
-                File::open(&dir)
-                    .and_then(|dir| dir.sync_all())
-                    .map_err(io("syncing", &dir))?;
-            }
-            Ok(())
-        })
-        .await
+        replace(self.path(key), text, self.sync).await
+    }
+
+    async fn note(&self, key: &str, text: Vec<u8>) -> Result<(), JournalError> {
+        replace(self.path(key), text, false).await
     }
 
     async fn remove(&self, key: &str) -> Result<(), JournalError> {
@@ -177,7 +189,13 @@ impl Journal for Files {
                 if path.extension().is_some_and(|extension| extension == "json")
                     && let Some(name) = path.file_stem().and_then(|name| name.to_str())
                 {
-                    all.insert(name.to_owned(), fs::read(&path).map_err(io("reading", &path))?);
+                    let text = fs::read(&path).map_err(io("reading", &path))?;
+                    if text.is_empty() {
+                        // What was only noted may be empty after the machine went down.
+                        tracing::warn!(path = %path.display(), "an empty record is passed over");
+                    } else {
+                        all.insert(name.to_owned(), text);
+                    }
                 }
             }
             Ok(all)
@@ -237,6 +255,7 @@ mod tests {
             .await
             .expect("puts");
         fs::write(dir.path().join("tasks/b.new"), "half").expect("writes");
+        fs::write(dir.path().join("tasks/c.json"), "").expect("writes");
         let all = Files::open(dir.path(), true)
             .expect("opens")
             .all("tasks")

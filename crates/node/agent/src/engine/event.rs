@@ -46,6 +46,10 @@ pub enum Event {
         container: String,
         error: String,
     },
+    /// A new agent found it made, which the old one had not written down any more.
+    FoundCreated {
+        container: String,
+    },
     /// A new agent found it running, which the old one had not written down any more.
     FoundRunning {
         container: String,

@@ -190,6 +190,11 @@ impl Machine {
                 state.started_at = Some(at);
             }),
             Event::StartFailed { container, error } => self.fail(&container, Doing::Start, error, now),
+            Event::FoundCreated { container } => {
+                if let Some(state) = self.state.containers.get_mut(&container) {
+                    state.exists = true;
+                }
+            }
             Event::FoundRunning { container, at } => {
                 if let Some(state) = self.state.containers.get_mut(&container)
                     && state.known < Status::Running
@@ -367,7 +372,9 @@ impl Machine {
         if self.state.network_doing.is_some() || self.state.containers.values().any(|state| state.exists) {
             return;
         }
-        if !matches!(self.state.network, Network::Absent | Network::Down) {
+        // Interfaces are attached before the task's network begins.
+        let nothing = self.state.network == Network::Absent && self.task.interfaces.is_empty();
+        if !nothing && self.state.network != Network::Down {
             self.state.network_doing = Some(NetworkDoing::Down);
             effects.push(Effect::NetworkDown);
             return;

@@ -4,6 +4,7 @@
 
 pub mod decode;
 pub mod docker;
+pub mod durable;
 pub mod event;
 pub mod ledger;
 pub mod machine;

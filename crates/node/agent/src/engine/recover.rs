@@ -40,6 +40,7 @@ pub fn found(machine: &Machine, find: &dyn Fn(&str) -> Option<Found>, now: Times
             Some(Found::Running(at)) if state.known < Status::Running => {
                 events.push(Event::FoundRunning { container: name, at });
             }
+            Some(Found::Created) if !state.exists => events.push(Event::FoundCreated { container: name }),
             Some(Found::Running(_) | Found::Created) => {}
             None if state.known >= Status::Created => {
                 let reason = "the container was gone when the agent came back".to_owned();

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::engine::{Inner, lock};
 use super::record::{TASKS, TaskRecord};
+use crate::engine::durable::Weight;
 use crate::engine::event::Event;
 use crate::engine::machine::Machine;
 use crate::engine::state::{Network, Status};
@@ -144,8 +145,9 @@ impl Actor {
         }
         let was_over = self.machine.is_over();
         tracing::debug!(task = self.machine.task.id, ?event, "event");
+        let before = Weight::of(&self.machine);
         let effects = self.machine.step(event, now);
-        if !self.save().await {
+        if before.must_be_written(&self.machine, &effects) && !self.save().await {
             return false;
         }
         let view = View {
@@ -163,7 +165,8 @@ impl Actor {
         true
     }
 
-    /// Writes the state down if it differs from what is on disk. Nothing is done before that has succeeded.
+    /// Writes the state down if it differs from what is on disk. What matters is not done before that has
+    /// succeeded.
     async fn save(&mut self) -> bool {
         self.record.state = self.machine.state.clone();
         let text = match journal::write(&self.record) {
@@ -177,8 +180,17 @@ impl Actor {
             return true;
         }
         let key = format!("{TASKS}/{}", self.machine.task.id);
+        // When the machine goes down, running containers go too, and what was noted of them is untrue. How they
+        // ended is told by nothing but the record.
+        let durable = self.machine.state.stop.is_some();
+        let journal = self.inner.journal.clone();
         loop {
-            match self.inner.journal.put(&key, text.clone()).await {
+            let written = if durable {
+                journal.put(&key, text.clone()).await
+            } else {
+                journal.note(&key, text.clone()).await
+            };
+            match written {
                 Ok(()) => {
                     self.saved = text;
                     return true;

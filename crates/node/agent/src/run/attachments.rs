@@ -102,7 +102,8 @@ impl Attachments {
             path: id.clone().into(),
             source,
         })?;
-        inner.journal.put(&format!("{ATTACHMENTS}/{id}"), text).await?;
+        // An interface goes down with the machine, so its record need not outlive that.
+        inner.journal.note(&format!("{ATTACHMENTS}/{id}"), text).await?;
         let mut records = lock(&inner.attachments.records);
         records.insert(id, record.clone());
         while records.len() > MOST {

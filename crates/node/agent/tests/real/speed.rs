@@ -17,7 +17,8 @@ fn median(mut all: Vec<Duration>) -> Duration {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement, not a check"]
 async fn launch_latency() {
-    let mut bench = Bench::new().await;
+    // Without syncing its records, to see what that costs.
+    let mut bench = Bench::with(|options| options.ephemeral = std::env::var_os("EPHEMERAL").is_some()).await;
     let (mut without, mut with, mut stops) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let id = format!("n{round}");

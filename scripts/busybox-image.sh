@@ -1,6 +1,5 @@
 #!/bin/sh
-# Builds busybox:latest from Debian's busybox and its libraries, for tests and demos that must not depend on a registry.
-# Not from busybox-static: its look-ups of names crash where the C library's modules are absent.
+# Builds busybox:latest from Debian's busybox-static, for tests and demos that must not depend on a registry.
 # Usage: busybox-image.sh OUTPUT.tar    Needs root on a Debian machine. The result is an OCI layout and a
 # docker-archive in one tar; nothing is done when OUTPUT.tar was made by the same scripts.
 set -eu
@@ -14,10 +13,8 @@ trap 'rm -rf "$work"' EXIT
 root=$work/root
 mkdir "$root"
 skeleton
-fetch busybox
-fetch $(libraries busybox)
+fetch busybox-static
 unpack
-rm -rf "$root"/usr/lib/*/gconv "$root"/usr/share/man "$root"/usr/share/initramfs-tools "$root"/usr/share/lintian
-find "$root"/usr/share/doc -type f ! -name copyright -delete
+rm -rf "$root"/usr/share/man "$root"/usr/share/initramfs-tools
 shell
 finish busybox:latest '{"Cmd": ["sh"], "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]}'

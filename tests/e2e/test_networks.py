@@ -11,7 +11,7 @@ def server(cloud, family, **more):
 
 
 def probe(cloud, family, target, **more):
-    script = f"wget -T3 -qO- http://{target}/ && echo REACHED || echo BLOCKED"
+    script = f"timeout 5 wget -qO- http://{target}/ && echo REACHED || echo BLOCKED"
     return cloud.define(family, {"name": "probe", "image": "busybox", "command": ["sh", "-c", script]}, **more)
 
 

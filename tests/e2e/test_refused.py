@@ -37,6 +37,22 @@ def sample(shape, depth=0):
     return {"boolean": True, "double": 1.0, "float": 1.0, "timestamp": 1_700_000_000, "blob": b"x"}[shape.type_name]
 
 
+# What must stand beside a member, or in it, for the request to get as far as the refusal.
+BESIDE = {
+    "RegisterTaskDefinition.containerDefinitions.links": lambda request: request.pop("networkMode"),
+    "RegisterTaskDefinition.containerDefinitions.healthCheck": lambda request: request["containerDefinitions"][0].update(
+        healthCheck={"command": ["CMD", "true"]}),
+    "RegisterTaskDefinition.containerDefinitions.logConfiguration.secretOptions": lambda request: request[
+        "containerDefinitions"][0]["logConfiguration"].update(logDriver="json-file"),
+    "RegisterTaskDefinition.ephemeralStorage": lambda request: request.update(ephemeralStorage={"sizeInGiB": 30}),
+}
+for _member in ("targetId", "targetType"):
+    BESIDE[f"RegisterContainerInstance.attributes.{_member}"] = lambda request: request["attributes"][0].update(name="a")
+for _kind in ("configuredAtLaunch", "dockerVolumeConfiguration", "efsVolumeConfiguration",
+              "fsxWindowsFileServerVolumeConfiguration", "s3filesVolumeConfiguration"):
+    BESIDE[f"RegisterTaskDefinition.volumes.{_kind}"] = lambda request: request["volumes"][0].update(name="data")
+
+
 def put(request, shape, path):
     """Sets the member at `path`, making the structures around it."""
     name, *rest = path
@@ -87,6 +103,7 @@ def test_refused_members_are_refused_by_name(cloud, bases, service, operation, m
     shape = botocore.session.get_session().get_service_model(service).operation_model(operation).input_shape
     request = bases.get(operation, dict)()
     put(request, shape, member.split("."))
+    BESIDE.get(f"{operation}.{member}", lambda request: None)(request)
     method = {v: k for k, v in client.meta.method_to_api_mapping.items()}[operation]
     with pytest.raises(ClientError) as caught:
         getattr(client, method)(**request)

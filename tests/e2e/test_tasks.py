@@ -44,6 +44,12 @@ def test_a_sidecar_may_end_while_the_essential_one_goes_on(cloud, group):
     cloud.stop(arn)
 
 
+def test_no_command_runs_before_the_network_is_complete(cloud, group):
+    definition = cloud.define("early", {"name": "app", "image": "busybox", "command": [*SHELL, "ip -o link | wc -l"]})
+    arns = [cloud.run(definition, groups=[group]) for _ in range(8)]
+    assert [cloud.finished(arn)[2].split() for arn in arns] == [["3"]] * 8
+
+
 def test_environment_user_directory_and_overrides(cloud, group):
     definition = cloud.define("given", {
         "name": "app", "image": "busybox", "user": "1000:1001", "workingDirectory": "/tmp",
@@ -114,8 +120,8 @@ def test_a_task_that_ignores_sigterm_is_killed_after_its_stop_timeout(cloud, gro
 
 
 def test_metadata_answers_the_task_that_asks_and_no_other(cloud, group):
-    script = ("wget -T5 -qO- $ECS_CONTAINER_METADATA_URI_V4/task; echo; "
-              "wget -T5 -qO- $ECS_CONTAINER_METADATA_URI_V4; echo; sleep 300")
+    script = ("timeout 5 wget -qO- $ECS_CONTAINER_METADATA_URI_V4/task; echo; "
+              "timeout 5 wget -qO- $ECS_CONTAINER_METADATA_URI_V4; echo; sleep 300")
     definition = cloud.define("metadata", {"name": "app", "image": "busybox", "command": [*SHELL, script + "; env"]})
     first = cloud.run(definition, groups=[group])
     running = cloud.until(first, "RUNNING")
@@ -127,7 +133,7 @@ def test_metadata_answers_the_task_that_asks_and_no_other(cloud, group):
     uri = f"http://169.254.170.2/v4/{container['DockerId']}"
     assert container["Name"] == "app"
     spy = cloud.define("spy", {"name": "app", "image": "busybox", "command": [
-        *SHELL, f"wget -T5 -qO- $ECS_CONTAINER_METADATA_URI_V4 > /dev/null && echo own; wget -T5 -qO- {guess(cloud, first, uri)} || echo refused"]})
+        *SHELL, f"timeout 5 wget -qO- $ECS_CONTAINER_METADATA_URI_V4 > /dev/null && echo own; timeout 5 wget -qO- {guess(cloud, first, uri)} || echo refused"]})
     _, _, output = cloud.finished(cloud.run(spy, groups=[group]))
     assert "own" in output and "refused" in output and first not in output
     cloud.stop(first)
@@ -142,10 +148,10 @@ def guess(cloud, arn, fallback):
 
 
 def test_the_api_is_there_for_tasks_and_refuses_strangers(cloud, group):
-    script = ("wget -T5 -qO- --header 'X-Amz-Target: AmazonEC2ContainerServiceV20141113.ListClusters' "
+    script = ("timeout 5 wget -qO- --header 'X-Amz-Target: AmazonEC2ContainerServiceV20141113.ListClusters' "
               "--header 'Authorization: AWS4-HMAC-SHA256 Credential=AK/20260101/us-east-1/ecs/aws4_request, "
               "SignedHeaders=host, Signature=0' --post-data '{}' $AWS_ENDPOINT_URL 2>&1 || true; "
-              "wget -T5 -qO- $AWS_ENDPOINT_URL/_roadstead/health")
+              "timeout 5 wget -qO- $AWS_ENDPOINT_URL/_roadstead/health")
     codes, _, output = once(cloud, group, "api", {"name": "app", "image": "busybox", "command": [*SHELL, script]})
     assert codes == {"app": 0}
     assert "400" in output and "running" in output, output

@@ -50,7 +50,12 @@ pub(crate) struct UpArgs {
     #[arg(long, env = "ROADSTEAD_NO_HOST_ATTACHMENT", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub no_host_attachment: Option<bool>,
     /// Pull images of a registry from elsewhere, as docker.io=http://127.0.0.1:5000; repeatable
-    #[arg(long, env = "ROADSTEAD_REGISTRY_MIRROR", value_delimiter = ',', value_name = "REGISTRY=URL")]
+    #[arg(
+        long,
+        env = "ROADSTEAD_REGISTRY_MIRROR",
+        value_delimiter = ',',
+        value_name = "REGISTRY=URL"
+    )]
     pub registry_mirror: Option<Vec<String>>,
     /// How many tasks with an interface of their own this node holds [default: 120]
     #[arg(long, env = "ROADSTEAD_ENI_SLOTS", value_name = "COUNT")]
@@ -103,14 +108,20 @@ impl UpArgs {
             );
         }
         let ephemeral = self.ephemeral.or(file.ephemeral).unwrap_or_default();
-        let clusters = self.cluster.or(file.cluster).unwrap_or_else(|| vec![fixed("default")]);
+        let clusters = self
+            .cluster
+            .or(file.cluster)
+            .unwrap_or_else(|| vec![fixed("default")]);
         let mirrors = self.registry_mirror.or(file.registry_mirror).unwrap_or_default();
         let default_vpc_cidr = match self.default_vpc_cidr.or(file.default_vpc_cidr) {
             Some(cidr) => cidr,
             None => DEFAULT_VPC_CIDR.parse()?,
         };
-        if !(16..=24).contains(&default_vpc_cidr.prefix_len()) || default_vpc_cidr.trunc() != default_vpc_cidr {
-            bail!("--default-vpc-cidr {default_vpc_cidr} must be a network of /16 to /24 with no host bits set");
+        if !(16..=24).contains(&default_vpc_cidr.prefix_len()) || default_vpc_cidr.trunc() != default_vpc_cidr
+        {
+            bail!(
+                "--default-vpc-cidr {default_vpc_cidr} must be a network of /16 to /24 with no host bits set"
+            );
         }
         let eni_slots = self.eni_slots.or(file.eni_slots).unwrap_or(120);
         if !(1..=2000).contains(&eni_slots) {
@@ -118,7 +129,10 @@ impl UpArgs {
         }
         Ok(UpConfig {
             listen,
-            data: self.data.or(file.data).unwrap_or_else(|| PathBuf::from(DEFAULT_DATA)),
+            data: self
+                .data
+                .or(file.data)
+                .unwrap_or_else(|| PathBuf::from(DEFAULT_DATA)),
             ephemeral,
             region: match self.region.or(file.region) {
                 Some(region) => region,
@@ -130,7 +144,10 @@ impl UpArgs {
             },
             clusters,
             default_vpc_cidr,
-            host_attachment: !self.no_host_attachment.or(file.no_host_attachment).unwrap_or_default(),
+            host_attachment: !self
+                .no_host_attachment
+                .or(file.no_host_attachment)
+                .unwrap_or_default(),
             registry_mirrors: mirrors.iter().map(|text| mirror(text)).collect::<Result<_>>()?,
             eni_slots,
             open_task_api: self.open_task_api.or(file.open_task_api).unwrap_or_default(),
@@ -151,7 +168,11 @@ mod tests {
     fn flags_go_before_the_file_and_the_file_before_defaults() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("roadstead.toml");
-        std::fs::write(&file, "region = \"eu-west-1\"\ncluster = [\"a\", \"b\"]\nephemeral = true\n").expect("written");
+        std::fs::write(
+            &file,
+            "region = \"eu-west-1\"\ncluster = [\"a\", \"b\"]\nephemeral = true\n",
+        )
+        .expect("written");
         let args = UpArgs {
             config: Some(file),
             region: Some("edge-1".parse().expect("a region")),
@@ -177,7 +198,12 @@ mod tests {
             ("eni-slots = 0", "--eni-slots"),
         ] {
             std::fs::write(&file, text).expect("written");
-            let error = UpArgs { config: Some(file.clone()), ..UpArgs::default() }.settle().expect_err(text);
+            let error = UpArgs {
+                config: Some(file.clone()),
+                ..UpArgs::default()
+            }
+            .settle()
+            .expect_err(text);
             assert!(format!("{error:#}").contains(named), "{text}: {error:#}");
         }
     }

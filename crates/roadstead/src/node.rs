@@ -13,7 +13,12 @@ use crate::place;
 pub(crate) const TASK_API_PORT: u16 = 4566;
 
 /// The usual node of this data folder: not part of any control plane's own capacity yet.
-pub(crate) fn options(data: &Path, backend: &str, credentials: Credentials, mirrors: &[Mirror]) -> Result<Options> {
+pub(crate) fn options(
+    data: &Path,
+    backend: &str,
+    credentials: Credentials,
+    mirrors: &[Mirror],
+) -> Result<Options> {
     let mut options = Options::new(backend, credentials, data, &place::instance(data)?);
     options.instance_id = Some(place::node_id(data)?);
     options.images.mirrors = mirrors.to_vec();
@@ -22,6 +27,9 @@ pub(crate) fn options(data: &Path, backend: &str, credentials: Credentials, mirr
 
 /// For work on the machine that needs no control plane.
 pub(crate) fn bare(data: &Path) -> Result<Options> {
-    let nobody = Credentials { access_key: String::new(), secret_key: String::new() };
+    let nobody = Credentials {
+        access_key: String::new(),
+        secret_key: String::new(),
+    };
     options(data, "http://127.0.0.1", nobody, &[])
 }

@@ -43,7 +43,10 @@ pub(crate) fn instance(data: &Path) -> Result<String> {
             if id.len() == 5 && id.bytes().all(|b| b.is_ascii_hexdigit()) {
                 return Ok(id.to_owned());
             }
-            bail!("{} does not hold an instance id; it was changed by hand", path.display())
+            bail!(
+                "{} does not hold an instance id; it was changed by hand",
+                path.display()
+            )
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let id = random_hex(5);
@@ -72,9 +75,12 @@ pub(crate) fn node_id(data: &Path) -> Result<String> {
 pub(crate) fn page_key(data: &Path) -> Result<[u8; 32]> {
     let path = data.join("page-key");
     match std::fs::read(&path) {
-        Ok(bytes) => bytes
-            .try_into()
-            .map_err(|_| anyhow::anyhow!("{} does not hold 32 bytes; it was changed by hand", path.display())),
+        Ok(bytes) => bytes.try_into().map_err(|_| {
+            anyhow::anyhow!(
+                "{} does not hold 32 bytes; it was changed by hand",
+                path.display()
+            )
+        }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let key = roadstead_base::random_bytes::<32>()?;
             durable(&path, &key)?;
@@ -86,14 +92,23 @@ pub(crate) fn page_key(data: &Path) -> Result<[u8; 32]> {
 
 /// The instance id, if the folder has one.
 pub(crate) fn known_instance(data: &Path) -> Result<Option<String>> {
-    if data.join("instance").exists() { instance(data).map(Some) } else { Ok(None) }
+    if data.join("instance").exists() {
+        instance(data).map(Some)
+    } else {
+        Ok(None)
+    }
 }
 
 /// Writes a small file that is whole or not there.
 pub(crate) fn durable(path: &Path, content: &[u8]) -> Result<()> {
     let part = path.with_extension("part");
     let write = || -> std::io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&part)?;
         file.write_all(content)?;
         file.sync_all()?;
         std::fs::rename(&part, path)?;
@@ -113,7 +128,8 @@ impl Claim {
     /// # Errors
     /// Another daemon works on the folder.
     pub(crate) fn take(data: &Path) -> Result<Self> {
-        std::fs::create_dir_all(data).with_context(|| format!("making the data folder {}", data.display()))?;
+        std::fs::create_dir_all(data)
+            .with_context(|| format!("making the data folder {}", data.display()))?;
         match lock(data)? {
             Ok(mut file) => {
                 file.set_len(0)?;
@@ -167,7 +183,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         assert_eq!(running(folder.path()).expect("reads"), None);
         let claim = Claim::take(folder.path()).expect("free");
-        assert_eq!(running(folder.path()).expect("reads"), i32::try_from(std::process::id()).ok());
+        assert_eq!(
+            running(folder.path()).expect("reads"),
+            i32::try_from(std::process::id()).ok()
+        );
         let second = Claim::take(folder.path()).expect_err("taken");
         assert!(second.to_string().contains("--data"), "{second}");
         drop(claim);

@@ -24,10 +24,21 @@ pub(crate) struct Args {
     #[arg(long, env = "AWS_ACCESS_KEY_ID", value_name = "KEY")]
     access_key: String,
     /// Its secret
-    #[arg(long, env = "AWS_SECRET_ACCESS_KEY", value_name = "SECRET", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "AWS_SECRET_ACCESS_KEY",
+        value_name = "SECRET",
+        hide_env_values = true
+    )]
     secret_key: String,
     /// Cluster to be an instance of; repeatable
-    #[arg(long, env = "ROADSTEAD_CLUSTER", value_delimiter = ',', default_value = "default", value_name = "NAME")]
+    #[arg(
+        long,
+        env = "ROADSTEAD_CLUSTER",
+        value_delimiter = ',',
+        default_value = "default",
+        value_name = "NAME"
+    )]
     cluster: Vec<String>,
     #[arg(long, env = "ROADSTEAD_REGION", default_value = DEFAULT_REGION)]
     region: String,
@@ -41,7 +52,12 @@ pub(crate) struct Args {
     #[arg(long, env = "ROADSTEAD_SUBNET", default_value = "", value_name = "SUBNET")]
     subnet: String,
     /// How many tasks with an interface of their own this node holds
-    #[arg(long, env = "ROADSTEAD_ENI_SLOTS", default_value_t = 120, value_name = "COUNT")]
+    #[arg(
+        long,
+        env = "ROADSTEAD_ENI_SLOTS",
+        default_value_t = 120,
+        value_name = "COUNT"
+    )]
     eni_slots: u32,
     /// Pull images of a registry from elsewhere, as docker.io=http://127.0.0.1:5000; repeatable
     #[arg(long, env = "ROADSTEAD_REGISTRY_MIRROR", value_delimiter = ',', value_parser = mirror, value_name = "REGISTRY=URL")]
@@ -54,9 +70,14 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> Result<()> {
     let mut signals = Signals::listen()?;
     let claim = Claim::take(&args.data)?;
-    let credentials = Credentials { access_key: args.access_key, secret_key: args.secret_key };
+    let credentials = Credentials {
+        access_key: args.access_key,
+        secret_key: args.secret_key,
+    };
     let mut node = options(&args.data, &args.backend, credentials, &args.registry_mirror)?;
-    node.availability_zone = args.availability_zone.unwrap_or_else(|| format!("{}a", args.region));
+    node.availability_zone = args
+        .availability_zone
+        .unwrap_or_else(|| format!("{}a", args.region));
     node.region = args.region;
     node.vpc_id = args.vpc;
     node.subnet_id = args.subnet;
@@ -67,7 +88,9 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     node.task_endpoint = None;
     node.host_endpoint = Some(args.backend);
     let node = Agent::start(node).await?;
-    node.connected(PATIENCE).await.context("joining the control plane")?;
+    node.connected(PATIENCE)
+        .await
+        .context("joining the control plane")?;
     println!("ready: node {}", node.instance_id());
     match signals.ending().await {
         Ending::Detach => node.detach().await,

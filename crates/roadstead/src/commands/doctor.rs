@@ -16,7 +16,15 @@ struct Check {
 }
 
 pub(crate) fn run() -> Result<()> {
-    let checks = [root(), cgroups(), overlay(), nft(), namespaces(), nofile(), limits()];
+    let checks = [
+        root(),
+        cgroups(),
+        overlay(),
+        nft(),
+        namespaces(),
+        nofile(),
+        limits(),
+    ];
     let mut out = std::io::stdout().lock();
     let mut missing = 0;
     for Check { name, needed, found } in &checks {
@@ -39,17 +47,31 @@ fn root() -> Check {
     let found = if nix::unistd::geteuid().is_root() {
         Ok("running as root".to_owned())
     } else {
-        Err("Roadstead makes namespaces, mounts and devices: run it as root, with sudo for example".to_owned())
+        Err(
+            "Roadstead makes namespaces, mounts and devices: run it as root, with sudo for example"
+                .to_owned(),
+        )
     };
-    Check { name: "root", needed: true, found }
+    Check {
+        name: "root",
+        needed: true,
+        found,
+    }
 }
 
 fn cgroups() -> Check {
     let controllers = std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
-    let v2 = ["cpu", "memory", "pids"].iter().all(|name| controllers.split_whitespace().any(|c| c == *name));
+    let v2 = ["cpu", "memory", "pids"]
+        .iter()
+        .all(|name| controllers.split_whitespace().any(|c| c == *name));
     let v1 = ["cpu", "memory", "pids", "devices", "freezer"]
         .iter()
-        .all(|name| Path::new("/sys/fs/cgroup").join(name).join("cgroup.procs").exists());
+        .all(|name| {
+            Path::new("/sys/fs/cgroup")
+                .join(name)
+                .join("cgroup.procs")
+                .exists()
+        });
     let found = if v2 {
         Ok("version 2 with cpu, memory and pids".to_owned())
     } else if v1 {
@@ -59,7 +81,11 @@ fn cgroups() -> Check {
              and freezer is mounted at /sys/fs/cgroup: boot with systemd.unified_cgroup_hierarchy=1, or mount them"
             .to_owned())
     };
-    Check { name: "cgroups", needed: true, found }
+    Check {
+        name: "cgroups",
+        needed: true,
+        found,
+    }
 }
 
 fn overlay() -> Check {
@@ -70,7 +96,11 @@ fn overlay() -> Check {
         Err("the kernel has no overlay file system: load the module `overlay`, or use a kernel with CONFIG_OVERLAY_FS"
             .to_owned())
     };
-    Check { name: "overlay", needed: true, found }
+    Check {
+        name: "overlay",
+        needed: true,
+        found,
+    }
 }
 
 /// A private network namespace gets a table as the firewall makes them, and takes it along when it ends.
@@ -87,14 +117,30 @@ fn nft() -> Check {
     } else {
         Ok("tables with connection tracking work".to_owned())
     };
-    Check { name: "nftables", needed: true, found }
+    Check {
+        name: "nftables",
+        needed: true,
+        found,
+    }
 }
 
 fn namespaces() -> Check {
     let found = if !present("ip") {
         Err("the command ip is not there to try it with: apt-get install iproute2".to_owned())
-    } else if in_namespace("ip", &["link", "add", "rsdoctor0", "type", "veth", "peer", "name", "rsdoctor1"], "")
-        && in_namespace("ip", &["link", "add", "rsdoctor0", "type", "bridge"], "")
+    } else if in_namespace(
+        "ip",
+        &[
+            "link",
+            "add",
+            "rsdoctor0",
+            "type",
+            "veth",
+            "peer",
+            "name",
+            "rsdoctor1",
+        ],
+        "",
+    ) && in_namespace("ip", &["link", "add", "rsdoctor0", "type", "bridge"], "")
     {
         Ok("veth pairs and bridges can be made".to_owned())
     } else {
@@ -102,16 +148,26 @@ fn namespaces() -> Check {
              CONFIG_VETH and CONFIG_BRIDGE"
             .to_owned())
     };
-    Check { name: "network namespaces", needed: true, found }
+    Check {
+        name: "network namespaces",
+        needed: true,
+        found,
+    }
 }
 
 fn nofile() -> Check {
     let found = match nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE) {
         Ok((_, hard)) if hard >= 4096 => Ok(format!("up to {hard} open files")),
-        Ok((_, hard)) => Err(format!("only {hard} open files are allowed: raise the limit (ulimit -n) to 4096 or more")),
+        Ok((_, hard)) => Err(format!(
+            "only {hard} open files are allowed: raise the limit (ulimit -n) to 4096 or more"
+        )),
         Err(error) => Err(format!("the limit of open files cannot be read: {error}")),
     };
-    Check { name: "open files", needed: false, found }
+    Check {
+        name: "open files",
+        needed: false,
+        found,
+    }
 }
 
 /// `ulimits` of containers above the daemon's own hard limits need this.
@@ -126,9 +182,16 @@ fn limits() -> Check {
     let found = if effective & (1 << CAP_SYS_RESOURCE) != 0 {
         Ok("CAP_SYS_RESOURCE is there".to_owned())
     } else {
-        Err("without CAP_SYS_RESOURCE, containers' ulimits are cut to this process's own hard limits".to_owned())
+        Err(
+            "without CAP_SYS_RESOURCE, containers' ulimits are cut to this process's own hard limits"
+                .to_owned(),
+        )
     };
-    Check { name: "resource limits", needed: false, found }
+    Check {
+        name: "resource limits",
+        needed: false,
+        found,
+    }
 }
 
 fn present(command: &str) -> bool {

@@ -51,7 +51,10 @@ async fn end(data: &Path, pid: i32) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     while running(data)? == Some(pid) {
         if Instant::now() > deadline {
-            bail!("the daemon (process {pid}) has not stopped after {} minutes", PATIENCE.as_secs() / 60);
+            bail!(
+                "the daemon (process {pid}) has not stopped after {} minutes",
+                PATIENCE.as_secs() / 60
+            );
         }
         tokio::time::sleep(LOOK).await;
     }

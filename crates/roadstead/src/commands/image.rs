@@ -61,17 +61,35 @@ pub(crate) async fn run(args: Args) -> Result<()> {
             writeln!(out, "{} {} {}", image.reference, image.digest, size(image.size))?;
         }
         Command::List => {
-            writeln!(out, "{:<50} {:<20} {:>10}  USED BY", "REFERENCE", "DIGEST", "SIZE")?;
+            writeln!(
+                out,
+                "{:<50} {:<20} {:>10}  USED BY",
+                "REFERENCE", "DIGEST", "SIZE"
+            )?;
             for image in store.list()? {
                 let digest: String = image.digest.to_string().chars().take(19).collect();
-                let used = if image.used_by.is_empty() { "-".to_owned() } else { image.used_by.join(", ") };
-                writeln!(out, "{:<50} {digest:<20} {:>10}  {used}", image.reference.to_string(), size(image.size))?;
+                let used = if image.used_by.is_empty() {
+                    "-".to_owned()
+                } else {
+                    image.used_by.join(", ")
+                };
+                writeln!(
+                    out,
+                    "{:<50} {digest:<20} {:>10}  {used}",
+                    image.reference.to_string(),
+                    size(image.size)
+                )?;
             }
         }
         Command::Rm { references } => {
             for reference in references {
                 let removed = store.remove(&reference).await?;
-                writeln!(out, "{} ({} freed)", removed.references.join(" "), size(removed.bytes))?;
+                writeln!(
+                    out,
+                    "{} ({} freed)",
+                    removed.references.join(" "),
+                    size(removed.bytes)
+                )?;
             }
         }
     }
@@ -83,7 +101,11 @@ fn size(bytes: u64) -> String {
     let mut value = bytes as f64;
     for unit in ["B", "kB", "MB", "GB"] {
         if value < 1000.0 {
-            return if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") };
+            return if unit == "B" {
+                format!("{bytes} B")
+            } else {
+                format!("{value:.1} {unit}")
+            };
         }
         value /= 1000.0;
     }

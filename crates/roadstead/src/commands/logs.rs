@@ -37,10 +37,17 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     let many = found.len() > 1;
     if args.follow && many {
         let names: Vec<&str> = found.iter().map(|target| target.container.as_str()).collect();
-        bail!("the task has several containers; choose one with --container: {}", names.join(", "));
+        bail!(
+            "the task has several containers; choose one with --container: {}",
+            names.join(", ")
+        );
     }
     for target in &found {
-        let query = LogQuery { tail: args.tail, follow: args.follow, stream: None };
+        let query = LogQuery {
+            tail: args.tail,
+            follow: args.follow,
+            stream: None,
+        };
         let mut reader = match logs.read(target, query) {
             // One of several that was never started has written nothing.
             Err(LogError::Runtime(roadstead_runtime::Error::NotFound(_))) if many => continue,
@@ -48,7 +55,11 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         };
         while let Some(line) = reader.next().await? {
             let text = String::from_utf8_lossy(&line.bytes);
-            let prefix = if many { format!("{}: ", target.container) } else { String::new() };
+            let prefix = if many {
+                format!("{}: ", target.container)
+            } else {
+                String::new()
+            };
             let written = match line.stream {
                 Stream::Stdout => writeln!(std::io::stdout(), "{prefix}{text}"),
                 Stream::Stderr => writeln!(std::io::stderr(), "{prefix}{text}"),

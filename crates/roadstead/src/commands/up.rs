@@ -30,17 +30,29 @@ pub(crate) async fn run(args: UpArgs) -> Result<()> {
     }
     let socket = tokio::net::TcpListener::bind(config.listen)
         .await
-        .with_context(|| format!("listening on {}: choose another address with --listen", config.listen))?;
+        .with_context(|| {
+            format!(
+                "listening on {}: choose another address with --listen",
+                config.listen
+            )
+        })?;
     let listen = socket.local_addr()?;
     let mut plane = Plane::start(&config, Arc::new(SystemClock)).await?;
     let node = node(&config, &plane, listen).await?;
-    plane.serve(Listener { socket, trust: Trust::UnknownIsRoot, limits: Limits::default() });
+    plane.serve(Listener {
+        socket,
+        trust: Trust::UnknownIsRoot,
+        limits: Limits::default(),
+    });
     let node = Agent::start(node).await?;
     serve_tasks(&config, &mut plane, &node).await?;
     node.connected(PATIENCE).await?;
     attach_host(&config, &plane, &node).await?;
     plane.dispatcher.set_ready();
-    println!("ready: http://{listen} (region {}, account {})", config.region, config.account);
+    println!(
+        "ready: http://{listen} (region {}, account {})",
+        config.region, config.account
+    );
 
     let ending = signals.ending().await;
     let ended = end(&config, plane, node, ending).await;
@@ -51,8 +63,16 @@ pub(crate) async fn run(args: UpArgs) -> Result<()> {
 /// The node beside the control plane: in the default VPC's first zone, if there is one.
 async fn node(config: &UpConfig, plane: &Plane, listen: SocketAddr) -> Result<Options> {
     let key = plane.node_key(&config.account)?;
-    let credentials = Credentials { access_key: key.access_key, secret_key: key.secret_key };
-    let mut node = options(&config.data, &format!("http://{listen}"), credentials, &config.registry_mirrors)?;
+    let credentials = Credentials {
+        access_key: key.access_key,
+        secret_key: key.secret_key,
+    };
+    let mut node = options(
+        &config.data,
+        &format!("http://{listen}"),
+        credentials,
+        &config.registry_mirrors,
+    )?;
     node.region = config.region.to_string();
     node.clusters.clone_from(&config.clusters);
     node.availability_zone = format!("{}a", config.region);
@@ -73,16 +93,30 @@ async fn node(config: &UpConfig, plane: &Plane, listen: SocketAddr) -> Result<Op
 /// The API inside tasks. Who has no key of ours is nobody there, unless the operator opened it.
 async fn serve_tasks(config: &UpConfig, plane: &mut Plane, node: &Handle) -> Result<()> {
     let address = SocketAddr::from((AGENT_ADDRESS, TASK_API_PORT));
-    let socket = node.network().listen_in_agent_ns(address).await.context("serving the API to tasks")?;
+    let socket = node
+        .network()
+        .listen_in_agent_ns(address)
+        .await
+        .context("serving the API to tasks")?;
     let socket = tokio::net::TcpListener::from_std(socket)?;
-    let trust = if config.open_task_api { Trust::Opened } else { Trust::IssuedOnly };
-    plane.serve(Listener { socket, trust, limits: Limits::default() });
+    let trust = if config.open_task_api {
+        Trust::Opened
+    } else {
+        Trust::IssuedOnly
+    };
+    plane.serve(Listener {
+        socket,
+        trust,
+        limits: Limits::default(),
+    });
     Ok(())
 }
 
 /// Gives this machine its way into the default VPC, or says why not; everything else works without.
 async fn attach_host(config: &UpConfig, plane: &Plane, node: &Handle) -> Result<()> {
-    let Some(vpc) = plane.default_vpc(config).await? else { return Ok(()) };
+    let Some(vpc) = plane.default_vpc(config).await? else {
+        return Ok(());
+    };
     let vpc_id = VpcId::parse(vpc.vpc_id.as_str())?;
     if !config.host_attachment {
         return Ok(node.network().detach_host(&vpc_id).await?);

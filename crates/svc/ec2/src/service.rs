@@ -79,7 +79,7 @@ impl Ec2 {
             ..options
         };
         options.check()?;
-        let feed = Feed::start(&store).await?;
+        let feed = Feed::start(&store, clock.now()).await?;
         Ok(Arc::new(Self {
             store,
             clock,

@@ -13,7 +13,7 @@ pub(crate) fn vpc_map(world: &World, vpc: &VpcId) -> Option<VpcMap> {
     let record = realm.vpcs.get(vpc)?;
     Some(VpcMap {
         vpc_id: vpc.to_string(),
-        generation: world.revision.0,
+        generation: world.generation(),
         region: partition.region.to_string(),
         cidrs: vec![IpNet::V4(record.value.cidr)],
         subnets: realm.subnets_of(vpc).map(|entry| subnet(&entry.value)).collect(),

@@ -120,7 +120,7 @@ fn identical(a: &[Arc<VpcMap>], b: &[Arc<VpcMap>]) -> bool {
 
 fn node_map(world: &World, shown: &[Arc<VpcMap>]) -> NodeMap {
     NodeMap {
-        generation: world.revision.0,
+        generation: world.generation(),
         vpcs: shown.iter().map(|map| VpcMap::clone(map)).collect(),
     }
 }

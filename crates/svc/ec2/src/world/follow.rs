@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use roadstead_base::Timestamp;
 use roadstead_store::{
     Error, Event, Key, KeyRange, KeyValue, RangeRequest, Result, Revision, Store, Watch, WatchBatch,
 };
@@ -27,6 +28,8 @@ const STOPPED: Revision = Revision(u64::MAX);
 
 /// The state and what hangs on it. Locks are taken in the order `maps`, `world`.
 pub(crate) struct Shared {
+    /// As in [`World`].
+    began: u64,
     world: RwLock<World>,
     maps: Mutex<Maps>,
     applied: watch::Sender<Revision>,
@@ -54,8 +57,9 @@ impl std::ops::Deref for Feed {
 
 impl Feed {
     /// Loads the state; it is there when this returns.
-    pub(crate) async fn start(store: &Arc<dyn Store>) -> Result<Self> {
+    pub(crate) async fn start(store: &Arc<dyn Store>, began: Timestamp) -> Result<Self> {
         let shared = Arc::new(Shared {
+            began: u64::try_from(began.0).unwrap_or_default(),
             world: RwLock::default(),
             maps: Mutex::default(),
             applied: watch::Sender::new(Revision(0)),
@@ -98,7 +102,10 @@ impl Shared {
     /// Takes the present state over and begins to watch behind it.
     async fn load(&self, store: &dyn Store) -> Result<Watch> {
         let (records, revision) = everything(store).await?;
-        let mut world = World::default();
+        let mut world = World {
+            began: self.began,
+            ..World::default()
+        };
         let mut touched = BTreeSet::new();
         for kv in records {
             world.apply(

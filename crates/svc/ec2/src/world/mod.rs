@@ -23,6 +23,8 @@ use crate::records::Interface;
 pub(crate) struct World {
     /// Everything through this revision is in it.
     pub(crate) revision: Revision,
+    /// Milliseconds since 1970 when this process began. See [`World::generation`].
+    pub(crate) began: u64,
     realms: HashMap<Partition, Realm>,
     /// The VPCs that have interfaces on an instance, and how many.
     by_instance: BTreeMap<InstanceId, BTreeMap<VpcId, usize>>,
@@ -78,6 +80,12 @@ fn decoded<T: DeserializeOwned>(kv: KeyValue) -> Option<Entry<T>> {
 }
 
 impl World {
+    /// What maps of this state are numbered by. Revisions alone would go back when a store is emptied or
+    /// restored from a copy, and nodes refuse what is older than what they have; time does not go back.
+    pub(crate) fn generation(&self) -> u64 {
+        self.began.saturating_add(self.revision.0)
+    }
+
     pub(crate) fn realm(&self, partition: &Partition) -> Option<&Realm> {
         self.realms.get(partition)
     }
@@ -176,5 +184,25 @@ impl World {
         if vpcs.is_empty() {
             self.by_instance.remove(&attachment.instance);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A store brought back from a copy has lower revisions, and the nodes have seen the higher ones.
+    #[test]
+    fn generations_do_not_go_back_with_a_restored_store() {
+        let of = |began, revision| {
+            let world = World {
+                began,
+                revision: Revision(revision),
+                ..World::default()
+            };
+            world.generation()
+        };
+        assert!(of(1_800_000_060_000, 3) > of(1_800_000_000_000, 500));
+        assert!(of(1_800_000_000_000, 501) > of(1_800_000_000_000, 500));
     }
 }

@@ -393,6 +393,8 @@ async fn a_stopping_agent_says_goodbye() {
     let (plane, machine) = (Plane::start().await, Machine::new());
     let agent = machine.agent(&plane).await;
     let mut connection = plane.accept().await;
+    // The control plane sees the handshake done a moment before the agent does; until then no goodbye is due.
+    agent.connected(crate::plane::PATIENCE).await.expect("connects");
     let begun = Instant::now();
     let (code, ()) = tokio::join!(connection.closed(), agent.detach());
     assert_eq!(code, Some(1000));

@@ -12,5 +12,5 @@ mod service;
 mod types;
 
 pub use model::MODEL;
-pub use service::{Client, Server, Ec2};
+pub use service::{Client, Ec2, Server};
 pub use types::*;

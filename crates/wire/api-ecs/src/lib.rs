@@ -12,5 +12,5 @@ mod service;
 mod types;
 
 pub use model::MODEL;
-pub use service::{Client, Server, Ecs};
+pub use service::{Client, Ecs, Server};
 pub use types::*;

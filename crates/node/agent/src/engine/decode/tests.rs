@@ -1,3 +1,5 @@
+//! What is read from a payload, and what is refused with which words.
+
 use super::*;
 
 fn container(name: &str) -> acs::Container {

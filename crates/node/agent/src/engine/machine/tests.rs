@@ -1,3 +1,5 @@
+//! The life of a task, step by step: what happens when, and in which order.
+
 use super::*;
 use crate::engine::event::Event as E;
 use crate::engine::spec::{Condition, Container, Dependency, LaunchType};

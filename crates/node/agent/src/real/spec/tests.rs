@@ -1,3 +1,5 @@
+//! What a container of the payload becomes for the runtime.
+
 use super::*;
 use crate::engine::decode::decode;
 use roadstead_acs as acs;

@@ -141,3 +141,16 @@ def test_env_and_help_say_all(cloud):
         assert f"ROADSTEAD_{option[2:].upper().replace('-', '_')}" in text
     doctor = subprocess.run([BINARY, "doctor"], capture_output=True, text=True)
     assert doctor.returncode == 0, doctor.stdout
+
+
+def test_the_binary_is_the_network_plugins_by_their_names(tmp_path):
+    import json
+    import subprocess
+
+    from roadstead import BINARY
+    for plugin in ("ecs-eni", "ecs-bridge", "ecs-ipam"):
+        (tmp_path / plugin).symlink_to(BINARY)
+        done = subprocess.run([tmp_path / plugin], input='{"cniVersion": "0.3.0"}', env={"CNI_COMMAND": "VERSION"},
+                              capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert "0.3.0" in json.loads(done.stdout)["supportedVersions"]

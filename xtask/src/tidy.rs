@@ -185,15 +185,10 @@ fn services_stand_alone(root: &Path, findings: &mut Vec<String>) -> Result<()> {
 
 /// No path of the machine the project happens to lie on.
 fn places(root: &Path, source: &Source, findings: &mut Vec<String>) {
-    let Some(parent) = root
-        .parent()
-        .and_then(Path::to_str)
-        .filter(|parent| parent.len() > 1)
-    else {
-        return;
-    };
+    // The checkout itself: what lies around it is as likely a path of any machine.
+    let place = format!("{}/", root.display());
     for (index, line) in source.text.lines().enumerate() {
-        if line.contains(&format!("{parent}/")) {
+        if line.contains(&place) {
             findings.push(format!(
                 "{}:{}: a path of this machine",
                 source.path.display(),

@@ -31,6 +31,16 @@ struct Service {
     /// Name of the generated trait.
     r#trait: String,
     operations: Vec<String>,
+    /// Members that clients send and no published model has.
+    #[serde(default)]
+    extra: Vec<Extra>,
+}
+
+#[derive(Deserialize)]
+struct Extra {
+    shape: String,
+    member: String,
+    r#type: String,
 }
 
 #[derive(Deserialize)]

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
 
-use super::Service;
+use super::{Extra, Service};
 
 const METADATA: &[&str] = &[
     "apiVersion",
@@ -91,10 +91,25 @@ pub(crate) fn trim(data: &Path, service: &Service) -> Result<String> {
             ),
         );
     }
-    let shapes: Map<String, Value> = reached
+    let mut shapes: Map<String, Value> = reached
         .iter()
         .map(|name| (name.clone(), shape(&model["shapes"][name])))
         .collect();
+    for Extra {
+        shape,
+        member,
+        r#type,
+    } in &service.extra
+    {
+        if !shapes.contains_key(r#type) || shapes[shape]["members"].get(member).is_some() {
+            bail!(
+                "{}: {shape}.{member} of type {} cannot be added",
+                service.name,
+                r#type
+            );
+        }
+        shapes[shape]["members"][member] = json!({ "shape": r#type });
+    }
     let absent: Vec<&String> = operations
         .keys()
         .filter(|name| !service.operations.contains(name))

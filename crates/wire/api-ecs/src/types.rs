@@ -358,6 +358,7 @@ structure!(DiscoverPollEndpointRequest {
 } {
     cluster "cluster" String,
     container_instance "containerInstance" String,
+    zone_id "zoneId" String,
 });
 structure!(DiscoverPollEndpointResponse {
 } {
@@ -754,6 +755,7 @@ enumeration!(ProxyConfigurationType {
 structure!(RegisterContainerInstanceRequest {
 } {
     attributes "attributes" Vec<Attribute>,
+    client_token "clientToken" String,
     cluster "cluster" String,
     container_instance_arn "containerInstanceArn" String,
     instance_identity_document "instanceIdentityDocument" String,

@@ -9,6 +9,8 @@ use crate::error::{Error, Result};
 use crate::instances::named_cluster;
 use crate::names::ContainerInstanceId;
 
+const MAX_ZONE: usize = 64;
+
 pub(crate) async fn discover_poll_endpoint(
     ecs: &Ecs,
     ctx: &Ctx,
@@ -17,7 +19,12 @@ pub(crate) async fn discover_poll_endpoint(
     let DiscoverPollEndpointRequest {
         cluster,
         container_instance,
+        zone_id,
     } = input;
+    // Every zone finds its channels at the one address; a name that cannot be a zone's is a mistake.
+    if zone_id.is_some_and(|zone| zone.chars().count() > MAX_ZONE) {
+        return Err(Error::invalid("zoneId is longer than any zone's id."));
+    }
     if cluster.is_some() || container_instance.is_some() {
         let cluster = named_cluster(ecs, ctx, cluster.as_deref()).await?;
         if let Some(text) = container_instance.filter(|text| !text.is_empty()) {

@@ -44,6 +44,7 @@ pub(crate) async fn register_container_instance(
 ) -> Result<RegisterContainerInstanceResponse> {
     let RegisterContainerInstanceRequest {
         attributes,
+        client_token,
         cluster,
         container_instance_arn,
         instance_identity_document,
@@ -74,7 +75,7 @@ pub(crate) async fn register_container_instance(
     for _ in 0..TRIES {
         let written = match &known {
             Some(arn) => again(ecs, ctx, cluster.as_deref(), arn, &asked).await?,
-            None => anew(ecs, ctx, cluster.as_deref(), &asked).await?,
+            None => first(ecs, ctx, cluster.as_deref(), client_token.as_deref(), &asked).await?,
         };
         if let Some(record) = written {
             let mut instance = show(ecs, &record).await?;
@@ -105,19 +106,48 @@ async fn target(
     Ok((name, Some(entry)))
 }
 
+/// A registration without an ARN. The same token again, as when the answer was lost, means the same instance.
+async fn first(
+    ecs: &Ecs,
+    ctx: &Ctx,
+    cluster: Option<&str>,
+    token: Option<&str>,
+    asked: &Asked,
+) -> Result<Option<ContainerInstanceRecord>> {
+    let Some(token) = token.filter(|token| !token.is_empty()) else {
+        return anew(ecs, ctx, cluster, ContainerInstanceId::random(), asked).await;
+    };
+    let (name, _) = target(ecs, ctx, cluster).await?;
+    let id = ContainerInstanceId::derived(&format!("{}/{name}/{token}", ctx.account), "registration");
+    let reference = InstanceRef {
+        partition: ctx.partition(),
+        cluster: name,
+        id,
+    };
+    let known = ecs.instances().get(&reference.key()).await?;
+    match known.filter(|entry| !entry.value.is_inactive()) {
+        Some(entry) => {
+            let arn = entry.value.name.id.arn(&reference.partition, &reference.cluster);
+            again(ecs, ctx, cluster, &arn.to_string(), asked).await
+        }
+        None => anew(ecs, ctx, cluster, reference.id, asked).await,
+    }
+}
+
 /// A first registration. An instance of the same machine in the same cluster gives way: its agent has lost what
 /// it knew, or it would have named itself.
 async fn anew(
     ecs: &Ecs,
     ctx: &Ctx,
     cluster: Option<&str>,
+    id: ContainerInstanceId,
     asked: &Asked,
 ) -> Result<Option<ContainerInstanceRecord>> {
     let (name, cluster) = target(ecs, ctx, cluster).await?;
     let name = InstanceRef {
         partition: ctx.partition(),
         cluster: name,
-        id: ContainerInstanceId::random(),
+        id,
     };
     let record = ContainerInstanceRecord {
         ec2_instance_id: asked

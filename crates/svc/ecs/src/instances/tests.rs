@@ -77,6 +77,29 @@ async fn a_registration_is_shown_as_it_was_sent() {
 }
 
 #[tokio::test]
+async fn the_same_token_registers_the_same_instance() {
+    let cloud = cloud().await;
+    let mut arns = Vec::new();
+    for token in ["one", "one", "two"] {
+        let mut input = registration("default", MACHINE, 7, "us-east-1a");
+        input["clientToken"] = json!(token);
+        let answer = cloud
+            .call("RegisterContainerInstance", input)
+            .await
+            .expect("registers");
+        arns.push(text(&answer["containerInstance"]["containerInstanceArn"]));
+    }
+    assert_eq!(arns[0], arns[1], "a repeated call");
+    assert_ne!(arns[1], arns[2], "an agent that begins anew");
+    assert_eq!(described(&cloud, &arns[2]).await["status"], "ACTIVE");
+    let listed = cloud
+        .call("ListContainerInstances", json!({}))
+        .await
+        .expect("lists");
+    assert_eq!(listed["containerInstanceArns"], json!([arns[2]]));
+}
+
+#[tokio::test]
 async fn an_agent_comes_back_as_who_it_was() {
     let cloud = cloud().await;
     let mut input = registration("default", MACHINE, 7, "us-east-1a");

@@ -243,7 +243,8 @@ async fn agents_without_maps_get_interface_and_task_without_waiting() {
 #[tokio::test]
 async fn discover_poll_endpoint_answers_where_it_was_asked() {
     let (cloud, instance, _agent) = connected().await;
-    let input = json!({"cluster": "default", "containerInstance": instance});
+    // The vendor's agent names its zone, or an empty one.
+    let input = json!({"cluster": "default", "containerInstance": instance, "zoneId": ""});
     let answer = cloud.call("DiscoverPollEndpoint", input).await.expect("answers");
     assert_eq!(
         answer["endpoint"],
@@ -256,6 +257,7 @@ async fn discover_poll_endpoint_answers_where_it_was_asked() {
     for input in [
         json!({"cluster": "nowhere"}),
         json!({"containerInstance": "short"}),
+        json!({"zoneId": "z".repeat(65)}),
     ] {
         assert!(
             cloud.call("DiscoverPollEndpoint", input.clone()).await.is_err(),

@@ -31,8 +31,7 @@ fn said(recording: &str, names: &[(String, String)]) -> Vec<Json> {
         .collect()
 }
 
-/// Registers as recorded, but for what a client's token adds and with slots for interfaces, as an operator would
-/// give the instance by an attribute.
+/// Registers as recorded, but with slots for interfaces, as an operator would give the instance by an attribute.
 async fn register(cloud: &Cloud, recording: &str) -> (String, Agent) {
     let lines = said(recording, &[("vpc-0abc".into(), "vpc-0000000000000000a".into())]);
     let line = lines
@@ -42,7 +41,6 @@ async fn register(cloud: &Cloud, recording: &str) -> (String, Agent) {
     let mut body = line["body"].clone();
     let sent = body["attributes"].as_array().expect("attributes").clone();
     let object = body.as_object_mut().expect("an object");
-    object.remove("clientToken");
     object.remove("containerInstanceArn");
     let attributes = object["attributes"].as_array_mut().expect("attributes");
     attributes.push(json!({"name": roadstead_acs::ATTRIBUTE_ENI_SLOTS, "value": "2"}));

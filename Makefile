@@ -24,7 +24,8 @@ check:
 
 # In a host namespace of its own, without an uplink.
 e2e:
-	cargo build --locked --package roadstead
+	# With the features of the whole workspace, as the tests were built: nothing is compiled twice.
+	cargo build --locked --workspace --bin roadstead
 	scripts/nginx-image.sh target/images/nginx.tar
 	scripts/busybox-image.sh target/images/busybox.tar
 	scripts/in-host-namespace.sh target/venv/bin/python -m pytest -q tests/e2e

@@ -60,7 +60,8 @@ impl RegisterError {
     }
 }
 
-/// Registers once; answers the container instance's ARN. With `known`, an earlier registration goes on.
+/// Registers once; answers the container instance's ARN. With `known`, an earlier registration goes on. A try
+/// again with the same `token` finds what the first one made if its answer was lost.
 ///
 /// # Errors
 /// [`RegisterError`]; transient ones are worth another try.
@@ -69,8 +70,12 @@ pub async fn register(
     node: &Node,
     cluster: &str,
     known: Option<&str>,
+    token: &str,
 ) -> Result<String, RegisterError> {
-    let request = request(node, cluster, known);
+    let request = RegisterContainerInstanceRequest {
+        client_token: Some(token.to_owned()),
+        ..request(node, cluster, known)
+    };
     let sent = request.attributes.clone().unwrap_or_default();
     let answer: RegisterContainerInstanceResponse = client.call("RegisterContainerInstance", request).await?;
     let ContainerInstance {
@@ -106,6 +111,14 @@ pub async fn create_cluster(client: &Client, cluster: &str) -> Result<(), CallEr
     Ok(())
 }
 
+/// As the platform calls it.
+fn architecture(rust: &str) -> &str {
+    match rust {
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
 fn request(node: &Node, cluster: &str, known: Option<&str>) -> RegisterContainerInstanceRequest {
     let mut attributes = attributes(node);
     if known.is_none() {
@@ -116,7 +129,7 @@ fn request(node: &Node, cluster: &str, known: Option<&str>) -> RegisterContainer
         "region": node.region,
         "instanceId": node.instance_id,
         "availabilityZone": node.availability_zone,
-        "architecture": std::env::consts::ARCH,
+        "architecture": architecture(std::env::consts::ARCH),
     });
     let ports = |ports: &mut dyn Iterator<Item = u16>| {
         let mut ports: Vec<u16> = ports.collect();
@@ -153,7 +166,7 @@ fn attributes(node: &Node) -> Vec<Attribute> {
     let mut all = vec![
         attribute("ecs.os-type", "linux"),
         attribute("ecs.os-family", "LINUX"),
-        attribute("ecs.cpu-architecture", std::env::consts::ARCH),
+        attribute("ecs.cpu-architecture", architecture(std::env::consts::ARCH)),
         attribute("ecs.availability-zone", &node.availability_zone),
         attribute("ecs.vpc-id", &node.vpc_id),
         attribute("ecs.subnet-id", &node.subnet_id),

@@ -132,10 +132,12 @@ impl Session {
             .registration(&self.cluster)
             .await
             .container_instance_arn;
+        let token = roadstead_base::random_uuid();
         let mut created = false;
         let mut failed = 0;
         loop {
-            let error = match register(&self.client, &self.node, &self.cluster, known.as_deref()).await {
+            let answer = register(&self.client, &self.node, &self.cluster, known.as_deref(), &token).await;
+            let error = match answer {
                 Ok(arn) => {
                     if let Err(error) = self.identity.set_arn(&self.cluster, Some(&arn)).await {
                         tracing::warn!(%error, "the registration could not be written down; a restart registers anew");
@@ -278,6 +280,7 @@ impl Session {
         let request = DiscoverPollEndpointRequest {
             cluster: Some(self.cluster.clone()),
             container_instance: Some(arn.to_owned()),
+            zone_id: None,
         };
         let answer: Result<DiscoverPollEndpointResponse, _> =
             self.client.call("DiscoverPollEndpoint", request).await;

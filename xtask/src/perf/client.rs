@@ -38,7 +38,7 @@ impl Cloud {
             child,
         };
         let deadline = Instant::now() + Duration::from_secs(30);
-        while TcpStream::connect(&cloud.address).is_err() {
+        while !cloud.is_ready() {
             if Instant::now() > deadline {
                 bail!(
                     "roadstead was not ready after 30 s: {}",
@@ -48,6 +48,21 @@ impl Cloud {
             std::thread::park_timeout(Duration::from_millis(10));
         }
         Ok(cloud)
+    }
+
+    /// Whether the node is there too, which its health says.
+    fn is_ready(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect(&self.address) else {
+            return false;
+        };
+        let request = format!(
+            "GET /_roadstead/health HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            self.address
+        );
+        let mut answer = String::new();
+        stream.write_all(request.as_bytes()).is_ok()
+            && stream.read_to_string(&mut answer).is_ok()
+            && answer.contains("running")
     }
 
     pub(crate) fn import(&self, archive: &Path) -> Result<()> {

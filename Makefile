@@ -20,6 +20,7 @@ check:
 	cargo clippy --locked --workspace --all-targets -- --deny warnings
 	cargo xtask models --check
 	cargo xtask tidy
+	cargo xtask supply
 	cargo xtask coverage --check
 
 # In a host namespace of its own, without an uplink.

@@ -3,6 +3,7 @@
 mod coverage;
 mod models;
 mod perf;
+mod supply;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +26,8 @@ enum Chore {
     Tidy,
     /// Render docs/coverage/*.md and check that no member is without a verdict.
     Coverage(coverage::Options),
+    /// Check licences, sources, bans and withdrawn versions of dependencies, without a network.
+    Supply,
     /// Measure, against a reference in the same run.
     Perf(perf::Options),
 }
@@ -45,6 +48,7 @@ fn run() -> Result<()> {
         Chore::Models(options) => models::run(&root, &options),
         Chore::Tidy => tidy::run(&root),
         Chore::Coverage(options) => coverage::run(&root, &options),
+        Chore::Supply => supply::run(&root),
         Chore::Perf(options) => perf::run(&root, &options),
     }
 }

@@ -75,6 +75,7 @@ fn map(vpc: &VpcId, enis: &[Eni]) -> VpcMap {
             .map(|cidr| Subnet {
                 subnet_id: "subnet-1".into(),
                 cidr,
+                ipv6_cidr: None,
                 availability_zone: "us-east-1a".into(),
             })
             .collect(),
@@ -84,6 +85,7 @@ fn map(vpc: &VpcId, enis: &[Eni]) -> VpcMap {
                 interface_id: eni.interface_id.to_string(),
                 mac: eni.mac.to_string(),
                 private_ips: eni.ips.clone(),
+                ipv6_addresses: Vec::new(),
                 subnet_id: "subnet-1".into(),
                 groups: vec!["sg-1".into()],
                 instance_id: None,

@@ -1,10 +1,13 @@
 //! The map of a VPC, as a node needs it to route and to filter: which interfaces exist and where, which
 //! groups they wear, which rules the groups hold. It is sent whole, with a generation; a node refuses an
 //! older one. It names no nftables, routes or devices: those are the node's business.
+//!
+//! Members that came later have a default, so that a map of an earlier control plane and the records of an
+//! earlier agent are read; an earlier agent does not see them, and serves IPv4 alone.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 /// One VPC as one node sees it. The whole state: what is absent here is absent on the node.
@@ -17,6 +20,7 @@ pub struct VpcMap {
     pub generation: u64,
     /// Region of the VPC, for its internal domain name.
     pub region: String,
+    /// The IPv4 block first, then the IPv6 block if there is one.
     pub cidrs: Vec<IpNet>,
     pub subnets: Vec<Subnet>,
     pub interfaces: Vec<Interface>,
@@ -28,6 +32,8 @@ pub struct VpcMap {
 pub struct Subnet {
     pub subnet_id: String,
     pub cidr: IpNet,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv6_cidr: Option<Ipv6Net>,
     pub availability_zone: String,
 }
 
@@ -41,6 +47,8 @@ pub struct Interface {
     pub mac: String,
     /// The primary address first.
     pub private_ips: Vec<Ipv4Addr>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ipv6_addresses: Vec<Ipv6Addr>,
     pub subnet_id: String,
     /// Ids of the security groups it wears.
     pub groups: Vec<String>,

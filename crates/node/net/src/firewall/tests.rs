@@ -29,6 +29,7 @@ fn map(worn: &[(u8, &[&str])], groups: &[(&str, Vec<Rule>, Vec<Rule>)]) -> VpcMa
         interface_id: format!("eni-{host}"),
         mac: MacAddr([2, 0, 0, 0, 0, *host]).to_string(),
         private_ips: vec![ip(*host)],
+        ipv6_addresses: Vec::new(),
         subnet_id: "subnet-1".into(),
         groups: groups.iter().map(|g| (*g).to_owned()).collect(),
         instance_id: None,

@@ -300,6 +300,7 @@ impl MapOf {
             subnets: vec![Subnet {
                 subnet_id: "subnet-1".into(),
                 cidr: "172.31.0.0/20".parse().unwrap(),
+                ipv6_cidr: None,
                 availability_zone: "eu-west-1a".into(),
             }],
             interfaces: vec![],
@@ -312,6 +313,7 @@ impl MapOf {
             interface_id: eni.interface_id.to_string(),
             mac: eni.mac.to_string(),
             private_ips: eni.ips.clone(),
+            ipv6_addresses: Vec::new(),
             subnet_id: "subnet-1".into(),
             groups: groups.iter().map(|g| (*g).to_owned()).collect(),
             instance_id: Some("i-1".into()),

@@ -48,6 +48,7 @@ fn subnet(subnet: &Subnet) -> network::Subnet {
     network::Subnet {
         subnet_id: subnet.id.to_string(),
         cidr: IpNet::V4(subnet.cidr),
+        ipv6_cidr: None,
         availability_zone: subnet.zone.clone(),
     }
 }
@@ -57,6 +58,7 @@ fn interface(interface: &Interface) -> network::Interface {
         interface_id: interface.id.to_string(),
         mac: interface.mac.to_string(),
         private_ips: interface.addresses.clone(),
+        ipv6_addresses: Vec::new(),
         subnet_id: interface.subnet.to_string(),
         groups: interface.groups.iter().map(ToString::to_string).collect(),
         instance_id: interface

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::caller::{Caller, Origin};
 use crate::page::Pager;
 
 /// The text does not have the form of the id that was wanted.
@@ -84,17 +85,6 @@ text_id!(Region, "a region name such as us-east-1", |t| {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 });
 
-/// Who makes a call.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Caller {
-    /// The account's root.
-    Root,
-    /// A part of the platform acting on its own behalf, such as `ecs.amazonaws.com`.
-    Service(&'static str),
-    /// A node's agent, by credentials that Roadstead issued to it.
-    Node,
-}
-
 /// What is known of a call besides its input.
 #[derive(Clone, Debug)]
 pub struct Ctx {
@@ -106,6 +96,8 @@ pub struct Ctx {
     pub pager: Arc<Pager>,
     /// Where the client reached us, `http://host:port`; empty for calls from within.
     pub endpoint: String,
+    /// Where the client is.
+    pub origin: Arc<Origin>,
 }
 
 impl Ctx {

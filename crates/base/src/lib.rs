@@ -2,13 +2,15 @@
 //! is, how a page is turned. Kept free of I/O so that the pure cores can use it.
 
 mod arn;
+mod caller;
 mod clock;
 mod identity;
 mod ids;
 mod page;
 
 pub use arn::{Arn, ParseArnError};
+pub use caller::{Caller, Origin, RoleSession, User};
 pub use clock::{Clock, ManualClock, SharedClock, SystemClock, Timestamp};
-pub use identity::{AccountId, Caller, Ctx, ParseIdError, Partition, Region};
+pub use identity::{AccountId, Ctx, ParseIdError, Partition, Region};
 pub use ids::{EntropyError, derived_hex, random_bytes, random_hex, random_uuid};
 pub use page::{PageError, Pager};

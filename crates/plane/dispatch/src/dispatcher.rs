@@ -9,6 +9,7 @@ use roadstead_protocol::rest::Router;
 use roadstead_protocol::{ApiError, BoxFuture, Call, Handler, Protocol, ServiceModel, Value, check};
 
 use crate::credentials::Credentials;
+use crate::gate::Gate;
 use crate::render;
 
 pub type RawRequest = http::Request<hyper::body::Incoming>;
@@ -16,6 +17,11 @@ pub type RawResponse = http::Response<http_body_util::Full<bytes::Bytes>>;
 
 /// A path below which a service speaks for itself, such as a websocket. The caller is known by then.
 pub trait Raw: Send + Sync + 'static {
+    /// The action that users and roles need to get here; without one they do not.
+    fn action(&self) -> Option<&'static str> {
+        None
+    }
+
     fn serve<'a>(&'a self, ctx: Ctx, request: RawRequest) -> BoxFuture<'a, RawResponse>;
 }
 
@@ -37,6 +43,7 @@ pub struct Dispatcher {
     pub(crate) clock: SharedClock,
     pub(crate) credentials: Credentials,
     pub(crate) default_account: AccountId,
+    pub(crate) gate: Gate,
     pager: Arc<Pager>,
     handlers: RwLock<Vec<Registered>>,
     mounts: RwLock<Vec<Mount>>,
@@ -49,6 +56,7 @@ impl Dispatcher {
             clock,
             credentials: Credentials::default(),
             default_account,
+            gate: Gate::default(),
             pager: Arc::new(pager),
             handlers: RwLock::default(),
             mounts: RwLock::default(),
@@ -104,6 +112,7 @@ impl Dispatcher {
             request_id,
             pager: self.pager.clone(),
             endpoint,
+            origin: Arc::default(),
         }
     }
 
@@ -151,6 +160,7 @@ impl Dispatcher {
         if let Some(shape) = operation.input {
             check(model, shape, &input).map_err(|violation| render::violation(model, &violation))?;
         }
+        self.authorize(model, operation, ctx, &input).await?;
         let result = handler.call(operation, ctx, input).await;
         let outcome = result.as_ref().err().map_or("ok", |error| error.code.as_ref());
         tracing::info!(

@@ -29,6 +29,8 @@ pub(crate) struct Door {
     pub(crate) limits: Limits,
     /// KiB for bodies.
     pub(crate) memory: Arc<Semaphore>,
+    /// Who is at the other end of the connection.
+    pub(crate) peer: Option<std::net::IpAddr>,
 }
 
 /// An error before or after a service was found, and the protocol to say it in.
@@ -73,12 +75,18 @@ impl Dispatcher {
         let request_id = roadstead_base::random_uuid();
         let claim = Claim::of(self, door.trust, &parts);
         if let Some((service, raw)) = self.mounted(parts.uri.path()) {
-            let proven = claim.and_then(|claim| claim.prove(self, &parts, b"", service));
+            let proven = claim.and_then(|claim| claim.prove(self, &parts, b"", service, door.peer));
             let (ctx, _) = proven.map_err(|refused| Failure {
                 codec: codec(Protocol::Json11),
                 model: None,
                 request_id,
                 error: ApiError::new("AccessDeniedException", 403, refused.to_string()),
+            })?;
+            self.may_enter(raw.as_ref(), &ctx).map_err(|error| Failure {
+                codec: codec(Protocol::Json11),
+                model: None,
+                request_id: ctx.request_id.clone(),
+                error,
             })?;
             return Ok(raw.serve(ctx, RawRequest::from_parts(parts, body)).await);
         }
@@ -118,7 +126,7 @@ impl Dispatcher {
         let model = handler.model();
         let refused = |refused: Refused| unwelcome(Some((model, protocol)), guessed, &request_id, &refused);
         let (ctx, chunks) = claim
-            .prove(self, &parts, &held.bytes, model.signing_name)
+            .prove(self, &parts, &held.bytes, model.signing_name, door.peer)
             .map_err(refused)?;
         let failed = |error| Failure {
             codec: codec(protocol),

@@ -1,18 +1,26 @@
 //! One way in. Every call, from outside or from another service, passes here: protocol, identity, policy,
 //! audit, handler. Nothing else may reach a service.
 
+mod authority;
 mod body;
 mod credentials;
 mod dispatcher;
+mod gate;
 mod http_front;
 mod listener;
 mod maps;
+mod permissions;
 mod render;
 mod routing;
 mod sign_in;
 mod steady;
 
+pub use authority::{
+    Asked, Authority, Because, Denial, KeyError, Keys, RoleError, ServiceAssumes, SessionKeys,
+};
 pub use credentials::{Credentials, IssuedKey};
 pub use dispatcher::{Dispatcher, Raw, RawRequest, RawResponse};
+pub use gate::{ActAs, denied};
 pub use listener::{Limits, Listener, Trust};
 pub use maps::{MapReceiver, NetworkMaps, NodeMap};
+pub use permissions::{Asking, Need, Permissions, Rule, tags, text};

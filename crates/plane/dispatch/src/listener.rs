@@ -76,6 +76,7 @@ impl Listener {
             trust,
             limits,
             memory: Arc::new(Semaphore::new(MEMORY)),
+            peer: None,
         };
         let places = Arc::new(Semaphore::new(limits.connections));
         let mut running = JoinSet::new();
@@ -93,7 +94,8 @@ impl Listener {
                 }
             };
             let _ = stream.set_nodelay(true);
-            let (dispatcher, door, stop) = (dispatcher.clone(), door.clone(), stop.clone());
+            let peer = stream.peer_addr().ok().map(|address| address.ip());
+            let (dispatcher, door, stop) = (dispatcher.clone(), Door { peer, ..door.clone() }, stop.clone());
             running.spawn(async move {
                 if let Err(error) = connection(stream, dispatcher, door, stop).await {
                     tracing::debug!(error, "a connection ended early");

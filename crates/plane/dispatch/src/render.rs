@@ -76,6 +76,9 @@ pub(crate) fn refused_form(refused: &Refused) -> ApiError {
 
 /// A request that is not let in, in the service's own code.
 pub(crate) fn refused(model: &ServiceModel, refused: &Refused) -> ApiError {
+    if matches!(refused, Refused::Expired) {
+        return crate::gate::expired(model);
+    }
     match model.protocols.first() {
         Some(Protocol::Ec2) => return as_query(refused),
         Some(Protocol::Query) => return as_xml(refused, "InvalidClientTokenId"),
@@ -104,7 +107,7 @@ fn as_xml(refused: &Refused, unknown_key: &'static str) -> ApiError {
             ApiError::client("IncompleteSignature", refused.to_string())
         }
         Refused::Signature(_) => as_query(refused),
-        Refused::Service { .. } | Refused::Region => {
+        Refused::Service { .. } | Refused::Region | Refused::Expired => {
             ApiError::new("SignatureDoesNotMatch", 403, refused.to_string())
         }
     }
@@ -113,7 +116,8 @@ fn as_xml(refused: &Refused, unknown_key: &'static str) -> ApiError {
 fn as_query(refused: &Refused) -> ApiError {
     let message = refused.to_string();
     match refused {
-        Refused::Signature(SignatureError::Skewed { .. } | SignatureError::Expired { .. }) => {
+        Refused::Expired
+        | Refused::Signature(SignatureError::Skewed { .. } | SignatureError::Expired { .. }) => {
             ApiError::client("RequestExpired", message)
         }
         Refused::Signature(SignatureError::Absent) => ApiError::new(

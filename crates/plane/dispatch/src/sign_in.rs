@@ -1,10 +1,14 @@
 //! From a request's signature to the caller. Issued keys are held to their signature everywhere; a
 //! stranger's key is worth what the listener says.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use http::request::Parts;
-use roadstead_base::{Caller, Ctx, Region};
+use roadstead_base::{Caller, Ctx, Origin, Region};
 use roadstead_protocol::sigv4::{Authorization, ChunkKey, Request, SignatureError, verify};
 
+use crate::authority::KeyError;
 use crate::credentials::IssuedKey;
 use crate::dispatcher::Dispatcher;
 use crate::listener::Trust;
@@ -16,6 +20,8 @@ pub(crate) enum Refused {
     Signature(#[from] SignatureError),
     #[error("The security token included in the request is invalid.")]
     UnknownKey,
+    #[error("The security token included in the request is expired")]
+    Expired,
     #[error("Credential should be scoped to correct service: '{wanted}'.")]
     Service { wanted: &'static str },
     #[error("Credential should be scoped to a valid region.")]
@@ -34,7 +40,7 @@ impl Claim {
     pub(crate) fn of(dispatcher: &Dispatcher, trust: Trust, parts: &Parts) -> Result<Self, Refused> {
         let authorization = Authorization::find(&parts.headers, &parts.uri)?;
         let region: Region = authorization.region.parse().map_err(|_| Refused::Region)?;
-        let key = dispatcher.credentials.find(&authorization.access_key);
+        let key = dispatcher.issued(&authorization.access_key, session_token(parts))?;
         if key.is_none() && trust == Trust::IssuedOnly {
             return Err(Refused::UnknownKey);
         }
@@ -57,6 +63,7 @@ impl Claim {
         parts: &Parts,
         body: &[u8],
         service: &'static str,
+        peer: Option<IpAddr>,
     ) -> Result<(Ctx, Option<ChunkKey>), Refused> {
         let Self {
             authorization,
@@ -69,12 +76,21 @@ impl Claim {
         let endpoint = host(parts)
             .map(|host| format!("http://{host}"))
             .unwrap_or_default();
+        let mut origin = Origin {
+            address: peer,
+            user_agent: user_agent(parts),
+            access_key: authorization.access_key.clone(),
+            session: false,
+            via: None,
+        };
         let Some(key) = key else {
             let account = authorization
                 .access_key
                 .parse()
                 .unwrap_or_else(|_| dispatcher.default_account.clone());
-            return Ok((dispatcher.ctx(account, region, Caller::Root, endpoint), None));
+            let mut ctx = dispatcher.ctx(account, region, Caller::Root, endpoint);
+            ctx.origin = Arc::new(origin);
+            return Ok((ctx, None));
         };
         let request = Request {
             method: &parts.method,
@@ -85,9 +101,51 @@ impl Claim {
         verify(&authorization, request, &key.secret, dispatcher.clock.now())?;
         let date = authorization.signed_at(&parts.headers)?;
         let chunks = ChunkKey::new(&authorization, &key.secret, &date);
-        let ctx = dispatcher.ctx(key.account, region, key.caller, endpoint);
+        origin.session = session_token(parts).is_some();
+        let mut ctx = dispatcher.ctx(key.account, region, key.caller, endpoint);
+        ctx.origin = Arc::new(origin);
         Ok((ctx, Some(chunks)))
     }
+}
+
+impl Dispatcher {
+    /// A key that Roadstead issued: to its own nodes, or by IAM and STS.
+    fn issued(&self, access_key: &str, token: Option<String>) -> Result<Option<IssuedKey>, Refused> {
+        if let Some(key) = self.credentials.find(access_key) {
+            return Ok(Some(key));
+        }
+        let Some(authority) = self.gate.authority() else {
+            return Ok(None);
+        };
+        authority
+            .find(access_key, token.as_deref())
+            .map_err(|error| match error {
+                KeyError::Invalid => Refused::UnknownKey,
+                KeyError::Expired => Refused::Expired,
+            })
+    }
+}
+
+/// The token of a session's keys: a header, or in the query of a presigned URL.
+fn session_token(parts: &Parts) -> Option<String> {
+    const NAME: &str = "x-amz-security-token";
+    if let Some(value) = parts.headers.get(NAME) {
+        return value.to_str().ok().map(str::to_owned);
+    }
+    let query = parts.uri.query()?;
+    let pair = query.split('&').find_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        name.eq_ignore_ascii_case(NAME).then_some(value)
+    })?;
+    let token = percent_encoding::percent_decode_str(pair).decode_utf8().ok()?;
+    Some(token.into_owned())
+}
+
+fn user_agent(parts: &Parts) -> String {
+    const LONGEST: usize = 512;
+    let value = parts.headers.get(http::header::USER_AGENT);
+    let text = value.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    text.chars().take(LONGEST).collect()
 }
 
 pub(crate) fn host(parts: &Parts) -> Option<&str> {

@@ -79,7 +79,7 @@ pub(crate) fn dry_run() -> ApiError {
 /// Agents of nodes change nothing here.
 pub(crate) fn may_write(caller: &Caller) -> Result<()> {
     match caller {
-        Caller::Root | Caller::Service(_) => Ok(()),
+        Caller::Root | Caller::User(_) | Caller::Role(_) | Caller::Service(_) => Ok(()),
         Caller::Node => Err(ApiError::new(
             "UnauthorizedOperation",
             403,

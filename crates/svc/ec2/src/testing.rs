@@ -62,6 +62,7 @@ impl Bench {
             request_id: roadstead_base::random_uuid(),
             pager: Arc::clone(&self.pager),
             endpoint: String::new(),
+            origin: Arc::default(),
         }
     }
 

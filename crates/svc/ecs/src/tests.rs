@@ -35,6 +35,7 @@ pub(crate) fn ctx() -> Ctx {
         request_id: "request".into(),
         pager: Arc::new(Pager::new([7; 32])),
         endpoint: String::new(),
+        origin: Arc::default(),
     }
 }
 

@@ -99,7 +99,7 @@ pub(super) async fn run(
     }
     let requester = match ctx.caller {
         Caller::Service(name) => Some(name.to_owned()),
-        Caller::Root | Caller::Node => None,
+        Caller::Root | Caller::User(_) | Caller::Role(_) | Caller::Node => None,
     };
     let new = New {
         ctx,

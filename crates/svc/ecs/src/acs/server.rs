@@ -36,6 +36,10 @@ struct Query {
 }
 
 impl Raw for Acs {
+    fn action(&self) -> Option<&'static str> {
+        Some("ecs:Poll")
+    }
+
     fn serve<'a>(&'a self, ctx: Ctx, request: RawRequest) -> BoxFuture<'a, RawResponse> {
         Box::pin(async move {
             match accept(&self.0, &ctx, request).await {

@@ -2,7 +2,7 @@
 
 use roadstead_acs::FARGATE_CLUSTER;
 use roadstead_api_ecs::{ClusterSetting, CreateClusterRequest, CreateClusterResponse};
-use roadstead_base::{Caller, Ctx};
+use roadstead_base::Ctx;
 use roadstead_store::Change;
 
 use crate::Ecs;
@@ -36,7 +36,7 @@ pub(crate) async fn create_cluster(
     refuse("serviceConnectDefaults", service_connect_defaults)?;
     check_settings(settings.unwrap_or_default())?;
     let name = ClusterName::new(cluster_name.as_deref().unwrap_or(DEFAULT_CLUSTER))?;
-    if name.as_str() == FARGATE_CLUSTER && ctx.caller == Caller::Root {
+    if name.as_str() == FARGATE_CLUSTER && ctx.caller.is_customer() {
         return Err(Error::invalid(format!(
             "The cluster name {FARGATE_CLUSTER} is reserved."
         )));

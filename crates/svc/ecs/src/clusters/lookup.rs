@@ -1,7 +1,7 @@
 //! Finding the cluster a request means.
 
 use roadstead_acs::FARGATE_CLUSTER;
-use roadstead_base::{Caller, Ctx};
+use roadstead_base::Ctx;
 use roadstead_store::Entry;
 
 use crate::Ecs;
@@ -16,7 +16,7 @@ use crate::tables::cluster_key;
 /// There is none: `ClusterNotFoundException`.
 pub(crate) async fn get_cluster(ecs: &Ecs, ctx: &Ctx, cluster: Option<&str>) -> Result<Entry<ClusterRecord>> {
     let name = ClusterName::of(ctx, cluster)?;
-    if name.as_str() == FARGATE_CLUSTER && ctx.caller == Caller::Root {
+    if name.as_str() == FARGATE_CLUSTER && ctx.caller.is_customer() {
         return Err(Error::ClusterNotFound);
     }
     ecs.clusters()
@@ -44,6 +44,8 @@ mod tests {
     use roadstead_api_ecs::{
         CreateClusterRequest, DeleteClusterRequest, DescribeClustersRequest, Ecs as _, ListClustersRequest,
     };
+
+    use roadstead_base::Caller;
 
     use super::*;
     use crate::tests::{ctx, ecs, refused};

@@ -63,6 +63,12 @@ pub enum Error {
         dir.display()
     )]
     Locked { dir: PathBuf, holder: String },
+    /// Another server works on this store.
+    #[error(
+        "cannot use the store {place}: {holder} works on it and is alive; stop that one, or give this one a prefix \
+         of its own (etcd://HOST:PORT/PREFIX)"
+    )]
+    Held { place: String, holder: String },
     /// Written by a newer release.
     #[error(
         "cannot open the store in {}: its data has format {found}, this release reads up to format {supported}; \

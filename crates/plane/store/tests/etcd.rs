@@ -74,7 +74,7 @@ async fn a_strangers_cluster_is_left_alone() {
         .gateway("/v3/kv/put", &[("key", "/registry/pods"), ("value", "theirs")])
         .await;
     let refused = Etcd::connect(cluster.endpoints(&[0]), quick()).await.unwrap_err();
-    assert!(refused.to_string().contains("a cluster of its own"), "{refused}");
+    assert!(refused.to_string().contains("of its own"), "{refused}");
     let count = cluster
         .gateway("/v3/kv/range", &[("key", "\0"), ("range_end", "\0")])
         .await;

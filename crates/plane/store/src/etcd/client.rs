@@ -150,9 +150,11 @@ impl Client {
         end: Instant,
     ) -> Result<Bytes, Failed> {
         let (mut doubt, mut pause) = (false, PAUSE.0);
+        // What went wrong before says more than that time is up.
+        let mut problem = String::from("no member accepts a connection");
         loop {
-            let problem = match timeout_at(end, self.connection()).await {
-                Err(_) => return Err(Failed::Unavailable("no member accepts a connection".into())),
+            problem = match timeout_at(end, self.connection()).await {
+                Err(_) => return Err(Failed::Unavailable(problem)),
                 Ok(Err(fault)) => fault.to_string(),
                 Ok(Ok(connection)) => {
                     let until = match again {

@@ -12,12 +12,13 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::api::{
-    MAX_DELETED, MAX_OPS, MAX_TXN_BYTES, Op, OpResult, RangeRequest, Revision, Txn, TxnResponse,
+    KeyValue, MAX_DELETED, MAX_OPS, MAX_TXN_BYTES, Op, OpResult, RangeRequest, Revision, Txn, TxnResponse,
 };
 use crate::error::{Error, Result};
+use crate::etcd::base::{Base, RESERVED};
 use crate::etcd::client::{Again, Failed};
 use crate::etcd::guard::{self, Guarded};
-use crate::etcd::message::{self, RESERVED};
+use crate::etcd::message;
 use crate::etcd::store::NO_LEASE;
 use crate::etcd::wire::Message;
 use crate::etcd::{Shared, grpc, malformed};
@@ -55,15 +56,21 @@ impl Slots {
         }
     }
 
-    fn take(&self) -> Slot {
+    fn take(&self, base: &Base) -> Slot {
         let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
         free.unwrap_or_else(|| {
             let number = self.made.fetch_add(1, Ordering::Relaxed);
             Slot {
-                key: format!("\0roadstead/slot/{:016x}/{number}", self.client).into(),
+                key: base.own(&format!("slot/{:016x}/{number}", self.client)),
                 revision: 0,
             }
         })
+    }
+
+    /// Whether a slot is this client's.
+    pub(super) fn owns(&self, key: &[u8]) -> bool {
+        let mine = format!("slot/{:016x}/", self.client);
+        key.windows(mine.len()).any(|part| part == mine.as_bytes())
     }
 
     /// Gives back a slot whose revision is known. One that is not (its write was cancelled) is left behind.
@@ -105,8 +112,8 @@ impl Shared {
         let mut compares = Vec::with_capacity(txn.compare.len());
         let mut possible = true;
         for compare in &txn.compare {
-            match message::bounds(&compare.range) {
-                Some(bounds) => compares.push(message::compare(compare, bounds, self.base)),
+            match self.base.bounds(&compare.range) {
+                Some(bounds) => compares.push(message::compare(compare, bounds, &self.base)),
                 None => possible &= crate::engine::apply::holds_of_nothing(compare),
             }
         }
@@ -143,7 +150,7 @@ impl Shared {
             };
             return match self.client.call(grpc::TXN, plain, again).await {
                 Ok(answer) => {
-                    message::txn_response(answer, self.base, None, |succeeded| sent.steps(succeeded))
+                    message::txn_response(answer, &self.base, None, |succeeded| sent.steps(succeeded))
                         .map_err(|error| malformed(DOING, error))
                 }
                 Err(failed) => Err(self.commit_error(failed, txn, size).await),
@@ -152,7 +159,7 @@ impl Shared {
         let (begin, limit) = (Instant::now(), self.client.limit());
         let mut problem = String::from("its slot kept changing");
         for _ in 0..TRIES {
-            let mut slot = self.slots.take();
+            let mut slot = self.slots.take(&self.base);
             let message = sent.message(Some(&slot), self);
             // Half of the time for the write, the rest to find out what became of it.
             let end = (Instant::now() + limit / 2).min(begin + limit);
@@ -163,7 +170,7 @@ impl Shared {
             {
                 Ok(answer) => {
                     let answer =
-                        guard::guarded_response(answer, self.base, |succeeded| sent.steps(succeeded));
+                        guard::guarded_response(answer, &self.base, |succeeded| sent.steps(succeeded));
                     match answer.map_err(|error| malformed(DOING, error))? {
                         Guarded::Served(response) => {
                             if puts(sent.steps(response.succeeded)) {
@@ -227,7 +234,7 @@ impl Shared {
             .call_until(grpc::TXN, message.finish(), Again::Harmless, end)
             .await
         {
-            Ok(answer) => guard::fenced_response(answer, self.base),
+            Ok(answer) => guard::fenced_response(answer, &self.base),
             Err(Failed::Refused { status, .. }) => return Fate::NotTold(status.to_string()),
             Err(Failed::Unavailable(detail) | Failed::Unknown(detail)) => return Fate::NotTold(detail),
         };
@@ -359,6 +366,11 @@ impl Shared {
     }
 }
 
+/// Whether a slot was fenced before any write left its mark: only its being there keeps that write away.
+pub(super) fn fences_first_use(slot: &KeyValue) -> bool {
+    slot.version == 1 && slot.value == FENCED
+}
+
 const THEN: &[u8] = b"then";
 const OTHERWISE: &[u8] = b"otherwise";
 const FENCED: &[u8] = b"fenced";
@@ -389,7 +401,7 @@ impl<'t> Sent<'t> {
                 .filter(|_| puts(ops))
                 .map(|slot| guard::put_raw(&slot.key, mark));
             ops.iter()
-                .filter_map(|op| message::op(op, shared.base))
+                .filter_map(|op| message::op(op, &shared.base))
                 .chain(mark)
                 .collect()
         };

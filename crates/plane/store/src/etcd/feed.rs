@@ -8,9 +8,10 @@ use tokio::time::timeout;
 
 use crate::api::{Event, Revision};
 use crate::engine::Commit;
+use crate::etcd::base::Base;
 use crate::etcd::client::Client;
 use crate::etcd::grpc::{self, Answer, Connection, Fault};
-use crate::etcd::message::{self, Base, Heard, RESERVED};
+use crate::etcd::message::{self, Heard};
 
 /// Why a feed ended.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ pub(super) struct Feed {
     /// The first revision that is wanted.
     from: Revision,
     /// Events of a revision of which more may follow.
-    partial: Vec<(u64, Event)>,
+    partial: Vec<(u64, Option<Event>)>,
 }
 
 impl Feed {
@@ -68,7 +69,7 @@ impl Feed {
             return Err(Ended::Broken("etcd ended the watch".into()));
         };
         let heard =
-            message::watch_response(message, self.base).map_err(|error| Ended::Broken(error.to_string()))?;
+            message::watch_response(message, &self.base).map_err(|error| Ended::Broken(error.to_string()))?;
         self.take(heard)
     }
 
@@ -95,9 +96,7 @@ impl Feed {
         while let Some((theirs, _)) = events.peek() {
             let (theirs, mut of_one) = (*theirs, Vec::new());
             while let Some((_, event)) = events.next_if(|(revision, _)| *revision == theirs) {
-                if event.key().first() != Some(&RESERVED) {
-                    of_one.push(event);
-                }
+                of_one.extend(event);
             }
             let revision = self.base.ours(theirs);
             if revision >= self.from {

@@ -2,13 +2,25 @@
 
 use bytes::Bytes;
 
-use crate::api::{Op, Revision, TxnResponse};
-use crate::etcd::message::{Base, Read, find, header, key_value, txn_response};
+use crate::api::{LeaseId, Op, Revision, TxnResponse};
+use crate::etcd::base::Base;
+use crate::etcd::message::{Read, find, header, key_value, txn_response};
 use crate::etcd::wire::{Malformed, Message, fields};
 
 /// A step that writes one of the backend's own keys.
 pub(super) fn put_raw(key: &[u8], value: &[u8]) -> Message {
     Message::new().message(2, Message::new().bytes(1, key).bytes(2, value))
+}
+
+/// The same, of a key that goes with a lease.
+pub(super) fn put_leased(key: &[u8], value: &[u8], lease: LeaseId) -> Message {
+    let put = Message::new().bytes(1, key).bytes(2, value).number(3, lease.0);
+    Message::new().message(2, put)
+}
+
+/// A step that removes one of the backend's own keys.
+pub(super) fn delete_raw(key: &[u8]) -> Message {
+    Message::new().message(3, Message::new().bytes(1, key))
 }
 
 /// A step that reads one of the backend's own keys.
@@ -18,11 +30,15 @@ pub(super) fn get_raw(key: &[u8]) -> Message {
 
 /// One step if a key was last written by this revision (etcd's; zero: if it is absent), otherwise another.
 pub(super) fn guard(key: &[u8], revision: u64, then: Message, otherwise: Message) -> Message {
-    let unchanged = Message::new().number(2, 2).bytes(3, key).set(6, revision);
     Message::new()
-        .message(1, unchanged)
+        .message(1, unchanged(key, revision))
         .message(2, then)
         .message(3, otherwise)
+}
+
+/// That a key was last written by this revision (etcd's; zero: that it is absent).
+pub(super) fn unchanged(key: &[u8], revision: u64) -> Message {
+    Message::new().number(2, 2).bytes(3, key).set(6, revision)
 }
 
 /// What became of a guarded step.
@@ -38,7 +54,7 @@ pub(super) enum Guarded<T> {
 /// The answer to a guarded transaction; `steps` as for `txn_response`.
 pub(super) fn guarded_response<'o>(
     message: Bytes,
-    base: Base,
+    base: &Base,
     steps: impl FnOnce(bool) -> &'o [Op],
 ) -> Read<Guarded<TxnResponse>> {
     Ok(match outer(message)? {
@@ -51,7 +67,7 @@ pub(super) fn guarded_response<'o>(
 }
 
 /// The answer to a guarded write; the revision is its own.
-pub(super) fn fenced_response(message: Bytes, base: Base) -> Read<Guarded<Revision>> {
+pub(super) fn fenced_response(message: Bytes, base: &Base) -> Read<Guarded<Revision>> {
     Ok(match outer(message)? {
         (revision, true, Some((2, _))) => Guarded::Served(base.ours(revision)),
         (_, false, Some((1, found))) => stale(found)?,
@@ -80,7 +96,7 @@ fn outer(message: Bytes) -> Read<Outer> {
 
 fn stale<T>(found: Bytes) -> Read<Guarded<T>> {
     let kv = find(found, 2)?
-        .map(|kv| key_value(kv.bytes()?, Base(0)))
+        .map(|kv| key_value(kv.bytes()?, &Base::raw()))
         .transpose()?;
     Ok(match kv {
         Some(kv) => Guarded::Stale {

@@ -15,9 +15,9 @@ use crate::api::{Event, Revision, Watch, WatchBatch};
 use crate::engine::Commit;
 use crate::error::{Error, Result};
 use crate::etcd::Shared;
+use crate::etcd::base::Base;
 use crate::etcd::client::Client;
 use crate::etcd::feed::{Ended, Feed};
-use crate::etcd::message::Base;
 use crate::range::KeyRange;
 
 /// The ring holds at most so many commits, of together at most so many bytes.
@@ -112,7 +112,7 @@ pub(super) async fn keep_fed(shared: Arc<Shared>) {
         let before = shared.hub.head();
         let ended = match shared.client.connection().await {
             Ok(connection) => {
-                let ended = match Feed::open(connection.clone(), shared.base, before.next()).await {
+                let ended = match Feed::open(connection.clone(), shared.base.clone(), before.next()).await {
                     Ok(feed) => fill(&shared, feed).await,
                     Err(ended) => ended,
                 };
@@ -171,7 +171,7 @@ pub(super) fn follow(shared: &Arc<Shared>, range: KeyRange, from: Revision) -> W
     let cursor = Cursor {
         shared: Arc::downgrade(shared),
         client: Arc::clone(&shared.client),
-        base: shared.base,
+        base: shared.base.clone(),
         head: shared.hub.head.subscribe(),
         range,
         next: from,
@@ -255,7 +255,7 @@ impl Cursor {
         loop {
             let mut feed = match self.feed.take() {
                 Some(feed) => Ok(feed),
-                None => Feed::apart(&self.client, self.base, next).await,
+                None => Feed::apart(&self.client, self.base.clone(), next).await,
             };
             let read = match &mut feed {
                 Ok(feed) => match timeout(QUIET, feed.next()).await {

@@ -9,51 +9,14 @@ use crate::api::{
     Compare, Event, KeyValue, LeaseId, Op, OpResult, RangeRequest, RangeResponse, Relation, Revision, Target,
     TxnResponse,
 };
+use crate::etcd::base::{Base, NO_END};
 use crate::etcd::wire::{Malformed, Message, Value, fields};
-use crate::range::KeyRange;
 
 pub(super) type Read<T> = Result<T, Malformed>;
 
-/// Keys that begin with this byte are the backend's own: no read shows them and no write may make them.
-pub(super) const RESERVED: u8 = 0;
-/// The first key that is not reserved.
-const FIRST_KEY: &[u8] = &[RESERVED + 1];
-/// How etcd spells "no end".
-const NO_END: &[u8] = &[0];
-
-/// The revision at which etcd stood before Roadstead took it, less one, so that the revision of taking it is the
-/// store's first, as on every other backend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Base(pub(super) u64);
-
-impl Base {
-    pub(super) fn ours(self, theirs: u64) -> Revision {
-        Revision(theirs.saturating_sub(self.0))
-    }
-
-    pub(super) fn theirs(self, ours: Revision) -> u64 {
-        ours.0.saturating_add(self.0).min(i64::MAX as u64)
-    }
-
-    /// For comparisons, where zero means absent.
-    fn compared(self, ours: Revision) -> u64 {
-        if ours.0 == 0 { 0 } else { self.theirs(ours) }
-    }
-}
-
-/// Start and end as etcd wants them, without the reserved keys; none if no key can be in it.
-pub(super) fn bounds(range: &KeyRange) -> Option<(Bytes, Bytes)> {
-    let start = range.start.clone().max(Bytes::from_static(FIRST_KEY));
-    match &range.end {
-        Some(end) if *end <= start => None,
-        Some(end) => Some((start, end.clone())),
-        None => Some((start, Bytes::from_static(NO_END))),
-    }
-}
-
 /// A range read. None: no key can be in its range.
-pub(super) fn range(request: &RangeRequest, base: Base) -> Option<Message> {
-    let (start, end) = bounds(&request.range)?;
+pub(super) fn range(request: &RangeRequest, base: &Base) -> Option<Message> {
+    let (start, end) = base.bounds(&request.range)?;
     // To etcd a limit of zero is none: it is asked for one key, which `Shape` takes away again.
     let limit = request.limit.map_or(0, |limit| limit.max(1) as u64);
     let message = Message::new()
@@ -68,14 +31,14 @@ pub(super) fn range(request: &RangeRequest, base: Base) -> Option<Message> {
 
 /// A read that shows nothing and costs next to nothing: its answer tells the present revision, or that the one
 /// it asks for cannot be read.
-pub(super) fn nothing_at(revision: Option<Revision>, base: Base) -> Message {
+pub(super) fn nothing_at(revision: Option<Revision>, base: &Base) -> Message {
     Message::new()
-        .bytes(1, b"\0roadstead/nothing")
+        .bytes(1, &base.own("nothing"))
         .number(4, revision.map_or(0, |revision| base.theirs(revision)))
         .flag(9, true)
 }
 
-pub(super) fn compare(compare: &Compare, (start, end): (Bytes, Bytes), base: Base) -> Message {
+pub(super) fn compare(compare: &Compare, (start, end): (Bytes, Bytes), base: &Base) -> Message {
     let result = match compare.relation {
         Relation::Equal => 0,
         Relation::Greater => 1,
@@ -102,18 +65,18 @@ pub(super) fn compare(compare: &Compare, (start, end): (Bytes, Bytes), base: Bas
 }
 
 /// A step of a transaction. None: it concerns no key, and its answer is `nothing`.
-pub(super) fn op(op: &Op, base: Base) -> Option<Message> {
+pub(super) fn op(op: &Op, base: &Base) -> Option<Message> {
     Some(match op {
         Op::Put { key, value, lease } => Message::new().message(
             2,
             Message::new()
-                .bytes(1, key)
+                .bytes(1, &base.key(key))
                 .bytes(2, value)
                 .number(3, lease.map_or(0, |lease| lease.0))
                 .flag(4, true),
         ),
         Op::Delete { range } => {
-            let (start, end) = bounds(range)?;
+            let (start, end) = base.bounds(range)?;
             Message::new().message(3, Message::new().bytes(1, &start).bytes(2, &end).flag(3, true))
         }
         Op::Range(request) => Message::new().message(1, range(request, base)?),
@@ -163,7 +126,7 @@ pub(super) fn find(message: Bytes, wanted: u64) -> Read<Option<Value>> {
     Ok(None)
 }
 
-pub(super) fn key_value(message: Bytes, base: Base) -> Read<KeyValue> {
+pub(super) fn key_value(message: Bytes, base: &Base) -> Read<KeyValue> {
     let mut kv = KeyValue {
         key: Bytes::new(),
         value: Bytes::new(),
@@ -174,7 +137,7 @@ pub(super) fn key_value(message: Bytes, base: Base) -> Read<KeyValue> {
     };
     for field in fields(message) {
         match field? {
-            (1, value) => kv.key = value.bytes()?,
+            (1, value) => kv.key = base.strip(value.bytes()?),
             (2, value) => kv.create_revision = base.ours(value.number()?),
             (3, value) => kv.mod_revision = base.ours(value.number()?),
             (4, value) => kv.version = value.number()?,
@@ -187,7 +150,7 @@ pub(super) fn key_value(message: Bytes, base: Base) -> Read<KeyValue> {
 }
 
 /// The answer to a range read that asked for this.
-pub(super) fn range_response(message: Bytes, request: &RangeRequest, base: Base) -> Read<RangeResponse> {
+pub(super) fn range_response(message: Bytes, request: &RangeRequest, base: &Base) -> Read<RangeResponse> {
     let mut response = empty(Revision(0));
     let mut counted = 0;
     for field in fields(message) {
@@ -216,7 +179,7 @@ pub(super) fn range_response(message: Bytes, request: &RangeRequest, base: Base)
 /// does not know its revision: it is given.
 pub(super) fn txn_response<'o>(
     message: Bytes,
-    base: Base,
+    base: &Base,
     given: Option<Revision>,
     steps: impl FnOnce(bool) -> &'o [Op],
 ) -> Read<TxnResponse> {
@@ -250,7 +213,7 @@ pub(super) fn txn_response<'o>(
     })
 }
 
-fn result(answer: Bytes, step: &Op, base: Base) -> Read<OpResult> {
+fn result(answer: Bytes, step: &Op, base: &Base) -> Read<OpResult> {
     let (number, value) = fields(answer).next().ok_or(Malformed)??;
     let inner = value.bytes()?;
     match (number, step) {
@@ -294,11 +257,11 @@ pub(super) struct Heard {
     pub(super) reason: String,
     /// More of the same revision follows.
     pub(super) fragment: bool,
-    /// Each with the revision it happened in, which is etcd's.
-    pub(super) events: Vec<(u64, Event)>,
+    /// Each with the revision it happened in, which is etcd's; none: it is of a key that is not the store's.
+    pub(super) events: Vec<(u64, Option<Event>)>,
 }
 
-pub(super) fn watch_response(message: Bytes, base: Base) -> Read<Heard> {
+pub(super) fn watch_response(message: Bytes, base: &Base) -> Read<Heard> {
     let mut heard = Heard::default();
     for field in fields(message) {
         match field? {
@@ -313,19 +276,24 @@ pub(super) fn watch_response(message: Bytes, base: Base) -> Read<Heard> {
     Ok(heard)
 }
 
-fn event(message: Bytes, base: Base) -> Read<(u64, Event)> {
+fn event(message: Bytes, base: &Base) -> Read<(u64, Option<Event>)> {
     let (mut delete, mut current, mut previous) = (false, None, None);
     for field in fields(message) {
         match field? {
             (1, value) => delete = value.number()? == 1,
             (2, value) => current = Some(value.bytes()?),
-            (3, value) => previous = Some(key_value(value.bytes()?, base)?),
+            (3, value) => previous = Some(value.bytes()?),
             _ => {}
         }
     }
     let current = current.ok_or(Malformed)?;
     let revision = find(current.clone(), 3)?.ok_or(Malformed)?.number()?;
+    let key = find(current.clone(), 1)?.ok_or(Malformed)?.bytes()?;
+    if base.bare(&key).is_none() {
+        return Ok((revision, None));
+    }
     let current = key_value(current, base)?;
+    let previous = previous.map(|kv| key_value(kv, base)).transpose()?;
     let event = if delete {
         Event::Delete {
             key: current.key,
@@ -334,7 +302,7 @@ fn event(message: Bytes, base: Base) -> Read<(u64, Event)> {
     } else {
         Event::Put { current, previous }
     };
-    Ok((revision, event))
+    Ok((revision, Some(event)))
 }
 
 /// What the lease calls answer, as far as each fills it.

@@ -3,9 +3,11 @@
 //! reported as unknown if it cannot be found out, and watches go on where they were after any loss of connection
 //! or leader.
 //!
-//! The cluster belongs to one Roadstead alone. The first to connect takes an empty cluster by writing a key that
-//! no read shows; the revision of that is the store's first.
+//! The cluster, or a prefix in it, belongs to one Roadstead alone. The first to connect takes it while it is empty by
+//! writing a key that no read shows; the revision of that is the store's first. Within a shared cluster revisions
+//! count others' changes too, and history is compacted for all.
 
+mod base;
 mod claim;
 mod client;
 mod commit;
@@ -13,6 +15,7 @@ mod endpoint;
 mod feed;
 mod grpc;
 mod guard;
+mod holder;
 mod hub;
 mod message;
 mod store;
@@ -28,12 +31,13 @@ use tokio::task::JoinHandle;
 
 use crate::api::Revision;
 use crate::error::{Error, Result};
+use base::Base;
 use client::{Again, Client};
 use grpc::{Connection, Fault};
 use hub::Hub;
-use message::Base;
 
 pub use endpoint::{BadEndpoints, Endpoints};
+pub use holder::{Held, Holder};
 pub use tls::{Identity, Tls};
 
 /// How etcd is used.
@@ -128,7 +132,7 @@ impl Shared {
     /// The revision of everything that was acknowledged before this call.
     async fn current_revision(&self) -> Result<Revision> {
         let doing = "reading the revision";
-        let request = message::nothing_at(None, self.base).finish();
+        let request = message::nothing_at(None, &self.base).finish();
         let answered = self.client.call(grpc::RANGE, request, Again::Harmless).await;
         let message = answered.map_err(|failed| failed.into_error(doing))?;
         let revision = message::header_revision(message).map_err(|error| malformed(doing, error))?;
@@ -137,7 +141,7 @@ impl Shared {
 
     /// The same, over this one connection and tried once.
     async fn revision_over(&self, connection: &Connection) -> Result<Revision, Fault> {
-        let request = message::nothing_at(None, self.base).finish();
+        let request = message::nothing_at(None, &self.base).finish();
         let message = connection.call(grpc::RANGE, &request).await?;
         let revision = message::header_revision(message).map_err(|error| Fault::Lost(error.to_string()))?;
         Ok(self.base.ours(revision))

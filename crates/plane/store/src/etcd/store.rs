@@ -33,15 +33,15 @@ impl Shared {
     pub(super) async fn read(&self, request: &RangeRequest) -> Result<RangeResponse> {
         let doing = "reading";
         // Of a range without keys, etcd is still asked whether it has that revision.
-        let message = message::range(request, self.base)
-            .unwrap_or_else(|| message::nothing_at(request.revision, self.base));
+        let message = message::range(request, &self.base)
+            .unwrap_or_else(|| message::nothing_at(request.revision, &self.base));
         match self
             .client
             .call(grpc::RANGE, message.finish(), Again::Harmless)
             .await
         {
             Ok(message) => {
-                message::range_response(message, request, self.base).map_err(|error| malformed(doing, error))
+                message::range_response(message, request, &self.base).map_err(|error| malformed(doing, error))
             }
             Err(failed) => Err(self.history_error(failed, doing, request.revision).await),
         }
@@ -93,7 +93,7 @@ impl Shared {
     /// does not in time, at least what is known.
     async fn compacted_through(&self, wanted: Revision) -> Revision {
         let asked = async {
-            let mut feed = Feed::apart(&self.client, self.base, Revision(0)).await?;
+            let mut feed = Feed::apart(&self.client, self.base.clone(), Revision(0)).await?;
             loop {
                 feed.next().await?;
             }
@@ -106,7 +106,7 @@ impl Shared {
         }
     }
 
-    async fn lease_call(
+    pub(super) async fn lease_call(
         &self,
         method: Method,
         request: Message,
@@ -278,7 +278,11 @@ impl Store for Etcd {
     }
 
     async fn lease_keys(&self, lease: LeaseId) -> Result<Vec<Bytes>> {
-        let mut keys = self.shared.lease_times(lease, true).await?.keys;
+        let theirs = self.shared.lease_times(lease, true).await?.keys;
+        let mut keys: Vec<Bytes> = theirs
+            .iter()
+            .filter_map(|key| self.shared.base.bare(key))
+            .collect();
         keys.sort_unstable();
         Ok(keys)
     }

@@ -13,6 +13,8 @@ pub struct Cluster {
     members: Vec<Member>,
     dir: TempDir,
     secure: Option<Tls>,
+    /// Below which clients that ask for nothing else have their store.
+    prefix: &'static str,
 }
 
 struct Member {
@@ -41,6 +43,17 @@ impl Cluster {
         Self::start_with(size, false).await
     }
 
+    /// One that holds a stranger's keys around the prefix at which clients have their store.
+    pub async fn shared() -> Self {
+        let mut cluster = Self::start(1).await;
+        cluster.prefix = "/rs/suite";
+        for key in ["/rs", "/rs/suit", "/rs/suite", "/rs/suite0", "a", "k", "\x01"] {
+            let members = [("key", key), ("value", "a stranger's")];
+            cluster.gateway("/v3/kv/put", &members).await;
+        }
+        cluster
+    }
+
     /// One that serves only TLS, and only those who show a certificate of its authority.
     pub async fn secure() -> Self {
         Self::start_with(1, true).await
@@ -59,6 +72,7 @@ impl Cluster {
             let mut cluster = Self {
                 members: members.collect(),
                 secure: secure.then(|| certificates(dir.path())),
+                prefix: "",
                 dir,
             };
             for at in 0..size {
@@ -179,6 +193,11 @@ impl Cluster {
         format!("{scheme}://{}", addresses.join(",")).parse().unwrap()
     }
 
+    /// These members, below a prefix.
+    pub fn at(&self, members: &[usize], prefix: &str) -> Endpoints {
+        format!("{}{prefix}", self.endpoints(members)).parse().unwrap()
+    }
+
     /// What a client needs to be served.
     pub fn tls(&self) -> Option<Tls> {
         self.secure.clone()
@@ -190,7 +209,8 @@ impl Cluster {
 
     pub async fn connect_with(&self, options: Options) -> Etcd {
         let all: Vec<usize> = (0..self.size()).collect();
-        Etcd::connect(self.endpoints(&all), options).await.unwrap()
+        let endpoints = self.at(&all, self.prefix);
+        Etcd::connect(endpoints, options).await.unwrap()
     }
 
     fn signal(&self, at: usize, signal: &str) {

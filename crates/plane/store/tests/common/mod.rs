@@ -53,10 +53,10 @@ impl Fixture {
         fixture
     }
 
-    /// A store in an etcd of its own.
+    /// A store below a prefix of an etcd that others use too, which is the harder case.
     #[cfg(feature = "etcd")]
     pub async fn etcd() -> Self {
-        let cluster = etcd::Cluster::start(1).await;
+        let cluster = etcd::Cluster::shared().await;
         Self {
             store: Some(Arc::new(cluster.connect().await)),
             time: Arc::default(),

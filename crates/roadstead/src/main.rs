@@ -38,8 +38,9 @@ enum Command {
 }
 
 fn main() -> std::process::ExitCode {
-    // Both must come before any thread exists: they turn this process into something else.
+    // These must come before any thread exists: they turn this process into something else.
     roadstead_runtime::shim_main_if_asked();
+    roadstead_net::forward_main_if_asked();
     roadstead_net::cni_main_if_asked();
 
     start_log();

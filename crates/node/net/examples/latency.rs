@@ -110,6 +110,7 @@ async fn measure_ours(
         instance: id.clone(),
         state_dir: state.to_path_buf(),
         node_namespace: Some(netns::path_of(host)),
+        helper: None,
     };
     let net = Network::open(options).await?;
     let vpc = VpcId::parse("vpc-00000000000000001")?;

@@ -1,6 +1,7 @@
 //! One error type for the crate, so that the agent maps network failures to task reasons in one place.
 
 use std::io;
+use std::net::SocketAddr;
 
 /// Why a network operation did not happen. Every message says what was attempted and on what.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,12 @@ pub enum Error {
         path: String,
         #[source]
         source: io::Error,
+    },
+    /// A port of the host that a container is to be reached by is another program's.
+    #[error("Bind for {address} failed: port is already allocated ({transport:?})")]
+    PortTaken {
+        address: SocketAddr,
+        transport: crate::Transport,
     },
     /// A step of the CNI chain failed.
     #[error("{plugin} {command}: {source}")]

@@ -11,6 +11,7 @@
 pub mod cni;
 mod error;
 mod firewall;
+mod forward;
 mod names;
 mod netlink;
 pub mod netns;
@@ -22,10 +23,11 @@ mod task_files;
 pub use cni::cni_main_if_asked;
 pub use error::{Error, Result};
 pub use firewall::Transaction;
+pub use forward::{PublishPort, PublishedPort, Transport, forward_main_if_asked};
 pub use names::{GroupId, InstanceId, InterfaceId, MacAddr, VpcId};
 pub use network::{
-    AGENT_ADDRESS, AGENT_LINK, Applied, Connected, Eni, HostAttachError, Keep, LINK_SUBNET, Network, Options,
-    Reaped, TASK_ENI, TaskNet,
+    AGENT_ADDRESS, AGENT_LINK, Applied, BridgeNet, Bridged, Connected, Eni, HostAttachError, Keep,
+    LINK_SUBNET, Network, Options, Reaped, TASK_ENI, TaskNet,
 };
 pub use task_files::{
     ExtraHost, LINK_LOCAL_RESOLVER, TaskFiles, TaskNames, hosts_and_resolv, internal_domain, internal_host,

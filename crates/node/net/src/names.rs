@@ -40,6 +40,11 @@ impl InstanceId {
         format!("rs-{}-agent", self.0)
     }
 
+    /// Name of the namespace that is the router of the node's bridge network.
+    pub fn bridge_namespace(&self) -> String {
+        format!("rs-{}-bridge", self.0)
+    }
+
     /// Name of a VPC's router namespace.
     pub fn router_namespace(&self, vpc: &VpcId) -> String {
         format!("rs-{}-{vpc}", self.0)

@@ -55,7 +55,7 @@ const INET: &[BaseChain] = &[
 const TRACKED: &str = "ct state vmap { established : accept, related : accept, invalid : drop }";
 
 /// Neither may a task claim another's address by ARP, nor fill the neighbour table with strangers.
-const ARP: &[BaseChain] = &[BaseChain {
+pub(super) const ARP: &[BaseChain] = &[BaseChain {
     name: "input",
     hook: "type filter hook input priority filter; policy drop;",
     rules: &["iifname . arp saddr ether . arp saddr ip @pins accept"],

@@ -5,6 +5,7 @@
 mod apply;
 mod element;
 mod groups;
+mod local;
 mod pins;
 mod ruleset;
 #[cfg(test)]
@@ -14,7 +15,9 @@ mod tracked;
 pub use apply::Transaction;
 pub(crate) use apply::{Firewall, run_nft};
 pub(crate) use groups::{LocalPort, Uplink, router_rules};
+pub(crate) use local::{Pin, local_rules};
 pub(crate) use pins::LinkPins;
+pub(crate) use ruleset::Ruleset;
 pub(crate) use tracked::forget_connections;
 
 /// Name of our table in every family and namespace.

@@ -19,7 +19,7 @@ use crate::{Error, Result};
 /// Pairs of addresses for the two ends, one pair an attachment.
 const LINE_SUBNET: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 176, 0), 20);
 /// Where the host says which resolvers it asks.
-const HOST_RESOLVERS: &str = "/etc/resolv.conf";
+pub(super) const HOST_RESOLVERS: &str = "/etc/resolv.conf";
 
 /// Why the host was not attached.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +52,12 @@ impl HostLink {
 }
 
 /// What of the host `cidr` would shadow, if anything. Routes over the device `own` are ours.
-fn conflict(node: &mut Netlink, cidr: Ipv4Net, own: Option<u32>, resolvers: &str) -> Result<Option<String>> {
+pub(super) fn conflict(
+    node: &mut Netlink,
+    cidr: Ipv4Net,
+    own: Option<u32>,
+    resolvers: &str,
+) -> Result<Option<String>> {
     let overlap = |net: &Ipv4Net| net.contains(&cidr) || cidr.contains(net);
     for (device, address) in node.addresses()? {
         if Some(device) != own && overlap(&Ipv4Net::new_assert(address.addr(), 32)) {

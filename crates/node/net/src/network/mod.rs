@@ -3,6 +3,7 @@
 
 mod agent;
 mod host;
+mod local;
 mod router;
 mod sweep;
 mod task;
@@ -11,7 +12,7 @@ mod vpc;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use ipnet::Ipv4Net;
 use roadstead_acs::network::VpcMap;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use agent::{AGENT_ADDRESS, AGENT_LINK, LINK_SUBNET};
 pub use host::HostAttachError;
+pub use local::{BridgeNet, Bridged};
 pub use sweep::{Keep, Reaped};
 pub use task::{Connected, TASK_ENI, TaskNet};
 
@@ -40,6 +42,8 @@ pub struct Options {
     /// The namespace that plays the node: where interfaces show up and the host attachment ends. Absent:
     /// the one that [`Network::open`] is called in.
     pub node_namespace: Option<PathBuf>,
+    /// A binary whose `main` calls [`crate::forward_main_if_asked`], for published ports. Absent: this one.
+    pub helper: Option<PathBuf>,
 }
 
 /// An elastic network interface as the control plane describes it to the node.
@@ -113,6 +117,12 @@ pub(crate) struct Inner {
     vpcs: Mutex<BTreeMap<VpcId, Arc<Mutex<Vpc>>>>,
     /// None once torn down.
     agent: Mutex<Option<Agent>>,
+    local: Mutex<local::Local>,
+    /// As [`Options`] has them.
+    node_path: Option<PathBuf>,
+    helper: Option<PathBuf>,
+    /// For what outlives a call.
+    me: Weak<Inner>,
 }
 
 /// A panic in another thread leaves the kernel as it is; the next call looks at it anew.
@@ -136,13 +146,15 @@ impl Network {
             let Options {
                 instance,
                 state_dir,
-                node_namespace: _opened_above,
+                node_namespace: node_path,
+                helper,
             } = options;
             let enis = Records::open(state_dir.join("interfaces"))?;
             let vpc_records = Records::open(state_dir.join("vpcs"))?;
             let agent = Agent::ensure(&instance, &state_dir)?;
             let (vpcs, agent) = (Mutex::default(), Mutex::new(Some(agent)));
-            let inner = Inner {
+            let local = Mutex::new(local::Local::open(&state_dir)?);
+            let inner = Arc::new_cyclic(|me: &Weak<Inner>| Inner {
                 instance,
                 state_dir,
                 node,
@@ -151,11 +163,13 @@ impl Network {
                 runtime,
                 vpcs,
                 agent,
-            };
+                local,
+                node_path,
+                helper,
+                me: Weak::clone(me),
+            });
             inner.find_again()?;
-            Ok(Self {
-                inner: Arc::new(inner),
-            })
+            Ok(Self { inner })
         };
         blocking("opening the network", work).await
     }
@@ -240,6 +254,33 @@ impl Network {
         let task = task.clone();
         self.run("disconnecting a task", move |inner| inner.disconnect(&task))
             .await
+    }
+
+    /// Connects a container to the node's bridge network: `eth0` with an address and a default route, the private
+    /// link to the agent, and its published ports on the host's addresses. Repeating it is fine; another
+    /// namespace or other ports replace what was. The ports are served while the container is connected, also
+    /// when this process is not there.
+    ///
+    /// # Errors
+    /// [`Error::PortTaken`]; [`Error::Invalid`] for ports that can never be; the kernel's refusals. Nothing of
+    /// it is left then.
+    pub async fn connect_bridge(&self, net: &BridgeNet) -> Result<Bridged> {
+        let net = net.clone();
+        self.run("connecting a container", move |inner| inner.connect_bridge(&net))
+            .await
+    }
+
+    /// Disconnects a container: its ports are free afterwards. Twice is fine, and so is a namespace that is
+    /// gone.
+    ///
+    /// # Errors
+    /// The kernel's refusals.
+    pub async fn disconnect_bridge(&self, container: &str) -> Result<()> {
+        let container = container.to_owned();
+        self.run("disconnecting a container", move |inner| {
+            inner.disconnect_bridge(&container)
+        })
+        .await
     }
 
     /// Makes a namespace for a task, named after it, with its loopback up, or finds it. The path is good

@@ -19,6 +19,19 @@ use roadstead_acs::network::VpcMap;
 /// Names tried for a device before giving up: a collision is one in millions.
 const NAME_ATTEMPTS: u32 = 16;
 
+/// Settings of every router. `rp_filter` off: the firewall pins every source to its interface, more strictly
+/// than routes can.
+pub(super) const QUIET: [(&str, &str); 8] = [
+    ("ipv6/conf/all/disable_ipv6", "1"),
+    ("ipv6/conf/default/disable_ipv6", "1"),
+    ("ipv4/conf/all/rp_filter", "0"),
+    ("ipv4/conf/default/rp_filter", "0"),
+    ("ipv4/conf/all/send_redirects", "0"),
+    ("ipv4/conf/default/send_redirects", "0"),
+    ("ipv4/conf/all/accept_redirects", "0"),
+    ("ipv4/conf/all/proxy_arp", "1"),
+];
+
 /// An interface's end in the router.
 #[derive(Clone, Debug)]
 pub(super) struct Port {
@@ -63,20 +76,9 @@ impl Router {
             Some(namespace) => (namespace, false),
             None => (Netns::create(&name)?, true),
         };
-        // `rp_filter` off: the firewall pins every source to its interface, more strictly than routes can.
-        let fixed = [
-            ("ipv6/conf/all/disable_ipv6", "1"),
-            ("ipv6/conf/default/disable_ipv6", "1"),
-            ("ipv4/conf/all/rp_filter", "0"),
-            ("ipv4/conf/default/rp_filter", "0"),
-            ("ipv4/conf/all/send_redirects", "0"),
-            ("ipv4/conf/default/send_redirects", "0"),
-            ("ipv4/conf/all/accept_redirects", "0"),
-            ("ipv4/conf/all/proxy_arp", "1"),
-        ];
         let mut netlink = Netlink::open(&namespace)?;
         let firewall = Firewall::open(&namespace, fresh)?;
-        namespace.sysctl(&fixed.map(|(key, value)| (key.to_owned(), value)))?;
+        namespace.sysctl(&QUIET.map(|(key, value)| (key.to_owned(), value)))?;
         let loopback = netlink.loopback()?;
         let present = netlink.addresses()?;
         let own = present

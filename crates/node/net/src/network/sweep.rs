@@ -23,6 +23,8 @@ pub struct Keep {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reaped {
     pub interfaces: Vec<InterfaceId>,
+    /// Containers that were on the bridge network.
+    pub bridged: Vec<String>,
     /// Names of task namespaces.
     pub namespaces: Vec<String>,
 }
@@ -76,6 +78,7 @@ impl Inner {
         for (id, vpc) in vpcs {
             known.extend(lock(&vpc).find_again(self, recorded.remove(&id).unwrap_or_default())?);
         }
+        lock(&self.local).find_again(self)?;
         self.remove_node_devices(&known)
     }
 
@@ -119,6 +122,14 @@ impl Inner {
                 }
             }
         }
+        {
+            let mut local = lock(&self.local);
+            for container in local.containers() {
+                if !keep.tasks.contains(&container) && first.note(local.disconnect(self, &container)) {
+                    reaped.bridged.push(container);
+                }
+            }
+        }
         let prefix = self.instance.task_namespace("");
         for name in Netns::list(&prefix)? {
             let kept = name
@@ -143,6 +154,7 @@ impl Inner {
             first.note(vpc.router.take().map_or(Ok(()), |router| router.remove()));
             *vpc = Vpc::new(vpc.id.clone());
         }
+        first.note(lock(&self.local).teardown(self));
         first.note(self.remove_node_devices(&[]));
         if let Some(mut agent) = lock(&self.agent).take() {
             // Sockets of the daemon may keep the namespace alive; its devices go now.
@@ -154,7 +166,7 @@ impl Inner {
         for name in Netns::list(&format!("rs-{}-", self.instance))? {
             first.note(Netns::remove(&name));
         }
-        for part in ["interfaces", "vpcs", "ipam.json", "ipam.json.lock"] {
+        for part in ["interfaces", "vpcs", "bridge", "ipam.json", "ipam.json.lock"] {
             let path = self.state_dir.join(part);
             let removed = if path.is_dir() {
                 std::fs::remove_dir_all(&path)

@@ -1,6 +1,7 @@
 //! A node's network on a real kernel, as root: each test has a namespace that plays the host, so that the
 //! machine's own network is never touched.
 
+mod bridge;
 mod cni;
 mod groups;
 mod host;

@@ -73,10 +73,23 @@ impl Machine {
 
     /// What a new process of the same instance would see.
     pub async fn reopen(&mut self) {
+        self.close().await;
+        self.open().await;
+    }
+
+    pub async fn close(&mut self) {
         self.net = None;
         // The resolver's sockets close a moment after the last handle went, as they do with a process.
         tokio::time::sleep(PATIENCE / 2).await;
+    }
+
+    pub async fn open(&mut self) {
         self.net = Some(open(&self.id, &self.host, self.state.path()).await);
+    }
+
+    /// As when a container's last process ended with the daemon away.
+    pub fn net_namespace_gone(&self, task: &str) {
+        Netns::remove(&self.id.task_namespace(task)).unwrap();
     }
 
     pub fn net(&self) -> &Network {
@@ -129,6 +142,7 @@ pub async fn open(id: &InstanceId, host: &str, state: &Path) -> Network {
         instance: id.clone(),
         state_dir: state.to_path_buf(),
         node_namespace: Some(netns::path_of(host)),
+        helper: Some(binary()),
     };
     Network::open(options).await.unwrap()
 }
@@ -156,6 +170,11 @@ impl Drop for Machine {
             host: self.owns_host.then(|| self.host.clone()),
         });
     }
+}
+
+pub fn kill(pid: i32) {
+    let pid = nix::unistd::Pid::from_raw(pid);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
 }
 
 pub struct Task {

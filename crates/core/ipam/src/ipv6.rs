@@ -100,7 +100,7 @@ pub fn check_ipv6_subnet(
 ) -> Result<Ipv6Net, Ipv6CidrError> {
     let cidr = cidr.trunc();
     let length = cidr.prefix_len();
-    if !(VPC_PREFIX..=SMALLEST).contains(&length) || length % STEP != 0 {
+    if !(VPC_PREFIX..=SMALLEST).contains(&length) || !length.is_multiple_of(STEP) {
         return Err(Ipv6CidrError::Size { cidr });
     }
     if !vpc.is_some_and(|block| block.contains(&cidr)) {

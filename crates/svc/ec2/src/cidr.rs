@@ -2,7 +2,7 @@
 //! `100.68.0.18/18` and files it as `100.68.0.0/18`.
 
 use ipnet::{Ipv4Net, Ipv6Net};
-use roadstead_ipam::{AddressError, CidrError};
+use roadstead_ipam::{AddressError, CidrError, Ipv6AddressError, Ipv6CidrError};
 use roadstead_protocol::ApiError;
 
 use crate::error::{self, Result};
@@ -35,6 +35,49 @@ fn refused(range: &'static str, text: &str, cause: &CidrError) -> ApiError {
         CidrError::Conflict { .. } => error::other(
             "InvalidSubnet.Conflict",
             format!("The CIDR '{text}' conflicts with another subnet"),
+        ),
+    }
+}
+
+/// The IPv6 block of a subnet, which must fit into its VPC's beside the others.
+pub(crate) fn of_ipv6_subnet(
+    text: &str,
+    vpc: Option<Ipv6Net>,
+    others: impl Iterator<Item = Ipv6Net>,
+) -> Result<Ipv6Net> {
+    let check = |cidr| roadstead_ipam::check_ipv6_subnet(cidr, vpc, others);
+    let refused = |cause| {
+        let text = error::clip(text);
+        match cause {
+            Ipv6CidrError::Malformed { .. } => error::invalid_value(format!(
+                "Value ({text}) for parameter ipv6CidrBlock is invalid. This is not a valid IPv6 CIDR block."
+            )),
+            Ipv6CidrError::Size { .. } | Ipv6CidrError::OutsideVpc { .. } => {
+                error::other("InvalidSubnet.Range", format!("The CIDR '{text}' is invalid."))
+            }
+            Ipv6CidrError::Conflict { .. } => error::other(
+                "InvalidSubnet.Conflict",
+                format!("The CIDR '{text}' conflicts with another subnet"),
+            ),
+        }
+    };
+    roadstead_ipam::parse_ipv6_cidr(text)
+        .and_then(check)
+        .map_err(refused)
+}
+
+/// Why an interface cannot have an IPv6 address.
+pub(crate) fn no_ipv6(cause: &Ipv6AddressError) -> ApiError {
+    match cause {
+        Ipv6AddressError::Outside { .. } => {
+            error::invalid_value("IPv6 address does not fall within the subnet's IPv6 CIDR block")
+        }
+        Ipv6AddressError::Reserved { .. } => {
+            error::invalid_value("IPv6 address is in the subnet's reserved address range")
+        }
+        Ipv6AddressError::InUse { address, .. } => error::other(
+            "InvalidIPAddress.InUse",
+            format!("The specified address is already in use: {address}"),
         ),
     }
 }

@@ -1,7 +1,7 @@
 //! The default VPC: there at the first use of an account in a region, and gone for good when its owner
 //! deletes it, until `CreateDefaultVpc`.
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use roadstead_base::Partition;
 
 use crate::error::{self, Result};
@@ -9,7 +9,7 @@ use crate::ids::{CidrAssociationId, GroupId, RuleId, SubnetId, VpcId};
 use crate::keys::Keys;
 use crate::plan::Plan;
 use crate::records::{
-    DefaultVpcMark, Group, GroupUse, Peer, Permit, Rule, Subnet, SubnetRange, Tags, Traffic, Vpc,
+    DefaultVpcMark, Group, GroupUse, Ipv6Block, Peer, Permit, Rule, Subnet, SubnetRange, Tags, Traffic, Vpc,
 };
 use crate::service::Ec2;
 use crate::world::Realm;
@@ -25,6 +25,8 @@ const SMALLEST: u8 = 28;
 pub struct DefaultVpc {
     pub vpc_id: VpcId,
     pub cidr: Ipv4Net,
+    /// None until its owner associates one.
+    pub ipv6_cidr: Option<Ipv6Net>,
     /// In order of their zones.
     pub subnets: Vec<DefaultSubnet>,
     /// The VPC's default security group.
@@ -62,14 +64,21 @@ fn everything(egress: bool, peer: Peer) -> Rule {
     }
 }
 
-/// A new group lets everything out and nothing in.
-pub(crate) fn new_group(vpc: &VpcId, name: &str, description: &str, tags: Tags) -> Group {
+/// Lets all IPv6 traffic out: of every new group of a VPC with an IPv6 block.
+pub(crate) fn all_ipv6_out() -> Rule {
+    everything(true, Peer::V6(Ipv6Net::default()))
+}
+
+/// A new group lets everything out that its VPC has addresses for, and nothing in.
+pub(crate) fn new_group(vpc: &VpcId, ipv6: bool, name: &str, description: &str, tags: Tags) -> Group {
+    let mut rules = vec![everything(true, Peer::V4(Ipv4Net::default()))];
+    rules.extend(ipv6.then(all_ipv6_out));
     Group {
         id: GroupId::random(),
         vpc: vpc.clone(),
         name: name.to_owned(),
         description: description.to_owned(),
-        rules: vec![everything(true, Peer::V4(Ipv4Net::default()))],
+        rules,
         tags,
     }
 }
@@ -79,11 +88,13 @@ pub(crate) fn plan_vpc(
     keys: &Keys,
     plan: &mut Plan,
     cidr: Ipv4Net,
+    ipv6: Option<Ipv6Block<CidrAssociationId>>,
     is_default: bool,
     tags: Tags,
 ) -> Result<Vpc> {
     let id = VpcId::random();
-    let mut group = new_group(&id, "default", "default VPC security group", Tags::new());
+    let description = "default VPC security group";
+    let mut group = new_group(&id, ipv6.is_some(), "default", description, Tags::new());
     group
         .rules
         .insert(0, everything(false, Peer::Group(group.id.clone())));
@@ -91,6 +102,7 @@ pub(crate) fn plan_vpc(
         id,
         cidr,
         association: CidrAssociationId::random(),
+        ipv6,
         is_default,
         default_group: group.id.clone(),
         tags,
@@ -103,10 +115,15 @@ pub(crate) fn plan_vpc(
 /// Plans a subnet. That its range is free is the caller's to see to.
 pub(crate) fn plan_subnet(keys: &Keys, plan: &mut Plan, subnet: &Subnet) -> Result<()> {
     plan.insert(&keys.subnet(&subnet.id), subnet)?;
-    plan.insert(
-        &keys.subnet_range(&subnet.vpc, &subnet.id),
-        &SubnetRange { cidr: subnet.cidr },
-    )
+    plan.insert(&keys.subnet_range(&subnet.vpc, &subnet.id), &range(subnet))
+}
+
+/// What keeps other subnets apart from this one.
+pub(crate) fn range(subnet: &Subnet) -> SubnetRange {
+    SubnetRange {
+        cidr: subnet.cidr,
+        ipv6_cidr: subnet.ipv6.as_ref().map(|block| block.cidr),
+    }
 }
 
 /// Plans that `user`, an interface or a group, uses these groups, which must exist.
@@ -120,13 +137,15 @@ pub(crate) fn plan_uses(keys: &Keys, plan: &mut Plan, user: &str, groups: &[Grou
 
 /// Plans the default VPC, a subnet in each zone, and the mark that it was made.
 fn plan_default(realm: &Realm, keys: &Keys, plan: &mut Plan, cidr: Ipv4Net, zones: &[Zone]) -> Result<Vpc> {
-    let vpc = plan_vpc(keys, plan, cidr, true, Tags::new())?;
+    let vpc = plan_vpc(keys, plan, cidr, None, true, Tags::new())?;
     let count = u8::try_from(zones.len()).unwrap_or(u8::MAX);
     for (zone, cidr) in zones.iter().zip(blocks(cidr, count)) {
         let subnet = Subnet {
             id: SubnetId::random(),
             vpc: vpc.id.clone(),
             cidr,
+            ipv6: None,
+            assign_ipv6: false,
             zone: zone.name.clone(),
             default_for_zone: true,
             tags: Tags::new(),
@@ -170,6 +189,7 @@ impl Ec2 {
         Ok(Some(DefaultVpc {
             vpc_id: vpc.value.id.clone(),
             cidr: vpc.value.cidr,
+            ipv6_cidr: vpc.value.ipv6.as_ref().map(|block| block.cidr),
             subnets,
             group_id: vpc.value.default_group.clone(),
         }))

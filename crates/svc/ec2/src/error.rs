@@ -148,6 +148,18 @@ pub(crate) const SUBNET: Kind = Kind {
     not_found: "InvalidSubnetID.NotFound",
     malformed: "InvalidSubnetID.Malformed",
 };
+pub(crate) const VPC_CIDR: Kind = Kind {
+    prefix: "vpc-cidr-assoc-",
+    noun: "vpc CIDR block association ID",
+    not_found: "InvalidVpcCidrBlockAssociationID.NotFound",
+    malformed: "InvalidVpcCidrBlockAssociationID.Malformed",
+};
+pub(crate) const SUBNET_CIDR: Kind = Kind {
+    prefix: "subnet-cidr-assoc-",
+    noun: "subnet CIDR block association ID",
+    not_found: "InvalidSubnetCidrBlockAssociationID.NotFound",
+    malformed: "InvalidSubnetCidrBlockAssociationID.Malformed",
+};
 pub(crate) const GROUP: Kind = Kind {
     prefix: "sg-",
     noun: "security group",

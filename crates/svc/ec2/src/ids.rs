@@ -65,6 +65,8 @@ id! {
     VpcId "vpc-",
     /// `vpc-cidr-assoc-…`
     CidrAssociationId "vpc-cidr-assoc-",
+    /// `subnet-cidr-assoc-…`
+    SubnetCidrAssociationId "subnet-cidr-assoc-",
     /// `subnet-…`
     SubnetId "subnet-",
     /// `sg-…`

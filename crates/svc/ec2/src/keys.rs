@@ -1,7 +1,7 @@
 //! Where each record lies. Beside the records stand keys that exist only to be compared: two creations that
 //! must not both succeed want the same one, and a deletion wants a range of them to be empty.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use roadstead_base::Partition;
 use roadstead_store::Key;
@@ -57,8 +57,8 @@ impl Keys {
         self.table(ADDRESS).child(subnet.as_str())
     }
 
-    pub(crate) fn address(&self, subnet: &SubnetId, address: Ipv4Addr) -> Key {
-        self.addresses(subnet).child(address.to_string())
+    pub(crate) fn address(&self, subnet: &SubnetId, address: impl Into<IpAddr>) -> Key {
+        self.addresses(subnet).child(address.into().to_string())
     }
 
     /// Above the addresses of a subnet that were in use once.

@@ -10,6 +10,7 @@ mod default_vpc;
 mod error;
 mod filter;
 mod ids;
+mod ipv6;
 mod keys;
 mod lookup;
 mod maps;
@@ -31,5 +32,8 @@ mod zones;
 
 pub use default_vpc::{DefaultSubnet, DefaultVpc};
 pub use error::Error;
-pub use ids::{AttachmentId, CidrAssociationId, GroupId, InstanceId, InterfaceId, RuleId, SubnetId, VpcId};
+pub use ids::{
+    AttachmentId, CidrAssociationId, GroupId, InstanceId, InterfaceId, RuleId, SubnetCidrAssociationId,
+    SubnetId, VpcId,
+};
 pub use service::{Ec2, Options};

@@ -2,7 +2,7 @@
 //! changes no answer.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use roadstead_base::Timestamp;
@@ -10,7 +10,8 @@ use roadstead_ipam::Mac;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{
-    AttachmentId, CidrAssociationId, GroupId, InstanceId, InterfaceId, RuleId, SubnetId, VpcId,
+    AttachmentId, CidrAssociationId, GroupId, InstanceId, InterfaceId, RuleId, SubnetCidrAssociationId,
+    SubnetId, VpcId,
 };
 
 /// Tags by key.
@@ -21,10 +22,19 @@ pub(crate) struct Vpc {
     pub(crate) id: VpcId,
     pub(crate) cidr: Ipv4Net,
     pub(crate) association: CidrAssociationId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ipv6: Option<Ipv6Block<CidrAssociationId>>,
     pub(crate) is_default: bool,
     /// The group that interfaces wear when none is named; it goes with the VPC.
     pub(crate) default_group: GroupId,
     pub(crate) tags: Tags,
+}
+
+/// An IPv6 block, and the id that it is associated under.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Ipv6Block<Id> {
+    pub(crate) cidr: Ipv6Net,
+    pub(crate) association: Id,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +42,11 @@ pub(crate) struct Subnet {
     pub(crate) id: SubnetId,
     pub(crate) vpc: VpcId,
     pub(crate) cidr: Ipv4Net,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ipv6: Option<Ipv6Block<SubnetCidrAssociationId>>,
+    /// New interfaces get an IPv6 address unasked.
+    #[serde(default)]
+    pub(crate) assign_ipv6: bool,
     /// The zone's name.
     pub(crate) zone: String,
     pub(crate) default_for_zone: bool,
@@ -108,6 +123,8 @@ pub(crate) struct Interface {
     pub(crate) mac: Mac,
     /// The primary one first; never empty.
     pub(crate) addresses: Vec<Ipv4Addr>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ipv6: Vec<Ipv6Addr>,
     pub(crate) groups: Vec<GroupId>,
     pub(crate) description: String,
     pub(crate) source_dest_check: bool,
@@ -159,6 +176,8 @@ pub(crate) struct Released {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SubnetRange {
     pub(crate) cidr: Ipv4Net,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ipv6_cidr: Option<Ipv6Net>,
 }
 
 /// That a group's name is taken in its VPC.

@@ -4,10 +4,11 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use roadstead_api_ec2::{
-    AttachNetworkInterfaceRequest, CreateNetworkInterfaceRequest, CreateSecurityGroupRequest,
-    CreateSubnetRequest, CreateVpcRequest, DescribeNetworkInterfacesRequest, DescribeSecurityGroupsRequest,
-    DescribeSubnetsRequest, Ec2 as _, Filter, IpPermission, IpRange, NetworkInterface, SecurityGroup, Subnet,
-    Tag, TagSpecification, Vpc,
+    AttachNetworkInterfaceRequest, AttributeBooleanValue, CreateNetworkInterfaceRequest,
+    CreateSecurityGroupRequest, CreateSubnetRequest, CreateVpcRequest, DescribeNetworkInterfacesRequest,
+    DescribeSecurityGroupsRequest, DescribeSubnetsRequest, DescribeVpcsRequest, Ec2 as _, Filter,
+    IpPermission, IpRange, ModifySubnetAttributeRequest, NetworkInterface, SecurityGroup, Subnet, Tag,
+    TagSpecification, Vpc,
 };
 use roadstead_base::{Caller, Ctx, ManualClock, Pager, Timestamp};
 use roadstead_protocol::ApiError;
@@ -119,6 +120,56 @@ impl Bench {
         (vpc, subnet)
     }
 
+    /// A VPC of 10.0.0.0/16 with an IPv6 block, and a subnet with a part of both.
+    pub(crate) async fn dual_stack(&self) -> DualStack {
+        let input = CreateVpcRequest {
+            cidr_block: Some("10.0.0.0/16".to_owned()),
+            amazon_provided_ipv6_cidr_block: Some(true),
+            ..Default::default()
+        };
+        let made = self.ec2.create_vpc(&self.root(), input).await.expect("a VPC");
+        let made = made.vpc.expect("a VPC");
+        let vpc = made.vpc_id.expect("an id");
+        let vpc_block = made.ipv6_cidr_block_association_set.expect("blocks").remove(0);
+        let vpc_block = vpc_block.ipv6_cidr_block.expect("a block");
+        let input = CreateSubnetRequest {
+            vpc_id: vpc.clone(),
+            cidr_block: Some("10.0.0.0/24".to_owned()),
+            ipv6_cidr_block: Some(within(&vpc_block, 0)),
+            ..Default::default()
+        };
+        let made = self.ec2.create_subnet(&self.root(), input).await;
+        let made = made.expect("a subnet").subnet.expect("a subnet");
+        let block = made.ipv6_cidr_block_association_set.expect("blocks").remove(0);
+        DualStack {
+            vpc,
+            vpc_block,
+            subnet: made.subnet_id.expect("an id"),
+            subnet_block: block.ipv6_cidr_block.expect("a block"),
+            subnet_association: block.association_id.expect("an id"),
+        }
+    }
+
+    /// Sets whether new interfaces of a subnet get an IPv6 address unasked.
+    pub(crate) async fn assign_on_creation(&self, subnet: &str, value: bool) {
+        let input = ModifySubnetAttributeRequest {
+            subnet_id: subnet.to_owned(),
+            assign_ipv6_address_on_creation: Some(AttributeBooleanValue { value: Some(value) }),
+            ..Default::default()
+        };
+        let done = self.ec2.modify_subnet_attribute(&self.root(), input).await;
+        done.expect("modified");
+    }
+
+    pub(crate) async fn shown_vpc(&self, id: &str) -> Vpc {
+        let input = DescribeVpcsRequest {
+            vpc_ids: Some(vec![id.to_owned()]),
+            ..Default::default()
+        };
+        let shown = self.ec2.describe_vpcs(&self.root(), input).await;
+        shown.expect("an answer").vpcs.expect("VPCs").remove(0)
+    }
+
     pub(crate) async fn group(&self, vpc: &str, name: &str) -> String {
         let input = CreateSecurityGroupRequest {
             description: "a group".to_owned(),
@@ -206,6 +257,45 @@ impl Bench {
             .expect("an attachment");
         done.attachment_id.expect("an id")
     }
+}
+
+/// What [`Bench::dual_stack`] made.
+pub(crate) struct DualStack {
+    pub(crate) vpc: String,
+    pub(crate) vpc_block: String,
+    pub(crate) subnet: String,
+    pub(crate) subnet_block: String,
+    pub(crate) subnet_association: String,
+}
+
+impl DualStack {
+    /// An address of the subnet's IPv6 block.
+    pub(crate) fn address(&self, host: u128) -> String {
+        let block: ipnet::Ipv6Net = self.subnet_block.parse().expect("a net");
+        std::net::Ipv6Addr::from(u128::from(block.network()) + host).to_string()
+    }
+}
+
+/// The /64 of this number of a VPC's IPv6 block.
+pub(crate) fn within(vpc_block: &str, number: u128) -> String {
+    let block: ipnet::Ipv6Net = vpc_block.parse().expect("a net");
+    let base = u128::from(block.network()) + (number << 64);
+    format!("{}/64", std::net::Ipv6Addr::from(base))
+}
+
+/// An interface's IPv6 addresses.
+pub(crate) fn ipv6(interface: &NetworkInterface) -> Vec<String> {
+    let all = interface.ipv6_addresses.clone().expect("addresses");
+    all.into_iter().filter_map(|one| one.ipv6_address).collect()
+}
+
+/// Whether a group lets all IPv6 traffic out.
+pub(crate) fn outbound_ipv6(group: &SecurityGroup) -> bool {
+    let permissions = group.ip_permissions_egress.iter().flatten();
+    permissions
+        .filter(|permission| permission.ip_protocol.as_deref() == Some("-1"))
+        .flat_map(|permission| permission.ipv6_ranges.iter().flatten())
+        .any(|range| range.cidr_ipv6.as_deref() == Some("::/0"))
 }
 
 pub(crate) fn id(interface: &NetworkInterface) -> String {

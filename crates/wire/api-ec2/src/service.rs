@@ -6,6 +6,9 @@ use crate::model::MODEL;
 use crate::types::*;
 
 service!(Ec2 MODEL {
+    assign_ipv6_addresses "AssignIpv6Addresses" AssignIpv6AddressesRequest, AssignIpv6AddressesResult,
+    associate_subnet_cidr_block "AssociateSubnetCidrBlock" AssociateSubnetCidrBlockRequest, AssociateSubnetCidrBlockResult,
+    associate_vpc_cidr_block "AssociateVpcCidrBlock" AssociateVpcCidrBlockRequest, AssociateVpcCidrBlockResult,
     attach_network_interface "AttachNetworkInterface" AttachNetworkInterfaceRequest, AttachNetworkInterfaceResult,
     authorize_security_group_egress "AuthorizeSecurityGroupEgress" AuthorizeSecurityGroupEgressRequest, AuthorizeSecurityGroupEgressResult,
     authorize_security_group_ingress "AuthorizeSecurityGroupIngress" AuthorizeSecurityGroupIngressRequest, AuthorizeSecurityGroupIngressResult,
@@ -28,7 +31,11 @@ service!(Ec2 MODEL {
     describe_tags "DescribeTags" DescribeTagsRequest, DescribeTagsResult,
     describe_vpcs "DescribeVpcs" DescribeVpcsRequest, DescribeVpcsResult,
     detach_network_interface "DetachNetworkInterface" DetachNetworkInterfaceRequest, (),
+    disassociate_subnet_cidr_block "DisassociateSubnetCidrBlock" DisassociateSubnetCidrBlockRequest, DisassociateSubnetCidrBlockResult,
+    disassociate_vpc_cidr_block "DisassociateVpcCidrBlock" DisassociateVpcCidrBlockRequest, DisassociateVpcCidrBlockResult,
     modify_network_interface_attribute "ModifyNetworkInterfaceAttribute" ModifyNetworkInterfaceAttributeRequest, (),
+    modify_subnet_attribute "ModifySubnetAttribute" ModifySubnetAttributeRequest, (),
     revoke_security_group_egress "RevokeSecurityGroupEgress" RevokeSecurityGroupEgressRequest, RevokeSecurityGroupEgressResult,
     revoke_security_group_ingress "RevokeSecurityGroupIngress" RevokeSecurityGroupIngressRequest, RevokeSecurityGroupIngressResult,
+    unassign_ipv6_addresses "UnassignIpv6Addresses" UnassignIpv6AddressesRequest, UnassignIpv6AddressesResult,
 });

@@ -7,6 +7,51 @@ use std::collections::BTreeMap;
 use roadstead_protocol::reexport::Timestamp;
 use roadstead_protocol::{Blob, enumeration, structure};
 
+structure!(AssignIpv6AddressesRequest {
+    network_interface_id "NetworkInterfaceId" String,
+} {
+    ipv6_address_count "Ipv6AddressCount" i32,
+    ipv6_addresses "Ipv6Addresses" Vec<String>,
+    ipv6_prefix_count "Ipv6PrefixCount" i32,
+    ipv6_prefixes "Ipv6Prefixes" Vec<String>,
+});
+structure!(AssignIpv6AddressesResult {
+} {
+    assigned_ipv6_addresses "AssignedIpv6Addresses" Vec<String>,
+    assigned_ipv6_prefixes "AssignedIpv6Prefixes" Vec<String>,
+    network_interface_id "NetworkInterfaceId" String,
+});
+structure!(AssociateSubnetCidrBlockRequest {
+    subnet_id "SubnetId" String,
+} {
+    ipv6_cidr_block "Ipv6CidrBlock" String,
+    ipv6_ipam_pool_id "Ipv6IpamPoolId" String,
+    ipv6_netmask_length "Ipv6NetmaskLength" i32,
+});
+structure!(AssociateSubnetCidrBlockResult {
+} {
+    ipv6_cidr_block_association "Ipv6CidrBlockAssociation" SubnetIpv6CidrBlockAssociation,
+    subnet_id "SubnetId" String,
+});
+structure!(AssociateVpcCidrBlockRequest {
+    vpc_id "VpcId" String,
+} {
+    amazon_provided_ipv6_cidr_block "AmazonProvidedIpv6CidrBlock" bool,
+    cidr_block "CidrBlock" String,
+    ipv4_ipam_pool_id "Ipv4IpamPoolId" String,
+    ipv4_netmask_length "Ipv4NetmaskLength" i32,
+    ipv6_cidr_block "Ipv6CidrBlock" String,
+    ipv6_cidr_block_network_border_group "Ipv6CidrBlockNetworkBorderGroup" String,
+    ipv6_ipam_pool_id "Ipv6IpamPoolId" String,
+    ipv6_netmask_length "Ipv6NetmaskLength" i32,
+    ipv6_pool "Ipv6Pool" String,
+});
+structure!(AssociateVpcCidrBlockResult {
+} {
+    cidr_block_association "CidrBlockAssociation" VpcCidrBlockAssociation,
+    ipv6_cidr_block_association "Ipv6CidrBlockAssociation" VpcIpv6CidrBlockAssociation,
+    vpc_id "VpcId" String,
+});
 structure!(AttachNetworkInterfaceRequest {
     device_index "DeviceIndex" i32,
     instance_id "InstanceId" String,
@@ -368,6 +413,25 @@ structure!(DetachNetworkInterfaceRequest {
     dry_run "DryRun" bool,
     force "Force" bool,
 });
+structure!(DisassociateSubnetCidrBlockRequest {
+    association_id "AssociationId" String,
+} {
+});
+structure!(DisassociateSubnetCidrBlockResult {
+} {
+    ipv6_cidr_block_association "Ipv6CidrBlockAssociation" SubnetIpv6CidrBlockAssociation,
+    subnet_id "SubnetId" String,
+});
+structure!(DisassociateVpcCidrBlockRequest {
+    association_id "AssociationId" String,
+} {
+});
+structure!(DisassociateVpcCidrBlockResult {
+} {
+    cidr_block_association "CidrBlockAssociation" VpcCidrBlockAssociation,
+    ipv6_cidr_block_association "Ipv6CidrBlockAssociation" VpcIpv6CidrBlockAssociation,
+    vpc_id "VpcId" String,
+});
 structure!(EnaSrdSpecification {
 } {
     ena_srd_enabled "EnaSrdEnabled" bool,
@@ -454,6 +518,20 @@ structure!(ModifyNetworkInterfaceAttributeRequest {
     enable_primary_ipv6 "EnablePrimaryIpv6" bool,
     groups "Groups" Vec<String>,
     source_dest_check "SourceDestCheck" AttributeBooleanValue,
+});
+structure!(ModifySubnetAttributeRequest {
+    subnet_id "SubnetId" String,
+} {
+    assign_ipv6_address_on_creation "AssignIpv6AddressOnCreation" AttributeBooleanValue,
+    customer_owned_ipv4_pool "CustomerOwnedIpv4Pool" String,
+    disable_lni_at_device_index "DisableLniAtDeviceIndex" AttributeBooleanValue,
+    enable_dns64 "EnableDns64" AttributeBooleanValue,
+    enable_lni_at_device_index "EnableLniAtDeviceIndex" i32,
+    enable_resource_name_dns_aaaa_record_on_launch "EnableResourceNameDnsAAAARecordOnLaunch" AttributeBooleanValue,
+    enable_resource_name_dns_a_record_on_launch "EnableResourceNameDnsARecordOnLaunch" AttributeBooleanValue,
+    map_customer_owned_ip_on_launch "MapCustomerOwnedIpOnLaunch" AttributeBooleanValue,
+    map_public_ip_on_launch "MapPublicIpOnLaunch" AttributeBooleanValue,
+    private_dns_hostname_type_on_launch "PrivateDnsHostnameTypeOnLaunch" HostnameType,
 });
 structure!(NetworkInterface {
 } {
@@ -764,6 +842,18 @@ enumeration!(Tenancy {
     Default "default",
     Dedicated "dedicated",
     Host "host",
+});
+structure!(UnassignIpv6AddressesRequest {
+    network_interface_id "NetworkInterfaceId" String,
+} {
+    ipv6_addresses "Ipv6Addresses" Vec<String>,
+    ipv6_prefixes "Ipv6Prefixes" Vec<String>,
+});
+structure!(UnassignIpv6AddressesResult {
+} {
+    network_interface_id "NetworkInterfaceId" String,
+    unassigned_ipv6_addresses "UnassignedIpv6Addresses" Vec<String>,
+    unassigned_ipv6_prefixes "UnassignedIpv6Prefixes" Vec<String>,
 });
 structure!(UserIdGroupPair {
 } {

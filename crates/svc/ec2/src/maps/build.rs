@@ -15,7 +15,9 @@ pub(crate) fn vpc_map(world: &World, vpc: &VpcId) -> Option<VpcMap> {
         vpc_id: vpc.to_string(),
         generation: world.generation(),
         region: partition.region.to_string(),
-        cidrs: vec![IpNet::V4(record.value.cidr)],
+        cidrs: std::iter::once(IpNet::V4(record.value.cidr))
+            .chain(record.value.ipv6.iter().map(|block| IpNet::V6(block.cidr)))
+            .collect(),
         subnets: realm.subnets_of(vpc).map(|entry| subnet(&entry.value)).collect(),
         interfaces: realm
             .interfaces_of(vpc)
@@ -48,7 +50,7 @@ fn subnet(subnet: &Subnet) -> network::Subnet {
     network::Subnet {
         subnet_id: subnet.id.to_string(),
         cidr: IpNet::V4(subnet.cidr),
-        ipv6_cidr: None,
+        ipv6_cidr: subnet.ipv6.as_ref().map(|block| block.cidr),
         availability_zone: subnet.zone.clone(),
     }
 }
@@ -58,7 +60,7 @@ fn interface(interface: &Interface) -> network::Interface {
         interface_id: interface.id.to_string(),
         mac: interface.mac.to_string(),
         private_ips: interface.addresses.clone(),
-        ipv6_addresses: Vec::new(),
+        ipv6_addresses: interface.ipv6.clone(),
         subnet_id: interface.subnet.to_string(),
         groups: interface.groups.iter().map(ToString::to_string).collect(),
         instance_id: interface

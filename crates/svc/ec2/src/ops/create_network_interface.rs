@@ -1,10 +1,10 @@
 //! CreateNetworkInterface. The store decides who gets an address: each is a key that must not exist yet.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use roadstead_api_ec2::{
-    CreateNetworkInterfaceRequest, CreateNetworkInterfaceResult, NetworkInterface,
+    CreateNetworkInterfaceRequest, CreateNetworkInterfaceResult, InstanceIpv6Address, NetworkInterface,
     PrivateIpAddressSpecification,
 };
 use roadstead_base::{Caller, Ctx, Timestamp, derived_hex};
@@ -15,6 +15,7 @@ use crate::cidr::no_address;
 use crate::default_vpc::plan_uses;
 use crate::error::{self, Result};
 use crate::ids::{GroupId, InterfaceId};
+use crate::ipv6::{Asked, plan_claims};
 use crate::keys::Keys;
 use crate::plan::Plan;
 use crate::records::{AddressClaim, Interface, Subnet, Tags, Token};
@@ -68,8 +69,6 @@ pub(super) async fn run(
     refuse::given("InterfaceType", interface_type)?;
     refuse::count("Ipv4PrefixCount", ipv4_prefix_count)?;
     refuse::list("Ipv4Prefixes", ipv4_prefixes)?;
-    refuse::count("Ipv6AddressCount", ipv6_address_count)?;
-    refuse::list("Ipv6Addresses", ipv6_addresses)?;
     refuse::count("Ipv6PrefixCount", ipv6_prefix_count)?;
     refuse::list("Ipv6Prefixes", ipv6_prefixes)?;
     refuse::given("Operator", operator)?;
@@ -93,6 +92,7 @@ pub(super) async fn run(
         private_ip_addresses,
         secondary_private_ip_address_count,
     )?;
+    let ipv6 = ipv6(ipv6_addresses, ipv6_address_count)?;
     let groups: Vec<String> = unique(groups.unwrap_or_default());
     if groups.len() > MAX_GROUPS {
         return Err(too_many_groups());
@@ -131,13 +131,21 @@ pub(super) async fn run(
             if let Some(before) = new.made_before(realm)? {
                 return Ok(view.wire(&before.value));
             }
-            let subnet = &realm.subnet(&new.subnet)?.value;
+            let entry = realm.subnet(&new.subnet)?;
+            let subnet = &entry.value;
             let groups = new.groups(realm, subnet)?;
             let chosen = wanted.choose(&subnet.id, |taken| {
                 let used: BTreeSet<Ipv4Addr> = realm.addresses_in(&subnet.id).clone();
                 addresses.choose(subnet, used, taken, realm)
             })?;
-            let interface = new.interface(realm, subnet, groups, chosen);
+            let ipv6 = match &ipv6 {
+                Some(asked) => asked.choose(subnet, realm, 0)?,
+                None => Asked::Count(subnet.assign_ipv6.into()).choose(subnet, realm, 0)?,
+            };
+            // The block must still be the subnet's, and whether addresses come unasked as it was.
+            plan.unmodified(entry);
+            plan_claims(keys, plan, subnet, &new.id, &ipv6)?;
+            let interface = new.interface(realm, subnet, groups, chosen, ipv6);
             new.plan(realm, keys, plan, &interface)?;
             Ok::<NetworkInterface, _>(view.wire(&interface))
         })
@@ -174,6 +182,20 @@ fn fingerprint(input: &CreateNetworkInterfaceRequest) -> String {
         "create-network-interface",
         32,
     )
+}
+
+/// The IPv6 addresses asked for; none leaves it to the subnet.
+fn ipv6(listed: Option<Vec<InstanceIpv6Address>>, count: Option<i32>) -> Result<Option<Asked>> {
+    let mut named = Vec::new();
+    for InstanceIpv6Address {
+        ipv6_address,
+        is_primary_ipv6,
+    } in listed.unwrap_or_default()
+    {
+        refuse::flag("IsPrimaryIpv6", is_primary_ipv6)?;
+        named.push(ipv6_address.ok_or_else(|| error::missing("ipv6Address"))?);
+    }
+    Asked::read(named, count)
 }
 
 /// A client token in use.
@@ -234,6 +256,7 @@ impl New<'_> {
         subnet: &Subnet,
         groups: Vec<GroupId>,
         addresses: Vec<Ipv4Addr>,
+        ipv6: Vec<Ipv6Addr>,
     ) -> Interface {
         let in_use = realm
             .interfaces_of(&subnet.vpc)
@@ -245,6 +268,7 @@ impl New<'_> {
             subnet: subnet.id.clone(),
             mac: Mac::first_free(mac_bits(&self.id), &in_use),
             addresses,
+            ipv6,
             groups,
             description: self.description.clone(),
             source_dest_check: true,
@@ -256,7 +280,6 @@ impl New<'_> {
     }
 
     fn plan(&self, realm: &Realm, keys: &Keys, plan: &mut Plan, interface: &Interface) -> Result<()> {
-        plan.exists(&keys.subnet(&interface.subnet));
         plan.insert(&keys.interface(&interface.id), interface)?;
         plan_uses(keys, plan, interface.id.as_str(), &interface.groups)?;
         for address in &interface.addresses {

@@ -37,6 +37,9 @@ pub(super) async fn run(
                 Some(id) => realm.vpc(id)?,
                 None => realm.default_or_refuse()?,
             };
+            let ipv6 = vpc.value.ipv6.is_some();
+            // With an IPv6 block come rules: which of the two was first must be certain.
+            plan.unmodified(vpc);
             let vpc = &vpc.value.id;
             if realm
                 .groups_of(vpc)
@@ -47,8 +50,7 @@ pub(super) async fn run(
                     format!("The security group '{name}' already exists for VPC '{vpc}'"),
                 ));
             }
-            let group = new_group(vpc, &name, &description, tags.clone());
-            plan.exists(&keys.vpc(vpc));
+            let group = new_group(vpc, ipv6, &name, &description, tags.clone());
             plan.insert(
                 &keys.group_name(vpc, &name),
                 &NameClaim {

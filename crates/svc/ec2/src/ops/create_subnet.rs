@@ -4,6 +4,7 @@
 use roadstead_api_ec2::{CreateSubnetRequest, CreateSubnetResult};
 use roadstead_base::Ctx;
 
+use super::associate_subnet_cidr_block;
 use crate::default_vpc::plan_subnet;
 use crate::error::{self, Result};
 use crate::ids::SubnetId;
@@ -30,7 +31,6 @@ pub(super) async fn run(ec2: &Ec2, ctx: &Ctx, input: CreateSubnetRequest) -> Res
     } = input;
     refuse::text("Ipv4IpamPoolId", ipv4_ipam_pool_id)?;
     refuse::given("Ipv4NetmaskLength", ipv4_netmask_length)?;
-    refuse::text("Ipv6CidrBlock", ipv6_cidr_block)?;
     refuse::text("Ipv6IpamPoolId", ipv6_ipam_pool_id)?;
     refuse::flag("Ipv6Native", ipv6_native)?;
     refuse::given("Ipv6NetmaskLength", ipv6_netmask_length)?;
@@ -38,6 +38,7 @@ pub(super) async fn run(ec2: &Ec2, ctx: &Ctx, input: CreateSubnetRequest) -> Res
     let cidr_block = cidr_block
         .filter(|text| !text.is_empty())
         .ok_or_else(|| error::missing("cidrBlock"))?;
+    let ipv6_cidr_block = ipv6_cidr_block.filter(|text| !text.is_empty());
     let tags = tags::at_creation(&ctx.caller, tag_specifications, "subnet")?;
     let zones = ec2.zones(&ctx.region);
     let zone = zone(&zones, availability_zone, availability_zone_id)?
@@ -45,17 +46,23 @@ pub(super) async fn run(ec2: &Ec2, ctx: &Ctx, input: CreateSubnetRequest) -> Res
         .clone();
     let answer = ec2
         .change(ctx, dry_run, |realm, keys, plan| {
-            let vpc = &realm.vpc(&vpc_id)?.value;
+            let entry = realm.vpc(&vpc_id)?;
+            let vpc = &entry.value;
             let others = realm.subnets_of(&vpc.id).map(|other| other.value.cidr);
             let subnet = Subnet {
                 id: SubnetId::random(),
                 vpc: vpc.id.clone(),
                 cidr: cidr::of_subnet(&cidr_block, vpc.cidr, others)?,
+                ipv6: ipv6_cidr_block
+                    .as_deref()
+                    .map(|text| associate_subnet_cidr_block::block(realm, vpc, text))
+                    .transpose()?,
+                assign_ipv6: false,
                 zone: zone.clone(),
                 default_for_zone: false,
                 tags: tags.clone(),
             };
-            plan.exists(&keys.vpc(&vpc.id));
+            plan.unmodified(entry);
             plan.none_newer_below(&keys.subnet_ranges(&vpc.id));
             plan_subnet(keys, plan, &subnet)?;
             Ok(show::subnet::View {
@@ -270,13 +277,6 @@ mod tests {
                 "Ipv4NetmaskLength",
                 CreateSubnetRequest {
                     ipv4_netmask_length: Some(24),
-                    ..base()
-                },
-            ),
-            (
-                "Ipv6CidrBlock",
-                CreateSubnetRequest {
-                    ipv6_cidr_block: text(),
                     ..base()
                 },
             ),

@@ -6,7 +6,7 @@ use roadstead_base::Ctx;
 use crate::default_vpc::plan_vpc;
 use crate::error::{self, Result};
 use crate::service::Ec2;
-use crate::{cidr, refuse, show, tags};
+use crate::{cidr, ipv6, refuse, show, tags};
 
 pub(super) async fn run(ec2: &Ec2, ctx: &Ctx, input: CreateVpcRequest) -> Result<CreateVpcResult> {
     let CreateVpcRequest {
@@ -24,7 +24,6 @@ pub(super) async fn run(ec2: &Ec2, ctx: &Ctx, input: CreateVpcRequest) -> Result
         tag_specifications,
         vpc_encryption_control,
     } = input;
-    refuse::flag("AmazonProvidedIpv6CidrBlock", amazon_provided_ipv6_cidr_block)?;
     refuse::given(
         "InstanceTenancy",
         instance_tenancy.filter(|tenancy| *tenancy != Tenancy::Default),
@@ -32,22 +31,21 @@ pub(super) async fn run(ec2: &Ec2, ctx: &Ctx, input: CreateVpcRequest) -> Result
     refuse::text("Ipv4IpamPoolId", ipv4_ipam_pool_id)?;
     refuse::given("Ipv4NetmaskLength", ipv4_netmask_length)?;
     refuse::text("Ipv6CidrBlock", ipv6_cidr_block)?;
-    refuse::text(
-        "Ipv6CidrBlockNetworkBorderGroup",
-        ipv6_cidr_block_network_border_group,
-    )?;
     refuse::text("Ipv6IpamPoolId", ipv6_ipam_pool_id)?;
     refuse::given("Ipv6NetmaskLength", ipv6_netmask_length)?;
     refuse::text("Ipv6Pool", ipv6_pool)?;
     refuse::given("VpcEncryptionControl", vpc_encryption_control)?;
+    let provided = amazon_provided_ipv6_cidr_block == Some(true);
+    ipv6::check_border_group(ctx, provided, ipv6_cidr_block_network_border_group)?;
     let cidr_block = cidr_block
         .filter(|text| !text.is_empty())
         .ok_or_else(|| error::missing("cidrBlock"))?;
     let cidr = cidr::of_vpc(&cidr_block)?;
     let tags = tags::at_creation(&ctx.caller, tag_specifications, "vpc")?;
     let vpc = ec2
-        .change(ctx, dry_run, |_, keys, plan| {
-            plan_vpc(keys, plan, cidr, false, tags.clone())
+        .change(ctx, dry_run, |realm, keys, plan| {
+            let block = provided.then(|| ipv6::new_block(realm));
+            plan_vpc(keys, plan, cidr, block, false, tags.clone())
         })
         .await?;
     Ok(CreateVpcResult {
@@ -223,13 +221,6 @@ mod tests {
         let base = || of("10.0.0.0/16");
         let requests = [
             (
-                "AmazonProvidedIpv6CidrBlock",
-                CreateVpcRequest {
-                    amazon_provided_ipv6_cidr_block: Some(true),
-                    ..base()
-                },
-            ),
-            (
                 "InstanceTenancy",
                 CreateVpcRequest {
                     instance_tenancy: Some(Tenancy::Dedicated),
@@ -260,6 +251,7 @@ mod tests {
             (
                 "Ipv6CidrBlockNetworkBorderGroup",
                 CreateVpcRequest {
+                    amazon_provided_ipv6_cidr_block: Some(true),
                     ipv6_cidr_block_network_border_group: text(),
                     ..base()
                 },

@@ -34,6 +34,9 @@ pub(super) async fn run(ec2: &Ec2, ctx: &Ctx, input: DeleteNetworkInterfaceReque
             plan.delete(&keys.address(&interface.subnet, *address));
             plan.put(&keys.released(&interface.subnet, *address), &Released { at: now })?;
         }
+        for address in &interface.ipv6 {
+            plan.delete(&keys.address(&interface.subnet, *address));
+        }
         let resting = realm.released_in(&interface.subnet);
         let surplus = (resting.len() + interface.addresses.len())
             .saturating_sub(MAX_RESTING)

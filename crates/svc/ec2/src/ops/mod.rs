@@ -1,5 +1,8 @@
 //! The operations, one file each.
 
+mod assign_ipv6_addresses;
+mod associate_subnet_cidr_block;
+mod associate_vpc_cidr_block;
 mod attach_network_interface;
 mod authorize;
 mod create_default_vpc;
@@ -19,9 +22,13 @@ mod describe_subnets;
 mod describe_tags;
 mod describe_vpcs;
 mod detach_network_interface;
+mod disassociate_subnet_cidr_block;
+mod disassociate_vpc_cidr_block;
 mod modify_network_interface_attribute;
+mod modify_subnet_attribute;
 mod retag;
 mod revoke;
+mod unassign_ipv6_addresses;
 
 use roadstead_api_ec2::*;
 use roadstead_base::Ctx;
@@ -40,6 +47,11 @@ macro_rules! operations {
 }
 
 operations! {
+    assign_ipv6_addresses(AssignIpv6AddressesRequest) -> AssignIpv6AddressesResult = assign_ipv6_addresses::run;
+    associate_subnet_cidr_block(AssociateSubnetCidrBlockRequest) -> AssociateSubnetCidrBlockResult
+        = associate_subnet_cidr_block::run;
+    associate_vpc_cidr_block(AssociateVpcCidrBlockRequest) -> AssociateVpcCidrBlockResult
+        = associate_vpc_cidr_block::run;
     attach_network_interface(AttachNetworkInterfaceRequest) -> AttachNetworkInterfaceResult
         = attach_network_interface::run;
     authorize_security_group_egress(AuthorizeSecurityGroupEgressRequest) -> AuthorizeSecurityGroupEgressResult
@@ -70,12 +82,19 @@ operations! {
     describe_tags(DescribeTagsRequest) -> DescribeTagsResult = describe_tags::run;
     describe_vpcs(DescribeVpcsRequest) -> DescribeVpcsResult = describe_vpcs::run;
     detach_network_interface(DetachNetworkInterfaceRequest) -> () = detach_network_interface::run;
+    disassociate_subnet_cidr_block(DisassociateSubnetCidrBlockRequest) -> DisassociateSubnetCidrBlockResult
+        = disassociate_subnet_cidr_block::run;
+    disassociate_vpc_cidr_block(DisassociateVpcCidrBlockRequest) -> DisassociateVpcCidrBlockResult
+        = disassociate_vpc_cidr_block::run;
     modify_network_interface_attribute(ModifyNetworkInterfaceAttributeRequest) -> ()
         = modify_network_interface_attribute::run;
+    modify_subnet_attribute(ModifySubnetAttributeRequest) -> () = modify_subnet_attribute::run;
     revoke_security_group_egress(RevokeSecurityGroupEgressRequest) -> RevokeSecurityGroupEgressResult
         = revoke::egress;
     revoke_security_group_ingress(RevokeSecurityGroupIngressRequest) -> RevokeSecurityGroupIngressResult
         = revoke::ingress;
+    unassign_ipv6_addresses(UnassignIpv6AddressesRequest) -> UnassignIpv6AddressesResult
+        = unassign_ipv6_addresses::run;
 }
 
 /// Describe calls with `DryRun` end here.

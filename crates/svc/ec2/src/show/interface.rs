@@ -4,7 +4,8 @@ use std::net::Ipv4Addr;
 
 use roadstead_api_ec2::{
     AttachmentStatus, GroupIdentifier, NetworkInterface, NetworkInterfaceAttachment,
-    NetworkInterfacePrivateIpAddress, NetworkInterfaceStatus, NetworkInterfaceType, OperatorResponse,
+    NetworkInterfaceIpv6Address, NetworkInterfacePrivateIpAddress, NetworkInterfaceStatus,
+    NetworkInterfaceType, OperatorResponse,
 };
 use roadstead_base::Ctx;
 
@@ -129,8 +130,18 @@ impl View<'_> {
             groups: Some(self.groups(interface).collect()),
             interface_type: Some(NetworkInterfaceType::Interface),
             ipv4_prefixes: None,
-            ipv6_address: None,
-            ipv6_addresses: Some(Vec::new()),
+            ipv6_address: interface.ipv6.first().map(ToString::to_string),
+            ipv6_addresses: Some(
+                interface
+                    .ipv6
+                    .iter()
+                    .map(|address| NetworkInterfaceIpv6Address {
+                        ipv6_address: Some(address.to_string()),
+                        is_primary_ipv6: Some(false),
+                        public_ipv6_dns_name: None,
+                    })
+                    .collect(),
+            ),
             ipv6_native: None,
             ipv6_prefixes: None,
             mac_address: Some(interface.mac.to_string()),
@@ -182,6 +193,7 @@ impl View<'_> {
                 .groups(interface)
                 .filter_map(|group| group.group_name)
                 .collect(),
+            "ipv6-addresses.ipv6-address" => interface.ipv6.iter().map(ToString::to_string).collect(),
             "interface-type" => one(NetworkInterfaceType::Interface.as_str()),
             "mac-address" => one(interface.mac.to_string()),
             "network-interface-id" => one(interface.id.as_str()),
@@ -200,7 +212,7 @@ impl View<'_> {
             "vpc-id" => one(interface.vpc.as_str()),
             _ => match (&interface.attachment, filter.strip_prefix("attachment.")) {
                 (Some(attachment), Some(of_attachment)) => self.attachment_values(attachment, of_attachment),
-                // Public and IPv6 addresses do not exist here yet.
+                // Public addresses do not exist here yet.
                 _ => Values::new(),
             },
         }

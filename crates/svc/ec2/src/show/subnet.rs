@@ -1,13 +1,16 @@
 //! Subnets, with the addresses that are left, and what their filters compare.
 
 use roadstead_api_ec2::{
-    BlockPublicAccessMode, BlockPublicAccessStates, HostnameType, PrivateDnsNameOptionsOnLaunch, SubnetState,
+    BlockPublicAccessMode, BlockPublicAccessStates, HostnameType, IpSource, Ipv6AddressAttribute,
+    PrivateDnsNameOptionsOnLaunch, SubnetCidrBlockState, SubnetCidrBlockStateCode,
+    SubnetIpv6CidrBlockAssociation, SubnetState,
 };
 use roadstead_base::Ctx;
 
 use super::{arn, flag, one};
 use crate::filter::Values;
-use crate::records::Subnet;
+use crate::ids::SubnetCidrAssociationId;
+use crate::records::{Ipv6Block, Subnet};
 use crate::tags;
 use crate::world::Realm;
 use crate::zones::Zone;
@@ -67,7 +70,7 @@ impl View<'_> {
 
     pub(crate) fn wire(&self, subnet: &Subnet) -> roadstead_api_ec2::Subnet {
         roadstead_api_ec2::Subnet {
-            assign_ipv6_address_on_creation: Some(false),
+            assign_ipv6_address_on_creation: Some(subnet.assign_ipv6),
             availability_zone: Some(subnet.zone.clone()),
             availability_zone_id: self.zone_id(&subnet.zone),
             available_ip_address_count: Some(i32::try_from(self.available(subnet)).unwrap_or(i32::MAX)),
@@ -79,7 +82,7 @@ impl View<'_> {
             default_for_az: Some(subnet.default_for_zone),
             enable_dns64: Some(false),
             enable_lni_at_device_index: None,
-            ipv6_cidr_block_association_set: Some(Vec::new()),
+            ipv6_cidr_block_association_set: Some(subnet.ipv6.iter().map(ipv6).collect()),
             ipv6_native: Some(false),
             map_customer_owned_ip_on_launch: Some(false),
             // Nothing here has public addresses yet, the default subnets neither.
@@ -119,8 +122,27 @@ impl View<'_> {
             "subnet-arn" => one(arn(self.ctx, "subnet", subnet.id.as_str())),
             "subnet-id" => one(subnet.id.as_str()),
             "vpc-id" => one(subnet.vpc.as_str()),
-            // No subnet has IPv6 blocks, outposts, customer-owned pools or local network interfaces.
-            _ => Values::new(),
+            _ => match (filter.strip_prefix("ipv6-cidr-block-association."), &subnet.ipv6) {
+                (Some("ipv6-cidr-block"), Some(block)) => one(block.cidr.to_string()),
+                (Some("association-id"), Some(block)) => one(block.association.as_str()),
+                (Some("state"), Some(_)) => one(SubnetCidrBlockStateCode::Associated.as_str()),
+                // No subnet has outposts, customer-owned pools or local network interfaces.
+                _ => Values::new(),
+            },
         }
+    }
+}
+
+/// Private, as the block of the VPC is.
+pub(crate) fn ipv6(block: &Ipv6Block<SubnetCidrAssociationId>) -> SubnetIpv6CidrBlockAssociation {
+    SubnetIpv6CidrBlockAssociation {
+        association_id: Some(block.association.to_string()),
+        ip_source: Some(IpSource::None),
+        ipv6_address_attribute: Some(Ipv6AddressAttribute::Private),
+        ipv6_cidr_block: Some(block.cidr.to_string()),
+        ipv6_cidr_block_state: Some(SubnetCidrBlockState {
+            state: Some(SubnetCidrBlockStateCode::Associated),
+            status_message: None,
+        }),
     }
 }

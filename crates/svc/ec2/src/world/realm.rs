@@ -1,7 +1,7 @@
 //! What one account has in one region.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use roadstead_store::Entry;
@@ -21,6 +21,7 @@ pub(crate) struct Realm {
     pub(crate) tokens: BTreeMap<String, Rec<Token>>,
     pub(crate) default_mark: Option<Rec<DefaultVpcMark>>,
     addresses: BTreeMap<SubnetId, BTreeSet<Ipv4Addr>>,
+    ipv6_addresses: BTreeMap<SubnetId, BTreeSet<Ipv6Addr>>,
     released: BTreeMap<SubnetId, BTreeMap<Ipv4Addr, u64>>,
     uses: BTreeMap<GroupId, BTreeSet<String>>,
     rules: BTreeMap<RuleId, GroupId>,
@@ -36,6 +37,7 @@ struct Members {
 }
 
 static NO_ADDRESSES: BTreeSet<Ipv4Addr> = BTreeSet::new();
+static NO_IPV6: BTreeSet<Ipv6Addr> = BTreeSet::new();
 static NO_RELEASES: BTreeMap<Ipv4Addr, u64> = BTreeMap::new();
 
 impl Realm {
@@ -63,7 +65,12 @@ impl Realm {
             .filter_map(|id| self.interfaces.get(id))
     }
 
-    /// Addresses of a subnet that interfaces hold.
+    /// IPv6 addresses of a subnet that interfaces hold.
+    pub(crate) fn ipv6_in(&self, subnet: &SubnetId) -> &BTreeSet<Ipv6Addr> {
+        self.ipv6_addresses.get(subnet).unwrap_or(&NO_IPV6)
+    }
+
+    /// IPv4 addresses of a subnet that interfaces hold.
     pub(crate) fn addresses_in(&self, subnet: &SubnetId) -> &BTreeSet<Ipv4Addr> {
         self.addresses.get(subnet).unwrap_or(&NO_ADDRESSES)
     }
@@ -189,16 +196,11 @@ impl Realm {
     }
 
     pub(super) fn set_address(&mut self, subnet: &str, address: &str, held: bool) {
-        let Ok(address) = address.parse() else { return };
         let subnet = SubnetId::named(subnet);
-        let addresses = self.addresses.entry(subnet.clone()).or_default();
-        if held {
-            addresses.insert(address);
-        } else {
-            addresses.remove(&address);
-        }
-        if addresses.is_empty() {
-            self.addresses.remove(&subnet);
+        match address.parse() {
+            Ok(IpAddr::V4(address)) => note(&mut self.addresses, subnet, address, held),
+            Ok(IpAddr::V6(address)) => note(&mut self.ipv6_addresses, subnet, address, held),
+            Err(_) => {}
         }
     }
 
@@ -237,5 +239,17 @@ impl Realm {
         if users.is_empty() {
             self.uses.remove(&group);
         }
+    }
+}
+
+fn note<A: Ord>(all: &mut BTreeMap<SubnetId, BTreeSet<A>>, subnet: SubnetId, address: A, held: bool) {
+    let addresses = all.entry(subnet.clone()).or_default();
+    if held {
+        addresses.insert(address);
+    } else {
+        addresses.remove(&address);
+    }
+    if addresses.is_empty() {
+        all.remove(&subnet);
     }
 }

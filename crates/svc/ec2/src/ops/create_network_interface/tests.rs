@@ -6,9 +6,8 @@ use std::collections::BTreeSet;
 
 use roadstead_api_ec2::{
     ConnectionTrackingSpecificationRequest, CreateNetworkInterfaceRequest, DeleteNetworkInterfaceRequest,
-    Ec2 as _, InstanceIpv6Address, Ipv4PrefixSpecificationRequest, Ipv6PrefixSpecificationRequest,
-    NetworkInterface, NetworkInterfaceCreationType, NetworkInterfaceStatus, OperatorRequest,
-    PrivateIpAddressSpecification,
+    Ec2 as _, Ipv4PrefixSpecificationRequest, Ipv6PrefixSpecificationRequest, NetworkInterface,
+    NetworkInterfaceCreationType, NetworkInterfaceStatus, OperatorRequest, PrivateIpAddressSpecification,
 };
 use roadstead_base::Ctx;
 use roadstead_protocol::ApiError;
@@ -485,20 +484,6 @@ async fn create_network_interface_refuses_by_name_what_it_cannot_do() {
             "Ipv4Prefixes",
             CreateNetworkInterfaceRequest {
                 ipv4_prefixes: Some(vec![Ipv4PrefixSpecificationRequest::default()]),
-                ..base()
-            },
-        ),
-        (
-            "Ipv6AddressCount",
-            CreateNetworkInterfaceRequest {
-                ipv6_address_count: Some(1),
-                ..base()
-            },
-        ),
-        (
-            "Ipv6Addresses",
-            CreateNetworkInterfaceRequest {
-                ipv6_addresses: Some(vec![InstanceIpv6Address::default()]),
                 ..base()
             },
         ),

@@ -89,6 +89,13 @@ pub enum Error {
         limit: u64,
         unit: &'static str,
     },
+    #[error(
+        "no room for {what}: the image store holds {used} of the {limit} bytes it may; remove images or raise --image-store-limit"
+    )]
+    StoreFull { what: String, limit: u64, used: u64 },
+    /// The operator's file of credentials.
+    #[error("registry credentials {}: {why}", path.display())]
+    Credentials { path: PathBuf, why: String },
     #[error("failed to write {}: no space left on device; remove images or give the store more room", path.display())]
     NoSpace { path: PathBuf },
     /// Not in the local store.

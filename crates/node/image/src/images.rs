@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::SystemTime;
 
 use crate::flight::Flights;
+use crate::logins::Logins;
 use crate::model::ImageConfig;
 use crate::registry::{Auth, Http};
+use crate::room::Room;
 use crate::store::{Guard, Name, PinRecord, Removed, Store};
 use crate::{Digest, Error, Options, Reference, Result};
 
@@ -64,6 +66,7 @@ pub(crate) struct Inner {
     pub(crate) options: Options,
     pub(crate) store: Store,
     pub(crate) http: Http,
+    pub(crate) room: Room,
     pub(crate) pulls: Flights<(Reference, Auth), Result<Image>>,
     /// One layer is unpacked once at a time, whichever images it belongs to.
     layer_locks: Mutex<HashMap<Digest, Weak<tokio::sync::Mutex<()>>>>,
@@ -76,10 +79,15 @@ pub(crate) struct Inner {
 impl Images {
     /// Opens or creates the store: its version is checked, and what a crash left is removed.
     pub async fn open(options: Options) -> Result<Self> {
-        let root = options.root.clone();
-        let store = blocking(move || Store::open(&root)).await?;
+        let (root, logins) = (options.root.clone(), options.logins.clone());
+        let store = blocking(move || {
+            logins.as_deref().map(Logins::read).transpose()?;
+            Store::open(&root)
+        })
+        .await?;
         let http = Http::new(&options.limits, options.certificates.clone());
         let inner = Inner {
+            room: Room::new(options.limits.store_bytes),
             options,
             store,
             http,
@@ -179,7 +187,8 @@ impl Images {
             owner: owner.to_owned(),
             manifest: image.manifest_digest.clone(),
         };
-        store.set_pin(&guard, &pin)
+        store.set_pin(&guard, &pin)?;
+        store.note_use(&guard, &image.manifest_digest)
     }
 
     /// Gives an owner's pin back; an image that has lost its last name goes with its last pin. True when there was
@@ -206,6 +215,7 @@ impl Images {
             let (_, dropped): (Vec<Pin>, Vec<Pin>) = pins.into_iter().partition(|pin| keep(pin));
             for pin in &dropped {
                 inner.store.remove_pin(&guard, &pin.owner)?;
+                inner.store.note_use(&guard, &pin.manifest_digest)?;
             }
             let named: HashSet<Digest> = inner
                 .store
@@ -258,6 +268,8 @@ pub(crate) struct Ready {
     pub(crate) documents: Vec<(Digest, Vec<u8>)>,
     /// Each diff id once.
     pub(crate) diff_ids: Vec<Digest>,
+    /// Pulled for a task.
+    pub(crate) tracked: bool,
 }
 
 /// Layers that a pull counts on are not removed while it is under way.
@@ -323,6 +335,7 @@ impl Inner {
                 digest: ready.digest.clone(),
                 manifest: ready.manifest_digest.clone(),
                 size,
+                tracked: ready.tracked,
             };
             self.store.set_name(&guard, &name)?;
             images.extend(self.find(&guard, reference)?);
@@ -333,12 +346,16 @@ impl Inner {
         Ok(Some(images))
     }
 
-    /// Makes sure that an image found under another name of its repository has the name asked for too. Blocks.
+    /// Makes sure that an image found under another name of its repository has the name asked for too, and is known
+    /// to be one that the registry has. Blocks.
     pub(crate) fn adopt(&self, image: &Image) -> Result<()> {
         let guard = self.store.lock()?;
-        if self.store.name(&image.reference)?.is_some() {
-            return Ok(());
-        }
+        // Whoever asked is about to use it.
+        self.store.note_use(&guard, &image.manifest_digest)?;
+        let tracked = match self.store.name(&image.reference)? {
+            Some(name) if name.tracked || !self.options.tracks => return Ok(()),
+            _ => self.options.tracks,
+        };
         self.find(&guard, &image.reference)?
             .ok_or_else(|| Error::NotLocal {
                 reference: image.reference.to_string(),
@@ -348,14 +365,16 @@ impl Inner {
             digest: image.digest.clone(),
             manifest: image.manifest_digest.clone(),
             size: image.size,
+            tracked,
         };
         self.store.set_name(&guard, &name)
     }
 
     /// Removes what nothing leads to. Blocks.
-    fn collect(&self, guard: Guard) -> Result<Removed> {
+    pub(crate) fn collect(&self, guard: Guard) -> Result<Removed> {
         let busy: HashSet<Digest> = locked(&self.busy).keys().cloned().collect();
         let trash = self.store.collect(&guard, &busy)?;
+        self.count_stored()?;
         drop(guard);
         let removed = Removed {
             references: Vec::new(),
@@ -364,6 +383,14 @@ impl Inner {
         };
         trash.discard();
         Ok(removed)
+    }
+
+    /// Tells the bound how much is stored now.
+    pub(crate) fn count_stored(&self) -> Result<()> {
+        if self.room.is_bounded() {
+            self.room.counted(self.store.stored_bytes()?);
+        }
+        Ok(())
     }
 
     pub(crate) fn count_on(self: &Arc<Self>, diff_ids: &[Digest]) -> Busy {

@@ -18,11 +18,13 @@ pub(crate) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(crate) const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 pub(crate) const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 const OCI_LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+const OCI_LAYER_ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
 const DOCKER_LAYER_GZIP: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+const DOCKER_LAYER_ZSTD: &str = "application/vnd.docker.image.rootfs.diff.tar.zstd";
 
 /// What a registry is asked for.
 pub(crate) const ACCEPT: [&str; 4] = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST];
@@ -148,6 +150,7 @@ pub(crate) fn parse_document(reference: &str, bytes: &[u8], content_type: Option
 pub(crate) enum Compression {
     None,
     Gzip,
+    Zstd,
 }
 
 impl Compression {
@@ -155,6 +158,7 @@ impl Compression {
         match layer.media_type.as_str() {
             OCI_LAYER | DOCKER_LAYER => Ok(Self::None),
             OCI_LAYER_GZIP | DOCKER_LAYER_GZIP => Ok(Self::Gzip),
+            OCI_LAYER_ZSTD | DOCKER_LAYER_ZSTD => Ok(Self::Zstd),
             other => Err(Error::Unsupported {
                 reference: reference.to_owned(),
                 what: format!("a layer of type '{other}'"),

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
+use roadstead_base::{SharedClock, SystemClock};
 
-use crate::{Error, Result};
+use crate::{Cleanup, Error, Result};
 
 /// Settings of an image store.
 #[derive(Clone, Debug)]
@@ -20,6 +22,23 @@ pub struct Options {
     /// Which images of an index are meant.
     pub platform: Platform,
     pub limits: Limits,
+    /// A Docker client's `config.json` whose `auths` says who this node is at which registry. Read again for each
+    /// pull.
+    pub logins: Option<PathBuf>,
+    /// What is pulled is for tasks, and may be cleaned up afterwards.
+    pub tracks: bool,
+    pub cleanup: Cleanup,
+    pub clock: NodeClock,
+}
+
+/// Tells the age of images.
+#[derive(Clone)]
+pub struct NodeClock(pub SharedClock);
+
+impl fmt::Debug for NodeClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NodeClock({:?})", self.0.now())
+    }
 }
 
 impl Options {
@@ -31,6 +50,10 @@ impl Options {
             certificates: None,
             platform: Platform::host(),
             limits: Limits::default(),
+            logins: None,
+            tracks: false,
+            cleanup: Cleanup::default(),
+            clock: NodeClock(Arc::new(SystemClock)),
         }
     }
 }
@@ -38,6 +61,8 @@ impl Options {
 /// Bounds on what a registry or an archive can make this node do.
 #[derive(Clone, Debug)]
 pub struct Limits {
+    /// Bytes of all layers in the store, as tar streams; no bound without it.
+    pub store_bytes: Option<u64>,
     /// Bytes of one image after decompression.
     pub unpacked_bytes: u64,
     /// Files, directories and links of one layer.
@@ -58,6 +83,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            store_bytes: None,
             unpacked_bytes: 64 << 30,
             layer_entries: 2_000_000,
             parallel_layers: 3,

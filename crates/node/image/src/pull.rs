@@ -8,8 +8,10 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use crate::images::{Inner, Ready, blocking};
-use crate::layer::{Budget, unpack_layer};
+use crate::layer::{Bounds, Budget, unpack_layer};
+use crate::logins::Logins;
 use crate::model::{Compression, Config, Descriptor, Document, choose, parse_config, parse_document};
+use crate::progress::{Phase, Progress, Row};
 use crate::registry::{Auth, Chunk, Fetched, Session, endpoints};
 use crate::{Digest, Error, Image, Images, Reference, Result};
 
@@ -31,13 +33,29 @@ struct Wanted {
 impl Images {
     /// Fetches the image that the registry has for a reference now. When the store has that very image, only its
     /// digest is asked for. Calls for the same reference with the same credentials at the same time share one pull.
+    ///
+    /// [`Auth::Anonymous`] is whoever the operator's file of credentials says this node is.
     pub async fn pull(&self, reference: &str, auth: Auth) -> Result<Image> {
+        self.pull_and_tell(reference, auth, None).await
+    }
+
+    /// The same, told to `progress` as it goes. A pull that is already under way tells whoever began it.
+    pub async fn pull_watched(&self, reference: &str, auth: Auth, progress: Arc<Progress>) -> Result<Image> {
+        self.pull_and_tell(reference, auth, Some(progress)).await
+    }
+
+    async fn pull_and_tell(
+        &self,
+        reference: &str,
+        auth: Auth,
+        progress: Option<Arc<Progress>>,
+    ) -> Result<Image> {
         let reference = Reference::parse(reference)?;
         let inner = self.inner.clone();
         let key = (reference.clone(), auth.clone());
         let work = || async move {
             let limit = inner.options.limits.pull_timeout;
-            match tokio::time::timeout(limit, pull(&inner, &reference, auth)).await {
+            match tokio::time::timeout(limit, pull(&inner, &reference, auth, progress)).await {
                 Ok(result) => result,
                 Err(_) => Err(Error::TimedOut {
                     registry: reference.registry().to_owned(),
@@ -60,7 +78,16 @@ impl Images {
     }
 }
 
-async fn pull(inner: &Arc<Inner>, reference: &Reference, auth: Auth) -> Result<Image> {
+async fn pull(
+    inner: &Arc<Inner>,
+    reference: &Reference,
+    auth: Auth,
+    progress: Option<Arc<Progress>>,
+) -> Result<Image> {
+    let logins = match (&auth, inner.options.logins.clone()) {
+        (Auth::Anonymous, Some(path)) => blocking(move || Logins::read(&path)).await?,
+        _ => Logins::default(),
+    };
     let local = {
         let (inner, reference) = (inner.clone(), reference.clone());
         blocking(move || {
@@ -78,14 +105,13 @@ async fn pull(inner: &Arc<Inner>, reference: &Reference, auth: Auth) -> Result<I
     let mut last = None;
     // A mirror that lacks the image or cannot be reached hands over to the next.
     for endpoint in endpoints(&inner.options, reference) {
-        let session = Session::new(
-            inner.http.clone(),
-            &inner.options,
-            endpoint,
-            reference,
-            auth.clone(),
-        );
-        match pull_from(inner, reference, Arc::new(session), local.as_ref()).await {
+        let auth = match &auth {
+            Auth::Anonymous => logins.of(endpoint.host()),
+            given => given.clone(),
+        };
+        let session = Session::new(inner.http.clone(), &inner.options, endpoint, reference, auth);
+        let progress = progress.as_deref();
+        match pull_from(inner, reference, Arc::new(session), local.as_ref(), progress).await {
             Ok(image) => return Ok(image),
             Err(error) if error.is_transient() || matches!(error, Error::NotFound { .. }) => {
                 last = Some(error)
@@ -104,6 +130,7 @@ async fn pull_from(
     reference: &Reference,
     session: Arc<Session>,
     local: Option<&Image>,
+    progress: Option<&Progress>,
 ) -> Result<Image> {
     if let Some(local) = local
         && session
@@ -136,10 +163,19 @@ async fn pull_from(
             (fetched.digest, fetched.bytes),
         ],
         diff_ids: config.lowers(),
+        tracked: inner.options.tracks,
     };
     let ready = Arc::new(ready);
+    let rows = progress.map(|progress| {
+        progress.begin(
+            wanted
+                .iter()
+                .map(|layer| (&layer.descriptor.digest, layer.descriptor.size)),
+        )
+    });
     for _ in 0..MAX_ROUNDS {
-        fetch_layers(inner, &session, &wanted).await?;
+        check_room(inner, &wanted, &text).await?;
+        fetch_layers(inner, &session, &wanted, rows.as_deref()).await?;
         let (inner, ready) = (inner.clone(), ready.clone());
         if let Some(images) = blocking(move || inner.commit(&ready)).await?
             && let Some(image) = images.into_iter().next()
@@ -194,21 +230,60 @@ fn wanted(text: &str, layers: &[Descriptor], config: &Config) -> Result<Vec<Want
     Ok(wanted)
 }
 
-async fn fetch_layers(inner: &Arc<Inner>, session: &Arc<Session>, wanted: &[Wanted]) -> Result<()> {
+/// Holds the bound on the store against what the manifest says there is to come, and removes images that may go for
+/// it, before anything is transferred.
+async fn check_room(inner: &Arc<Inner>, wanted: &[Wanted], text: &str) -> Result<()> {
+    if !inner.room.is_bounded() {
+        return Ok(());
+    }
+    let (inner, wanted, text) = (inner.clone(), wanted.to_vec(), text.to_owned());
+    blocking(move || {
+        inner.count_stored()?;
+        let mut transfer = 0_u64;
+        for layer in &wanted {
+            if inner.store.layer(&layer.diff_id)?.is_none() {
+                transfer = transfer.saturating_add(layer.descriptor.size);
+            }
+        }
+        let missing = inner.room.missing(transfer);
+        if missing > 0 {
+            inner.make_room(missing)?;
+        }
+        inner.room.check(&text, transfer)
+    })
+    .await
+}
+
+async fn fetch_layers(
+    inner: &Arc<Inner>,
+    session: &Arc<Session>,
+    wanted: &[Wanted],
+    rows: Option<&[Arc<Row>]>,
+) -> Result<()> {
     let budget = Budget::new(&inner.options.limits);
     let slots = Arc::new(Semaphore::new(inner.options.limits.parallel_layers.max(1)));
     // Dropped with the first error, which ends the others.
     let mut tasks = JoinSet::new();
-    for layer in wanted.iter().cloned() {
+    for (index, layer) in wanted.iter().cloned().enumerate() {
+        let row = rows.and_then(|rows| rows.get(index).cloned());
+        let tell = move |row: &Option<Arc<Row>>, phase| {
+            if let Some(row) = row {
+                row.is(phase);
+            }
+        };
         let (inner, session, budget, slots) = (inner.clone(), session.clone(), budget.clone(), slots.clone());
         tasks.spawn(async move {
             let _slot = slots.acquire().await;
             let lock = inner.layer_lock(&layer.diff_id);
             let _lock = lock.lock().await;
             if inner.store.layer(&layer.diff_id)?.is_some() {
+                tell(&row, Phase::Present);
                 return Ok(());
             }
-            fetch_layer(&inner, &session, layer, budget).await
+            tell(&row, Phase::Fetching);
+            fetch_layer(&inner, &session, layer, budget, row.clone()).await?;
+            tell(&row, Phase::Stored);
+            Ok(())
         });
     }
     while let Some(result) = tasks.join_next().await {
@@ -219,7 +294,13 @@ async fn fetch_layers(inner: &Arc<Inner>, session: &Arc<Session>, wanted: &[Want
     Ok(())
 }
 
-async fn fetch_layer(inner: &Arc<Inner>, session: &Session, layer: Wanted, budget: Budget) -> Result<()> {
+async fn fetch_layer(
+    inner: &Arc<Inner>,
+    session: &Session,
+    layer: Wanted,
+    budget: Budget,
+    row: Option<Arc<Row>>,
+) -> Result<()> {
     let (sink, source) = mpsc::channel(PIECES);
     let (unpacker, descriptor) = (inner.clone(), layer.descriptor.clone());
     let unpacking = tokio::task::spawn_blocking(move || {
@@ -230,22 +311,29 @@ async fn fetch_layer(inner: &Arc<Inner>, session: &Session, layer: Wanted, budge
             piece: Bytes::new(),
             ended: false,
         };
-        let record = unpack_layer(
+        let relief = |missing| unpacker.relieve(missing);
+        let (record, reserved) = unpack_layer(
             &mut source,
             layer.compression,
             &staging,
             Some(&layer.diff_id),
             &label,
-            &budget,
+            Bounds {
+                budget: &budget,
+                room: &unpacker.room,
+                relief: &relief,
+            },
         )?;
         // The end comes after the compressed digest was found right.
         source.finish().map_err(|error| Error::BadLayer {
             layer: label,
             why: error.to_string(),
         })?;
-        unpacker.store.commit_layer(&staging, &record)
+        unpacker.store.commit_layer(&staging, &record)?;
+        reserved.keep();
+        Ok(())
     });
-    let fetched = session.blob(&descriptor, sink).await;
+    let fetched = session.blob(&descriptor, sink, row).await;
     let unpacked = unpacking
         .await
         .map_err(|error| Error::io("unpack", std::path::Path::new("a layer"), io::Error::other(error)))?;

@@ -279,9 +279,9 @@ async fn what_is_not_supported_is_named() {
     let image = tiny();
     let honest = |_: &Ask, reply: Reply| reply;
     let unsupported = |e: &Error| matches!(e, Error::Unsupported { .. });
-    let zstd = "application/vnd.oci.image.layer.v1.tar+zstd";
+    let encrypted = "application/vnd.oci.image.layer.v1.tar+gzip+encrypted";
     let foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
-    for (kind, words) in [(zstd, zstd), (foreign, foreign)] {
+    for (kind, words) in [(encrypted, encrypted), (foreign, foreign)] {
         let edited = image.edit(|m| m["layers"][0]["mediaType"] = kind.into());
         check(kind, &holding(&edited), honest, words, unsupported).await;
     }
@@ -327,6 +327,8 @@ async fn sizes_are_bounded() {
     let bomb = TestImage::new(&[layer(&[("a", &"\0".repeat(8 << 20))])]);
     assert!(bomb.layers[0].len() < 100_000);
     check("bomb", &holding(&bomb), honest, "1048576 bytes", large).await;
+    let bomb = TestImage::with(&[layer(&[("a", &"\0".repeat(8 << 20))])], ZSTD, &Platform::host());
+    check("zstd bomb", &holding(&bomb), honest, "1048576 bytes", large).await;
     let zeros = TestImage::new(&[[layer(&[]), vec![0; 8 << 20]].concat()]);
     check(
         "zeros after the end",

@@ -6,7 +6,7 @@ use std::fs;
 use std::sync::Arc;
 
 use common::*;
-use roadstead_image::{Auth, Digest, Error, Platform, Version};
+use roadstead_image::{Auth, Digest, Error, Images, Phase, Platform, Progress, Version};
 
 #[tokio::test]
 async fn an_image_arrives_whole() {
@@ -373,4 +373,85 @@ async fn https_wants_a_certificate_that_is_trusted() {
     options.certificates = Some(pem);
     let friends = roadstead_image::Images::open(options).await.expect("open");
     friends.pull("app", Auth::Anonymous).await.expect("trusted");
+}
+
+#[tokio::test]
+async fn layers_are_read_however_they_are_compressed() {
+    for kind in [GZIP, ZSTD, PLAIN] {
+        let root = tempfile::tempdir().expect("tempdir");
+        let content = Content::default();
+        let long = "some words that repeat, ".repeat(20_000);
+        let image = TestImage::with(
+            &[layer(&[("a", &long)]), layer(&[("b", "2")])],
+            kind,
+            &Platform::host(),
+        );
+        put(&content, "library/app", "latest", &image);
+        let registry = Registry::honest(&content);
+        let images = open(root.path(), Some(registry.address)).await;
+        let progress = Arc::new(Progress::default());
+        assert_eq!(progress.layers(), []);
+        let pull = images.pull_watched("app", Auth::Anonymous, progress.clone());
+        let pulled = pull.await.expect(kind);
+        let read = |layer: usize, name: &str| fs::read_to_string(pulled.layers[layer].join(name));
+        assert_eq!(read(1, "a").expect(kind), long);
+        assert_eq!(read(0, "b").expect(kind), "2");
+        let told: Vec<(u64, u64, Phase)> = progress
+            .layers()
+            .iter()
+            .map(|l| (l.size, l.done, l.phase))
+            .collect();
+        let whole = |layer: &Vec<u8>| (layer.len() as u64, layer.len() as u64, Phase::Stored);
+        assert_eq!(told, image.layers.iter().map(whole).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn credentials_come_from_the_operators_file() {
+    let root = tempfile::tempdir().expect("tempdir");
+    let content = Content::default();
+    let image = TestImage::new(&[layer(&[("a", "1")])]);
+    put(&content, "library/app", "latest", &image);
+    // anna:secret
+    let registry = Registry::start(move |ask| match ask.headers.get("authorization") {
+        Some(value) if value == "Basic YW5uYTpzZWNyZXQ=" => serve(&content, ask),
+        _ => Reply::status(401).header("www-authenticate", "Basic realm=\"r\""),
+    });
+    let file = root.path().join("config.json");
+    let write = |registry: &str, auth: &str| {
+        let text = serde_json::json!({"auths": {registry: {"auth": auth}}});
+        fs::write(&file, text.to_string()).expect("write");
+    };
+    let address = registry.address.to_string();
+    write(&address, "YW5uYTpzZWNyZXQ=");
+    let mut options = options(root.path(), Some(registry.address));
+    options.logins = Some(file.clone());
+    let images = Images::open(options.clone()).await.expect("open");
+    let direct = format!("{address}/library/app");
+    images.pull(&direct, Auth::Anonymous).await.expect("the registry");
+    images.pull("app", Auth::Anonymous).await.expect("its mirror");
+    // Read anew each time; what a task brings goes before it.
+    write(&address, "YW5uYTp3cm9uZw==");
+    let denied = images.pull(&direct, Auth::Anonymous).await.expect_err("wrong");
+    assert!(matches!(denied, Error::Denied { .. }), "{denied:?}");
+    let own = Auth::Basic {
+        username: "anna".to_owned(),
+        password: "secret".to_owned(),
+    };
+    images.pull(&direct, own).await.expect("the task's own");
+    // Credentials of the public registry are not sent to the mirror that stands in for it.
+    write("https://index.docker.io/v1/", "YW5uYTpzZWNyZXQ=");
+    let denied = images
+        .pull("app", Auth::Anonymous)
+        .await
+        .expect_err("not the mirror's");
+    assert!(matches!(denied, Error::Denied { .. }), "{denied:?}");
+    fs::write(&file, r#"{"credsStore": "desktop"}"#).expect("write");
+    let refused = images.pull(&direct, Auth::Anonymous).await.expect_err("a helper");
+    assert!(
+        refused.to_string().contains("docker-credential-desktop"),
+        "{refused}"
+    );
+    let refused = Images::open(options).await.expect_err("also at the start");
+    assert!(matches!(refused, Error::Credentials { .. }), "{refused:?}");
 }

@@ -5,9 +5,9 @@ mod common;
 use std::fs;
 use std::net::SocketAddr;
 
-use common::debian::{http, start};
+use common::debian::{Running, http, start, start_with};
 use common::*;
-use roadstead_image::{Auth, Digest, Error};
+use roadstead_image::{Auth, Digest, Error, Images, Mirror};
 
 fn push(to: SocketAddr, repository: &str, tag: &str, image: &TestImage) {
     for blob in image.layers.iter().chain([&image.config]) {
@@ -82,4 +82,97 @@ async fn pull_by_tag_and_by_digest() {
             .expect_err("missing");
         assert!(matches!(error, Error::NotFound { .. }), "{reference}: {error:?}");
     }
+}
+
+/// `robot:s3cret-pull`, as `htpasswd -B` writes it.
+const HTPASSWD: &str = "robot:$2y$05$abcdefghijklmnopqrstuu8YiNQeALDquttzdJ8JTU2sZhhUyTzGK\n";
+
+/// The registry of `plain`, again with users, and with TLS if there are a certificate and a key.
+fn secured(plain: Running, tls: Option<(&str, &str)>) -> Running {
+    let data = plain.into_data();
+    let at = |name: &str| data.path().join(name).display().to_string();
+    let (users, certificate, key) = (at("htpasswd"), at("cert.pem"), at("key.pem"));
+    fs::write(&users, HTPASSWD).expect("write");
+    let tls = tls.map_or_else(String::new, |(pem, private)| {
+        fs::write(&certificate, pem).expect("write");
+        fs::write(&key, private).expect("write");
+        format!(", tls: {{certificate: {certificate}, key: {key}}}")
+    });
+    start_with(data, &|address| {
+        format!("http: {{addr: \"{address}\"{tls}}}\nauth: {{htpasswd: {{realm: rs-test, path: {users}}}}}\n")
+    })
+}
+
+fn robot(password: &str) -> Auth {
+    Auth::Basic {
+        username: "robot".to_owned(),
+        password: password.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn users_of_a_private_registry() {
+    let plain = start();
+    let image = TestImage::new(&[layer(&[("a", "1")])]);
+    push(plain.address, "team/app", "v1", &image);
+    let registry = secured(plain, None);
+    let root = tempfile::tempdir().expect("tempdir");
+    let images = open(root.path(), None).await;
+    let reference = format!("{}/team/app:v1", registry.address);
+    for auth in [Auth::Anonymous, robot("wrong")] {
+        let denied = images.pull(&reference, auth).await.expect_err("denied");
+        assert!(matches!(denied, Error::Denied { .. }), "{denied:?}");
+        assert!(
+            denied.to_string().contains("may require authorization"),
+            "{denied}"
+        );
+    }
+    let pulled = images
+        .pull(&reference, robot("s3cret-pull"))
+        .await
+        .expect("robot");
+    assert_eq!(pulled.digest, image.digest());
+    // The image being here is no way around the registry's word.
+    let denied = images.pull(&reference, robot("wrong")).await.expect_err("denied");
+    assert!(matches!(denied, Error::Denied { .. }), "{denied:?}");
+    images.remove(&reference).await.expect("remove");
+    drop(images);
+    let file = root.path().join("config.json");
+    // robot:s3cret-pull
+    let text = format!(
+        r#"{{"auths": {{"{}": {{"auth": "cm9ib3Q6czNjcmV0LXB1bGw="}}}}}}"#,
+        registry.address
+    );
+    fs::write(&file, text).expect("write");
+    let mut options = options(root.path(), None);
+    options.logins = Some(file);
+    let images = Images::open(options).await.expect("open");
+    images
+        .pull(&reference, Auth::Anonymous)
+        .await
+        .expect("by the operator's file");
+}
+
+#[tokio::test]
+async fn a_private_registry_over_tls() {
+    let plain = start();
+    let image = TestImage::new(&[layer(&[("a", "1")])]);
+    push(plain.address, "team/app", "v1", &image);
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).expect("certificate");
+    let registry = secured(plain, Some((&made.cert.pem(), &made.signing_key.serialize_pem())));
+    let root = tempfile::tempdir().expect("tempdir");
+    let pem = root.path().join("ca.pem");
+    fs::write(&pem, made.cert.pem()).expect("write");
+    let mut options = options(root.path(), None);
+    options.certificates = Some(pem);
+    let base = format!("https://{}", registry.address);
+    options
+        .mirrors
+        .push(Mirror::new("private.example", &base).expect("mirror"));
+    let images = Images::open(options).await.expect("open");
+    let reference = "private.example/team/app:v1";
+    let denied = images.pull(reference, Auth::Anonymous).await.expect_err("denied");
+    assert!(matches!(denied, Error::Denied { .. }), "{denied:?}");
+    let pulled = images.pull(reference, robot("s3cret-pull")).await.expect("robot");
+    assert_eq!(pulled.digest, image.digest());
 }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::*;
-use roadstead_image::{Error, Images, Removed};
+use roadstead_image::{Auth, Error, Images, Removed};
 
 fn app(version: &str) -> TestImage {
     TestImage::new(&[layer(&[("base", "common")]), layer(&[("version", version)])])
@@ -299,6 +299,90 @@ async fn killed_at_any_instant_it_is_whole_or_absent() {
         absent > 0 && leftovers > 0,
         "killed too late each time: {whole} whole, {leftovers} leftovers"
     );
+}
+
+/// The process that the next test kills: it pulls and removes until then.
+#[tokio::test]
+#[ignore = "run by the test below"]
+async fn child_that_pulls() {
+    let root = std::env::var("RS_IMAGE_TEST_ROOT").expect("set by the parent");
+    let address = std::env::var("RS_IMAGE_TEST_REGISTRY").expect("set by the parent");
+    let images = open(Path::new(&root), Some(address.parse().expect("address"))).await;
+    println!("ready");
+    loop {
+        images.pull("app", Auth::Anonymous).await.expect("pull");
+        images.remove("app").await.expect("remove");
+    }
+}
+
+/// Three layers at once, each over a connection that breaks, killed wherever it is.
+#[tokio::test]
+async fn a_pull_killed_at_any_instant_is_whole_or_absent() {
+    const ROUNDS: u32 = 100;
+    let root = tempfile::tempdir().expect("tempdir");
+    let many: Vec<(String, String)> = (0..150)
+        .map(|n| (format!("d{}/f{n}", n % 7), format!("content {n} ").repeat(n)))
+        .collect();
+    let files: Vec<(&str, &str)> = many
+        .iter()
+        .map(|(path, content)| (path.as_str(), content.as_str()))
+        .collect();
+    let image = TestImage::new(&[
+        layer(&files),
+        layer(&[("top", "x")]),
+        layer(&files[1..]),
+        layer(&files[2..]),
+    ]);
+    let content = Content::default();
+    put(&content, "library/app", "latest", &image);
+    let registry = Registry::start(move |ask| match serve(&content, ask) {
+        honest if ask.path.contains("/blobs/") && ask.headers.contains_key("range") => Reply {
+            status: 206,
+            ..honest
+        },
+        honest if ask.path.contains("/blobs/") && honest.body.len() > 5000 => Reply {
+            cut: Some(3000),
+            ..honest
+        },
+        honest => honest,
+    });
+    let (mut whole, mut leftovers, mut pause) = (0, 0, 1);
+    for _ in 0..ROUNDS {
+        let mut child = Command::new(std::env::current_exe().expect("exe"))
+            .args(["--exact", "child_that_pulls", "--ignored", "--nocapture"])
+            .env("RS_IMAGE_TEST_ROOT", root.path())
+            .env("RS_IMAGE_TEST_REGISTRY", registry.address.to_string())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("spawn");
+        wait_for_ready(&mut child);
+        pause = (pause * 7 + 3) % 89;
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        assert!(
+            child.try_wait().expect("wait").is_none(),
+            "the child ended by itself"
+        );
+        child.kill().expect("kill");
+        child.wait().expect("wait");
+        leftovers += fs::read_dir(root.path().join("images/tmp")).expect("tmp").count();
+        let images = open(root.path(), None).await;
+        assert_eq!(folder(&images, "tmp"), [""; 0]);
+        match images.get("app").expect("never damaged") {
+            Some(image) => {
+                whole += 1;
+                assert_eq!(image.layers.len(), 4);
+                for (path, content) in &many {
+                    assert_eq!(
+                        &fs::read_to_string(image.layers[3].join(path)).expect("file"),
+                        content
+                    );
+                }
+            }
+            None => assert_eq!(folder(&images, "layers"), [""; 0], "nothing is kept for nobody"),
+        }
+    }
+    assert!(leftovers > 0, "never killed inside a pull; {whole} times whole");
 }
 
 fn wait_for_ready(child: &mut std::process::Child) {

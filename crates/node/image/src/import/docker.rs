@@ -96,7 +96,7 @@ fn sniff(source: &Source, path: &str) -> Result<Compression> {
     magic[..head.len()].copy_from_slice(&head);
     match magic {
         [0x1f, 0x8b, ..] => Ok(Compression::Gzip),
-        [0x28, 0xb5, 0x2f, 0xfd] => Err(source.refuse(format!("{path}: zstd layers are not supported"))),
+        crate::zstd::MAGIC => Ok(Compression::Zstd),
         _ => Ok(Compression::None),
     }
 }

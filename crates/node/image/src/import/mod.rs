@@ -13,7 +13,7 @@ use std::sync::Arc;
 use sha2::{Digest as _, Sha256};
 
 use crate::images::{Inner, Ready};
-use crate::layer::{Budget, unpack_layer};
+use crate::layer::{Bounds, Budget, unpack_layer};
 use crate::model::{Compression, Config, MAX_DOCUMENT};
 use crate::{Digest, Error, Image, Reference, Result};
 use source::Source;
@@ -99,11 +99,13 @@ pub(crate) fn import(inner: &Arc<Inner>, path: &Path, name: Option<Reference>) -
 
 fn store(inner: &Arc<Inner>, source: &Source, image: Found, text: &str) -> Result<Vec<Image>> {
     let _busy = inner.count_on(&image.config.diff_ids);
+    inner.count_stored()?;
     let ready = Ready {
         references: image.references,
         digest: image.digest,
         manifest_digest: image.manifest_digest.clone(),
         diff_ids: image.config.lowers(),
+        tracked: false,
         documents: vec![
             (image.config_digest, image.config_bytes),
             (image.manifest_digest, image.manifest),
@@ -142,16 +144,24 @@ fn unpack(
         reader: source.open_file(&layer.path)?,
         hasher: Sha256::new(),
     };
+    let relief = |missing| inner.relieve(missing);
     let unpacked = unpack_layer(
         &mut reader,
         layer.compression,
         &staging,
         Some(diff_id),
         &label,
-        budget,
+        Bounds {
+            budget,
+            room: &inner.room,
+            relief: &relief,
+        },
     );
     if let Some(expected) = &layer.digest
-        && !matches!(unpacked, Err(Error::TooLarge { .. } | Error::NoSpace { .. }))
+        && !matches!(
+            unpacked,
+            Err(Error::TooLarge { .. } | Error::NoSpace { .. } | Error::StoreFull { .. })
+        )
     {
         // Damage explains whatever else went wrong, so that is looked at first.
         std::io::copy(&mut reader, &mut std::io::sink())
@@ -166,7 +176,10 @@ fn unpack(
             });
         }
     }
-    inner.store.commit_layer(&staging, &unpacked?)
+    let (record, reserved) = unpacked?;
+    inner.store.commit_layer(&staging, &record)?;
+    reserved.keep();
+    Ok(())
 }
 
 struct Hashing<R> {

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, BufReader, Read, Seek};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use crate::error::Context;
 use crate::store::Staging;
 use crate::unpack::{Kind, Stream, StreamError};
+use crate::zstd::{self, Zstd};
 use crate::{Error, Limits, Result};
 
 /// Files of one archive.
@@ -60,12 +61,12 @@ impl Source {
         let mut magic = [0; 4];
         let read = file.read_at(&mut magic, 0).doing("read", path)?;
         match magic {
-            [0x1f, 0x8b, ..] if read >= 2 => file = decompress(file, path, staging, limits)?,
-            [0x28, 0xb5, 0x2f, 0xfd] => {
-                return Err(Error::BadArchive {
-                    path: path.to_owned(),
-                    why: "zstd archives are not supported".to_owned(),
-                });
+            [0x1f, 0x8b, ..] if read >= 2 => {
+                file = decompress(MultiGzDecoder::new(file), path, staging, limits)?;
+            }
+            zstd::MAGIC => {
+                let reader = Zstd::new(BufReader::new(file)).doing("read", path)?;
+                file = decompress(reader, path, staging, limits)?;
             }
             _ => {}
         }
@@ -166,7 +167,7 @@ fn open_below(dir: &OwnedFd, name: &str) -> rustix::io::Result<File> {
     openat2(dir, name, flags, Mode::empty(), resolve).map(File::from)
 }
 
-fn decompress(file: File, path: &Path, staging: &Staging, limits: &Limits) -> Result<File> {
+fn decompress(from: impl Read, path: &Path, staging: &Staging, limits: &Limits) -> Result<File> {
     let plain = staging.path().join("archive.tar");
     let mut to = File::options()
         .read(true)
@@ -174,7 +175,7 @@ fn decompress(file: File, path: &Path, staging: &Staging, limits: &Limits) -> Re
         .create_new(true)
         .open(&plain)
         .doing("create", &plain)?;
-    let mut from = MultiGzDecoder::new(file).take(limits.unpacked_bytes.saturating_add(1));
+    let mut from = from.take(limits.unpacked_bytes.saturating_add(1));
     let copied = io::copy(&mut from, &mut to).map_err(|error| match error.raw_os_error() {
         Some(_) => Error::io("decompress into", &plain, error),
         None => Error::BadArchive {

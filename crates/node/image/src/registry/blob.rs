@@ -1,6 +1,8 @@
 //! A layer's bytes, from the network into a channel, so that unpacking goes on while the rest still travels. A
 //! connection that breaks is taken up where it broke; the digest covers the whole and decides at the end.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::Method;
 use http::header::{HeaderMap, HeaderValue, RANGE};
@@ -9,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::Session;
 use crate::model::Descriptor;
+use crate::progress::Row;
 use crate::{Digest, Error, Result};
 
 /// Most broken connections of one blob, each after some progress.
@@ -29,16 +32,23 @@ struct Progress {
     done: u64,
     /// Bytes after the receiver went away.
     unheard: u64,
+    watched: Option<Arc<Row>>,
 }
 
 impl Session {
     /// Sends the blob to `sink` and checks size and digest. If the receiver goes away, the answer is still a digest
     /// mismatch if that is what it was; otherwise the receiver knows what was wrong.
-    pub(crate) async fn blob(&self, layer: &Descriptor, sink: mpsc::Sender<Chunk>) -> Result<()> {
+    pub(crate) async fn blob(
+        &self,
+        layer: &Descriptor,
+        sink: mpsc::Sender<Chunk>,
+        watched: Option<Arc<Row>>,
+    ) -> Result<()> {
         let mut progress = Progress {
             hasher: Sha256::new(),
             done: 0,
             unheard: 0,
+            watched,
         };
         let (mut failures, mut resumptions) = (0, 0);
         loop {
@@ -123,6 +133,9 @@ impl Session {
             }
             progress.hasher.update(&chunk);
             progress.done += chunk.len() as u64;
+            if let Some(row) = &progress.watched {
+                row.arrived(progress.done);
+            }
             let length = chunk.len() as u64;
             if !chunk.is_empty() && sink.send(Chunk::Data(chunk)).await.is_err() {
                 progress.unheard += length;

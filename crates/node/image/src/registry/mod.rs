@@ -34,6 +34,17 @@ pub(crate) struct Endpoint {
     trusted: Option<String>,
 }
 
+impl Endpoint {
+    /// Host and port: who is spoken to, and so whose credentials are sent.
+    pub(crate) fn host(&self) -> &str {
+        let rest = self
+            .base
+            .split_once("://")
+            .map_or(self.base.as_str(), |(_, rest)| rest);
+        rest.split('/').next().unwrap_or(rest)
+    }
+}
+
 /// The endpoints of a reference's registry: its mirrors if it has any, else itself.
 pub(crate) fn endpoints(options: &Options, reference: &Reference) -> Vec<Endpoint> {
     let mirrors = options

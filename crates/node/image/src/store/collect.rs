@@ -57,6 +57,8 @@ impl Store {
             let path = folder.join(name);
             fs::remove_file(&path).doing("remove", &path)?;
         }
+        let known: HashSet<&str> = manifests.iter().map(Digest::hex).collect();
+        self.forget_uses(|name| known.contains(name))?;
         let folder = self.path("layers");
         let mut trash = Trash::default();
         for name in entries(&folder)?
@@ -81,7 +83,7 @@ impl Store {
 }
 
 /// Unknown sizes count as nothing: a layer without a record is about to go anyway.
-fn layer_size(path: &std::path::Path) -> u64 {
+pub(super) fn layer_size(path: &std::path::Path) -> u64 {
     let record = fs::read(path.join("layer.json")).unwrap_or_default();
     serde_json::from_slice::<super::LayerRecord>(&record).map_or(0, |record| record.size)
 }

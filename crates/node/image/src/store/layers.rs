@@ -56,6 +56,15 @@ impl Store {
         Ok(fs.is_dir().then_some(Layer { fs, record }))
     }
 
+    /// Bytes of all layers. A layer whose record cannot be read counts as nothing.
+    pub(crate) fn stored_bytes(&self) -> Result<u64> {
+        let folder = self.path("layers");
+        let sizes = super::entries(&folder)?
+            .into_iter()
+            .map(|name| super::collect::layer_size(&folder.join(name)));
+        Ok(sizes.fold(0, u64::saturating_add))
+    }
+
     /// Moves a layer that was unpacked to `layer/fs` in `staging` into its place. Blocks until it is on disk.
     pub(crate) fn commit_layer(&self, staging: &Staging, record: &LayerRecord) -> Result<()> {
         let whole = staging.path().join("layer");

@@ -11,6 +11,7 @@
 //! layers/<24 hex>/layer.json
 //! names/<hex>.json        a reference and the image it stands for; <hex> is the reference's SHA-256
 //! pins/<hex>.json         an owner (a container) and the image it runs from
+//! used/<hex>              touched when a container begins or ceases to use the manifest of that digest
 //! tmp/                    in progress; a directory without a lock is a crash's leftover
 //! ```
 //!
@@ -22,6 +23,7 @@ mod layers;
 mod names;
 mod pins;
 mod staging;
+mod used;
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -40,7 +42,7 @@ pub(crate) use pins::PinRecord;
 pub(crate) use staging::Staging;
 
 const VERSION: &str = "roadstead images 1\n";
-const FOLDERS: [&str; 5] = ["blobs/sha256", "layers", "names", "pins", "tmp"];
+const FOLDERS: [&str; 6] = ["blobs/sha256", "layers", "names", "pins", "used", "tmp"];
 
 /// The folder of a store, checked.
 #[derive(Clone, Debug)]
@@ -86,19 +88,26 @@ impl Store {
                 )));
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                for folder in FOLDERS {
-                    let path = store.path(folder);
-                    fs::create_dir_all(&path).doing("create", &path)?;
-                }
+                store.make_folders()?;
                 store.write(&version, VERSION.as_bytes())?;
             }
             Err(error) => return Err(Error::io("read", &version, error)),
         }
+        // A store of the same form may be older than one of its folders.
+        store.make_folders()?;
         store.sweep(&guard)?;
         let trash = store.collect(&guard, &Default::default())?;
         drop(guard);
         trash.discard();
         Ok(store)
+    }
+
+    fn make_folders(&self) -> Result<()> {
+        for folder in FOLDERS {
+            let path = self.path(folder);
+            fs::create_dir_all(&path).doing("create", &path)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -22,6 +22,9 @@ pub(crate) struct Name {
     pub(crate) manifest: Digest,
     /// Bytes of all layers, unpacked.
     pub(crate) size: u64,
+    /// Pulled for a task, so that it may be cleaned up and pulled again.
+    #[serde(default)]
+    pub(crate) tracked: bool,
 }
 
 impl Store {

@@ -292,6 +292,51 @@ fn hostile_layers_are_refused() {
             "uid",
         ),
         ("an empty link", vec![symlink("a", "")], "nowhere"),
+        (
+            "hard link to nothing",
+            vec![hard("a", "b")],
+            "which this layer does not carry",
+        ),
+        (
+            "hard link to what comes later",
+            vec![hard("a", "b"), file("b", "")],
+            "which this layer does not carry",
+        ),
+        (
+            "a forged whiteout",
+            vec![member(b'3', "etc/passwd")],
+            "device nodes",
+        ),
+        (
+            "a name beyond the file system's",
+            vec![pax(file("x", ""), "path", "n".repeat(256).as_bytes())],
+            "name too long",
+        ),
+        (
+            "a path beyond the kernel's",
+            vec![pax(file("x", ""), "path", "d/".repeat(2048).as_bytes())],
+            "more than 4095 bytes",
+        ),
+        (
+            "an attribute of the system's own",
+            vec![pax(file("a", ""), "SCHILY.xattr.security.selinux.x", b"x")],
+            "not allowed",
+        ),
+        (
+            "a trusted attribute",
+            vec![pax(file("a", ""), "SCHILY.xattr.trusted.x", b"x")],
+            "not allowed",
+        ),
+        (
+            "an attribute larger than the kernel takes",
+            vec![pax(file("a", ""), "SCHILY.xattr.user.x", &[b'x'; 70_000])],
+            "a: ",
+        ),
+        (
+            "a file of more than there is",
+            vec![pax(file("a", "x"), "size", b"9223372036854775807")],
+            "ends inside a file",
+        ),
     ] {
         let root = tempfile::tempdir().expect("tempdir");
         match run(&members, root.path()) {
@@ -299,6 +344,74 @@ fn hostile_layers_are_refused() {
             Err(why) => assert!(why.contains(words), "{what}: '{why}' lacks '{words}'"),
         }
     }
+}
+
+/// Names are bytes to the kernel, and to an image.
+#[test]
+fn names_that_are_no_utf8_are_kept() {
+    use std::os::unix::ffi::OsStrExt;
+    let root = tempfile::tempdir().expect("tempdir");
+    let name = b"caf\xe9/\xff\xfe";
+    run(&[pax(file("x", "content"), "path", name)], root.path()).expect("unpacks");
+    let path = root.path().join(std::ffi::OsStr::from_bytes(name));
+    assert_eq!(fs::read_to_string(path).expect("content"), "content");
+}
+
+/// A name that is given again does not write through to what shares its file.
+#[test]
+fn a_hard_linked_file_is_replaced_and_not_overwritten() {
+    check(
+        "a new file",
+        &[file("a", "1"), hard("b", "a"), file("a", "2")],
+        &["a = 2", "b = 1"],
+    );
+    check(
+        "a new link",
+        &[file("a", "1"), file("b", "2"), hard("b", "a"), hard("b", "a")],
+        &["a = 1", "b = 1"],
+    );
+    check(
+        "the target of a link",
+        &[file("a", "1"), symlink("b", "a"), hard("c", "b"), file("b", "2")],
+        &["a = 1", "b = 2", "c -> a"],
+    );
+}
+
+/// A whiteout of what no layer has hides nothing, and says so to overlayfs alone.
+#[test]
+fn whiteouts_of_strangers_are_only_whiteouts() {
+    check(
+        "of the host's",
+        &[
+            file("etc/.wh.shadow", ""),
+            file(".wh.proc", ""),
+            file("dev/.wh.null", ""),
+        ],
+        &[
+            "dev/",
+            "dev/null whiteout 0 0",
+            "etc/",
+            "etc/shadow whiteout 0 0",
+            "proc whiteout 0 0",
+        ],
+    );
+    check(
+        "of a symbolic link's name",
+        &[symlink("a", "/etc"), file(".wh.a", "")],
+        &["a -> /etc"],
+    );
+}
+
+/// As deep as paths may be, and every level is there.
+#[test]
+fn deep_paths_up_to_the_bound_are_unpacked() {
+    let root = tempfile::tempdir().expect("tempdir");
+    let deep = "d/".repeat(255) + "f";
+    run(&[pax(file("x", "deep"), "path", deep.as_bytes())], root.path()).expect("unpacks");
+    assert_eq!(
+        fs::read_to_string(root.path().join(deep)).expect("content"),
+        "deep"
+    );
 }
 
 #[test]

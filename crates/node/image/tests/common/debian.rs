@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 pub struct Running {
     child: Child,
     pub address: SocketAddr,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
 }
 
 impl Drop for Running {
@@ -22,25 +22,44 @@ impl Drop for Running {
 }
 
 pub fn start() -> Running {
+    start_with(tempfile::tempdir().expect("tempdir"), &|address| {
+        format!("http: {{addr: \"{address}\"}}\n")
+    })
+}
+
+impl Running {
+    /// Ends it and hands over what it stored.
+    pub fn into_data(mut self) -> tempfile::TempDir {
+        std::mem::replace(&mut self.data, tempfile::tempdir().expect("tempdir"))
+    }
+}
+
+/// Over what an earlier one stored, with `http` and further sections of the configuration.
+pub fn start_with(data: tempfile::TempDir, sections: &dyn Fn(SocketAddr) -> String) -> Running {
+    let mut data = data;
     // The port may be taken between asking for it and using it; the registry ends then, and another is tried.
     for _ in 0..10 {
-        if let Some(running) = try_start() {
-            return running;
+        match try_start(data, sections) {
+            Ok(running) => return running,
+            Err(unused) => data = unused,
         }
     }
     panic!("docker-registry did not start");
 }
 
-fn try_start() -> Option<Running> {
-    let data = tempfile::tempdir().expect("tempdir");
+fn try_start(
+    data: tempfile::TempDir,
+    sections: &dyn Fn(SocketAddr) -> String,
+) -> Result<Running, tempfile::TempDir> {
     let address = TcpListener::bind("127.0.0.1:0")
         .and_then(|free| free.local_addr())
         .expect("bind");
     let config = data.path().join("config.yml");
     let storage = data.path().join("data");
     let text = format!(
-        "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: \"{address}\"}}\n",
-        storage.display()
+        "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n{}",
+        storage.display(),
+        sections(address)
     );
     fs::write(&config, text).expect("write");
     let child = Command::new("docker-registry")
@@ -50,19 +69,15 @@ fn try_start() -> Option<Running> {
         .stderr(Stdio::null())
         .spawn()
         .expect("docker-registry is installed");
-    let mut running = Running {
-        child,
-        address,
-        _data: data,
-    };
+    let mut running = Running { child, address, data };
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(20) && running.child.try_wait().expect("wait").is_none() {
-        if TcpStream::connect(address).is_ok() && http(address, "GET", "/v2/", "", &[]).0 == 200 {
-            return Some(running);
+        if TcpStream::connect(address).is_ok() && http(address, "GET", "/v2/", "", &[]).0 > 0 {
+            return Ok(running);
         }
         std::thread::park_timeout(Duration::from_millis(20));
     }
-    None
+    Err(running.into_data())
 }
 
 pub fn http(to: SocketAddr, method: &str, path: &str, kind: &str, body: &[u8]) -> (u16, String) {

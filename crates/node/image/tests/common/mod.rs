@@ -42,9 +42,14 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("compress")
 }
 
+pub fn zstd(bytes: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub const GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+pub const ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
 pub const PLAIN: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// An image as a registry has it.
@@ -77,12 +82,10 @@ impl TestImage {
         let config = config.to_string().into_bytes();
         let layers: Vec<Vec<u8>> = tars
             .iter()
-            .map(|tar| {
-                if media_type == GZIP {
-                    gzip(tar)
-                } else {
-                    tar.clone()
-                }
+            .map(|tar| match media_type {
+                GZIP => gzip(tar),
+                ZSTD => zstd(tar),
+                _ => tar.clone(),
             })
             .collect();
         let manifest = serde_json::json!({

@@ -84,7 +84,7 @@ pub(super) fn layer(members: &[Member]) -> Vec<u8> {
         let mut records = Vec::new();
         for (key, value) in &m.pax {
             let rest = key.len() + value.len() + 3;
-            let length = (1..5)
+            let length = (1..8)
                 .map(|digits| rest + digits)
                 .find(|l| l.to_string().len() + rest == *l)
                 .expect("fits");

@@ -39,7 +39,6 @@ def sample(shape, depth=0):
 
 # What must stand beside a member, or in it, for the request to get as far as the refusal.
 BESIDE = {
-    "RegisterTaskDefinition.containerDefinitions.links": lambda request: request.pop("networkMode"),
     "RegisterTaskDefinition.containerDefinitions.healthCheck": lambda request: request["containerDefinitions"][0].update(
         healthCheck={"command": ["CMD", "true"]}),
     "RegisterTaskDefinition.containerDefinitions.logConfiguration.secretOptions": lambda request: request[

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::model::{Candidate, Demand, Resource, Snapshot, Status};
+use crate::model::{Candidate, Demand, RequiredAttribute, Resource, Snapshot, Status};
 
 /// Why a candidate cannot take a task, in the words of the service's failure reasons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,11 +48,7 @@ pub(crate) fn check(snapshot: &Snapshot, candidate: &Candidate, demand: &Demand)
     if !candidate.agent_connected {
         return Err(Refusal::Agent);
     }
-    if !demand
-        .attributes
-        .iter()
-        .all(|required| has(candidate, &required.name, required.value.as_deref()))
-    {
+    if missing(candidate, demand).is_some() {
         return Err(Refusal::Attribute);
     }
     if !demand.locations.is_empty()
@@ -67,6 +63,12 @@ pub(crate) fn check(snapshot: &Snapshot, candidate: &Candidate, demand: &Demand)
         return Err(Refusal::DistinctInstance);
     }
     room(snapshot, candidate, demand).map_err(Refusal::Resource)
+}
+
+/// The first required attribute that the candidate lacks.
+pub(crate) fn missing<'d>(candidate: &Candidate, demand: &'d Demand) -> Option<&'d RequiredAttribute> {
+    let mut required = demand.attributes.iter();
+    required.find(|required| !has(candidate, &required.name, required.value.as_deref()))
 }
 
 fn has(candidate: &Candidate, name: &str, value: Option<&str>) -> bool {
@@ -85,7 +87,7 @@ fn room(snapshot: &Snapshot, candidate: &Candidate, demand: &Demand) -> Result<(
         Err(Resource::Cpu)
     } else if short(demand.memory, free.memory) {
         Err(Resource::Memory)
-    } else if demand.ports.overlaps(&free.used_ports) {
+    } else if !demand.ports.fit(&free.used_ports) {
         Err(Resource::Ports)
     } else if short(demand.eni_slots, free.eni_slots) {
         Err(Resource::Eni)

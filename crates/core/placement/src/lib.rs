@@ -14,7 +14,7 @@ pub use filter::Refusal;
 pub use model::{
     Candidate, CandidateId, Capacity, Demand, Location, NodeId, RequiredAttribute, Resource, Snapshot, Status,
 };
-pub use ports::Ports;
+pub use ports::{MAX_RESERVED, Ports};
 
 /// Where each copy goes, in order; and, when not every copy found a place, why each candidate could not take
 /// the next one.
@@ -55,4 +55,14 @@ pub fn place(snapshot: &Snapshot, demand: &Demand, count: usize) -> Plan {
 pub fn admit(snapshot: &Snapshot, candidate: &CandidateId, demand: &Demand) -> Result<(), Refusal> {
     let found = snapshot.candidates.iter().find(|known| known.id == *candidate);
     filter::check(snapshot, found.ok_or(Refusal::Missing)?, demand)
+}
+
+/// The first attribute that the demand requires and the candidate lacks: what [`Refusal::Attribute`] is about.
+pub fn missing_attribute<'d>(
+    snapshot: &Snapshot,
+    candidate: &CandidateId,
+    demand: &'d Demand,
+) -> Option<&'d RequiredAttribute> {
+    let found = snapshot.candidates.iter().find(|known| known.id == *candidate);
+    filter::missing(found?, demand)
 }

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeSet;
 
+/// Ports that one machine reserves at most, those it never gives to tasks included. Source: the Amazon ECS API
+/// reference, PortMapping, `hostPort`.
+pub const MAX_RESERVED: usize = 100;
+
 /// Port numbers by protocol.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ports {
@@ -17,6 +21,16 @@ impl Ports {
     /// Whether a port is in both.
     pub fn overlaps(&self, other: &Ports) -> bool {
         !self.tcp.is_disjoint(&other.tcp) || !self.udp.is_disjoint(&other.udp)
+    }
+
+    /// How many they are.
+    pub fn count(&self) -> usize {
+        self.tcp.len() + self.udp.len()
+    }
+
+    /// Whether these can be reserved beside the ones that are used.
+    pub(crate) fn fit(&self, used: &Ports) -> bool {
+        self.is_empty() || (!self.overlaps(used) && self.count() + used.count() <= MAX_RESERVED)
     }
 
     /// Adds the other's ports.

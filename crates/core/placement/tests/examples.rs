@@ -104,6 +104,16 @@ fn every_refusal_has_its_documented_reason() {
         |_, d| d.attributes = vec![attribute("ssd", Some("x"))],
         Err("ATTRIBUTE"),
     );
+    let many = |from: u16, count: u16| Ports {
+        tcp: (from..from + count).collect(),
+        ..Ports::default()
+    };
+    check("a hundred ports", |_, d| d.ports = many(1000, 99), Ok(()));
+    check(
+        "more than a machine reserves",
+        |_, d| d.ports = many(1000, 100),
+        Err("RESOURCE:PORTS"),
+    );
     let at = |vpc: &str, zone: &str| Location {
         vpc: vpc.into(),
         zone: zone.into(),

@@ -96,7 +96,11 @@ pub struct DockerConfig {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PortMapping {
+    /// 0 with a range.
     pub container_port: u16,
+    /// `first-last`; empty: the one port.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub container_port_range: String,
     /// 0: chosen by the agent.
     pub host_port: u16,
     pub protocol: String,

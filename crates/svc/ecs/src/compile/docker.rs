@@ -47,6 +47,7 @@ pub(super) fn config(
     for (name, asked) in [
         ("Tty", container.pseudo_terminal),
         ("OpenStdin", container.interactive),
+        ("NetworkDisabled", container.disable_networking),
     ] {
         if asked == Some(true) {
             config.insert(name.to_owned(), json!(true));

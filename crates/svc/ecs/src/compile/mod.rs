@@ -136,7 +136,6 @@ fn refused(container: &ContainerDefinition) -> Result<()> {
             "credentialSpecs",
             some(container.credential_specs.as_ref().map(Vec::len)),
         ),
-        ("disableNetworking", container.disable_networking == Some(true)),
         (
             "environmentFiles",
             some(container.environment_files.as_ref().map(Vec::len)),
@@ -195,7 +194,7 @@ fn compile_container(
         entry_point: container.entry_point.clone().filter(|words| !words.is_empty()),
         command: container.command.clone().filter(|words| !words.is_empty()),
         environment,
-        port_mappings: port_mappings(container, mode)?,
+        port_mappings: port_mappings(container, mode),
         mount_points: container.mount_points.iter().flatten().map(mount_point).collect(),
         volumes_from: container
             .volumes_from
@@ -246,35 +245,29 @@ fn labels(task: &TaskRecord, container: &str) -> BTreeMap<String, String> {
     ])
 }
 
-fn port_mappings(
-    container: &ContainerDefinition,
-    mode: Option<NetworkMode>,
-) -> Result<Vec<acs::PortMapping>> {
-    let mut mappings = Vec::new();
-    for mapping in container.port_mappings.iter().flatten() {
-        if mapping.container_port_range.is_some() {
-            return Err(Error::unsupported(
-                "containerDefinitions.portMappings.containerPortRange",
-            ));
-        }
-        let port = |number: Option<i32>| u16::try_from(number.unwrap_or_default()).unwrap_or_default();
-        let container_port = port(mapping.container_port);
-        let same = matches!(mode, Some(NetworkMode::Awsvpc | NetworkMode::Host));
-        mappings.push(acs::PortMapping {
-            container_port,
-            host_port: if same {
-                container_port
-            } else {
-                port(mapping.host_port)
-            },
-            protocol: mapping
-                .protocol
-                .unwrap_or(TransportProtocol::Tcp)
-                .as_str()
-                .to_owned(),
-        });
-    }
-    Ok(mappings)
+fn port_mappings(container: &ContainerDefinition, mode: Option<NetworkMode>) -> Vec<acs::PortMapping> {
+    let port = |number: Option<i32>| u16::try_from(number.unwrap_or_default()).unwrap_or_default();
+    let same = matches!(mode, Some(NetworkMode::Awsvpc | NetworkMode::Host));
+    let mappings = container.port_mappings.iter().flatten();
+    mappings
+        .map(|mapping| {
+            let container_port = port(mapping.container_port);
+            acs::PortMapping {
+                container_port,
+                container_port_range: mapping.container_port_range.clone().unwrap_or_default(),
+                host_port: if same {
+                    container_port
+                } else {
+                    port(mapping.host_port)
+                },
+                protocol: mapping
+                    .protocol
+                    .unwrap_or(TransportProtocol::Tcp)
+                    .as_str()
+                    .to_owned(),
+            }
+        })
+        .collect()
 }
 
 fn mount_point(mount: &roadstead_api_ecs::MountPoint) -> acs::MountPoint {

@@ -197,6 +197,7 @@ fn docker_structures_say_what_was_asked_and_nothing_else() {
         "ReadonlyRootfs",
         json!(true),
     );
+    check(json!({"disableNetworking": true}), "NetworkDisabled", json!(true));
     check(json!({"pseudoTerminal": true}), "Tty", json!(true));
     check(json!({"interactive": true}), "OpenStdin", json!(true));
     check(json!({"dnsServers": ["10.0.0.2"]}), "Dns", json!(["10.0.0.2"]));
@@ -281,7 +282,6 @@ fn what_no_task_can_have_is_refused_by_name() {
         ("resourceRequirements", json!([{"type": "GPU", "value": "1"}])),
         ("restartPolicy", json!({"enabled": true})),
         ("credentialSpecs", json!(["x"])),
-        ("disableNetworking", json!(true)),
     ] {
         let text = json!({
             "family": "fam", "containerDefinitions": [{"name": "web", "image": "i", member: value}],
@@ -301,6 +301,26 @@ fn what_no_task_can_have_is_refused_by_name() {
         let error = check(&definition(text)).expect_err(member).to_string();
         assert!(error.contains(member), "{error}");
     }
+}
+
+#[test]
+fn ports_of_a_bridge_are_the_hosts_or_chosen_there() {
+    let definition = definition(json!({"family": "fam", "containerDefinitions": [{
+        "name": "web", "image": "i", "links": ["db:store"], "portMappings": [
+            {"containerPort": 80}, {"containerPort": 81, "hostPort": 8081, "protocol": "udp"},
+            {"containerPortRange": "100-110"}
+        ]
+    }]}));
+    let compiled = compile(&definition, &task(false)).expect("compiles");
+    let text = serde_json::to_value(&compiled).expect("JSON");
+    assert_eq!(text["networkMode"], "bridge");
+    assert_eq!(text["containers"][0]["links"], json!(["db:store"]));
+    let wanted = json!([
+        {"containerPort": 80, "hostPort": 0, "protocol": "tcp"},
+        {"containerPort": 81, "hostPort": 8081, "protocol": "udp"},
+        {"containerPort": 0, "containerPortRange": "100-110", "hostPort": 0, "protocol": "tcp"},
+    ]);
+    assert_eq!(text["containers"][0]["portMappings"], wanted);
 }
 
 /// The members that the vendor's agent was seen to take, in the conversation with an awsvpc task.

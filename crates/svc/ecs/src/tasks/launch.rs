@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use roadstead_acs::FARGATE_CLUSTER;
 use roadstead_api_ecs::{ContainerDefinition, Failure};
 use roadstead_base::{Arn, Ctx, derived_hex};
-use roadstead_placement::{Candidate, CandidateId, NodeId, Refusal, Snapshot, Status, admit, place};
+use roadstead_placement::{
+    Candidate, CandidateId, NodeId, Refusal, Snapshot, Status, admit, missing_attribute, place,
+};
 use roadstead_store::{Entry, Outcome, Transaction};
 
 use crate::Ecs;
@@ -155,10 +157,10 @@ fn candidate(ecs: &Ecs, record: &ContainerInstanceRecord, ledger: &NodeRecord, g
 }
 
 fn decide(wanted: &Wanted, choice: &Choice, world: &World) -> (Vec<CandidateId>, Vec<Failure>) {
-    let failure = |arn: Option<String>, reason: String, detail: Option<&str>| Failure {
+    let failure = |arn: Option<String>, reason: String, detail: Option<String>| Failure {
         arn,
         reason: Some(reason),
-        detail: detail.map(str::to_owned),
+        detail,
     };
     match choice {
         Choice::Anywhere(count) => {
@@ -166,12 +168,15 @@ fn decide(wanted: &Wanted, choice: &Choice, world: &World) -> (Vec<CandidateId>,
             let failures = if wanted.launch == Launch::Fargate {
                 let missing = count - plan.placements.len();
                 (0..missing)
-                    .map(|_| failure(None, "RESOURCE:FARGATE".to_owned(), Some(NO_FARGATE)))
+                    .map(|_| failure(None, "RESOURCE:FARGATE".to_owned(), Some(NO_FARGATE.to_owned())))
                     .collect()
             } else {
                 let refusals = plan.refusals.into_iter();
                 refusals
-                    .map(|(id, refusal)| failure(Some(id.0), refusal.to_string(), None))
+                    .map(|(id, refusal)| {
+                        let detail = detail(wanted, world, &id, refusal);
+                        failure(Some(id.0), refusal.to_string(), detail)
+                    })
                     .collect()
             };
             (plan.placements, failures)
@@ -187,14 +192,30 @@ fn decide(wanted: &Wanted, choice: &Choice, world: &World) -> (Vec<CandidateId>,
                         places.push(id);
                     }
                     Err(refusal) => {
-                        let detail = (refusal == Refusal::Missing)
-                            .then_some("No active container instance of the cluster has this ARN.");
+                        let detail = detail(wanted, world, &id, refusal);
                         failures.push(failure(Some(id.0), refusal.to_string(), detail));
                     }
                 }
             }
             (places, failures)
         }
+    }
+}
+
+/// What a reason does not say by itself.
+fn detail(wanted: &Wanted, world: &World, id: &CandidateId, refusal: Refusal) -> Option<String> {
+    match refusal {
+        Refusal::Missing => Some("No active container instance of the cluster has this ARN.".to_owned()),
+        Refusal::Attribute => {
+            let missing = missing_attribute(&world.snapshot, id, &wanted.demand)?;
+            let value = missing.value.as_ref().map(|value| format!(" = {value}"));
+            Some(format!(
+                "The container instance lacks the attribute {}{}.",
+                missing.name,
+                value.unwrap_or_default()
+            ))
+        }
+        _ => None,
     }
 }
 

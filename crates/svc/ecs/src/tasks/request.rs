@@ -82,9 +82,6 @@ pub(super) async fn check(ecs: &Ecs, ctx: &Ctx, asked: Asked) -> Result<Wanted> 
         check_fargate_size(cpu, memory)?;
     }
     let mode = definition.network_mode.unwrap_or(NetworkMode::Bridge);
-    if mode == NetworkMode::Bridge {
-        return Err(Error::unsupported("taskDefinition.networkMode bridge"));
-    }
     let network = network::check(ecs, ctx, mode, asked.network_configuration).await?;
     let mut demand = demand_of(&definition, cpu, memory, network.as_ref())?;
     if asked.launch == Launch::Ec2 {
@@ -255,11 +252,7 @@ fn demand_of(
         cpu: cpu.unwrap_or_else(|| sum(&|container| container.cpu.unwrap_or_default())),
         memory: memory.unwrap_or_else(|| sum(&reserved)),
         eni_slots: i64::from(network.is_some()),
-        ports: if definition.network_mode == Some(NetworkMode::Host) {
-            host_ports(containers)?
-        } else {
-            Ports::default()
-        },
+        ports: host_ports(definition.network_mode.unwrap_or(NetworkMode::Bridge), containers)?,
         attributes,
         locations: Vec::new(),
         distinct_instance: false,
@@ -273,20 +266,21 @@ pub(super) fn architecture_name(architecture: CPUArchitecture) -> &'static str {
     }
 }
 
-/// In host mode a container's ports are the machine's.
-fn host_ports(containers: &[ContainerDefinition]) -> Result<Ports> {
+/// In host mode a container's ports are the machine's; through a bridge, those that were asked for by number. The
+/// others are chosen on the machine, from ports that nobody can ask for.
+fn host_ports(mode: NetworkMode, containers: &[ContainerDefinition]) -> Result<Ports> {
     let (mut tcp, mut udp) = (BTreeSet::new(), BTreeSet::new());
     for mapping in containers
         .iter()
         .flat_map(|container| container.port_mappings.iter().flatten())
     {
-        let Some(port) = mapping
-            .host_port
-            .filter(|port| *port != 0)
-            .or(mapping.container_port)
-        else {
-            continue;
+        let stated = mapping.host_port.filter(|port| *port != 0);
+        let port = match mode {
+            NetworkMode::Host => stated.or(mapping.container_port),
+            NetworkMode::Bridge => stated,
+            NetworkMode::Awsvpc | NetworkMode::None => None,
         };
+        let Some(port) = port else { continue };
         let port = u16::try_from(port).map_err(|_| {
             Error::client(format!(
                 "Invalid 'containerPort' setting: {port} is no port number."

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use roadstead_api_ecs::NetworkMode;
+use roadstead_api_ecs::{IpcMode, NetworkMode};
 
 use super::size::TaskSize;
 use crate::error::{Error, Result};
@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 /// The task around a container.
 pub(super) struct Around {
     pub(super) network: NetworkMode,
+    pub(super) ipc: Option<IpcMode>,
     pub(super) size: TaskSize,
     pub(super) volumes: BTreeSet<String>,
     pub(super) containers: BTreeSet<String>,

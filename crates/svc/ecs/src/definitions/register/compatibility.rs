@@ -7,6 +7,8 @@ use roadstead_api_ecs::{
     Attribute, CPUArchitecture, Compatibility, ContainerDefinition, NetworkMode, RuntimePlatform,
 };
 
+use super::security;
+
 /// The launch types a definition can be run with.
 pub(super) fn compatibilities(fargate: bool) -> Vec<Compatibility> {
     let mut launch_types = vec![Compatibility::Ec2];
@@ -20,6 +22,7 @@ pub(super) fn compatibilities(fargate: bool) -> Vec<Compatibility> {
 /// the platform carry a value.
 pub(super) fn required_attributes(
     network: NetworkMode,
+    shares_namespaces: bool,
     platform: Option<&RuntimePlatform>,
     containers: &[ContainerDefinition],
 ) -> Vec<Attribute> {
@@ -30,7 +33,24 @@ pub(super) fn required_attributes(
             "ecs.capability.task-eni",
         ]);
     }
+    if shares_namespaces {
+        names.insert("ecs.capability.pid-ipc-namespace-sharing");
+    }
     for container in containers {
+        if security::needs_permission(container) {
+            names.insert("com.amazonaws.ecs.capability.privileged-container");
+        }
+        let init = container
+            .linux_parameters
+            .as_ref()
+            .and_then(|linux| linux.init_process_enabled);
+        if init == Some(true) {
+            names.insert("com.amazonaws.ecs.capability.docker-remote-api.1.25");
+        }
+        let mut mappings = container.port_mappings.iter().flatten();
+        if mappings.any(|mapping| mapping.container_port_range.is_some()) {
+            names.insert("ecs.capability.container-port-range");
+        }
         if container.docker_labels.is_some()
             || container.ulimits.is_some()
             || container.log_configuration.is_some()

@@ -1,9 +1,9 @@
 //! One container of a task definition: every member is checked, filled in with its default, or refused by name.
 
-use roadstead_api_ecs::{ContainerDefinition, VersionConsistency};
+use roadstead_api_ecs::{ContainerDefinition, PortMapping, VersionConsistency};
 
 use super::around::Around;
-use super::{dependencies, environment, health, linux, logs, memory, mounts, ports};
+use super::{dependencies, environment, health, kernel, links, linux, logs, memory, mounts, ports, security};
 use crate::error::{Error, Result, refuse};
 
 /// Seconds; what the agent waits at most, whatever is asked for.
@@ -71,11 +71,14 @@ pub(super) fn check(
     }
     memory::check(&name, memory, memory_reservation, around)?;
     let port_mappings = ports::check(&name, at, port_mappings.unwrap_or_default(), around)?;
-    if links.as_ref().is_some_and(|links| !links.is_empty())
-        && around.network == roadstead_api_ecs::NetworkMode::Awsvpc
-    {
-        return Err(Error::client("Links are not supported when networkMode=awsvpc."));
-    }
+    links::check(&name, links.as_deref().unwrap_or_default(), around)?;
+    check_network_off(
+        &name,
+        disable_networking,
+        &port_mappings,
+        links.as_deref(),
+        around,
+    )?;
     around.not_in_awsvpc("hostname", hostname.is_some())?;
     around.not_in_awsvpc(
         "extraHosts",
@@ -112,32 +115,24 @@ pub(super) fn check(
     health::check_health(&name, health_check.as_ref())?;
     health::check_restart(&name, restart_policy.as_ref())?;
     linux::check_ulimits(&name, ulimits.as_deref().unwrap_or_default())?;
-    let linux_parameters = linux::check_parameters(&name, at, linux_parameters, around)?;
+    let linux_parameters = linux::check_parameters(&name, linux_parameters, memory, around)?;
+    let system_controls = system_controls.unwrap_or_default();
+    kernel::check_controls(&name, &system_controls, around)?;
+    security::check_privileged(privileged, around)?;
+    let options = docker_security_options.as_deref().unwrap_or_default();
+    security::check_options(&name, at, options, around)?;
+    security::refuse_resources(at, resource_requirements.as_deref().unwrap_or_default())?;
     let log_configuration = logs::check(&name, at, log_configuration, around)?;
 
     let member = |member: &str| format!("{at}.{member}");
     refuse(&member("credentialSpecs"), credential_specs)?;
-    refuse(&member("disableNetworking"), disable_networking)?;
-    refuse(&member("dockerSecurityOptions"), docker_security_options)?;
     refuse(&member("environmentFiles"), environment_files)?;
     refuse(&member("firelensConfiguration"), firelens_configuration)?;
     refuse(&member("healthCheck"), health_check)?;
-    refuse(&member("interactive"), interactive)?;
-    refuse(&member("links"), links)?;
-    if privileged == Some(true) {
-        around
-            .fargate
-            .obstacle("Fargate does not support privileged containers.")?;
-    }
-    refuse(&member("privileged"), privileged)?;
-    refuse(&member("pseudoTerminal"), pseudo_terminal)?;
     refuse(&member("repositoryCredentials"), repository_credentials)?;
-    refuse(&member("resourceRequirements"), resource_requirements)?;
     let restart_policy = restart_policy.filter(|policy| policy.enabled);
     refuse(&member("restartPolicy"), restart_policy)?;
     refuse(&member("secrets"), secrets)?;
-    let system_controls = system_controls.unwrap_or_default();
-    refuse(&member("systemControls"), Some(&system_controls))?;
     if version_consistency == Some(VersionConsistency::Enabled) {
         return Err(Error::unsupported(member("versionConsistency = enabled")));
     }
@@ -151,7 +146,7 @@ pub(super) fn check(
         dns_search_domains,
         dns_servers,
         docker_labels,
-        docker_security_options: None,
+        docker_security_options,
         entry_point,
         environment: Some(environment),
         environment_files: None,
@@ -162,7 +157,7 @@ pub(super) fn check(
         hostname,
         image: Some(image),
         interactive,
-        links: None,
+        links,
         linux_parameters,
         log_configuration,
         memory,
@@ -197,6 +192,30 @@ pub(super) fn invalid_because(member: &str, container: &str, why: impl std::fmt:
     Error::client(format!(
         "Invalid '{member}' setting for container '{container}'. {why}"
     ))
+}
+
+/// A container without a network has nothing to map or to be linked with.
+fn check_network_off(
+    name: &str,
+    off: Option<bool>,
+    ports: &[PortMapping],
+    links: Option<&[String]>,
+    around: &mut Around,
+) -> Result<()> {
+    if off != Some(true) {
+        return Ok(());
+    }
+    around
+        .fargate
+        .obstacle("Fargate compatible task definitions do not support disableNetworking.")?;
+    if !ports.is_empty() || links.is_some_and(|links| !links.is_empty()) {
+        return Err(invalid_because(
+            "disableNetworking",
+            name,
+            "A container without networking has neither portMappings nor links.",
+        ));
+    }
+    Ok(())
 }
 
 fn check_name(name: Option<String>) -> Result<String> {

@@ -6,6 +6,7 @@ use roadstead_api_ecs::{ContainerCondition, ContainerDefinition, ContainerDepend
 
 use super::around::Around;
 use super::container::invalid_because;
+use super::links;
 use crate::error::{Error, Result};
 
 /// Each dependency names another container of the task, once.
@@ -30,7 +31,8 @@ pub(super) fn check_names(name: &str, dependencies: &[ContainerDependency], arou
     Ok(())
 }
 
-/// Conditions can be met, and there is an order to start in. Volumes of another container want it started first.
+/// Conditions can be met, and there is an order to start in. Volumes of another container,
+/// and links to it, want it started first.
 pub(super) fn check_together(containers: &[ContainerDefinition]) -> Result<()> {
     let by_name: BTreeMap<&str, &ContainerDefinition> = containers
         .iter()
@@ -85,5 +87,6 @@ fn waits_for(container: &ContainerDefinition) -> impl Iterator<Item = &str> {
         .iter()
         .flatten()
         .filter_map(|from| from.source_container.as_deref());
-    stated.chain(implied)
+    let linked = container.links.iter().flatten().map(|link| links::parts(link).0);
+    stated.chain(implied).chain(linked)
 }

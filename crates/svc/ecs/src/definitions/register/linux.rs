@@ -1,14 +1,14 @@
-//! Linux parameters: capabilities, memory file systems and limits that the node sets as asked; the rest is
-//! refused. Source: the Amazon ECS API reference, LinuxParameters, KernelCapabilities, Tmpfs and Ulimit.
+//! Linux parameters and limits, as far as they can be judged without the node. Source: the Amazon ECS API reference, LinuxParameters, KernelCapabilities, Tmpfs and Ulimit.
 
 use std::collections::BTreeSet;
 
-use roadstead_api_ecs::{KernelCapabilities, LinuxParameters, Tmpfs, Ulimit};
+use roadstead_api_ecs::{IpcMode, KernelCapabilities, LinuxParameters, Tmpfs, Ulimit};
 
 use super::around::Around;
 use super::container::{invalid, invalid_because};
+use super::devices;
 use super::mounts::is_plain;
-use crate::error::{Result, refuse};
+use crate::error::Result;
 
 #[rustfmt::skip]
 const CAPABILITIES: [&str; 39] = [
@@ -31,8 +31,8 @@ const TMPFS_MAX: usize = 16;
 
 pub(super) fn check_parameters(
     name: &str,
-    at: &str,
     parameters: Option<LinuxParameters>,
+    memory: Option<i32>,
     around: &mut Around,
 ) -> Result<Option<LinuxParameters>> {
     let Some(parameters) = parameters else {
@@ -47,11 +47,18 @@ pub(super) fn check_parameters(
         swappiness,
         tmpfs,
     } = parameters;
-    let member = |member: &str| format!("{at}.linuxParameters.{member}");
     check_capabilities(name, capabilities.as_ref(), around)?;
     check_tmpfs(name, tmpfs.as_deref().unwrap_or_default())?;
+    devices::check(name, devices.as_deref().unwrap_or_default(), around)?;
     if max_swap.is_some_and(|swap| swap < 0) {
         return Err(invalid("maxSwap", name));
+    }
+    if max_swap.is_some() && memory.is_none() {
+        return Err(invalid_because(
+            "maxSwap",
+            name,
+            "It comes on top of the container's 'memory', which is not set.",
+        ));
     }
     if swappiness.is_some_and(|swappiness| !(0..=100).contains(&swappiness)) {
         return Err(invalid("swappiness", name));
@@ -59,18 +66,33 @@ pub(super) fn check_parameters(
     if shared_memory_size.is_some_and(|size| size < 0) {
         return Err(invalid("sharedMemorySize", name));
     }
-    refuse(&member("devices"), devices)?;
-    refuse(&member("initProcessEnabled"), init_process_enabled)?;
-    refuse(&member("maxSwap"), max_swap)?;
-    refuse(&member("sharedMemorySize"), shared_memory_size)?;
-    refuse(&member("swappiness"), swappiness)?;
+    for (member, asked) in [
+        ("maxSwap", max_swap.is_some()),
+        ("swappiness", swappiness.is_some()),
+        ("sharedMemorySize", shared_memory_size.is_some()),
+    ] {
+        if asked {
+            around.fargate.obstacle(format!(
+                "Fargate compatible task definitions do not support {member}."
+            ))?;
+        }
+    }
+    if shared_memory_size.is_some_and(|size| size > 0)
+        && matches!(around.ipc, Some(IpcMode::Host | IpcMode::Task))
+    {
+        return Err(invalid_because(
+            "sharedMemorySize",
+            name,
+            "The container has no shared memory of its own with this ipcMode.",
+        ));
+    }
     Ok(Some(LinuxParameters {
         capabilities,
-        devices: None,
+        devices,
         init_process_enabled,
-        max_swap: None,
-        shared_memory_size: None,
-        swappiness: None,
+        max_swap,
+        shared_memory_size,
+        swappiness,
         tmpfs,
     }))
 }

@@ -6,13 +6,17 @@ mod commit;
 mod compatibility;
 mod container;
 mod dependencies;
+mod devices;
 mod environment;
 mod health;
+mod kernel;
+mod links;
 mod linux;
 mod logs;
 mod memory;
 mod mounts;
 mod ports;
+mod security;
 mod size;
 mod task;
 #[cfg(test)]

@@ -6,7 +6,7 @@ use roadstead_api_ecs::{ContainerDefinition, NetworkMode, PortMapping, Transport
 
 use super::around::Around;
 use super::container::{invalid, invalid_because};
-use crate::error::{Error, Result, refuse};
+use crate::error::{Error, Result};
 
 /// Mappings of one container.
 const MAX: usize = 100;
@@ -44,10 +44,46 @@ fn check_one(container: &str, at: &str, mapping: PortMapping, around: &Around) -
         name,
         protocol,
     } = mapping;
-    refuse(&format!("{at}.containerPortRange"), container_port_range)?;
     if let Some(app_protocol) = app_protocol {
         return Err(Error::unsupported(format!("{at}.appProtocol = {app_protocol}")));
     }
+    let (container_port, host_port) = match &container_port_range {
+        Some(range) => {
+            check_range(container, range, container_port, host_port, around)?;
+            (None, None)
+        }
+        None => {
+            let (container_port, host_port) = check_ports(container, container_port, host_port, around)?;
+            (Some(container_port), Some(host_port))
+        }
+    };
+    if let Some(name) = &name {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
+        if name.is_empty() || name.len() > 64 || name.starts_with('-') || !name.bytes().all(plain) {
+            return Err(invalid_because(
+                "portMappings",
+                container,
+                "The name of a port mapping is invalid.",
+            ));
+        }
+    }
+    Ok(PortMapping {
+        app_protocol: None,
+        container_port,
+        container_port_range,
+        host_port,
+        name,
+        protocol: Some(protocol.unwrap_or(TransportProtocol::Tcp)),
+    })
+}
+
+/// The two ports, with the default of the second.
+fn check_ports(
+    container: &str,
+    container_port: Option<i32>,
+    host_port: Option<i32>,
+    around: &Around,
+) -> Result<(i32, i32)> {
     let container_port = container_port
         .filter(|port| (1..=65_535).contains(port))
         .ok_or_else(|| invalid("containerPort", container))?;
@@ -67,28 +103,76 @@ fn check_one(container: &str, at: &str, mapping: PortMapping, around: &Around) -
         }
         NetworkMode::Bridge | NetworkMode::None => host_port,
     };
-    if let Some(name) = &name {
-        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-';
-        if name.is_empty() || name.len() > 64 || name.starts_with('-') || !name.bytes().all(plain) {
+    Ok((container_port, host_port))
+}
+
+/// `first-last` alone: where it leads on the host is not the user's to say.
+fn check_range(
+    container: &str,
+    range: &str,
+    container_port: Option<i32>,
+    host_port: Option<i32>,
+    around: &Around,
+) -> Result<()> {
+    let invalid = |why: &str| Err(invalid_because("containerPortRange", container, why));
+    if !matches!(around.network, NetworkMode::Awsvpc | NetworkMode::Bridge) {
+        return invalid("It needs the network mode bridge or awsvpc.");
+    }
+    if container_port.is_some() || host_port.is_some() {
+        return invalid("There can be neither a containerPort nor a hostPort beside it.");
+    }
+    match read_range(range) {
+        Some(_) => Ok(()),
+        None => invalid("It must be two ports of 1 to 65535, the lower first, as in 100-200."),
+    }
+}
+
+/// The first and last port of `100-200`.
+fn read_range(text: &str) -> Option<(u16, u16)> {
+    let (first, last) = text.split_once('-')?;
+    let port = |text: &str| {
+        let digits = (1..=5).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        text.parse::<u16>().ok().filter(|port| digits && *port > 0)
+    };
+    let (first, last) = (port(first)?, port(last)?);
+    (first < last).then_some((first, last))
+}
+
+/// Within one container, a port of a range is in no other mapping.
+fn check_overlaps(container: &ContainerDefinition) -> Result<()> {
+    let mut taken: Vec<(u16, u16, TransportProtocol)> = Vec::new();
+    let name = container.name.as_deref().unwrap_or_default();
+    let mappings = container.port_mappings.iter().flatten();
+    // Ranges first: single ports may be mapped to several ports of the host.
+    let (ranges, singles): (Vec<_>, Vec<_>) = mappings.partition(|it| it.container_port_range.is_some());
+    for mapping in ranges.into_iter().chain(singles) {
+        let protocol = mapping.protocol.unwrap_or(TransportProtocol::Tcp);
+        let single = || {
+            let port = u16::try_from(mapping.container_port.unwrap_or_default()).unwrap_or_default();
+            (port, port)
+        };
+        let range = mapping.container_port_range.as_deref().and_then(read_range);
+        let (first, last) = range.unwrap_or_else(single);
+        if taken
+            .iter()
+            .any(|(from, to, other)| *other == protocol && first <= *to && *from <= last)
+        {
             return Err(invalid_because(
-                "portMappings",
-                container,
-                "The name of a port mapping is invalid.",
+                "containerPortRange",
+                name,
+                "A port can only be in one port mapping of a container.",
             ));
         }
+        if range.is_some() {
+            taken.push((first, last, protocol));
+        }
     }
-    Ok(PortMapping {
-        app_protocol: None,
-        container_port: Some(container_port),
-        container_port_range: None,
-        host_port: Some(host_port),
-        name,
-        protocol: Some(protocol.unwrap_or(TransportProtocol::Tcp)),
-    })
+    Ok(())
 }
 
 /// No two mappings of the task want one port of the host, or one name. The mappings are checked already.
 pub(super) fn check_together(containers: &[ContainerDefinition]) -> Result<()> {
+    containers.iter().try_for_each(check_overlaps)?;
     let (mut taken, mut names) = (BTreeSet::new(), BTreeSet::new());
     for mapping in containers
         .iter()

@@ -8,7 +8,7 @@ use roadstead_api_ecs::{
 };
 
 use super::around::{Around, Fargate};
-use super::{compatibility, container, dependencies, memory, mounts, ports, size};
+use super::{compatibility, container, dependencies, kernel, memory, mounts, ports, size};
 use crate::definitions::record::Definition;
 use crate::error::{Error, Result, refuse};
 use crate::names::Family;
@@ -67,13 +67,12 @@ pub(super) fn check(request: RegisterTaskDefinitionRequest) -> Result<Checked> {
     check_constraints(&constraints, &mut fargate)?;
     check_storage(ephemeral_storage.as_ref())?;
     check_platform(runtime_platform.as_ref())?;
-    if ipc_mode.is_some() {
-        fargate.obstacle("Tasks using the Fargate launch type do not support ipcMode.")?;
-    }
+    kernel::check_modes(pid_mode, ipc_mode, &mut fargate)?;
 
     let names = |name: &Option<String>| name.clone().unwrap_or_default();
     let mut around = Around {
         network,
+        ipc: ipc_mode,
         size,
         volumes: volumes.iter().map(|volume| names(&volume.name)).collect(),
         containers: container_definitions
@@ -88,13 +87,16 @@ pub(super) fn check(request: RegisterTaskDefinitionRequest) -> Result<Checked> {
     refuse("ephemeralStorage", ephemeral_storage)?;
     refuse("executionRoleArn", execution_role_arn)?;
     refuse("inferenceAccelerators", inference_accelerators)?;
-    refuse("ipcMode", ipc_mode)?;
-    refuse("pidMode", pid_mode)?;
     refuse("placementConstraints", Some(&constraints))?;
     refuse("proxyConfiguration", proxy_configuration)?;
     refuse("taskRoleArn", task_role_arn)?;
 
-    let attributes = compatibility::required_attributes(network, runtime_platform.as_ref(), &containers);
+    let attributes = compatibility::required_attributes(
+        network,
+        pid_mode.is_some() || ipc_mode.is_some(),
+        runtime_platform.as_ref(),
+        &containers,
+    );
     let definition = TaskDefinition {
         compatibilities: Some(compatibility::compatibilities(around.fargate.is_possible())),
         container_definitions: Some(containers),
@@ -106,10 +108,10 @@ pub(super) fn check(request: RegisterTaskDefinitionRequest) -> Result<Checked> {
         execution_role_arn: None,
         family: Some(family.to_string()),
         inference_accelerators: None,
-        ipc_mode: None,
+        ipc_mode,
         memory: size.memory.map(|memory| memory.to_string()),
         network_mode,
-        pid_mode: None,
+        pid_mode,
         placement_constraints: Some(constraints),
         proxy_configuration: None,
         registered_at: None,

@@ -92,6 +92,106 @@ async fn failures_name_each_instance_and_its_reason() {
 }
 
 #[tokio::test]
+async fn ports_of_a_bridge_are_reserved_when_they_are_asked_for_by_number() {
+    let cloud = cloud().await;
+    let (instance, mut agent) = connected(&cloud, MACHINE, 0).await;
+    let mapped = |family: &str, mappings: Json| {
+        let mut text = definition(family, "bridge", |d| {
+            d["containerDefinitions"][0]["portMappings"] = mappings;
+            d["containerDefinitions"][0]["memory"] = json!(20);
+            d["containerDefinitions"][0]["cpu"] = json!(1);
+        });
+        // An omitted mode is bridge.
+        text.as_object_mut().expect("an object").remove("networkMode");
+        text
+    };
+    for text in [
+        mapped("static", json!([{"containerPort": 80, "hostPort": 8080}])),
+        mapped(
+            "dynamic",
+            json!([{"containerPort": 80}, {"containerPort": 53, "protocol": "udp"}]),
+        ),
+    ] {
+        cloud
+            .call("RegisterTaskDefinition", text)
+            .await
+            .expect("registers");
+    }
+    let task = cloud.run(json!({"taskDefinition": "static"})).await;
+    let answer = cloud
+        .call("RunTask", json!({"taskDefinition": "static"}))
+        .await
+        .expect("answers");
+    assert_eq!(reasons(&answer), ["RESOURCE:PORTS"]);
+    assert_eq!(cloud.remaining(&instance, "PORTS").await, json!(["22", "8080"]));
+    for _ in 0..2 {
+        cloud.run(json!({"taskDefinition": "dynamic"})).await;
+    }
+    assert_eq!(cloud.remaining(&instance, "PORTS").await, json!(["22", "8080"]));
+
+    // What the agent binds is shown as it says it.
+    let (_, payload) = agent.payload().await;
+    assert_eq!(payload.tasks[0].network_mode, "bridge");
+    assert_eq!(payload.tasks[0].containers[0].port_mappings[0].host_port, 8080);
+    let bindings = json!([
+        {"bindIP": "0.0.0.0", "containerPort": 80, "hostPort": 8080, "protocol": "tcp"},
+        {"bindIP": "0.0.0.0", "containerPortRange": "100-101", "hostPortRange": "40000-40001", "protocol": "udp"}
+    ]);
+    let arn = text(&task["taskArn"]);
+    let report = json!({
+        "task": arn, "status": "RUNNING",
+        "containers": [{"containerName": "app", "status": "RUNNING", "networkBindings": bindings}]
+    });
+    cloud
+        .call("SubmitTaskStateChange", report)
+        .await
+        .expect("is taken");
+    let shown = cloud.task_when(&arn, "RUNNING").await;
+    assert_eq!(shown["containers"][0]["networkBindings"], bindings);
+    assert_eq!(shown["containers"][0]["networkInterfaces"], json!([]));
+    let stop = json!({"task": arn, "status": "STOPPED", "containers": []});
+    cloud.call("SubmitTaskStateChange", stop).await.expect("is taken");
+    cloud.task_when(&arn, "STOPPED").await;
+    cloud.run(json!({"taskDefinition": "static"})).await;
+}
+
+#[tokio::test]
+async fn what_an_instance_lacks_is_named() {
+    let cloud = cloud().await;
+    let (instance, _agent) = connected(&cloud, MACHINE, 0).await;
+    let privileged = definition("privileged", "host", |d| {
+        d["containerDefinitions"][0]["privileged"] = json!(true);
+    });
+    cloud
+        .call("RegisterTaskDefinition", privileged)
+        .await
+        .expect("registers");
+    let words =
+        "The container instance lacks the attribute com.amazonaws.ecs.capability.privileged-container.";
+    let named = json!({"taskDefinition": "privileged", "containerInstances": [instance]});
+    for (operation, input) in [
+        ("RunTask", json!({"taskDefinition": "privileged"})),
+        ("StartTask", named),
+    ] {
+        let answer = cloud.call(operation, input).await.expect("answers");
+        assert_eq!(reasons(&answer), ["ATTRIBUTE"], "{operation}");
+        assert_eq!(answer["failures"][0]["detail"], words, "{operation}");
+    }
+    let mut again = crate::harness::registration("default", MACHINE, 0, "us-east-1a");
+    again["containerInstanceArn"] = json!(instance);
+    let attribute = json!({"name": "com.amazonaws.ecs.capability.privileged-container"});
+    again["attributes"]
+        .as_array_mut()
+        .expect("a list")
+        .push(attribute);
+    cloud
+        .call("RegisterContainerInstance", again)
+        .await
+        .expect("its operator allowed it");
+    cloud.run(json!({"taskDefinition": "privileged"})).await;
+}
+
+#[tokio::test]
 async fn copies_are_placed_up_to_the_count_and_distinct_instance_keeps_them_apart() {
     let cloud = cloud().await;
     let (_, _a) = connected(&cloud, MACHINE, 0).await;

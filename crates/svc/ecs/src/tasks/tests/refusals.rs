@@ -101,7 +101,10 @@ async fn run_task_refuses_members_that_have_no_effect_by_name() {
             json!({"overrides": {"inferenceAcceleratorOverrides": [{"deviceName": "x"}]}}),
             "overrides.inferenceAcceleratorOverrides",
         ),
-        (json!({"taskDefinition": "bridge"}), "networkMode bridge"),
+        (
+            json!({"taskDefinition": "bridge", "networkConfiguration": awsvpc(&[SUBNET_A], &[])}),
+            "Network Configuration is not valid for the given networkMode",
+        ),
     ] {
         refusals.check(change, INVALID, name).await;
     }
@@ -300,7 +303,10 @@ async fn start_task_refuses_as_run_task_does_and_bounds_its_list() {
         (json!({"containerInstances": many}), "at most 10"),
         (json!({"containerInstances": ["short"]}), "length"),
         (json!({"startedBy": "x".repeat(37)}), "up to 36"),
-        (json!({"taskDefinition": "bridge"}), "networkMode bridge"),
+        (
+            json!({"taskDefinition": "bridge", "networkConfiguration": awsvpc(&[SUBNET_A], &[])}),
+            "Network Configuration is not valid for the given networkMode",
+        ),
         (json!({"propagateTags": "SERVICE"}), "propagateTags"),
     ] {
         refusals.check(change, INVALID, words).await;

@@ -213,23 +213,13 @@ async fn dependencies_can_be_met_and_form_no_circle() {
 async fn what_nodes_cannot_do_yet_is_refused_by_name() {
     for (member, value) in [
         ("credentialSpecs", json!(["credentialspec:x"])),
-        ("disableNetworking", json!(true)),
-        ("dockerSecurityOptions", json!(["no-new-privileges"])),
         (
             "environmentFiles",
             json!([{"type": "s3", "value": "arn:aws:s3:::a/b.env"}]),
         ),
         ("firelensConfiguration", json!({"type": "fluentbit"})),
-        ("interactive", json!(true)),
-        ("privileged", json!(true)),
-        ("pseudoTerminal", json!(true)),
         ("repositoryCredentials", json!({"credentialsParameter": "p"})),
-        ("resourceRequirements", json!([{"type": "GPU", "value": "1"}])),
         ("secrets", json!([{"name": "A", "valueFrom": "b"}])),
-        (
-            "systemControls",
-            json!([{"namespace": "net.core.somaxconn", "value": "1"}]),
-        ),
     ] {
         let words = format!("containerDefinitions[0].{member} is not supported by Roadstead yet.");
         containers_refused(INVALID, &[(json!({member: value}), json!({}), &words)]).await;
@@ -248,8 +238,6 @@ async fn what_nodes_cannot_do_yet_is_refused_by_name() {
             "inferenceAccelerators",
             json!([{"deviceName": "a", "deviceType": "b"}]),
         ),
-        ("ipcMode", json!("task")),
-        ("pidMode", json!("task")),
         (
             "placementConstraints",
             json!([{"type": "memberOf", "expression": "attribute:a == b"}]),

@@ -59,18 +59,11 @@ async fn port_mappings_follow_the_network_mode() {
         ),
     ];
     containers_refused(CLIENT, &cases).await;
-    let unsupported = [
-        (
-            mapped(json!({"containerPortRange": "80-90"})),
-            json!({}),
-            "portMappings[0].containerPortRange is not",
-        ),
-        (
-            mapped(json!({"containerPort": 80, "appProtocol": "http"})),
-            json!({}),
-            "portMappings[0].appProtocol",
-        ),
-    ];
+    let unsupported = [(
+        mapped(json!({"containerPort": 80, "appProtocol": "http"})),
+        json!({}),
+        "portMappings[0].appProtocol",
+    )];
     containers_refused(INVALID, &unsupported).await;
     let shown = |host_port: i32| json!({"portMappings": [{"containerPort": 80, "hostPort": host_port, "protocol": "tcp"}]});
     container_shows(mapped(json!({"containerPort": 80})), json!({}), shown(80)).await;
@@ -152,15 +145,87 @@ async fn names_around_a_container_depend_on_the_network_mode() {
         ),
     ];
     containers_refused(CLIENT, &bad).await;
-    containers_refused(
-        INVALID,
-        &[(
-            json!({"links": ["a"]}),
-            bridge(),
-            "containerDefinitions[0].links is not",
-        )],
-    )
-    .await;
+}
+
+#[tokio::test]
+async fn ranges_of_ports_lead_where_the_network_mode_says() {
+    let mapped = |mappings: Json| json!({"portMappings": mappings});
+    let range = |text: &str| mapped(json!([{"containerPortRange": text}]));
+    let bridge = json!({"networkMode": "bridge"});
+    for mode in [json!({}), bridge.clone()] {
+        let shown = json!([{"containerPortRange": "80-90", "protocol": "tcp"}]);
+        container_shows(range("80-90"), mode, mapped(shown)).await;
+    }
+    let cases = [
+        (range("80-80"), bridge.clone(), "the lower first"),
+        (range("90-80"), bridge.clone(), "the lower first"),
+        (range("0-80"), bridge.clone(), "the lower first"),
+        (range("80"), bridge.clone(), "the lower first"),
+        (range("80-65536"), bridge.clone(), "the lower first"),
+        (range("+80-90"), bridge.clone(), "the lower first"),
+        (range("80-90"), json!({"networkMode": "host"}), "bridge or awsvpc"),
+        (
+            mapped(json!([{"containerPortRange": "80-90", "hostPort": 80}])),
+            bridge.clone(),
+            "neither a containerPort nor a hostPort",
+        ),
+        (
+            mapped(json!([{"containerPortRange": "80-90"}, {"containerPortRange": "90-95"}])),
+            bridge.clone(),
+            "only be in one port mapping",
+        ),
+        (
+            mapped(json!([{"containerPort": 85}, {"containerPortRange": "80-90"}])),
+            bridge.clone(),
+            "only be in one port mapping",
+        ),
+    ];
+    containers_refused(CLIENT, &cases).await;
+    let apart = json!([
+        {"containerPortRange": "80-90", "protocol": "tcp"}, {"containerPortRange": "80-90", "protocol": "udp"},
+        {"containerPort": 91, "hostPort": 0, "protocol": "tcp"}
+    ]);
+    container_shows(mapped(apart.clone()), bridge, mapped(apart)).await;
+}
+
+#[tokio::test]
+async fn links_name_other_containers_of_a_bridge() {
+    let linked = |links: Json| {
+        let web = json!({"name": "web", "image": "a", "memory": 8, "links": links});
+        let db = json!({"name": "db", "image": "b", "memory": 8, "essential": false});
+        json!({"networkMode": "bridge", "containerDefinitions": [web, db]})
+    };
+    let ecs = std::sync::Arc::new(crate::tests::ecs());
+    for links in [json!(["db"]), json!(["db:store", "db:db-2"])] {
+        let answer = super::register(&ecs, super::request(json!({}), linked(links.clone())))
+            .await
+            .expect("is accepted");
+        assert_eq!(answer["containerDefinitions"][0]["links"], links);
+    }
+    let mut circle = linked(json!(["db"]));
+    circle["containerDefinitions"][1]["links"] = json!(["web"]);
+    let mut host = linked(json!(["db"]));
+    host["networkMode"] = json!("host");
+    let cases = [
+        (json!({}), linked(json!(["nobody"])), "'nobody'"),
+        (json!({}), linked(json!(["web"])), "not another"),
+        (json!({}), linked(json!(["db:"])), "letters, numbers"),
+        (json!({}), linked(json!(["db:a.b"])), "letters, numbers"),
+        (json!({}), linked(json!(["db", "db"])), "more than once"),
+        (json!({}), circle, "circle"),
+        (json!({}), host, "Links are not supported when networkMode=host."),
+    ];
+    containers_refused(CLIENT, &cases).await;
+}
+
+#[tokio::test]
+async fn a_container_without_network_has_nothing_to_map() {
+    let off = json!({"disableNetworking": true});
+    for mode in ["awsvpc", "bridge", "host", "none"] {
+        container_shows(off.clone(), json!({"networkMode": mode}), off.clone()).await;
+    }
+    let mapped = json!({"disableNetworking": true, "portMappings": [{"containerPort": 80}]});
+    containers_refused(CLIENT, &[(mapped, json!({}), "neither portMappings nor links")]).await;
 }
 
 #[tokio::test]

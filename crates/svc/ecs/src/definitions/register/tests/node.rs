@@ -1,8 +1,11 @@
 //! What the node does for a container beside running it.
 
+use std::sync::Arc;
+
 use serde_json::{Value as Json, json};
 
-use super::{CLIENT, INVALID, container_shows, containers_refused, put};
+use super::{CLIENT, INVALID, container_shows, containers_refused, put, register, request};
+use crate::tests::ecs;
 
 #[tokio::test]
 async fn health_checks_and_restart_policies_are_validated_then_refused() {
@@ -92,6 +95,8 @@ async fn timeouts_user_and_directory_are_kept_or_refused() {
 async fn linux_parameters_and_ulimits_are_kept_or_refused() {
     let accepted = json!({
         "linuxParameters": {
+            "devices": [{"hostPath": "/dev/null", "containerPath": "/dev/x", "permissions": ["read", "mknod"]}],
+            "initProcessEnabled": true, "maxSwap": 64, "swappiness": 10, "sharedMemorySize": 16,
             "capabilities": {"add": ["NET_ADMIN"], "drop": ["ALL"]},
             "tmpfs": [{"containerPath": "/t", "size": 16, "mountOptions": ["noexec", "mode=1777"]}]
         },
@@ -143,6 +148,38 @@ async fn linux_parameters_and_ulimits_are_kept_or_refused() {
             json!({}),
             "Invalid 'sharedMemorySize' setting",
         ),
+        (
+            json!({"linuxParameters": {"maxSwap": 1}, "memory": null, "memoryReservation": 8}),
+            json!({}),
+            "on top of the container's 'memory'",
+        ),
+        (
+            linux(json!({"sharedMemorySize": 1})),
+            json!({"ipcMode": "task"}),
+            "no shared memory of its own",
+        ),
+        (
+            linux(json!({"devices": [{"hostPath": "dev/null"}]})),
+            json!({}),
+            "Invalid 'devices' setting",
+        ),
+        (
+            linux(json!({"devices": [{"hostPath": "/dev/null", "containerPath": "/etc/x"}]})),
+            json!({}),
+            "below /dev",
+        ),
+        (
+            linux(
+                json!({"devices": [{"hostPath": "/dev/null"}, {"hostPath": "/dev/zero", "containerPath": "/dev/null"}]}),
+            ),
+            json!({}),
+            "more than once",
+        ),
+        (
+            linux(json!({"devices": [{"hostPath": "/dev/null", "permissions": ["read", "read"]}]})),
+            json!({}),
+            "more than once",
+        ),
         (json!({"ulimits": [limit(2, 1)]}), json!({}), "must not exceed"),
         (json!({"ulimits": [limit(-1, 1)]}), json!({}), "must not exceed"),
         (
@@ -152,22 +189,175 @@ async fn linux_parameters_and_ulimits_are_kept_or_refused() {
         ),
     ];
     containers_refused(CLIENT, &cases).await;
-    for (member, value) in [
-        ("devices", json!([{"hostPath": "/dev/null"}])),
-        ("initProcessEnabled", json!(true)),
-        ("maxSwap", json!(0)),
-        ("sharedMemorySize", json!(64)),
-        ("swappiness", json!(60)),
-    ] {
-        let words = format!("linuxParameters.{member} is not supported by Roadstead yet.");
-        containers_refused(INVALID, &[(linux(json!({member: value})), json!({}), &words)]).await;
-    }
     container_shows(
         linux(json!({"initProcessEnabled": false, "devices": []})),
         json!({}),
         json!({}),
     )
     .await;
+}
+
+/// What a definition of launch type EC2 says and Fargate refuses in these words.
+async fn not_on_fargate(container: Json, task: Json, words: &str) {
+    let ec2 = put(json!({"networkMode": "awsvpc"}), task);
+    let answer = register(&Arc::new(ecs()), request(container.clone(), ec2.clone()))
+        .await
+        .expect(words);
+    assert_eq!(answer["compatibilities"], json!(["EC2"]), "{words}");
+    let fargate = put(
+        ec2,
+        json!({"requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512"}),
+    );
+    containers_refused(CLIENT, &[(container, fargate, words)]).await;
+}
+
+#[tokio::test]
+async fn fargate_refuses_what_reaches_the_machine() {
+    let linux = |parameters: Json| json!({"linuxParameters": parameters});
+    for (container, words) in [
+        (linux(json!({"devices": [{"hostPath": "/dev/null"}]})), "devices"),
+        (linux(json!({"maxSwap": 0})), "maxSwap"),
+        (linux(json!({"swappiness": 1})), "swappiness"),
+        (linux(json!({"sharedMemorySize": 1})), "sharedMemorySize"),
+        (json!({"privileged": true}), "privileged"),
+        (
+            json!({"dockerSecurityOptions": ["no-new-privileges"]}),
+            "dockerSecurityOptions",
+        ),
+        (json!({"disableNetworking": true}), "disableNetworking"),
+    ] {
+        not_on_fargate(container, json!({}), words).await;
+    }
+    not_on_fargate(json!({}), json!({"pidMode": "host"}), "pidMode").await;
+    not_on_fargate(json!({}), json!({"ipcMode": "task"}), "ipcMode").await;
+    let fargate =
+        json!({"requiresCompatibilities": ["FARGATE"], "cpu": "256", "memory": "512", "pidMode": "task"});
+    let allowed = json!({
+        "interactive": true, "pseudoTerminal": true,
+        "systemControls": [{"namespace": "net.core.somaxconn", "value": "100"}],
+        "linuxParameters": {"initProcessEnabled": true}
+    });
+    container_shows(allowed.clone(), fargate, allowed).await;
+}
+
+#[tokio::test]
+async fn privileges_are_a_matter_of_placement() {
+    let attributes = |container: Json, task: Json| async move {
+        let answer = register(&Arc::new(ecs()), request(container, task))
+            .await
+            .expect("is accepted");
+        let names = answer["requiresAttributes"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let names = names
+            .iter()
+            .map(|it| it["name"].as_str().unwrap_or_default().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    let privileged = "com.amazonaws.ecs.capability.privileged-container".to_owned();
+    for (container, wanted) in [
+        (json!({"privileged": true}), true),
+        (json!({"dockerSecurityOptions": ["seccomp:unconfined"]}), true),
+        (json!({"dockerSecurityOptions": ["seccomp=unconfined"]}), true),
+        (json!({"dockerSecurityOptions": ["no-new-privileges"]}), false),
+        (json!({"privileged": false}), false),
+    ] {
+        let names = attributes(container.clone(), json!({})).await;
+        assert_eq!(names.contains(&privileged), wanted, "{container}");
+    }
+    for (container, task, name) in [
+        (
+            json!({"linuxParameters": {"initProcessEnabled": true}}),
+            json!({}),
+            "com.amazonaws.ecs.capability.docker-remote-api.1.25",
+        ),
+        (
+            json!({}),
+            json!({"pidMode": "task"}),
+            "ecs.capability.pid-ipc-namespace-sharing",
+        ),
+        (
+            json!({}),
+            json!({"ipcMode": "host"}),
+            "ecs.capability.pid-ipc-namespace-sharing",
+        ),
+        (
+            json!({"portMappings": [{"containerPortRange": "1-2"}]}),
+            json!({}),
+            "ecs.capability.container-port-range",
+        ),
+    ] {
+        assert!(
+            attributes(container, task).await.contains(&name.to_owned()),
+            "{name}"
+        );
+    }
+    let options = |option: &str| json!({"dockerSecurityOptions": [option]});
+    let twice = json!({"dockerSecurityOptions": ["no-new-privileges", "no-new-privileges:false"]});
+    containers_refused(
+        CLIENT,
+        &[
+            (
+                options("seccomp:/etc/profile.json"),
+                json!({}),
+                "'seccomp:/etc/profile.json'",
+            ),
+            (
+                options("systempaths=unconfined"),
+                json!({}),
+                "'systempaths=unconfined'",
+            ),
+            (twice, json!({}), "more than once"),
+        ],
+    )
+    .await;
+    for option in [
+        "apparmor:docker-default",
+        "label:disable",
+        "credentialspec:file://x",
+    ] {
+        let words = format!("dockerSecurityOptions = {option} is not supported");
+        containers_refused(INVALID, &[(options(option), json!({}), &words)]).await;
+    }
+    let gpu = json!({"resourceRequirements": [{"type": "GPU", "value": "1"}]});
+    let words = "containerDefinitions[0].resourceRequirements = GPU 1 is not supported by Roadstead: its nodes reserve no GPUs.";
+    containers_refused(INVALID, &[(gpu, json!({}), words)]).await;
+}
+
+#[tokio::test]
+async fn kernel_parameters_belong_to_a_namespace_of_the_task() {
+    let set = |name: &str, value: &str| json!({"systemControls": [{"namespace": name, "value": value}]});
+    for name in [
+        "net.ipv4.tcp_keepalive_time",
+        "kernel.shmmax",
+        "kernel.shm_rmid_forced",
+        "fs.mqueue.msg_max",
+    ] {
+        let accepted = set(name, "1");
+        container_shows(accepted.clone(), json!({}), accepted).await;
+    }
+    let host = || json!({"networkMode": "host"});
+    let twice = json!({"systemControls": [
+        {"namespace": "kernel.sem", "value": "1"}, {"namespace": "kernel.sem", "value": "2"}
+    ]});
+    let cases = [
+        (
+            set("kernel.panic", "1"),
+            json!({}),
+            "'kernel.panic' is not a namespaced kernel parameter.",
+        ),
+        (set("vm.swappiness", "1"), json!({}), "not a namespaced"),
+        (set("net..core", "1"), json!({}), "not a namespaced"),
+        (set("net./../kernel/panic", "1"), json!({}), "not a namespaced"),
+        (set("net.core.somaxconn", ""), json!({}), "needs a value"),
+        (set("net.core.somaxconn", "1\n2"), json!({}), "needs a value"),
+        (twice, json!({}), "more than once"),
+        (set("net.core.somaxconn", "1"), host(), "networkMode=host"),
+        (set("kernel.sem", "1"), json!({"ipcMode": "host"}), "ipcMode=host"),
+    ];
+    containers_refused(CLIENT, &cases).await;
+    container_shows(set("kernel.sem", "1"), host(), set("kernel.sem", "1")).await;
 }
 
 #[tokio::test]

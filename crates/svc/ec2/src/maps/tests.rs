@@ -6,13 +6,14 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use roadstead_acs::network::{self, Peer, Protocol, VpcMap};
 use roadstead_api_ec2::{
-    AuthorizeSecurityGroupIngressRequest, CreateTagsRequest, DeleteNetworkInterfaceRequest,
-    DescribeNetworkInterfacesRequest, DetachNetworkInterfaceRequest, Ec2 as _, IpPermission, Ipv6Range,
-    ModifyNetworkInterfaceAttributeRequest, UserIdGroupPair,
+    AssignIpv6AddressesRequest, AuthorizeSecurityGroupIngressRequest, CreateTagsRequest,
+    DeleteNetworkInterfaceRequest, DescribeNetworkInterfacesRequest, DetachNetworkInterfaceRequest, Ec2 as _,
+    IpPermission, Ipv6Range, ModifyNetworkInterfaceAttributeRequest, UnassignIpv6AddressesRequest,
+    UserIdGroupPair,
 };
 use roadstead_dispatch::{MapReceiver, NetworkMaps as _, NodeMap};
 
-use crate::testing::{Bench, address, filter, id, tag, tcp};
+use crate::testing::{Bench, DualStack, address, filter, id, ipv6, tag, tcp};
 
 fn now(receiver: &mut MapReceiver) -> Arc<NodeMap> {
     receiver.borrow_and_update().clone()
@@ -152,6 +153,43 @@ async fn a_map_holds_what_was_acknowledged() {
 }
 
 #[tokio::test]
+async fn a_map_holds_both_families() {
+    let bench = Bench::new().await;
+    let dual = bench.dual_stack().await;
+    bench.assign_on_creation(&dual.subnet, true).await;
+    let mut node = bench.ec2.subscribe("i-0a");
+    let made = interface_on(&bench, &dual.subnet, "i-0a").await;
+    let shown = bench.shown_interface(&made).await;
+    let map = now(&mut node);
+    let VpcMap {
+        cidrs,
+        subnets,
+        interfaces,
+        ..
+    } = map.vpcs[0].clone();
+    let texts: Vec<String> = cidrs.iter().map(ToString::to_string).collect();
+    assert_eq!(texts, ["10.0.0.0/16", &dual.vpc_block], "IPv4 first");
+    assert_eq!(
+        subnets[0].ipv6_cidr.map(|cidr| cidr.to_string()),
+        Some(dual.subnet_block.clone())
+    );
+    let addresses: Vec<String> = interfaces[0]
+        .ipv6_addresses
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(addresses, ipv6(&shown));
+    assert_eq!(addresses.len(), 1);
+    let mut older = serde_json::to_value(&map.vpcs[0]).expect("JSON");
+    for list in ["subnets", "interfaces"] {
+        let first = older[list][0].as_object_mut().expect("an object");
+        first.retain(|member, _| !member.starts_with("ipv6"));
+    }
+    let read: VpcMap = serde_json::from_value(older).expect("an earlier control plane's map");
+    assert!(read.subnets[0].ipv6_cidr.is_none() && read.interfaces[0].ipv6_addresses.is_empty());
+}
+
+#[tokio::test]
 async fn a_node_hears_of_the_vpcs_it_is_in_alone() {
     let bench = Bench::new().await;
     let (_, a) = bench.network().await;
@@ -260,19 +298,37 @@ async fn nobody_is_kept_who_does_not_listen() {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Create { instance: Option<u8> },
-    Delete { nth: usize },
+    Create {
+        instance: Option<u8>,
+    },
+    Delete {
+        nth: usize,
+    },
+    /// An IPv6 address of few, so that several want the same.
+    Assign {
+        nth: usize,
+        host: u8,
+    },
+    Unassign {
+        nth: usize,
+        host: u8,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => prop::option::of(0..3_u8).prop_map(|instance| Step::Create { instance }),
         2 => (0..64_usize).prop_map(|nth| Step::Delete { nth }),
+        2 => (0..64_usize, 4..8_u8).prop_map(|(nth, host)| Step::Assign { nth, host }),
+        1 => (0..64_usize, 4..8_u8).prop_map(|(nth, host)| Step::Unassign { nth, host }),
     ]
 }
 
-/// The interfaces of a VPC as describe calls show them: id, address and instance.
-async fn described(bench: &Bench, vpc: &str) -> BTreeSet<(String, String, Option<String>)> {
+/// Id, addresses and instance of an interface.
+type Facts = (String, Vec<String>, Option<String>);
+
+/// The interfaces of a VPC as describe calls show them.
+async fn described(bench: &Bench, vpc: &str) -> BTreeSet<Facts> {
     let filters = filter("vpc-id", &[vpc]);
     let shown = bench
         .interfaces(DescribeNetworkInterfacesRequest {
@@ -285,28 +341,62 @@ async fn described(bench: &Bench, vpc: &str) -> BTreeSet<(String, String, Option
         .map(|i| {
             (
                 id(i),
-                address(i).to_string(),
+                std::iter::once(address(i).to_string()).chain(ipv6(i)).collect(),
                 i.attachment.as_ref().and_then(|a| a.instance_id.clone()),
             )
         })
         .collect()
 }
 
-fn mapped(map: &VpcMap) -> BTreeSet<(String, String, Option<String>)> {
+fn mapped(map: &VpcMap) -> BTreeSet<Facts> {
     map.interfaces
         .iter()
         .map(|i| {
             (
                 i.interface_id.clone(),
-                i.private_ips[0].to_string(),
+                std::iter::once(i.private_ips[0].to_string())
+                    .chain(i.ipv6_addresses.iter().map(ToString::to_string))
+                    .collect(),
                 i.instance_id.clone(),
             )
         })
         .collect()
 }
 
-async fn take(bench: &Bench, subnet: &str, known: &[String], step: Step) {
+async fn take(bench: &Bench, dual: &DualStack, subnet: &str, known: &[String], step: Step) {
     match step {
+        Step::Assign { nth, host } => {
+            let Some(one) = known.get(nth % known.len().max(1)) else {
+                return;
+            };
+            let input = AssignIpv6AddressesRequest {
+                network_interface_id: one.clone(),
+                ipv6_addresses: Some(vec![dual.address(host.into())]),
+                ..Default::default()
+            };
+            if let Err(error) = bench.ec2.assign_ipv6_addresses(&bench.ecs(), input).await {
+                let taken =
+                    ["InvalidIPAddress.InUse", "InvalidParameterValue"].contains(&error.code.as_ref());
+                assert!(
+                    taken || error.code == "InvalidNetworkInterfaceID.NotFound",
+                    "{error}"
+                );
+            }
+        }
+        Step::Unassign { nth, host } => {
+            let Some(one) = known.get(nth % known.len().max(1)) else {
+                return;
+            };
+            let input = UnassignIpv6AddressesRequest {
+                network_interface_id: one.clone(),
+                ipv6_addresses: Some(vec![dual.address(host.into())]),
+                ipv6_prefixes: None,
+            };
+            if let Err(error) = bench.ec2.unassign_ipv6_addresses(&bench.ecs(), input).await {
+                let absent = ["InvalidParameterValue", "InvalidNetworkInterfaceID.NotFound"];
+                assert!(absent.contains(&error.code.as_ref()), "{error}");
+            }
+        }
         Step::Create { instance } => {
             let input = roadstead_api_ec2::CreateNetworkInterfaceRequest {
                 subnet_id: subnet.to_owned(),
@@ -364,17 +454,31 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let bench = Bench::new().await;
-            let vpc = bench.vpc("10.0.0.0/16").await.vpc_id.expect("an id");
-            let subnet = bench.subnet(&vpc, "10.0.0.0/28").await.subnet_id.expect("an id");
+            let dual = bench.dual_stack().await;
+            let input = roadstead_api_ec2::DeleteSubnetRequest {
+                subnet_id: dual.subnet.clone(),
+                dry_run: None,
+            };
+            bench.ec2.delete_subnet(&bench.root(), input).await.expect("gone");
+            let input = roadstead_api_ec2::CreateSubnetRequest {
+                vpc_id: dual.vpc.clone(),
+                cidr_block: Some("10.0.0.0/28".to_owned()),
+                ipv6_cidr_block: Some(dual.subnet_block.clone()),
+                ..Default::default()
+            };
+            let made = bench.ec2.create_subnet(&bench.root(), input).await.expect("a subnet");
+            let subnet = made.subnet.and_then(|subnet| subnet.subnet_id).expect("an id");
+            let vpc = dual.vpc.clone();
             let mut nodes: Vec<_> = (0..3).map(|i| bench.ec2.subscribe(&format!("i-0{i}"))).collect();
             let mut generations = [0; 3];
             for round in rounds {
                 let known: Vec<String> = described(&bench, &vpc).await.into_iter().map(|(id, ..)| id).collect();
-                let steps = round.into_iter().map(|step| take(&bench, &subnet, &known, step));
+                let steps = round.into_iter().map(|step| take(&bench, &dual, &subnet, &known, step));
                 futures_util::future::join_all(steps).await;
                 let shown = described(&bench, &vpc).await;
-                let addresses: BTreeSet<_> = shown.iter().map(|(_, address, _)| address).collect();
-                assert_eq!(addresses.len(), shown.len(), "{shown:?}");
+                let held = || shown.iter().flat_map(|(_, addresses, _)| addresses);
+                let different: BTreeSet<_> = held().collect();
+                assert_eq!(different.len(), held().count(), "{shown:?}");
                 let free = bench.shown_subnet(&subnet).await.available_ip_address_count.expect("a count");
                 assert_eq!(usize::try_from(free).expect("a count"), 11 - shown.len());
                 for (i, node) in nodes.iter_mut().enumerate() {

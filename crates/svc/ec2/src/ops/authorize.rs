@@ -4,16 +4,15 @@ use std::collections::BTreeSet;
 
 use roadstead_api_ec2::{
     AuthorizeSecurityGroupEgressRequest, AuthorizeSecurityGroupEgressResult,
-    AuthorizeSecurityGroupIngressRequest, AuthorizeSecurityGroupIngressResult, IpPermission,
-    SecurityGroupRule, TagSpecification,
+    AuthorizeSecurityGroupIngressRequest, AuthorizeSecurityGroupIngressResult, SecurityGroupRule,
+    TagSpecification,
 };
 use roadstead_base::Ctx;
 
-use super::delete_security_group::named_by;
-use crate::default_vpc::plan_uses;
+use super::rules::{Rules, plan_rules};
 use crate::error::{self, Result};
-use crate::ids::{GroupId, RuleId};
-use crate::permissions::{Asked, Flat, Reader, refuse_members, rules_limit};
+use crate::ids::RuleId;
+use crate::permissions::{Asked, Flat, rules_limit};
 use crate::records::{Group, Peer, Rule};
 use crate::service::Ec2;
 use crate::{show, tags};
@@ -48,18 +47,11 @@ pub(super) async fn ingress(
         source_security_group_owner_id,
         to_port,
     };
-    let call = Call {
-        group_id,
-        group_name,
-        egress: false,
-        permissions: ip_permissions,
-        flat,
-        tag_specifications,
-    };
-    let rules = call.run(ec2, ctx, dry_run).await?;
+    let rules = Rules::ingress(group_id, group_name, ip_permissions, flat)?;
+    let added = add(ec2, ctx, dry_run, &rules, tag_specifications).await?;
     Ok(AuthorizeSecurityGroupIngressResult {
         r#return: Some(true),
-        security_group_rules: Some(rules),
+        security_group_rules: Some(added),
     })
 }
 
@@ -88,72 +80,45 @@ pub(super) async fn egress(
         source_security_group_owner_id,
         to_port,
     };
-    flat.refuse()?;
-    let call = Call {
-        group_id: Some(group_id),
-        group_name: None,
-        egress: true,
-        permissions: ip_permissions,
-        flat: Flat::default(),
-        tag_specifications,
-    };
-    let rules = call.run(ec2, ctx, dry_run).await?;
+    let rules = Rules::egress(group_id, ip_permissions, &flat)?;
+    let added = add(ec2, ctx, dry_run, &rules, tag_specifications).await?;
     Ok(AuthorizeSecurityGroupEgressResult {
         r#return: Some(true),
-        security_group_rules: Some(rules),
+        security_group_rules: Some(added),
     })
 }
 
-struct Call {
-    group_id: Option<String>,
-    group_name: Option<String>,
-    egress: bool,
-    permissions: Option<Vec<IpPermission>>,
-    flat: Flat,
+async fn add(
+    ec2: &Ec2,
+    ctx: &Ctx,
+    dry_run: Option<bool>,
+    rules: &Rules,
     tag_specifications: Option<Vec<TagSpecification>>,
-}
-
-impl Call {
-    async fn run(self, ec2: &Ec2, ctx: &Ctx, dry_run: Option<bool>) -> Result<Vec<SecurityGroupRule>> {
-        refuse_members(self.permissions.as_ref())?;
-        let tags = tags::at_creation(&ctx.caller, self.tag_specifications, "security-group-rule")?;
-        ec2.change(ctx, dry_run, |realm, keys, plan| {
-            let entry = realm.group_by(self.group_id.as_deref(), self.group_name.as_deref())?;
-            let reader = Reader {
-                realm,
-                account: ctx.account.as_str(),
-                group: &entry.value,
-                egress: self.egress,
-            };
-            let asked = reader.read(self.permissions.clone(), self.flat.clone())?;
-            refuse_duplicates(&entry.value, &asked)?;
-            let new: Vec<Rule> = asked
-                .into_iter()
-                .map(|Asked { permit, description }| Rule {
-                    id: RuleId::random(),
-                    permit,
-                    description,
-                    tags: tags.clone(),
-                })
-                .collect();
-            let mut group = entry.value.clone();
-            group.rules.extend(new.iter().cloned());
-            refuse_too_many(&group, self.egress)?;
-            let before = named_by(&entry.value);
-            let added: Vec<GroupId> = named_by(&group)
-                .into_iter()
-                .filter(|named| !before.contains(named))
-                .cloned()
-                .collect();
-            plan_uses(keys, plan, group.id.as_str(), &added)?;
-            plan.replace(entry, &group)?;
-            Ok(new
-                .iter()
-                .map(|rule| show::rule::wire(ctx, &group, rule))
-                .collect())
-        })
-        .await
-    }
+) -> Result<Vec<SecurityGroupRule>> {
+    let tags = tags::at_creation(&ctx.caller, tag_specifications, "security-group-rule")?;
+    ec2.change(ctx, dry_run, |realm, keys, plan| {
+        let entry = rules.group(realm)?;
+        let asked = rules.read(ctx, realm, &entry.value)?;
+        refuse_duplicates(&entry.value, &asked)?;
+        let new: Vec<Rule> = asked
+            .into_iter()
+            .map(|Asked { permit, description }| Rule {
+                id: RuleId::random(),
+                permit,
+                description,
+                tags: tags.clone(),
+            })
+            .collect();
+        let mut group = entry.value.clone();
+        group.rules.extend(new.iter().cloned());
+        refuse_too_many(&group, rules.egress)?;
+        plan_rules(keys, plan, entry, &group)?;
+        Ok(new
+            .iter()
+            .map(|rule| show::rule::wire(ctx, &group, rule))
+            .collect())
+    })
+    .await
 }
 
 fn refuse_duplicates(group: &Group, asked: &[Asked]) -> Result<()> {

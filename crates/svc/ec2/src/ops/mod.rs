@@ -28,6 +28,7 @@ mod modify_network_interface_attribute;
 mod modify_subnet_attribute;
 mod retag;
 mod revoke;
+mod rules;
 mod unassign_ipv6_addresses;
 
 use roadstead_api_ec2::*;

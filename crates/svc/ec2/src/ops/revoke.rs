@@ -8,13 +8,14 @@ use roadstead_api_ec2::{
 };
 use roadstead_base::Ctx;
 
-use super::delete_security_group::named_by;
+use super::rules::{Rules, plan_rules};
 use crate::error::{self, Result};
 use crate::ids::RuleId;
-use crate::permissions::{Flat, Reader, refuse_members};
+use crate::permissions::{Asked, Flat};
 use crate::records::{Group, Rule, Tags};
 use crate::service::Ec2;
 use crate::show;
+use crate::world::Realm;
 
 pub(super) async fn ingress(
     ec2: &Ec2,
@@ -45,15 +46,8 @@ pub(super) async fn ingress(
         source_security_group_owner_id: None,
         to_port,
     };
-    let call = Call {
-        group_id,
-        group_name,
-        egress: false,
-        permissions: ip_permissions,
-        flat,
-        rule_ids: security_group_rule_ids,
-    };
-    let (revoked, unknown) = call.run(ec2, ctx, dry_run).await?;
+    let rules = Rules::ingress(group_id, group_name, ip_permissions, flat)?;
+    let (revoked, unknown) = remove(ec2, ctx, dry_run, &rules, security_group_rule_ids).await?;
     Ok(RevokeSecurityGroupIngressResult {
         r#return: Some(true),
         revoked_security_group_rules: Some(revoked),
@@ -86,16 +80,8 @@ pub(super) async fn egress(
         source_security_group_owner_id,
         to_port,
     };
-    flat.refuse()?;
-    let call = Call {
-        group_id: Some(group_id),
-        group_name: None,
-        egress: true,
-        permissions: ip_permissions,
-        flat: Flat::default(),
-        rule_ids: security_group_rule_ids,
-    };
-    let (revoked, unknown) = call.run(ec2, ctx, dry_run).await?;
+    let rules = Rules::egress(group_id, ip_permissions, &flat)?;
+    let (revoked, unknown) = remove(ec2, ctx, dry_run, &rules, security_group_rule_ids).await?;
     Ok(RevokeSecurityGroupEgressResult {
         r#return: Some(true),
         revoked_security_group_rules: Some(revoked),
@@ -103,114 +89,100 @@ pub(super) async fn egress(
     })
 }
 
-struct Call {
-    group_id: Option<String>,
-    group_name: Option<String>,
-    egress: bool,
-    permissions: Option<Vec<IpPermission>>,
-    flat: Flat,
-    rule_ids: Option<Vec<String>>,
-}
-
 type Revoked = (Vec<RevokedSecurityGroupRule>, Vec<IpPermission>);
 
-impl Call {
-    async fn run(self, ec2: &Ec2, ctx: &Ctx, dry_run: Option<bool>) -> Result<Revoked> {
-        refuse_members(self.permissions.as_ref())?;
-        let by_ids = self.rule_ids.as_ref().is_some_and(|ids| !ids.is_empty());
-        let by_values =
-            self.permissions.as_ref().is_some_and(|list| !list.is_empty()) || !self.flat.is_empty();
-        if by_ids && by_values {
+async fn remove(
+    ec2: &Ec2,
+    ctx: &Ctx,
+    dry_run: Option<bool>,
+    rules: &Rules,
+    rule_ids: Option<Vec<String>>,
+) -> Result<Revoked> {
+    let ids = rule_ids.unwrap_or_default();
+    match (ids.is_empty(), rules.are_described()) {
+        (false, true) => {
             return Err(error::combination(
                 "The parameter securityGroupRuleIds cannot be used with the parameter ipPermissions",
             ));
         }
-        if !by_ids && !by_values {
+        (true, false) => {
             return Err(error::missing_because(
                 "Either 'ipPermissions' or 'securityGroupRuleIds' should be provided.",
             ));
         }
-        ec2.change(ctx, dry_run, |realm, keys, plan| {
-            let entry = realm.group_by(self.group_id.as_deref(), self.group_name.as_deref())?;
-            let (gone, unknown) = if by_ids {
-                (self.named(&entry.value)?, Vec::new())
-            } else {
-                let reader = Reader {
-                    realm,
-                    account: ctx.account.as_str(),
-                    group: &entry.value,
-                    egress: self.egress,
-                };
-                self.described(ctx, &reader)?
-            };
-            let revoked = entry.value.rules.iter().filter(|rule| gone.contains(&rule.id));
-            let revoked: Vec<_> = revoked
-                .map(|rule| show::rule::revoked(&entry.value, rule))
-                .collect();
-            if !gone.is_empty() {
-                let mut group = entry.value.clone();
-                group.rules.retain(|rule| !gone.contains(&rule.id));
-                let after = named_by(&group);
-                for named in named_by(&entry.value).difference(&after) {
-                    plan.delete(&keys.use_of_group(named, group.id.as_str()));
-                }
-                plan.replace(entry, &group)?;
-            }
-            Ok((revoked, unknown))
-        })
-        .await
+        _ => {}
     }
-
-    /// Rules by their ids, which must all be this group's and of this direction.
-    fn named(&self, group: &Group) -> Result<BTreeSet<RuleId>> {
-        let mut gone = BTreeSet::new();
-        let mut absent = Vec::new();
-        for id in self.rule_ids.iter().flatten() {
-            error::RULE.check(id)?;
-            let rule = group
-                .rules
-                .iter()
-                .find(|rule| rule.id.as_str() == id && rule.permit.egress == self.egress);
-            match rule {
-                Some(rule) => _ = gone.insert(rule.id.clone()),
-                None => absent.push(id.as_str()),
-            }
-        }
-        if absent.is_empty() {
-            Ok(gone)
+    ec2.change(ctx, dry_run, |realm, keys, plan| {
+        let entry = rules.group(realm)?;
+        let (gone, unknown) = if ids.is_empty() {
+            let asked = rules.read(ctx, realm, &entry.value)?;
+            described(ctx, realm, &entry.value, asked)?
         } else {
-            Err(error::RULE.none_of(&absent))
+            (named(&entry.value, rules.egress, &ids)?, Vec::new())
+        };
+        let revoked = entry.value.rules.iter().filter(|rule| gone.contains(&rule.id));
+        let revoked: Vec<_> = revoked
+            .map(|rule| show::rule::revoked(&entry.value, rule))
+            .collect();
+        if !gone.is_empty() {
+            let mut group = entry.value.clone();
+            group.rules.retain(|rule| !gone.contains(&rule.id));
+            plan_rules(keys, plan, entry, &group)?;
         }
-    }
+        Ok((revoked, unknown))
+    })
+    .await
+}
 
-    /// Rules by their values. Of a default VPC's group the unknown ones are told; of another nothing is revoked.
-    fn described(&self, ctx: &Ctx, reader: &Reader<'_>) -> Result<(BTreeSet<RuleId>, Vec<IpPermission>)> {
-        let asked = reader.read(self.permissions.clone(), self.flat.clone())?;
-        let (mut gone, mut unknown) = (BTreeSet::new(), Vec::new());
-        for asked in asked {
-            match reader.group.rules.iter().find(|rule| rule.permit == asked.permit) {
-                Some(rule) => _ = gone.insert(rule.id.clone()),
-                None => unknown.push(Rule {
-                    id: RuleId::named(""),
-                    permit: asked.permit,
-                    description: asked.description,
-                    tags: Tags::new(),
-                }),
-            }
+/// Rules by their ids, which must all be this group's and of this direction.
+fn named(group: &Group, egress: bool, ids: &[String]) -> Result<BTreeSet<RuleId>> {
+    let mut gone = BTreeSet::new();
+    let mut absent = Vec::new();
+    for id in ids {
+        error::RULE.check(id)?;
+        let rule = group
+            .rules
+            .iter()
+            .find(|rule| rule.id.as_str() == id && rule.permit.egress == egress);
+        match rule {
+            Some(rule) => _ = gone.insert(rule.id.clone()),
+            None => absent.push(id.as_str()),
         }
-        let lenient = reader
-            .realm
-            .vpcs
-            .get(&reader.group.vpc)
-            .is_some_and(|vpc| vpc.value.is_default);
-        if !unknown.is_empty() && !lenient {
-            return Err(error::other(
-                "InvalidPermission.NotFound",
-                "The specified rule does not exist in this security group.",
-            ));
-        }
-        Ok((gone, show::rule::permissions(ctx, unknown.iter())))
     }
+    if absent.is_empty() {
+        Ok(gone)
+    } else {
+        Err(error::RULE.none_of(&absent))
+    }
+}
+
+/// Rules by their values. Of a default VPC's group the unknown ones are told; of another nothing is revoked.
+fn described(
+    ctx: &Ctx,
+    realm: &Realm,
+    group: &Group,
+    asked: Vec<Asked>,
+) -> Result<(BTreeSet<RuleId>, Vec<IpPermission>)> {
+    let (mut gone, mut unknown) = (BTreeSet::new(), Vec::new());
+    for Asked { permit, description } in asked {
+        match group.rules.iter().find(|rule| rule.permit == permit) {
+            Some(rule) => _ = gone.insert(rule.id.clone()),
+            None => unknown.push(Rule {
+                id: RuleId::named(""),
+                permit,
+                description,
+                tags: Tags::new(),
+            }),
+        }
+    }
+    let lenient = realm.vpcs.get(&group.vpc).is_some_and(|vpc| vpc.value.is_default);
+    if !unknown.is_empty() && !lenient {
+        return Err(error::other(
+            "InvalidPermission.NotFound",
+            "The specified rule does not exist in this security group.",
+        ));
+    }
+    Ok((gone, show::rule::permissions(ctx, unknown.iter())))
 }
 
 #[cfg(test)]

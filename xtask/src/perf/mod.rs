@@ -24,13 +24,19 @@ pub(crate) struct Options {
 enum What {
     /// RunTask to RUNNING with a cached image, against bare `runc run` plus the reference `bridge` plugin.
     Start(start::Options),
+    /// Events matched against 10,000 rules, against the same with 100.
+    Patterns,
 }
 
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
+    if let What::Patterns = &options.what {
+        return example(root, "roadstead-patterns", "speed");
+    }
     if !options.inside {
         return enter(root);
     }
     match &options.what {
+        What::Patterns => Ok(()),
         What::Start(options) => start::run(root, options),
     }
 }
@@ -55,6 +61,24 @@ fn enter(root: &Path) -> Result<()> {
             .arg(own)
             .args(arguments)
             .arg("--inside")
+            .current_dir(root),
+    )
+}
+
+/// Runs what a library measures by itself, without a network.
+fn example(root: &Path, package: &str, name: &str) -> Result<()> {
+    checked(
+        Command::new(env!("CARGO"))
+            .args([
+                "run",
+                "--quiet",
+                "--release",
+                "--locked",
+                "--package",
+                package,
+                "--example",
+                name,
+            ])
             .current_dir(root),
     )
 }

@@ -5,8 +5,9 @@
 mod anchor;
 mod path;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -23,7 +24,14 @@ pub struct Matcher<K> {
     root: PathNode,
     /// Patterns that also match events without any certain field.
     unanchored: Vec<usize>,
+    /// Field names of all patterns.
+    names: HashSet<Arc<str>>,
+    /// At how many names those without a pattern are let go.
+    most_names: usize,
 }
+
+/// Fewer names are not worth a look.
+const FEW_NAMES: usize = 1024;
 
 #[derive(Clone, Debug)]
 struct Slot<K> {
@@ -40,6 +48,8 @@ impl<K> Default for Matcher<K> {
             by_key: HashMap::new(),
             root: PathNode::default(),
             unanchored: Vec::new(),
+            names: HashSet::new(),
+            most_names: FEW_NAMES,
         }
     }
 }
@@ -54,8 +64,13 @@ impl<K: Clone + Eq + Hash> Matcher<K> {
     }
 
     /// Takes a pattern in, in place of the key's former one.
-    pub fn insert(&mut self, key: K, pattern: Pattern) {
+    pub fn insert(&mut self, key: K, mut pattern: Pattern) {
         self.remove(&key);
+        if self.names.len() >= self.most_names {
+            self.names.retain(|name| Arc::strong_count(name) > 1);
+            self.most_names = FEW_NAMES.max(2 * self.names.len());
+        }
+        pattern.fields.share(&mut self.names);
         let anchors = anchor::choose(&pattern.fields, &self.root);
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
@@ -94,7 +109,8 @@ impl<K: Clone + Eq + Hash> Matcher<K> {
 
     /// The keys of the patterns that match an event, each once, in no certain order.
     pub fn matching(&self, event: &Value) -> Vec<&K> {
-        let mut candidates = self.unanchored.clone();
+        let mut candidates = Vec::with_capacity(self.unanchored.len() + 16);
+        candidates.extend(&self.unanchored);
         if let Value::Object(event) = event {
             self.root.walk(event, &mut candidates);
         }

@@ -4,7 +4,9 @@
 //! their members. Fields of objects in a list must match within one and the same object. Only `exists: false` looks at
 //! all of them: the field must be nowhere.
 
+use std::collections::HashSet;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -22,7 +24,7 @@ pub struct Pattern {
 /// All of the fields, and of each group of alternatives one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Fields {
-    pub all_of: Vec<(Box<str>, Field)>,
+    pub all_of: Vec<(Arc<str>, Field)>,
     pub any_of: Vec<Vec<Fields>>,
 }
 
@@ -54,6 +56,25 @@ impl Pattern {
 }
 
 impl Fields {
+    /// Takes names from one copy of each: what many patterns compare then lies in one place.
+    pub(crate) fn share(&mut self, names: &mut HashSet<Arc<str>>) {
+        for (name, field) in &mut self.all_of {
+            match names.get(name) {
+                Some(shared) => *name = Arc::clone(shared),
+                None => {
+                    names.insert(Arc::clone(name));
+                }
+            }
+            if let Field::Nested(fields) = field {
+                fields.share(names);
+            }
+        }
+        self.any_of
+            .iter_mut()
+            .flatten()
+            .for_each(|fields| fields.share(names));
+    }
+
     /// `one` is the object that the fields must match in; `all` are the objects at the same path of the event.
     fn match_in(&self, one: Option<&Object>, all: &[&Object]) -> bool {
         self.all_of
@@ -77,6 +98,10 @@ impl Field {
                 found || (tests.contains(&Test::Absent) && nowhere(name, all))
             }
             Self::Nested(fields) => {
+                // Nearly always it is one object within one: no list is needed then.
+                if let ([_], Some(Value::Object(object))) = (all, value) {
+                    return fields.match_in(Some(object), &[object]);
+                }
                 let mut inner = Vec::new();
                 for value in all.iter().filter_map(|object| object.get(name)) {
                     objects(value, &mut inner);

@@ -1,6 +1,8 @@
 //! What a pattern is filed under. Any choice is right; a good one is rare among events, for which what others are
 //! filed under, and how, is the best guess at hand.
 
+use std::sync::Arc;
+
 use crate::leaf::{Test, Text};
 use crate::matcher::path::PathNode;
 use crate::pattern::{Field, Fields};
@@ -8,7 +10,7 @@ use crate::pattern::{Field, Fields};
 /// A field by its path, and what its value must be like.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Anchor {
-    pub path: Vec<Box<str>>,
+    pub path: Vec<Arc<str>>,
     pub like: Like,
 }
 
@@ -36,7 +38,7 @@ pub(crate) fn choose(fields: &Fields, root: &PathNode) -> Vec<Anchor> {
 }
 
 /// The cheapest choice with its cost, which says how many patterns are found in vain.
-fn best(fields: &Fields, path: &mut Vec<Box<str>>, root: &PathNode) -> Option<(usize, Vec<Anchor>)> {
+fn best(fields: &Fields, path: &mut Vec<Arc<str>>, root: &PathNode) -> Option<(usize, Vec<Anchor>)> {
     let mut choices = Vec::new();
     for (name, field) in &fields.all_of {
         path.push(name.clone());
@@ -66,7 +68,7 @@ fn together(parts: Vec<(usize, Vec<Anchor>)>) -> (usize, Vec<Anchor>) {
     (cost, parts.into_iter().flat_map(|(_, anchors)| anchors).collect())
 }
 
-fn leaf(tests: &[Test], path: &[Box<str>], root: &PathNode) -> Option<(usize, Vec<Anchor>)> {
+fn leaf(tests: &[Test], path: &[Arc<str>], root: &PathNode) -> Option<(usize, Vec<Anchor>)> {
     let parts: Option<Vec<_>> = tests
         .iter()
         .map(|test| {

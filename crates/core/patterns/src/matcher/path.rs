@@ -1,7 +1,9 @@
 //! Where patterns are filed: a tree of fields, and below each field what is filed under its values.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use foldhash::HashMap;
 use serde_json::{Map, Value};
 
 use crate::matcher::anchor::{Anchor, Like, bits};
@@ -11,7 +13,7 @@ type Texts = HashMap<Box<str>, Filed>;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PathNode {
-    fields: HashMap<Box<str>, PathNode>,
+    fields: HashMap<Arc<str>, PathNode>,
     texts: Texts,
     any_case: Texts,
     numbers: HashMap<u64, Filed>,
@@ -63,7 +65,7 @@ impl PathNode {
         self.unfile_below(&anchor.path, &anchor.like, slot);
     }
 
-    fn unfile_below(&mut self, path: &[Box<str>], like: &Like, slot: usize) {
+    fn unfile_below(&mut self, path: &[Arc<str>], like: &Like, slot: usize) {
         if let [name, rest @ ..] = path {
             if let Some(next) = self.fields.get_mut(name) {
                 next.unfile_below(rest, like, slot);

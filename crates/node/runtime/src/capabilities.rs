@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use caps::{Capability, CapsHashSet};
 
-use crate::spec::Capabilities;
+use crate::spec::{Capabilities, ContainerSpec};
 
 /// What a container's root user may do unless told otherwise: Docker's set.
 const DEFAULT: [Capability; 14] = [
@@ -23,6 +23,15 @@ const DEFAULT: [Capability; 14] = [
     Capability::CAP_SETUID,
     Capability::CAP_SYS_CHROOT,
 ];
+
+/// What the container's programs may do.
+pub(crate) fn of(spec: &ContainerSpec) -> Result<CapsHashSet, String> {
+    if spec.privileged {
+        Ok(caps::all().into_iter().collect())
+    } else {
+        resolve(&spec.capabilities)
+    }
+}
 
 /// The set that results. `ALL` is everything; a capability both added and dropped is added, save that
 /// dropping one by name outweighs adding `ALL`.

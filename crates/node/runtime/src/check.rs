@@ -1,6 +1,9 @@
 //! What can be said about a spec before anything is made: refusals by the member's name, and resource limits
 //! that this machine cannot grant.
 
+mod privileges;
+mod sysctls;
+
 use std::path::{Component, Path};
 
 use caps::{CapSet, Capability};
@@ -9,11 +12,27 @@ use crate::capabilities;
 use crate::error::{Error, Result};
 use crate::logs::MIN_LOG_SIZE;
 use crate::spec::{
-    ContainerSpec, MAX_LAYERS, MIN_MEMORY_LIMIT, MountKind, Net, Process, Resources, Root, Share, Ulimit,
+    ContainerSpec, ExecSpec, MAX_LAYERS, MIN_MEMORY_LIMIT, MountKind, Net, Process, Resources, Root, Share,
+    Ulimit,
 };
 
 /// A container may open this many files unless its ulimits say otherwise.
 const DEFAULT_NOFILE: u64 = 65_535;
+
+/// Options of mount(8) about other kinds of mounts, or about whom a mount is shared with.
+const NOT_FOR_TMPFS: [&str; 11] = [
+    "bind",
+    "rbind",
+    "remount",
+    "shared",
+    "rshared",
+    "slave",
+    "rslave",
+    "private",
+    "rprivate",
+    "unbindable",
+    "runbindable",
+];
 
 pub(crate) fn spec(spec: &ContainerSpec) -> Result<()> {
     let refuse = |member, reason: String| {
@@ -101,18 +120,20 @@ pub(crate) fn spec(spec: &ContainerSpec) -> Result<()> {
                 if let Some(option) = options.iter().find(|option| option.contains([',', '\0'])) {
                     return refuse("mounts", format!("{option:?} is not one tmpfs option"));
                 }
+                if let Some(option) = options
+                    .iter()
+                    .find(|option| NOT_FOR_TMPFS.contains(&option.as_str()))
+                {
+                    return refuse(
+                        "mounts",
+                        format!("{option} means nothing for a tmpfs of the container's own"),
+                    );
+                }
             }
         }
     }
-    if !spec.sysctls.is_empty() && matches!(spec.network, Net::Join(_) | Net::With(_)) {
-        let ours = |name: &String| name.starts_with("net.");
-        if let Some(name) = spec.sysctls.keys().find(|name| ours(name)) {
-            return refuse(
-                "sysctls",
-                format!("{name} belongs to the container whose network is shared"),
-            );
-        }
-    }
+    sysctls::check(spec).or_else(|reason| refuse("sysctls", reason))?;
+    privileges::check(spec).or_else(|(member, reason)| refuse(member, reason))?;
     capabilities::resolve(&spec.capabilities)
         .or_else(|reason| refuse("capabilities", reason).map(|()| Default::default()))?;
     resources(&spec.resources).or_else(|reason| refuse("resources", reason))?;
@@ -129,6 +150,31 @@ pub(crate) fn spec(spec: &ContainerSpec) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// A program to be run in a container that runs already.
+pub(crate) fn exec(spec: &ExecSpec) -> Result<(), String> {
+    let ExecSpec {
+        args,
+        env,
+        cwd,
+        user: _,
+        tty: _,
+    } = spec;
+    if args.first().is_none_or(String::is_empty) {
+        return Err("no command".into());
+    }
+    if let Some((name, _)) = env.iter().find(|(name, _)| name.is_empty() || name.contains('=')) {
+        return Err(format!("{name:?} is not a variable's name"));
+    }
+    let zero = |text: &String| text.contains('\0');
+    if args.iter().any(zero) || env.iter().any(|(name, value)| zero(name) || zero(value)) {
+        return Err("arguments and variables cannot contain a zero byte".into());
+    }
+    match cwd {
+        Some(cwd) if !cwd.is_absolute() => Err(format!("{} is not absolute", cwd.display())),
+        _ => Ok(()),
+    }
 }
 
 /// Absolute and without `.` or `..`; more than `/`.
@@ -246,103 +292,4 @@ fn ceiling(resource: u32) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::spec::{Command, Mount};
-
-    fn sample() -> ContainerSpec {
-        let command = Command {
-            args: vec!["true".into()],
-            ..Command::default()
-        };
-        let root = Root::Overlay {
-            lower: vec!["/".into()],
-        };
-        ContainerSpec::new("c".parse().expect("an id"), root, Process::Command(command))
-    }
-
-    fn check(change: impl FnOnce(&mut ContainerSpec), member: Option<&str>) {
-        let mut changed = sample();
-        change(&mut changed);
-        match (spec(&changed), member) {
-            (Ok(()), None) => {}
-            (Err(Error::Invalid { member, .. }), Some(expected)) => assert_eq!(member, expected),
-            (found, expected) => panic!("{found:?}, expected {expected:?}"),
-        }
-    }
-
-    fn command(spec: &mut ContainerSpec) -> &mut Command {
-        match &mut spec.process {
-            Process::Command(command) => command,
-            Process::Pause => panic!("a command"),
-        }
-    }
-
-    #[test]
-    fn what_cannot_work_is_refused_by_name() {
-        check(|_| {}, None);
-        check(|s| s.root = Root::Empty, Some("root"));
-        check(|s| s.root = Root::Overlay { lower: vec![] }, Some("root"));
-        check(|s| command(s).args.clear(), Some("args"));
-        check(
-            |s| command(s).env.push(("A=B".into(), String::new())),
-            Some("env"),
-        );
-        check(|s| command(s).env.push(("A".into(), "\0".into())), Some("env"));
-        check(|s| command(s).cwd = Some("tmp".into()), Some("cwd"));
-        check(|s| s.hostname = Some("x".repeat(65)), Some("hostname"));
-        check(|s| s.capabilities.add.push("FLY".into()), Some("capabilities"));
-        check(|s| s.resources.memory_limit = Some(1024), Some("resources"));
-        check(|s| s.resources.swap = Some(1024), Some("resources"));
-        check(|s| s.resources.pids_limit = Some(0), Some("resources"));
-        check(|s| s.log.max_size = 1, Some("log"));
-        check(|s| s.log.max_files = 0, Some("log"));
-        check(
-            |s| {
-                s.network = Net::Join("/proc/self/ns/net".into());
-                s.sysctls.insert("net.core.somaxconn".into(), "1".into());
-            },
-            Some("sysctls"),
-        );
-    }
-
-    #[test]
-    fn mounts_are_checked_at_both_ends() {
-        let mount = |source: &str, target: &str| Mount {
-            kind: MountKind::Bind {
-                source: source.into(),
-            },
-            target: target.into(),
-            read_only: false,
-        };
-        check(|s| s.mounts.push(mount("/tmp", "/data")), None);
-        for (source, target) in [
-            ("/none-such", "/data"),
-            ("tmp", "/data"),
-            ("/tmp", "data"),
-            ("/tmp", "/"),
-            ("/tmp", "/a/../b"),
-        ] {
-            check(|s| s.mounts.push(mount(source, target)), Some("mounts"));
-        }
-    }
-
-    #[test]
-    fn limits_have_known_names_and_an_order() {
-        let with = |name: &str, soft, hard| {
-            let mut spec = sample();
-            spec.ulimits.push(Ulimit {
-                name: name.into(),
-                soft,
-                hard,
-            });
-            rlimits(&spec)
-        };
-        assert_eq!(with("core", 0, 0).expect("limits")[0], (libc::RLIMIT_CORE, 0, 0));
-        assert!(with("files", 1, 1).is_err());
-        assert!(with("core", 2, 1).is_err());
-        let most = ceiling(libc::RLIMIT_NOFILE).expect("a limit");
-        let (_, soft, hard) = with("nofile", 10, u64::MAX).expect("clamped, not refused")[0];
-        assert!(soft == 10 && (hard == most || hard == u64::MAX));
-    }
-}
+mod tests;

@@ -98,6 +98,12 @@ impl Control {
         Self(BufReader::with_capacity(512, stream))
     }
 
+    /// What a shim that ended early has written to its log.
+    pub(crate) fn last_words(dir: &Dir) -> String {
+        let log = std::fs::read_to_string(dir.shim_log()).unwrap_or_default();
+        log.lines().last().unwrap_or("no message").to_owned()
+    }
+
     /// Sends and waits for the answer, which is as `reply` returns it.
     pub(crate) async fn ask(
         &mut self,

@@ -10,8 +10,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Layout;
+use crate::devices::Node;
 use crate::error::{Error, Result};
 use crate::ids::ContainerId;
+use crate::seccomp::Program;
 use crate::spec::ContainerSpec;
 use crate::status::Exit;
 
@@ -36,6 +38,12 @@ pub(crate) struct Plan {
     pub(crate) uts_of: Option<i32>,
     pub(crate) net_of: Option<i32>,
     pub(crate) created_at: Timestamp,
+    /// Device nodes beyond the standard ones.
+    #[serde(default)]
+    pub(crate) devices: Vec<Node>,
+    /// Whether the programs run under the filter in the directory.
+    #[serde(default)]
+    pub(crate) filtered: bool,
 }
 
 /// Written by the shim as its first act.
@@ -95,6 +103,19 @@ impl Dir {
     }
     pub(crate) fn work(&self) -> PathBuf {
         self.at("work")
+    }
+
+    /// The system call filter, apart from the plan since it is no text.
+    pub(crate) fn write_filter(&self, filter: &Program) -> Result<()> {
+        let path = self.at("filter");
+        fs::write(&path, filter.to_bytes()).map_err(Error::io("could not write", path))
+    }
+    /// A filter that is missing or damaged is an error: it must not mean none.
+    pub(crate) fn filter(&self) -> Result<Program> {
+        let path = self.at("filter");
+        let fail = |err| Error::io("could not read the system call filter", &path)(err);
+        let bytes = fs::read(&path).map_err(fail)?;
+        Program::from_bytes(&bytes).ok_or_else(|| fail(std::io::ErrorKind::InvalidData.into()))
     }
 
     pub(crate) fn write_plan(&self, plan: &Plan) -> Result<()> {

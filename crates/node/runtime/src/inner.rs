@@ -13,6 +13,7 @@ use crate::control::{Control, Request};
 use crate::error::{Error, Result};
 use crate::files::{Dir, Plan};
 use crate::ids::{ContainerId, GroupName};
+use crate::seccomp::Program;
 use crate::spawn::ShimExe;
 use crate::status::Exit;
 
@@ -102,7 +103,7 @@ impl Inner {
     }
 
     /// The directory with the plan in it.
-    pub(crate) fn prepare(&self, plan: &Plan) -> Result<Dir> {
+    pub(crate) fn prepare(&self, plan: &Plan, filter: Option<&Program>) -> Result<Dir> {
         let id = &plan.spec.id;
         if let Some(group) = &plan.spec.group
             && !self.cgroups.exists(&self.group(group))
@@ -120,6 +121,9 @@ impl Inner {
                 return Err(Error::Exists(id.clone()));
             }
             made => made.map_err(Error::io("could not make", dir.path()))?,
+        }
+        if let Some(filter) = filter {
+            dir.write_filter(filter)?;
         }
         dir.write_plan(plan).map(|()| dir)
     }

@@ -7,12 +7,16 @@ mod capabilities;
 mod cgroup;
 mod check;
 mod control;
+mod devices;
 mod error;
+mod exec;
 mod files;
 mod ids;
 mod inner;
+mod live;
 mod logs;
 mod runtime;
+mod seccomp;
 mod shim;
 mod spawn;
 mod spec;
@@ -21,12 +25,16 @@ mod strays;
 mod sys;
 
 pub use error::{Error, Result};
+pub use exec::{ExecOutput, ExecStreams, Execution};
 pub use ids::{ContainerId, GroupName, InstanceId, ParseNameError};
 pub use logs::{LogConfig, LogLine, LogQuery, LogReader, MAX_RECORD, MIN_LOG_SIZE, Stream};
 pub use runtime::{Options, Runtime};
 pub use shim::shim_main_if_asked;
 pub use spec::{
-    Capabilities, Command, ContainerSpec, CpuQuota, MAX_LAYERS, MIN_CPU_SHARES, MIN_MEMORY_LIMIT, Mount,
-    MountKind, Net, Process, Resources, Root, Share, Ulimit,
+    Capabilities, Command, ContainerSpec, CpuQuota, Device, ExecSpec, MAX_LAYERS, MIN_CPU_SHARES,
+    MIN_MEMORY_LIMIT, Mount, MountKind, Net, Process, Resources, Root, Seccomp, Share, Ulimit, UserNamespace,
 };
-pub use status::{ContainerStatus, Created, Exit, Started, State, Usage};
+pub use status::{
+    BlockStats, ContainerStatus, CpuStats, Created, Exit, MemoryStats, PidsStats, Started, State, Stats,
+    Usage,
+};

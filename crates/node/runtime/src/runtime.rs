@@ -10,16 +10,18 @@ use roadstead_base::{Clock, SystemClock, Timestamp};
 
 use crate::cgroup::Layout;
 use crate::check;
-use crate::control::Request;
+use crate::control::{Control, Request};
+use crate::devices;
 use crate::error::{Error, Result};
 use crate::files::{Life, Plan};
 
 use crate::ids::{ContainerId, GroupName, InstanceId};
 use crate::inner::{Creating, Inner, SHIMS, blocking};
 use crate::logs::{LogQuery, LogReader};
+use crate::seccomp;
 use crate::spawn::ShimExe;
 use crate::spec::{ContainerSpec, Net, Resources, Share};
-use crate::status::{ContainerStatus, Created, Exit, Started, State, Usage};
+use crate::status::{ContainerStatus, Created, Exit, Started, State};
 
 /// How long a shim may take to set a container up. Its own patience is shorter.
 const CREATE_WITHIN: Duration = Duration::from_secs(90);
@@ -104,8 +106,19 @@ impl Runtime {
     pub async fn create(&self, spec: ContainerSpec) -> Result<Created> {
         let id = spec.id.clone();
         check::spec(&spec)?;
+        let invalid = |member| {
+            let id = id.clone();
+            move |reason| Error::Invalid { id, member, reason }
+        };
+        let filter = seccomp::program(&spec).map_err(invalid("seccomp"))?;
+        if spec.swappiness.is_some() && self.0.cgroups.is_v2() {
+            let reason = "cgroup v2 has no swappiness of a group's own; leave it out".into();
+            return Err(invalid("swappiness")(reason));
+        }
         let plan = Plan {
             rlimits: check::rlimits(&spec)?,
+            devices: devices::resolve(&spec).map_err(invalid("devices"))?,
+            filtered: filter.is_some(),
             ipc_of: self.shared(&spec, "ipc", &spec.ipc).await?,
             pid_of: self.shared(&spec, "pid", &spec.pid).await?,
             uts_of: self.shared(&spec, "uts", &spec.uts).await?,
@@ -121,7 +134,7 @@ impl Runtime {
         };
         let _creating = Creating::begin(&self.0, &id).ok_or_else(|| Error::Exists(id.clone()))?;
         let inner = Arc::clone(&self.0);
-        let dir = blocking(move || inner.prepare(&plan)).await?;
+        let dir = blocking(move || inner.prepare(&plan, filter.as_ref())).await?;
         let outcome = match self.0.exe.start(&dir) {
             Ok(mut control) => match control.reply(CREATE_WITHIN).await {
                 Ok(Some(Ok(pid))) => Ok(Created {
@@ -132,11 +145,7 @@ impl Runtime {
                     message,
                 }),
                 Ok(None) => {
-                    let log = std::fs::read_to_string(dir.shim_log()).unwrap_or_default();
-                    let message = format!(
-                        "the shim ended early: {}",
-                        log.lines().last().unwrap_or("no message")
-                    );
+                    let message = format!("the shim ended early: {}", Control::last_words(&dir));
                     Err(Error::Create {
                         id: id.clone(),
                         message,
@@ -260,7 +269,14 @@ impl Runtime {
             (None, Some(_)) => State::Running,
             (None, None) => State::Created,
         };
-        let Plan { spec, created_at, .. } = plan;
+        let Plan {
+            spec,
+            created_at,
+            cgroups,
+            cgroup,
+            ..
+        } = plan;
+        let frozen = matches!(state, State::Running) && cgroups.is_frozen(&cgroup);
         let ContainerSpec { group, labels, .. } = spec;
         Ok(Some(ContainerStatus {
             id: id.clone(),
@@ -270,6 +286,7 @@ impl Runtime {
             started_at,
             group,
             labels,
+            frozen,
         }))
     }
 
@@ -277,16 +294,6 @@ impl Runtime {
     pub fn read_log(&self, id: &ContainerId, query: LogQuery) -> Result<LogReader> {
         let dir = self.0.dir(id)?;
         Ok(LogReader::new(dir.log(), dir.path().join("exit.json"), query))
-    }
-
-    /// What the container uses now.
-    pub async fn usage(&self, id: &ContainerId) -> Result<Usage> {
-        let plan = self
-            .0
-            .dir(id)?
-            .plan()?
-            .ok_or_else(|| Error::NotFound(id.clone()))?;
-        blocking(move || Ok(plan.cgroups.usage(&plan.cgroup))).await
     }
 
     /// Makes a group with these limits, or gives an existing one these limits. `create` puts containers in.
@@ -326,7 +333,7 @@ impl Runtime {
 
     async fn shared(&self, spec: &ContainerSpec, member: &'static str, share: &Share) -> Result<Option<i32>> {
         match share {
-            Share::New => Ok(None),
+            Share::New | Share::Host => Ok(None),
             Share::With(other) => self.alive(spec, member, other).await.map(Some),
         }
     }

@@ -31,6 +31,15 @@ impl ShimExe {
 
     /// Starts a shim for the container in `dir`; the connection is the first to it.
     pub(crate) fn start(&self, dir: &Dir) -> Result<Control> {
+        self.spawn(dir, &[]).map(Control::over)
+    }
+
+    /// Starts a helper that runs a program in the container.
+    pub(crate) fn start_exec(&self, dir: &Dir) -> Result<UnixStream> {
+        self.spawn(dir, &[shim::EXEC])
+    }
+
+    fn spawn(&self, dir: &Dir, words: &[&str]) -> Result<UnixStream> {
         let fail = || Error::io("could not start a shim for", dir.path());
         let (ours, theirs) = StdUnixStream::pair().map_err(fail())?;
         let log = File::options()
@@ -40,6 +49,7 @@ impl ShimExe {
             .map_err(fail())?;
         let mut child = Command::new(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
             .arg0(shim::NAME)
+            .args(words)
             .arg(dir.path())
             .env_clear()
             .stdin(Stdio::from(OwnedFd::from(theirs)))
@@ -50,6 +60,6 @@ impl ShimExe {
         // Only so that no zombie stays: the shim's life is watched through its connections.
         tokio::spawn(async move { child.wait().await });
         ours.set_nonblocking(true).map_err(fail())?;
-        Ok(Control::over(UnixStream::from_std(ours).map_err(fail())?))
+        UnixStream::from_std(ours).map_err(fail())
     }
 }

@@ -40,6 +40,41 @@ pub struct ContainerSpec {
     pub sysctls: BTreeMap<String, String>,
     pub log: LogConfig,
     pub labels: BTreeMap<String, String>,
+    /// Bytes of a `/dev/shm` of its own, 64 MiB by default; refused where the IPC namespace is shared.
+    #[serde(default)]
+    pub shm_size: Option<u64>,
+    /// A first process of the runtime's own, which passes signals on and reaps; the program is its child.
+    #[serde(default)]
+    pub init: bool,
+    /// Every capability and device, nothing masked or read-only, no system call filter. Whoever may say this
+    /// owns the machine.
+    #[serde(default)]
+    pub privileged: bool,
+    /// Set-uid programs and file capabilities give nothing.
+    #[serde(default)]
+    pub no_new_privileges: bool,
+    #[serde(default)]
+    pub seccomp: Seccomp,
+    /// Devices of the host's, besides the harmless ones that every container has.
+    #[serde(default)]
+    pub devices: Vec<Device>,
+    /// 0 to 100, how readily memory is swapped out. cgroup v2 has no such setting: refused there.
+    #[serde(default)]
+    pub swappiness: Option<u8>,
+    /// A terminal for stdin, stdout and stderr. What the program prints is logged as stdout, with the
+    /// terminal's line ends.
+    #[serde(default)]
+    pub tty: bool,
+    /// stdin stays open and silent instead of being at its end at once.
+    #[serde(default)]
+    pub interactive: bool,
+    /// -1000 to 1000: who is killed first when the machine's memory ends.
+    #[serde(default)]
+    pub oom_score_adj: i32,
+    /// Root in the container is an ordinary user of the host. Refused with `privileged` and with namespaces of
+    /// containers whose users are others.
+    #[serde(default)]
+    pub user_namespace: Option<UserNamespace>,
 }
 
 impl ContainerSpec {
@@ -63,6 +98,17 @@ impl ContainerSpec {
             sysctls: BTreeMap::new(),
             log: LogConfig::default(),
             labels: BTreeMap::new(),
+            shm_size: None,
+            init: false,
+            privileged: false,
+            no_new_privileges: false,
+            seccomp: Seccomp::default(),
+            devices: Vec::new(),
+            swappiness: None,
+            tty: false,
+            interactive: false,
+            oom_score_adj: 0,
+            user_namespace: None,
         }
     }
 }
@@ -90,7 +136,7 @@ pub enum Process {
 pub struct Command {
     /// Program and arguments; a program without a slash is looked up in the environment's `PATH`.
     pub args: Vec<String>,
-    /// `PATH`, `HOME` and `HOSTNAME` are added where missing.
+    /// `PATH`, `HOME` and `HOSTNAME` are added where missing, with a terminal also `TERM`.
     pub env: Vec<(String, String)>,
     /// Absolute; made if the image lacks it. `/` by default.
     pub cwd: Option<PathBuf>,
@@ -112,12 +158,42 @@ pub enum Net {
     Host,
 }
 
-/// A namespace of its own, or that of another running container of this instance.
+/// A namespace of its own, that of another running container of this instance, or the daemon's own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Share {
     #[default]
     New,
     With(ContainerId),
+    Host,
+}
+
+/// Which system calls the container may make.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Seccomp {
+    /// Docker's default profile, with what the container's capabilities open.
+    #[default]
+    Default,
+    /// All.
+    Unconfined,
+}
+
+/// A device of the host's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// A device node on the host, or a directory of which all nodes are meant. Links are followed.
+    pub host: PathBuf,
+    /// Below `/dev`.
+    pub container: PathBuf,
+    pub read: bool,
+    pub write: bool,
+    pub mknod: bool,
+}
+
+/// Users and groups 0 to `size` - 1 of the container are `first` to `first` + `size` - 1 of the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserNamespace {
+    pub first: u32,
+    pub size: u32,
 }
 
 /// A mount beyond the standard ones.
@@ -168,6 +244,21 @@ pub struct Resources {
 pub struct CpuQuota {
     pub quota_us: u64,
     pub period_us: u64,
+}
+
+/// A program to run in a container that runs already.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ExecSpec {
+    /// Program and arguments; a program without a slash is looked up in the environment's `PATH`.
+    pub args: Vec<String>,
+    /// Besides the container's own, and before them.
+    pub env: Vec<(String, String)>,
+    /// The container's own if absent.
+    pub cwd: Option<PathBuf>,
+    /// As `Command::user`; the container's own if absent.
+    pub user: Option<String>,
+    /// A terminal instead of three pipes.
+    pub tty: bool,
 }
 
 /// A resource limit of the process, by its name in a task definition (`nofile`, `memlock`, ...).

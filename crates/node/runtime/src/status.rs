@@ -53,6 +53,8 @@ pub struct ContainerStatus {
     pub started_at: Option<Timestamp>,
     pub group: Option<GroupName>,
     pub labels: BTreeMap<String, String>,
+    /// Stands still: see `Runtime::freeze`.
+    pub frozen: bool,
 }
 
 /// What a container has used so far; `None` where this machine's cgroups do not say.
@@ -61,4 +63,60 @@ pub struct Usage {
     pub cpu_nanos: Option<u64>,
     pub memory_bytes: Option<u64>,
     pub processes: Option<u64>,
+}
+
+/// What a container, or a group, uses and was refused. `None` where this machine's cgroups do not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    pub cpu: CpuStats,
+    pub memory: MemoryStats,
+    pub pids: PidsStats,
+    /// One per device that was read or written.
+    pub block: Vec<BlockStats>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuStats {
+    pub total_nanos: Option<u64>,
+    pub user_nanos: Option<u64>,
+    pub system_nanos: Option<u64>,
+    /// Of a quota: periods that have passed, and those in which it was used up.
+    pub periods: Option<u64>,
+    pub throttled_periods: Option<u64>,
+    pub throttled_nanos: Option<u64>,
+}
+
+/// All in bytes but the counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryStats {
+    /// Including the page cache.
+    pub usage: Option<u64>,
+    /// `None` also without a limit.
+    pub limit: Option<u64>,
+    pub max_usage: Option<u64>,
+    /// How often the limit was met.
+    pub failures: Option<u64>,
+    pub swap: Option<u64>,
+    pub anonymous: Option<u64>,
+    pub cache: Option<u64>,
+    /// What of the cache is given up first: usage less this is what people call memory in use.
+    pub inactive_file: Option<u64>,
+    pub oom_kills: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PidsStats {
+    pub current: Option<u64>,
+    /// `None` also without a limit.
+    pub limit: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BlockStats {
+    pub major: u32,
+    pub minor: u32,
+    pub read_bytes: u64,
+    pub write_bytes: u64,
+    pub reads: u64,
+    pub writes: u64,
 }

@@ -3,16 +3,22 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::CWD;
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{MoveMountFlags, OpenTreeFlags};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags,
+};
+use rustix::pty::OpenptFlags;
 
 pub(crate) const MOUNT_ATTR_RDONLY: u64 = 0x1;
 pub(crate) const MOUNT_ATTR_NOSUID: u64 = 0x2;
 pub(crate) const MOUNT_ATTR_NODEV: u64 = 0x4;
 pub(crate) const MOUNT_ATTR_NOEXEC: u64 = 0x8;
+const MOUNT_ATTR_IDMAP: u64 = 0x10_0000;
 
 /// A private copy of the mount at `path`, attached nowhere, with `attributes` added.
 pub(crate) fn clone_mount(path: &Path, attributes: u64) -> io::Result<OwnedFd> {
@@ -24,6 +30,10 @@ pub(crate) fn clone_mount(path: &Path, attributes: u64) -> io::Result<OwnedFd> {
         propagation: 0,
         userns_fd: 0,
     };
+    set_attributes(&tree, &attr).map(|()| tree)
+}
+
+fn set_attributes(tree: &OwnedFd, attr: &libc::mount_attr) -> io::Result<()> {
     // JUSTIFICATION: mount_setattr(2) has no wrapper in libc, nix or rustix.
     // SAFETY: the descriptor is open, the path is a static C string, and the structure outlives the call
     // and is passed with its own size.
@@ -33,20 +43,71 @@ pub(crate) fn clone_mount(path: &Path, attributes: u64) -> io::Result<OwnedFd> {
             tree.as_raw_fd(),
             c"".as_ptr(),
             libc::AT_EMPTY_PATH,
-            &raw const attr,
+            attr as *const libc::mount_attr,
             size_of::<libc::mount_attr>(),
         )
     };
-    if done != 0 {
-        return Err(io::Error::last_os_error());
+    match done {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
     }
-    Ok(tree)
 }
 
-/// Attaches what `clone_mount` returned.
+/// A private copy of the mount at `path`, attached nowhere, in which owners are as the user namespace maps them.
+pub(crate) fn idmapped(path: &Path, users: &OwnedFd) -> io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let tree = rustix::mount::open_tree(CWD, path, flags)?;
+    let attr = libc::mount_attr {
+        attr_set: MOUNT_ATTR_IDMAP,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: users.as_raw_fd() as u64,
+    };
+    set_attributes(&tree, &attr).map(|()| tree)
+}
+
+/// Attaches what `clone_mount` or `idmapped` returned.
 pub(crate) fn attach_mount(tree: impl AsFd, target: &Path) -> io::Result<()> {
     rustix::mount::move_mount(tree, "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
     Ok(())
+}
+
+/// Most descriptors that come with one message: three streams.
+const MAX_PASSED: usize = 3;
+
+/// Sends bytes, and descriptors with them.
+pub(crate) fn send_with(socket: impl AsFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_PASSED))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let sent = rustix::net::sendmsg(
+        socket,
+        &[io::IoSlice::new(bytes)],
+        &mut ancillary,
+        SendFlags::NOSIGNAL,
+    )?;
+    if sent == bytes.len() {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::WriteZero.into())
+    }
+}
+
+/// Receives what is there, and the descriptors that came with it.
+pub(crate) fn receive_with(socket: impl AsFd, bytes: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_PASSED))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    let received = rustix::net::recvmsg(socket, &mut [io::IoSliceMut::new(bytes)], &mut ancillary, flags)?;
+    let mut descriptors = Vec::new();
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(passed) = message {
+            descriptors.extend(passed);
+        }
+    }
+    Ok((received.bytes, descriptors))
 }
 
 /// Which side of a fork this is.
@@ -123,6 +184,47 @@ pub(crate) fn default_signals() {
     }
 }
 
+/// A new terminal of the caller's mount namespace: its own side, and the side that programs use. The image may
+/// have put anything at its name, so only a terminal multiplexer of the kernel's own kind is taken.
+pub(crate) fn open_terminal() -> io::Result<(OwnedFd, OwnedFd)> {
+    const DEVPTS: i64 = 0x1cd1;
+    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let own = rustix::fs::open("/dev/pts/ptmx", flags, Mode::empty())?;
+    let (kind, stat) = (rustix::fs::fstatfs(&own)?.f_type, rustix::fs::fstat(&own)?);
+    if kind != DEVPTS || stat.st_rdev != libc::makedev(5, 2) {
+        return Err(io::Error::other("the container has no terminals"));
+    }
+    rustix::pty::unlockpt(&own)?;
+    let user_side = rustix::pty::ioctl_tiocgptpeer(&own, OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
+    Ok((own, user_side))
+}
+
+/// The window's size, of which the kernel tells the program.
+pub(crate) fn set_window(terminal: BorrowedFd<'_>, rows: u16, columns: u16) -> io::Result<()> {
+    let size = rustix::termios::Winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    Ok(rustix::termios::tcsetwinsize(terminal, size)?)
+}
+
+/// Moves `kept` to the number `number`, to be closed by exec, and closes everything but the standard streams.
+pub(crate) fn keep_only(kept: &OwnedFd, number: i32) -> io::Result<()> {
+    // JUSTIFICATION: every owner of a descriptor is about to be forgotten; the numbers are what is dealt with.
+    // SAFETY: plain system calls on numbers; the caller uses nothing afterwards but `number`.
+    unsafe {
+        if kept.as_raw_fd() != number && libc::dup3(kept.as_raw_fd(), number, libc::O_CLOEXEC) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        match libc::syscall(libc::SYS_close_range, number + 1, libc::c_int::MAX, 0) {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
 /// kill(2) with any signal number, the real-time ones too.
 pub(crate) fn kill(pid: i32, signal: i32) -> io::Result<()> {
     // JUSTIFICATION: nix's kill takes only the signals that it can name.
@@ -130,6 +232,31 @@ pub(crate) fn kill(pid: i32, signal: i32) -> io::Result<()> {
     match unsafe { libc::kill(pid, signal) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// The next signal, whichever it is, of those that the caller has blocked: all of them.
+pub(crate) fn wait_for_signal() -> i32 {
+    let mut signal = 0;
+    // JUSTIFICATION: nix cannot name the real-time signals.
+    // SAFETY: the set is filled before it is read, and both outlive the call. It fails only for a bad set.
+    unsafe {
+        let mut set = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigfillset(&raw mut set);
+        libc::sigwait(&raw const set, &raw mut signal);
+    }
+    signal
+}
+
+/// A child of the caller's own parent: what a process that only prepares leaves behind.
+pub(crate) fn fork_sibling() -> io::Result<Fork> {
+    let flags = libc::CLONE_PARENT | libc::SIGCHLD;
+    // JUSTIFICATION: no wrapper offers CLONE_PARENT without a stack of its own.
+    // SAFETY: as for `fork`: one thread, and no stack is passed, so the child goes on with a copy of this one.
+    match unsafe { libc::syscall(libc::SYS_clone, flags as libc::c_long, 0, 0, 0, 0) } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(Fork::Child),
+        pid => Ok(Fork::Parent(pid as i32)),
     }
 }
 
@@ -188,6 +315,12 @@ fn stat_fields(stat: &str) -> std::str::SplitAsciiWhitespace<'_> {
     stat.rsplit_once(')')
         .map_or("", |(_, rest)| rest)
         .split_ascii_whitespace()
+}
+
+/// The parent of the process with this pid.
+pub(crate) fn parent(pid: i32) -> Option<i32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat_fields(&stat).nth(1)?.parse().ok()
 }
 
 /// When the process with this pid began, in clock ticks since boot: with the pid, its identity. One that has

@@ -424,7 +424,10 @@ async fn only_the_namespaces_own_kernel_parameters_can_be_set() {
     global.sysctls.insert("vm.swappiness".into(), "1".into());
     assert!(matches!(
         bench.runtime.create(global).await,
-        Err(Error::Create { .. })
+        Err(Error::Invalid {
+            member: "sysctls",
+            ..
+        })
     ));
     assert!(!bench.container_dir("global").exists());
     bench.finish().await;

@@ -8,39 +8,60 @@ use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 
+use crate::devices::Node;
 use crate::error::{Error, Result};
 
-/// A character device that may be read and written; no minor means all.
+/// Devices that may be opened. Any node may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Allowed {
+    block: bool,
     major: u32,
+    /// No minor means all.
     minor: Option<u32>,
+    read: bool,
+    write: bool,
 }
 
-const fn node(major: u32, minor: u32) -> Allowed {
+const fn node(major: u32, minor: Option<u32>) -> Allowed {
     Allowed {
+        block: false,
         major,
-        minor: Some(minor),
+        minor,
+        read: true,
+        write: true,
     }
 }
 
-/// null, zero, full, random, urandom, tty, console, ptmx, and the pseudo terminals. Any node may be made.
-pub(super) const ALLOWED: [Allowed; 9] = [
-    node(1, 3),
-    node(1, 5),
-    node(1, 7),
-    node(1, 8),
-    node(1, 9),
-    node(5, 0),
-    node(5, 1),
-    node(5, 2),
-    Allowed {
-        major: 136,
-        minor: None,
-    },
+/// null, zero, full, random, urandom, tty, console, ptmx, and the pseudo terminals.
+const STANDARD: [Allowed; 9] = [
+    node(1, Some(3)),
+    node(1, Some(5)),
+    node(1, Some(7)),
+    node(1, Some(8)),
+    node(1, Some(9)),
+    node(5, Some(0)),
+    node(5, Some(1)),
+    node(5, Some(2)),
+    node(136, None),
 ];
 
 /// The v1 rules that allow making nodes.
 pub(super) const MAKE_NODES: [&str; 2] = ["c *:* m", "b *:* m"];
+
+/// The standard ones and those that the container is given. Of one that is given twice, each permission.
+pub(super) fn allowed(nodes: &[Node]) -> Vec<Allowed> {
+    let given = nodes
+        .iter()
+        .filter(|node| node.read || node.write)
+        .map(|node| Allowed {
+            block: node.block,
+            major: node.major,
+            minor: Some(node.minor),
+            read: node.read,
+            write: node.write,
+        });
+    STANDARD.into_iter().chain(given).collect()
+}
 
 impl Allowed {
     /// As `devices.allow` takes it.
@@ -48,12 +69,20 @@ impl Allowed {
         let minor = self
             .minor
             .map_or_else(|| "*".to_owned(), |minor| minor.to_string());
-        format!("c {}:{minor} rwm", self.major)
+        let kind = if self.block { 'b' } else { 'c' };
+        let (read, write) = (
+            if self.read { "r" } else { "" },
+            if self.write { "w" } else { "" },
+        );
+        format!("{kind} {}:{minor} {read}{write}m", self.major)
     }
 }
 
 // From linux/bpf.h.
 const ACCESS_MKNOD: i32 = 1;
+const ACCESS_READ: i32 = 2;
+const ACCESS_WRITE: i32 = 4;
+const TYPE_BLOCK: i32 = 1;
 const TYPE_CHAR: i32 = 2;
 const PROG_LOAD: libc::c_int = 5;
 const PROG_ATTACH: libc::c_int = 8;
@@ -81,7 +110,7 @@ const fn insn(code: u8, dst: u8, src: u8, offset: i16, immediate: i32) -> Insn {
 }
 
 /// Returns 1 for what is allowed. Its argument (r1) points to access and type, major, minor.
-fn program() -> Vec<Insn> {
+fn program(allowed: &[Allowed]) -> Vec<Insn> {
     let load = |dst, offset| insn(0x61, dst, 1, offset, 0);
     let unless = |dst, value, skip| insn(0x55, dst, 0, skip, value);
     let verdict = |allow| [insn(0xb7, 0, 0, 0, allow), insn(0x95, 0, 0, 0, 0)];
@@ -96,24 +125,41 @@ fn program() -> Vec<Insn> {
         unless(3, ACCESS_MKNOD, 2),
     ];
     code.extend(verdict(1));
-    for allowed in &ALLOWED {
-        let rest = if allowed.minor.is_some() { 4 } else { 3 };
-        code.push(unless(2, TYPE_CHAR, rest));
-        code.push(unless(4, allowed.major as i32, rest - 1));
-        if let Some(minor) = allowed.minor {
-            code.push(unless(5, minor as i32, 2));
+    for allowed in allowed {
+        let mut rule = Vec::new();
+        let denied =
+            if allowed.read { 0 } else { ACCESS_READ } | if allowed.write { 0 } else { ACCESS_WRITE };
+        // From the end, so that each test knows how far it is to the next rule.
+        rule.extend(verdict(1));
+        if denied != 0 {
+            // r0 = access & denied; anything left means no.
+            let far = rule.len() as i16;
+            rule.splice(
+                0..0,
+                [
+                    insn(0xbc, 0, 3, 0, 0),
+                    insn(0x54, 0, 0, 0, denied),
+                    unless(0, 0, far),
+                ],
+            );
         }
-        code.extend(verdict(1));
+        if let Some(minor) = allowed.minor {
+            rule.insert(0, unless(5, minor as i32, rule.len() as i16));
+        }
+        rule.insert(0, unless(4, allowed.major as i32, rule.len() as i16));
+        let kind = if allowed.block { TYPE_BLOCK } else { TYPE_CHAR };
+        rule.insert(0, unless(2, kind, rule.len() as i16));
+        code.extend(rule);
     }
     code.extend(verdict(0));
     code
 }
 
 /// Attaches the program to the v2 group at `dir`, for as long as the group exists.
-pub(super) fn restrict(dir: &Path) -> Result<()> {
+pub(super) fn restrict(dir: &Path, allowed: &[Allowed]) -> Result<()> {
     let attach = || -> io::Result<()> {
         let group = File::open(dir)?;
-        let program = load(&program())?;
+        let program = load(&program(allowed))?;
         #[repr(C)]
         struct Attach {
             target: u32,
@@ -189,11 +235,24 @@ mod tests {
         });
         let group = Path::new(&unified.expect("cgroup2 is mounted")).join("rs-devices-test");
         std::fs::create_dir_all(&group).expect("a group (needs root)");
-        restrict(&group).expect("attached");
+        let zero = Node {
+            path: "/dev/z".into(),
+            block: false,
+            major: 1,
+            minor: 11,
+            mode: 0o666,
+            uid: 0,
+            gid: 0,
+            read: false,
+            write: true,
+            mknod: false,
+        };
+        restrict(&group, &allowed(&[zero])).expect("attached");
         let tmp = tempfile::tempdir().expect("a directory");
-        let script = "echo $$ > \"$1/cgroup.procs\" && cd \"$2\" && mknod b b 7 0 && mknod k c 1 1 && \
+        let script = "echo $$ > \"$1/cgroup.procs\" && cd \"$2\" && mknod b b 7 0 && mknod k c 1 1 && mknod z c 1 11 && \
              echo x > /dev/null && head -c1 /dev/zero > /dev/null && \
-             ! (: < b) 2>/dev/null && ! (: < k) 2>/dev/null";
+             ! (: < b) 2>/dev/null && ! (: < k) 2>/dev/null && \
+             : > z && ! (: < z) 2>/dev/null";
         let status = Command::new("sh")
             .args(["-c", script, "sh"])
             .arg(&group)

@@ -3,6 +3,8 @@
 //! count must be read before it is removed; and a group must be found again after any crash.
 
 mod devices;
+mod freezer;
+mod stats;
 mod v1;
 mod v2;
 
@@ -15,9 +17,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use crate::devices::Node;
 use crate::error::{Error, Result};
 use crate::spec::Resources;
-use crate::status::Usage;
 use crate::sys;
 
 /// How control groups are mounted on this machine.
@@ -156,12 +158,19 @@ impl Layout {
         }
     }
 
-    /// Denies `group` every device but the harmless ones.
-    pub(crate) fn restrict_devices(&self, group: &Path) -> Result<()> {
+    /// Denies `group` every device but the harmless ones and `nodes`.
+    pub(crate) fn restrict_devices(&self, group: &Path, nodes: &[Node]) -> Result<()> {
+        let allowed = devices::allowed(nodes);
         match self {
-            Self::V1 { .. } => v1::restrict_devices(&self.with_controller("devices", group)),
-            Self::V2 { mount } => devices::restrict(&mount.join(group)),
+            Self::V1 { .. } => v1::restrict_devices(&self.with_controller("devices", group), &allowed),
+            Self::V2 { mount } => devices::restrict(&mount.join(group), &allowed),
         }
+    }
+
+    /// v1 only.
+    pub(crate) fn set_swappiness(&self, group: &Path, swappiness: u8) -> Result<()> {
+        let file = self.with_controller("memory", group).join("memory.swappiness");
+        write(&file, &swappiness.to_string())
     }
 
     /// For a fork that begins inside of the group: only v2 can.
@@ -229,28 +238,6 @@ impl Layout {
             .unwrap_or(0)
     }
 
-    pub(crate) fn usage(&self, group: &Path) -> Usage {
-        let number = |controller: &str, file: &str| -> Option<u64> {
-            let path = self.with_controller(controller, group).join(file);
-            fs::read_to_string(path).ok()?.trim().parse().ok()
-        };
-        match self {
-            Self::V1 { .. } => Usage {
-                cpu_nanos: number("cpuacct", "cpuacct.usage"),
-                memory_bytes: number("memory", "memory.usage_in_bytes"),
-                processes: number("pids", "pids.current"),
-            },
-            Self::V2 { mount } => Usage {
-                cpu_nanos: fs::read_to_string(mount.join(group).join("cpu.stat"))
-                    .ok()
-                    .and_then(|text| keyed(&text, "usage_usec"))
-                    .map(|micros| micros.saturating_mul(1000)),
-                memory_bytes: number("memory", "memory.current"),
-                processes: number("pids", "pids.current"),
-            },
-        }
-    }
-
     /// Kills everything in `group` and below, and waits until it is gone (at most `EMPTY_WITHIN`).
     pub(crate) fn kill(&self, group: &Path) -> Result<()> {
         let deadline = Instant::now() + EMPTY_WITHIN;
@@ -266,6 +253,8 @@ impl Layout {
             for pid in pids {
                 let _ = sys::kill(pid, libc::SIGKILL);
             }
+            // Frozen processes of old kernels hear of it only then.
+            self.thaw_quietly(group);
             if Instant::now() > deadline {
                 return Err(Error::Cgroup(format!(
                     "processes of {} do not die",

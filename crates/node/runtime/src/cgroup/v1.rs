@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::devices::{Allowed, MAKE_NODES};
 use super::{make_dir, write};
 use crate::error::{Error, Result};
 use crate::spec::{MIN_CPU_SHARES, Resources};
@@ -149,15 +150,10 @@ pub(super) fn leave(
     Ok(())
 }
 
-/// null, zero, full, random, urandom, tty, console-less ptmx and the pseudo terminals; nodes may be made,
-/// but not opened.
-pub(super) fn restrict_devices(dir: &Path) -> Result<()> {
+/// Nodes may be made, but only what is allowed can be opened.
+pub(super) fn restrict_devices(dir: &Path, allowed: &[Allowed]) -> Result<()> {
     write(&dir.join("devices.deny"), "a")?;
     let allow = dir.join("devices.allow");
-    super::devices::MAKE_NODES
-        .iter()
-        .try_for_each(|rule| write(&allow, rule))?;
-    super::devices::ALLOWED
-        .iter()
-        .try_for_each(|rule| write(&allow, &rule.v1()))
+    MAKE_NODES.iter().try_for_each(|rule| write(&allow, rule))?;
+    allowed.iter().try_for_each(|rule| write(&allow, &rule.v1()))
 }

@@ -1,5 +1,5 @@
-//! `/sys/fs/cgroup` inside of a container on cgroup v1: its own groups, read-only, so that programs which
-//! size themselves by their limits can. It is put in place from outside after the set-up, because
+//! `/sys/fs/cgroup` inside of a container on cgroup v1: its own groups, read-only unless it is privileged, so
+//! that programs which size themselves by their limits can. It is put in place from outside after the set-up, because
 //! libcontainer must not see any control group while it works.
 
 use std::fs::File;
@@ -15,9 +15,11 @@ use crate::sys;
 /// A container's groups as mounts that are attached nowhere yet, with the name that each will have.
 pub(super) type View = Vec<(String, OwnedFd)>;
 
-pub(super) fn collect(groups: &[(String, PathBuf)]) -> Result<View, String> {
-    let attributes =
-        sys::MOUNT_ATTR_RDONLY | sys::MOUNT_ATTR_NOSUID | sys::MOUNT_ATTR_NODEV | sys::MOUNT_ATTR_NOEXEC;
+pub(super) fn collect(groups: &[(String, PathBuf)], writable: bool) -> Result<View, String> {
+    let mut attributes = sys::MOUNT_ATTR_NOSUID | sys::MOUNT_ATTR_NODEV | sys::MOUNT_ATTR_NOEXEC;
+    if !writable {
+        attributes |= sys::MOUNT_ATTR_RDONLY;
+    }
     let clone = |(name, dir): &(String, PathBuf)| {
         sys::clone_mount(dir, attributes)
             .map(|tree| (name.clone(), tree))
@@ -28,7 +30,7 @@ pub(super) fn collect(groups: &[(String, PathBuf)]) -> Result<View, String> {
 
 /// Enters the container's mount namespace for good, which the caller can afford as its last act. The path
 /// leads through `/sys`, which the set-up has mounted, not the image.
-pub(super) fn attach(view: View, pid: i32) -> Result<(), String> {
+pub(super) fn attach(view: View, pid: i32, writable: bool) -> Result<(), String> {
     if view.is_empty() {
         return Ok(());
     }
@@ -49,7 +51,9 @@ pub(super) fn attach(view: View, pid: i32) -> Result<(), String> {
                 symlink(&name, base.join(alias))?;
             }
         }
-        mount_remount(base, flags | MountFlags::RDONLY, c"")?;
+        if !writable {
+            mount_remount(base, flags | MountFlags::RDONLY, c"")?;
+        }
         Ok(())
     };
     place().map_err(|err| format!("could not show the container its control groups: {err}"))

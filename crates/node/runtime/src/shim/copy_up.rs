@@ -9,18 +9,23 @@ use std::path::{Path, PathBuf};
 
 use pathrs::flags::OpenFlags;
 
+use super::userns::Users;
 use crate::spec::{Mount, MountKind};
 
 /// Deeper trees are refused, rather than the stack trusted.
 const MAX_DEPTH: usize = 256;
 
-/// Fills each volume of `mounts` that is empty.
-pub(super) fn fill_volumes(inside: &pathrs::Root, mounts: &[Mount]) -> Result<(), String> {
+/// Fills each volume of `mounts` that is empty. Volumes keep the container's owners, not the host's for them.
+pub(super) fn fill_volumes(
+    inside: &pathrs::Root,
+    mounts: &[Mount],
+    users: Option<&Users>,
+) -> Result<(), String> {
     for mount in mounts {
         let MountKind::Volume { source } = &mount.kind else {
             continue;
         };
-        fill(inside, &mount.target, source).map_err(|err| {
+        fill(inside, &mount.target, source, users).map_err(|err| {
             format!(
                 "could not fill volume {} for {}: {err}",
                 source.display(),
@@ -31,7 +36,7 @@ pub(super) fn fill_volumes(inside: &pathrs::Root, mounts: &[Mount]) -> Result<()
     Ok(())
 }
 
-fn fill(inside: &pathrs::Root, target: &Path, volume: &Path) -> io::Result<()> {
+fn fill(inside: &pathrs::Root, target: &Path, volume: &Path, users: Option<&Users>) -> io::Result<()> {
     if fs::read_dir(volume)?.next().is_some() {
         return Ok(());
     }
@@ -45,11 +50,11 @@ fn fill(inside: &pathrs::Root, target: &Path, volume: &Path) -> io::Result<()> {
     // From here on only names below an open directory are followed, and no links.
     let here = PathBuf::from(format!("/proc/self/fd/{}", dir.as_raw_fd()));
     let meta = fs::metadata(&here)?;
-    copy_entries(&here, volume, MAX_DEPTH)?;
-    dress(volume, &meta)
+    copy_entries(&here, volume, MAX_DEPTH, users)?;
+    dress(volume, &meta, users)
 }
 
-fn copy_entries(from: &Path, to: &Path, depth: usize) -> io::Result<()> {
+fn copy_entries(from: &Path, to: &Path, depth: usize, users: Option<&Users>) -> io::Result<()> {
     if depth == 0 {
         return Err(io::Error::other("it is nested too deeply"));
     }
@@ -60,14 +65,15 @@ fn copy_entries(from: &Path, to: &Path, depth: usize) -> io::Result<()> {
         let kind = meta.file_type();
         if kind.is_dir() {
             fs::create_dir(&copy)?;
-            copy_entries(&source, &copy, depth - 1)?;
-            dress(&copy, &meta)?;
+            copy_entries(&source, &copy, depth - 1, users)?;
+            dress(&copy, &meta, users)?;
         } else if kind.is_symlink() {
             symlink(fs::read_link(&source)?, &copy)?;
-            lchown(&copy, Some(meta.uid()), Some(meta.gid()))?;
+            let (uid, gid) = owner(&meta, users);
+            lchown(&copy, uid, gid)?;
         } else if kind.is_file() {
             io::copy(&mut File::open(&source)?, &mut File::create_new(&copy)?)?;
-            dress(&copy, &meta)?;
+            dress(&copy, &meta, users)?;
         }
         // Sockets, pipes and device nodes of an image mean nothing in a volume.
     }
@@ -75,7 +81,13 @@ fn copy_entries(from: &Path, to: &Path, depth: usize) -> io::Result<()> {
 }
 
 /// Owner before mode: changing the owner clears set-uid.
-fn dress(path: &Path, meta: &Metadata) -> io::Result<()> {
-    chown(path, Some(meta.uid()), Some(meta.gid()))?;
+fn dress(path: &Path, meta: &Metadata, users: Option<&Users>) -> io::Result<()> {
+    let (uid, gid) = owner(meta, users);
+    chown(path, uid, gid)?;
     fs::set_permissions(path, fs::Permissions::from_mode(meta.mode() & 0o7777))
+}
+
+fn owner(meta: &Metadata, users: Option<&Users>) -> (Option<u32>, Option<u32>) {
+    let own = |id| Some(users.map_or(id, |users| users.in_container(id)));
+    (own(meta.uid()), own(meta.gid()))
 }

@@ -5,14 +5,19 @@
 
 mod cgroup_view;
 mod copy_up;
+mod exec;
 mod executor;
+mod init;
+mod launch;
 mod oci;
 mod pause;
 mod root;
 mod serve;
 mod setup;
 mod start;
+mod streams;
 mod user;
+mod userns;
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -31,6 +36,9 @@ use crate::sys;
 /// How the daemon's binary is called when it is to be a shim; the container's directory follows.
 pub(crate) const NAME: &str = "rs-shim";
 
+/// Before the directory: to run a program in a container that has a shim already.
+pub(crate) const EXEC: &str = "exec";
+
 /// Call this first in `main`, before any thread or async runtime exists: when the process was started as a
 /// shim (by `argv[0]`), it becomes one and does not return.
 pub fn shim_main_if_asked() {
@@ -38,7 +46,11 @@ pub fn shim_main_if_asked() {
     if args.next().as_deref() != Some(NAME.as_ref()) {
         return;
     }
-    let code = match args.next().map(run) {
+    let outcome = match args.next() {
+        Some(word) if word == EXEC => args.next().map(exec::run),
+        dir => dir.map(run),
+    };
+    let code = match outcome {
         Some(Ok(())) => 0,
         Some(Err(err)) => {
             eprintln!("{err}");

@@ -3,12 +3,14 @@
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use nix::sched::{CloneFlags, setns};
+use nix::unistd::{Gid, Uid, setfsgid, setfsuid};
 use rustix::mount::{self, MountFlags, MountPropagationFlags, UnmountFlags};
 
+use super::userns::Users;
 use crate::files::Dir;
 use crate::spec::Root;
 use crate::sys;
@@ -18,6 +20,7 @@ const CGROUPS: &str = "/sys/fs/cgroup";
 // What only the set-up needs lies in memory, in that same namespace, and is gone with it.
 pub(super) const ROOT: &str = "/sys/fs/cgroup/root";
 pub(super) const SHM: &str = "/sys/fs/cgroup/shm";
+pub(super) const SYS: &str = "/sys/fs/cgroup/sys";
 pub(super) const BUNDLE: &str = "/sys/fs/cgroup/bundle";
 pub(super) const LIBCONTAINER: &str = "/sys/fs/cgroup/lc";
 
@@ -43,16 +46,16 @@ pub(super) fn unshare() -> Result<(), String> {
 }
 
 /// Mounts the root file system where the bundle expects it.
-pub(super) fn mount(root: &Root, dir: &Dir) -> Result<(), String> {
+pub(super) fn mount(root: &Root, dir: &Dir, users: Option<&Users>) -> Result<(), String> {
     make_dir(Path::new(ROOT), 0o755)?;
     match root {
-        Root::Overlay { lower } => overlay(lower, dir),
+        Root::Overlay { lower } => overlay(lower, dir, users),
         Root::Empty => mount::mount("tmpfs", ROOT, "tmpfs", MountFlags::NOSUID, c"mode=755,size=64k")
             .map_err(|err| format!("could not mount an empty root: {err}")),
     }
 }
 
-fn overlay(lower: &[PathBuf], dir: &Dir) -> Result<(), String> {
+fn overlay(lower: &[PathBuf], dir: &Dir, users: Option<&Users>) -> Result<(), String> {
     let scratch = Path::new(CGROUPS);
     make_dir(&scratch.join("l"), 0o700)?;
     make_dir(&dir.work(), 0o700)?;
@@ -63,6 +66,11 @@ fn overlay(lower: &[PathBuf], dir: &Dir) -> Result<(), String> {
         .permissions()
         .mode();
     make_dir(&dir.upper(), mode & 0o7777)?;
+    if let Some(users) = users {
+        // What the container writes belongs to its users; the layers do not, and are shown as if they did.
+        let root = Some(users.on_host(0)?);
+        chown(dir.upper(), root, root).map_err(|err| format!("could not give the root its owner: {err}"))?;
+    }
     let link = |to: &Path, name: &str| {
         symlink(to, scratch.join(name)).map_err(|err| format!("could not link {}: {err}", to.display()))
     };
@@ -70,7 +78,10 @@ fn overlay(lower: &[PathBuf], dir: &Dir) -> Result<(), String> {
     let mut names = Vec::with_capacity(lower.len());
     for (index, layer) in lower.iter().enumerate() {
         let name = format!("l/{index}");
-        link(layer, &name)?;
+        match users {
+            Some(users) => users.mount(layer, &scratch.join(&name))?,
+            None => link(layer, &name)?,
+        }
         names.push(name);
     }
     link(&dir.upper(), "upper")?;
@@ -131,10 +142,25 @@ pub(super) fn place_shm(tree: OwnedFd) -> Result<(), String> {
     sys::attach_mount(tree, Path::new(SHM)).map_err(|err| format!("could not share /dev/shm: {err}"))
 }
 
+/// A `/sys` for a container with users of its own, which may not mount one that shows another's network:
+/// the host's, without what lies in it.
+pub(super) fn place_sys() -> Result<(), String> {
+    make_dir(Path::new(SYS), 0o755)?;
+    let attributes =
+        sys::MOUNT_ATTR_RDONLY | sys::MOUNT_ATTR_NOSUID | sys::MOUNT_ATTR_NODEV | sys::MOUNT_ATTR_NOEXEC;
+    sys::clone_mount(Path::new("/sys"), attributes)
+        .and_then(|tree| sys::attach_mount(tree, Path::new(SYS)))
+        .map_err(|err| format!("could not share /sys: {err}"))
+}
+
 /// The working directory is made if the image lacks it, as image builders rely on.
-pub(super) fn make_cwd(inside: &pathrs::Root, cwd: &Path) -> Result<(), String> {
-    inside
-        .mkdir_all(cwd, &fs::Permissions::from_mode(0o755))
-        .map(drop)
+pub(super) fn make_cwd(inside: &pathrs::Root, cwd: &Path, users: Option<&Users>) -> Result<(), String> {
+    let owner = users.map_or(Ok(0), |users| users.on_host(0))?;
+    setfsgid(Gid::from_raw(owner));
+    setfsuid(Uid::from_raw(owner));
+    let made = inside.mkdir_all(cwd, &fs::Permissions::from_mode(0o755));
+    setfsuid(Uid::from_raw(0));
+    setfsgid(Gid::from_raw(0));
+    made.map(drop)
         .map_err(|err| format!("working directory {}: {err}", cwd.display()))
 }

@@ -2,7 +2,6 @@
 //! the container ended. One thread around one poll.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -13,6 +12,7 @@ use roadstead_base::{Clock, SystemClock, Timestamp};
 use rustix::process::{WaitOptions, WaitStatus};
 
 use super::setup::{Gate, Made};
+use super::streams::Streams;
 use super::{Post, start};
 use crate::control::{MAX_LINE, Request, encode_reply};
 use crate::error::{Error, Result};
@@ -42,7 +42,7 @@ struct Shim {
     started_at: Option<Timestamp>,
     /// Why the program could not be run, with the exit code that stands for it.
     refused: Option<(i32, String)>,
-    pipes: [Option<File>; 2],
+    streams: Streams,
     log: LogWriter,
     clients: VecDeque<Client>,
 }
@@ -64,7 +64,7 @@ pub(super) fn serve(plan: Plan, post: Post, made: Made) -> Result<()> {
         gate: Some(made.gate),
         started_at: None,
         refused: None,
-        pipes: [Some(made.stdout.into()), Some(made.stderr.into())],
+        streams: made.streams,
         log,
         clients: VecDeque::new(),
         post,
@@ -108,7 +108,10 @@ impl Shim {
             PollFd::new(self.post.listener.as_fd(), PollFlags::POLLIN),
         ];
         let mut open = Vec::with_capacity(2);
-        for (stream, pipe) in [Stream::Stdout, Stream::Stderr].into_iter().zip(&self.pipes) {
+        for (stream, pipe) in [Stream::Stdout, Stream::Stderr]
+            .into_iter()
+            .zip(&self.streams.outputs)
+        {
             if let Some(pipe) = pipe {
                 waits.push(PollFd::new(pipe.as_fd(), PollFlags::POLLIN));
                 open.push(stream);
@@ -143,21 +146,21 @@ impl Shim {
 
     /// Takes one chunk, so that neither stream and no client starves.
     fn pump(&mut self, stream: Stream, chunk: &mut [u8]) {
-        let Some(pipe) = &mut self.pipes[stream as usize] else {
+        let Some(pipe) = &mut self.streams.outputs[stream as usize] else {
             return;
         };
         let time = SystemClock.now().to_rfc3339();
         // A log that cannot be written loses lines; the container goes on.
         match pipe.read(chunk) {
             Ok(0) => {
-                self.pipes[stream as usize] = None;
+                self.streams.outputs[stream as usize] = None;
                 let _ = self.log.finish(stream, &time);
             }
             Ok(length) => {
                 let _ = self.log.push(stream, &chunk[..length], &time);
             }
             Err(err) if matches!(err.kind(), ErrorKind::Interrupted | ErrorKind::WouldBlock) => {}
-            Err(_) => self.pipes[stream as usize] = None,
+            Err(_) => self.streams.outputs[stream as usize] = None,
         }
     }
 
@@ -289,7 +292,7 @@ impl Shim {
         let waiting = std::mem::take(&mut self.clients);
         let mut chunk = vec![0; CHUNK];
         let deadline = SystemClock.now().plus_millis(DRAIN_WITHIN.as_millis() as i64);
-        while self.pipes.iter().any(Option::is_some) && SystemClock.now() < deadline {
+        while self.streams.outputs.iter().any(Option::is_some) && SystemClock.now() < deadline {
             let ready = self.await_events(PollTimeout::from(100u16));
             for stream in ready.streams {
                 self.pump(stream, &mut chunk);

@@ -3,8 +3,7 @@
 //! rest: the shim never leaves its place, keeps none of the memory, and the root file system is mounted
 //! nowhere but inside of the container, so that it is gone with it whatever crashes.
 
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -17,8 +16,12 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::executor::{Doorstep, Exec, Launch};
+use super::executor::{Doorstep, Exec};
+use super::launch::Launch;
 use super::pause::Pause;
+use super::streams::{self, Ends, Streams};
+use super::user::User;
+use super::userns::{self, Users};
 use super::{Post, cgroup_view, copy_up, oci, root, user};
 use crate::files::{Dir, Plan};
 use crate::ids::ContainerId;
@@ -33,8 +36,7 @@ const MAX_REPORT: usize = 4096;
 /// A container that waits for its start.
 pub(super) struct Made {
     pub(super) pid: i32,
-    pub(super) stdout: OwnedFd,
-    pub(super) stderr: OwnedFd,
+    pub(super) streams: Streams,
     pub(super) gate: Gate,
 }
 
@@ -46,25 +48,26 @@ pub(super) struct Gate {
     pub(super) failure: OwnedFd,
 }
 
-/// The ends of pipes that the container's process gets.
-struct Ends {
-    stdout: OwnedFd,
-    stderr: OwnedFd,
-    go: OwnedFd,
-    failure: OwnedFd,
-}
-
 pub(super) fn make(plan: &Plan, post: &Post) -> Result<Made, String> {
     plan.cgroups.leave_daemon(&plan.shim_cgroup).map_err(text)?;
     plan.cgroups
         .create(&plan.cgroup, &plan.spec.resources)
         .map_err(text)?;
-    plan.cgroups.restrict_devices(&plan.cgroup).map_err(text)?;
-    let (stdout, stdout_end) = pipe()?;
-    let (stderr, stderr_end) = pipe()?;
+    if let Some(swappiness) = plan.spec.swappiness {
+        plan.cgroups
+            .set_swappiness(&plan.cgroup, swappiness)
+            .map_err(text)?;
+    }
+    if !plan.spec.privileged {
+        plan.cgroups
+            .restrict_devices(&plan.cgroup, &plan.devices)
+            .map_err(text)?;
+    }
+    let (mut streams, ends) = Streams::make(&plan.spec)?;
     let (go_end, go) = pipe()?;
     let (failure, failure_end) = pipe()?;
-    let (report, report_end) = pipe()?;
+    // A socket, since a terminal's descriptor may come with the report.
+    let (report, report_end) = UnixStream::pair().map_err(|err| format!("could not make a socket: {err}"))?;
     let into = plan.cgroups.fork_into(&plan.cgroup).map_err(text)?;
     match sys::fork(into.as_ref()).map_err(|err| format!("could not fork: {err}"))? {
         Fork::Child => {
@@ -76,42 +79,38 @@ pub(super) fn make(plan: &Plan, post: &Post) -> Result<Made, String> {
             ] {
                 let _ = nix::unistd::close(fd);
             }
-            drop((stdout, stderr, go, failure, report));
-            let ends = Ends {
-                stdout: stdout_end,
-                stderr: stderr_end,
-                go: go_end,
-                failure: failure_end,
-            };
-            let text = match build(plan, &post.dir, ends) {
-                Ok(pid) => format!("ok {pid}"),
-                Err(message) => format!("err {message}"),
+            drop((streams, go, failure, report));
+            let doorstep = (go_end, failure_end);
+            let (text, terminal) = match build(plan, &post.dir, ends, &doorstep) {
+                Ok((pid, terminal)) => (format!("ok {pid}"), terminal),
+                Err(message) => (format!("err {message}"), None),
             };
             let end = (0..=MAX_REPORT.min(text.len()))
                 .rev()
                 .find(|end| text.is_char_boundary(*end));
-            let _ = File::from(report_end).write_all(&text.as_bytes()[..end.unwrap_or(0)]);
+            let text = &text.as_bytes()[..end.unwrap_or(0)];
+            let _ = sys::send_with(&report_end, text, terminal.as_ref().map(AsFd::as_fd).as_slice());
             sys::exit_now(0)
         }
         Fork::Parent(builder) => {
-            drop((stdout_end, stderr_end, go_end, failure_end, report_end));
-            let pid = await_report(report, builder, post)?;
+            drop((ends, go_end, failure_end, report_end));
+            let (pid, terminal) = await_report(&report, builder, post)?;
+            streams.terminal(terminal);
             Ok(Made {
                 pid,
-                stdout,
-                stderr,
+                streams,
                 gate: Gate { go, failure },
             })
         }
     }
 }
 
-fn pipe() -> Result<(OwnedFd, OwnedFd), String> {
+pub(super) fn pipe() -> Result<(OwnedFd, OwnedFd), String> {
     nix::unistd::pipe2(OFlag::O_CLOEXEC).map_err(|err| format!("could not make a pipe: {err}"))
 }
 
-/// The pid of the container's first process, or why there is none.
-fn await_report(report: OwnedFd, builder: i32, post: &Post) -> Result<i32, String> {
+/// The pid of the container's first process and its terminal, or why there is none.
+fn await_report(report: &UnixStream, builder: i32, post: &Post) -> Result<(i32, Option<OwnedFd>), String> {
     let mut waits = [
         PollFd::new(report.as_fd(), PollFlags::POLLIN),
         PollFd::new(post.signals.as_fd(), PollFlags::POLLIN),
@@ -143,37 +142,54 @@ fn await_report(report: OwnedFd, builder: i32, post: &Post) -> Result<i32, Strin
         );
     }
     let mut buffer = vec![0; MAX_REPORT];
-    let length = File::from(report).read(&mut buffer).unwrap_or(0);
+    let (length, mut descriptors) = sys::receive_with(report, &mut buffer).unwrap_or_default();
     if !ended {
         let _ = waitpid(builder, None);
     }
     let text = String::from_utf8_lossy(&buffer[..length]);
     match text.split_once(' ') {
-        Some(("ok", pid)) => pid.parse().map_err(|_| format!("no pid: {pid:?}")),
+        Some(("ok", pid)) => {
+            let pid = pid.parse().map_err(|_| format!("no pid: {pid:?}"))?;
+            Ok((pid, descriptors.pop()))
+        }
         Some(("err", message)) => Err(message.to_owned()),
         _ => Err("setting up the container ended without a word".to_owned()),
     }
 }
 
 /// In the child: everything from here on happens in the container's group and in a private mount namespace.
-fn build(plan: &Plan, dir: &Dir, ends: Ends) -> Result<i32, String> {
+fn build(
+    plan: &Plan,
+    dir: &Dir,
+    ends: Ends,
+    (go, failure): &(OwnedFd, OwnedFd),
+) -> Result<(i32, Option<OwnedFd>), String> {
     let spec = &plan.spec;
+    set_oom_score(spec.oom_score_adj)?;
     plan.cgroups.enter(&plan.cgroup).map_err(text)?;
     let view = match spec.process {
-        Process::Command(_) => cgroup_view::collect(&plan.cgroups.view(&plan.cgroup))?,
+        Process::Command(_) => cgroup_view::collect(&plan.cgroups.view(&plan.cgroup), spec.privileged)?,
         Process::Pause => Vec::new(),
     };
     let shm = plan.ipc_of.map(root::borrow_shm).transpose()?;
+    let users = spec.user_namespace.map(userns::make).transpose()?;
     root::unshare()?;
-    root::mount(&spec.root, dir)?;
+    root::mount(&spec.root, dir, users.as_ref())?;
     if let Some(tree) = shm {
         root::place_shm(tree)?;
     }
     let inside = pathrs::Root::open(root::ROOT).map_err(|err| format!("could not open the root: {err}"))?;
-    copy_up::fill_volumes(&inside, &spec.mounts)?;
+    copy_up::fill_volumes(&inside, &spec.mounts, users.as_ref())?;
+    let staged = match &users {
+        Some(users) => {
+            root::place_sys()?;
+            users.stage(&spec.mounts)?
+        }
+        None => Vec::new(),
+    };
     let doorstep = Doorstep {
-        go: ends.go.as_raw_fd(),
-        failure: ends.failure.as_raw_fd(),
+        go: go.as_raw_fd(),
+        failure: failure.as_raw_fd(),
     };
     let builder = ContainerBuilder::new(spec.id.to_string(), SyscallType::default())
         .with_root_path(root::LIBCONTAINER)
@@ -182,19 +198,18 @@ fn build(plan: &Plan, dir: &Dir, ends: Ends) -> Result<i32, String> {
         Process::Command(command) => {
             let user = user::resolve(&inside, command.user.as_deref(), &command.groups)?;
             if let Some(cwd) = &command.cwd {
-                root::make_cwd(&inside, cwd)?;
+                root::make_cwd(&inside, cwd, users.as_ref())?;
             }
-            builder.with_executor(Exec::new(Launch::new(plan, command, user)?, doorstep))
+            ends.give_to(host_user(&user, users.as_ref())?)?;
+            let launch = Launch::new(plan, dir, command, user, spec.tty)?;
+            builder.with_executor(Exec::new(launch, doorstep))
         }
         Process::Pause => builder.with_executor(Pause(doorstep)),
     };
     drop(inside);
-    oci::write(plan)?;
-    let nothing = File::open("/dev/null").map_err(|err| format!("could not open /dev/null: {err}"))?;
+    oci::write(plan, &staged)?;
+    let (builder, console) = ends.attach(builder)?;
     let container = builder
-        .with_stdin(nothing)
-        .with_stdout(ends.stdout)
-        .with_stderr(ends.stderr)
         .as_init(root::BUNDLE)
         .with_systemd(false)
         .with_detach(true)
@@ -202,11 +217,25 @@ fn build(plan: &Plan, dir: &Dir, ends: Ends) -> Result<i32, String> {
         .as_sibling(true)
         .build()
         .map_err(|err| chain(&err))?;
+    let terminal = console.map(streams::Console::take).transpose()?;
     let pid = container.pid().ok_or("the container has no process")?.as_raw();
     pass_on(&spec.id).map_err(|err| format!("the container does not listen: {err}"))?;
-    cgroup_view::attach(view, pid)?;
-    drop((ends.go, ends.failure));
-    Ok(pid)
+    cgroup_view::attach(view, pid, spec.privileged)?;
+    Ok((pid, terminal))
+}
+
+/// The container's user as the host knows it.
+fn host_user(user: &User, users: Option<&Users>) -> Result<u32, String> {
+    users.map_or(Ok(user.uid), |users| users.on_host(user.uid))
+}
+
+/// The daemon may be protected from the OOM killer; what it runs must not be by accident.
+fn set_oom_score(score: i32) -> Result<(), String> {
+    std::fs::write("/proc/self/oom_score_adj", score.to_string()).map_err(|err| {
+        format!(
+            "could not set the OOM score to {score}: {err}; below the daemon's own it takes CAP_SYS_RESOURCE"
+        )
+    })
 }
 
 /// libcontainer's own way of holding a container back is a socket in a directory that only this namespace

@@ -1,0 +1,81 @@
+//! What can be done with a container while it runs, besides ending it: look at what it uses, make it stand
+//! still, run something else in it.
+
+use crate::check;
+use crate::error::{Error, Result};
+use crate::exec::{self, Execution};
+use crate::files::Plan;
+use crate::ids::{ContainerId, GroupName};
+use crate::inner::blocking;
+use crate::runtime::Runtime;
+use crate::spec::ExecSpec;
+use crate::status::{State, Stats, Usage};
+
+impl Runtime {
+    /// What the container uses now: the three numbers that most people want.
+    pub async fn usage(&self, id: &ContainerId) -> Result<Usage> {
+        let plan = self.plan(id)?;
+        blocking(move || Ok(plan.cgroups.usage(&plan.cgroup))).await
+    }
+
+    /// What the container uses, and was refused, so far.
+    pub async fn stats(&self, id: &ContainerId) -> Result<Stats> {
+        let plan = self.plan(id)?;
+        blocking(move || Ok(plan.cgroups.stats(&plan.cgroup))).await
+    }
+
+    /// What all containers of a group use together.
+    pub async fn group_stats(&self, group: &GroupName) -> Result<Stats> {
+        let (inner, path) = (std::sync::Arc::clone(&self.0), self.0.group(group));
+        if !inner.cgroups.exists(&path) {
+            let reason = "it does not exist".to_owned();
+            return Err(Error::Group {
+                group: group.clone(),
+                reason,
+            });
+        }
+        blocking(move || Ok(inner.cgroups.stats(&path))).await
+    }
+
+    /// Makes every process of a running container stand still; it can be killed all the same. Twice is no error.
+    pub async fn freeze(&self, id: &ContainerId) -> Result<()> {
+        let plan = self.running(id).await?;
+        blocking(move || plan.cgroups.freeze(&plan.cgroup)).await
+    }
+
+    /// Lets a frozen container go on. One that is not frozen is no error.
+    pub async fn thaw(&self, id: &ContainerId) -> Result<()> {
+        let plan = self.running(id).await?;
+        blocking(move || plan.cgroups.thaw(&plan.cgroup)).await
+    }
+
+    /// Runs a program in a running container, under its limits and with its privileges. When this returns, the
+    /// program runs; one that cannot be run is an `Error::Start`. It ends with the container, or when the
+    /// `Execution` is dropped.
+    pub async fn exec(&self, id: &ContainerId, spec: &ExecSpec) -> Result<Execution> {
+        let invalid = |reason: &str| Error::Invalid {
+            id: id.clone(),
+            member: "exec",
+            reason: reason.to_owned(),
+        };
+        check::exec(spec).map_err(|reason| invalid(&reason))?;
+        let plan = self.running(id).await?;
+        let frozen = blocking(move || Ok(plan.cgroups.is_frozen(&plan.cgroup))).await?;
+        if frozen {
+            return Err(invalid("the container is frozen; thaw it first"));
+        }
+        exec::start(&self.0.exe, id, &self.0.dir(id)?, spec).await
+    }
+
+    fn plan(&self, id: &ContainerId) -> Result<Plan> {
+        self.0.dir(id)?.plan()?.ok_or_else(|| Error::NotFound(id.clone()))
+    }
+
+    async fn running(&self, id: &ContainerId) -> Result<Plan> {
+        match self.status(id).await?.map(|status| status.state) {
+            Some(State::Running) => self.plan(id),
+            Some(State::Created | State::Exited(_)) => Err(Error::NotRunning(id.clone())),
+            None => Err(Error::NotFound(id.clone())),
+        }
+    }
+}

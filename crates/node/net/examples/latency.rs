@@ -110,6 +110,7 @@ async fn measure_ours(
         instance: id.clone(),
         state_dir: state.to_path_buf(),
         node_namespace: Some(netns::path_of(host)),
+        on_node: std::env::args().nth(2).is_some(),
         helper: None,
     };
     let net = Network::open(options).await?;

@@ -162,6 +162,7 @@ async fn real(
             .map_err(|error| wrong("instance", &error))?,
         state_dir: options::network(&options.data),
         node_namespace: options.node_namespace.clone(),
+        on_node: false,
         helper: options.shim.clone(),
     };
     let network = Network::open(network).await?;

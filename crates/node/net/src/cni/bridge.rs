@@ -11,10 +11,11 @@ use serde::Deserialize;
 use super::eni;
 use super::ipam::{self, Store};
 use super::{Attachment, CniResult, Dns, Error, Interface, Route, code};
-use crate::firewall::LinkPins;
+use crate::firewall::{LinkPins, PORT_PREFIX};
 use crate::names::{MacAddr, fnv1a, push_base32};
 use crate::netlink::{BridgePort, Link, Mtu, Netlink, NewVeth};
 use crate::netns::Netns;
+use crate::network::DOOMED;
 
 /// The plugin's own members. `bridge-netns` is ours: the namespace that holds the bridge.
 #[derive(Clone, Debug, Deserialize)]
@@ -90,7 +91,7 @@ impl Conf {
 
 /// The bridge's end of a task's link.
 pub(crate) fn port_name(who: &Attachment) -> String {
-    let mut name = String::from("rsb");
+    let mut name = String::from(PORT_PREFIX);
     push_base32(&mut name, fnv1a(who.alias().as_bytes()), 15);
     name
 }
@@ -152,10 +153,7 @@ pub(crate) fn add(
         Err(error) => {
             return Err(match del(side, who, conf) {
                 Ok(()) => error,
-                Err(second) => Error {
-                    details: format!("and undoing it: {second}"),
-                    ..error
-                },
+                Err(second) => error.and_undoing(&second),
             });
         }
     };
@@ -200,8 +198,11 @@ fn link(
     let inside = &mut *task.netlink;
     let mut far = inside.link(&who.ifname)?.filter(|link| link.mac == Some(mac));
     let mut near = side.netlink.link(&name)?;
-    if near.is_some() != far.is_some() || near.as_ref().is_some_and(|n| n.controller != Some(bridge.index)) {
-        // Half of an attempt that a crash ended.
+    if near.as_ref().is_some_and(|n| n.group == DOOMED)
+        || near.is_some() != far.is_some()
+        || near.as_ref().is_some_and(|n| n.controller != Some(bridge.index))
+    {
+        // Half of an attempt that a crash ended, or one that is on its way out.
         side.netlink.delete_link(&name)?;
         (near, far) = (None, None);
     }
@@ -260,6 +261,26 @@ fn link(
 pub(crate) fn del(side: &mut Side, who: &Attachment, conf: &Conf) -> Result<(), Error> {
     let ip = side.store.update(|leases| Ok(leases.of(&conf.ipam.id)))?;
     remove(side, &port_name(who), &conf.bridge, ip)?;
+    side.store.update(|leases| Ok(leases.release(&conf.ipam.id)))?;
+    Ok(())
+}
+
+/// As [`del`], but the device itself is only cut off and left for the caller to delete with its group.
+///
+/// # Errors
+/// As [`del`].
+pub(crate) fn cut(side: &mut Side, who: &Attachment, conf: &Conf) -> Result<(), Error> {
+    let port = port_name(who);
+    let ip = side.store.update(|leases| Ok(leases.of(&conf.ipam.id)))?;
+    if let Some(ip) = ip {
+        side.pins.remove(&port, MacAddr::of_ip(ip), ip)?;
+        if let Some(bridge) = side.netlink.link(&conf.bridge)? {
+            side.netlink.delete_neighbour(bridge.index, ip)?;
+        }
+    }
+    if let Some(link) = side.netlink.link(&port)? {
+        side.netlink.set_group(link.index, DOOMED)?;
+    }
     side.store.update(|leases| Ok(leases.release(&conf.ipam.id)))?;
     Ok(())
 }
@@ -335,7 +356,7 @@ pub(crate) fn collect_garbage(side: &mut Side, bridge: &str, valid: &[String]) -
         .netlink
         .links()?
         .into_iter()
-        .filter(|l| l.controller == Some(index) && l.name.starts_with("rsb"));
+        .filter(|l| l.controller == Some(index) && l.name.starts_with(PORT_PREFIX));
     let mut kept = std::collections::BTreeSet::new();
     let mut gone = Vec::new();
     for port in ports {

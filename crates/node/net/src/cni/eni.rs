@@ -194,10 +194,7 @@ pub(crate) fn add(
         let back = give_back(task.netlink, node.namespace, &link, conf);
         return Err(match back {
             Ok(()) => error,
-            Err(second) => Error {
-                details: format!("and giving the device back: {second}"),
-                ..error
-            },
+            Err(second) => error.and_undoing(&second),
         });
     }
     Ok(result(sandbox, who, conf))
@@ -211,7 +208,7 @@ fn missing(conf: &Conf, place: &str) -> Error {
 }
 
 /// Addresses before up, as the vendor's plugin does; then MTU, the blackhole, the default route.
-fn configure(inside: &mut Netlink, link: &Link, conf: &Conf) -> Result<(), Error> {
+pub(crate) fn configure(inside: &mut Netlink, link: &Link, conf: &Conf) -> Result<(), Error> {
     for address in &conf.addresses {
         inside.add_address(link.index, *address, false)?;
     }
@@ -236,7 +233,7 @@ fn give_back(inside: &mut Netlink, node: &Netns, link: &Link, conf: &Conf) -> Re
     Ok(())
 }
 
-fn result(sandbox: &Path, who: &Attachment, conf: &Conf) -> CniResult {
+pub(crate) fn result(sandbox: &Path, who: &Attachment, conf: &Conf) -> CniResult {
     let gateway = conf.gateway.map(IpAddr::V4);
     let ip = |address: &Ipv4Net| IpConfig {
         interface: Some(0),

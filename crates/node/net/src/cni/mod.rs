@@ -2,6 +2,8 @@
 //! with `ecs-ipam`. The same functions serve our agent in its own process and any runtime that starts
 //! this binary under a plugin's name, so there is one way a task is connected and one to test.
 
+use std::fmt;
+
 pub(crate) mod bridge;
 mod conf;
 pub(crate) mod eni;
@@ -52,6 +54,14 @@ impl Error {
             code,
             msg: msg.into(),
             details: String::new(),
+        }
+    }
+
+    /// The error that was first, with the one that came while its steps were undone.
+    pub(crate) fn and_undoing(self, second: &dyn fmt::Display) -> Self {
+        Self {
+            details: format!("and undoing it: {second}"),
+            ..self
         }
     }
 

@@ -80,8 +80,12 @@ pub(crate) struct Uplink {
     pub(crate) ip: Ipv4Addr,
 }
 
+/// Groups that an interface wears together.
+pub(crate) type Wardrobe = BTreeSet<BTreeSet<String>>;
+
 /// The rules of a router: `map` may not have come yet, then nothing passes but what is pinned reaches the
-/// gateway.
+/// gateway. `wardrobe` has its chains too, though no port wears it now: an interface that comes or goes is then
+/// a change of elements alone.
 ///
 /// # Errors
 /// [`Error::Invalid`] when an id in the map could not be a name in the firewall.
@@ -91,6 +95,7 @@ pub(crate) fn router_rules(
     uplink: Option<&Uplink>,
     gateways: &BTreeSet<Ipv4Addr>,
     resolvers: &BTreeSet<Ipv4Addr>,
+    wardrobe: &Wardrobe,
 ) -> Result<Ruleset> {
     let mut rules = Ruleset::default();
     rules.base.insert(Family::Inet, INET);
@@ -160,11 +165,24 @@ pub(crate) fn router_rules(
         }
         worn.extend(own.iter().copied());
         for (direction, flows) in [("out", "senders"), ("in", "receivers")] {
-            let chain = chain_of(&mut rules, direction, &own, &port.interface)?;
+            let chain = chain_of(&mut rules, direction, &own, port.interface.as_str())?;
             rules
                 .set(inet(flows), SetKind::Flows)
                 .insert(Element::flow(&port.device, &chain));
         }
+    }
+    for outfit in wardrobe {
+        let own: BTreeSet<&str> = outfit.iter().map(String::as_str).collect();
+        if own.is_empty() || !own.iter().all(|id| groups.contains_key(id)) {
+            continue;
+        }
+        // A longer name is an interface's own.
+        if joined(&own).len() <= CHAIN_NAME {
+            for direction in ["out", "in"] {
+                chain_of(&mut rules, direction, &own, "")?;
+            }
+        }
+        worn.extend(own);
     }
     let mut peers = BTreeSet::new();
     for id in worn {
@@ -197,18 +215,22 @@ fn member_set(group: &str) -> String {
     format!("members.{group}")
 }
 
+fn joined(groups: &BTreeSet<&str>) -> String {
+    groups.iter().copied().collect::<Vec<_>>().join(".")
+}
+
 /// The chain that decides for an interface wearing `groups`: the group's own chain when it is one, else a
 /// chain that asks each in turn.
 fn chain_of(
     rules: &mut Ruleset,
     direction: &str,
     groups: &BTreeSet<&str>,
-    interface: &InterfaceId,
+    interface: &str,
 ) -> Result<String> {
     for id in groups {
         GroupId::parse(id)?;
     }
-    let joined = groups.iter().copied().collect::<Vec<_>>().join(".");
+    let joined = joined(groups);
     let name = if joined.len() <= CHAIN_NAME {
         format!("{direction}.{joined}")
     } else {

@@ -14,9 +14,9 @@ mod tracked;
 
 pub use apply::Transaction;
 pub(crate) use apply::{Firewall, run_nft};
-pub(crate) use groups::{LocalPort, Uplink, router_rules};
+pub(crate) use groups::{LocalPort, Uplink, Wardrobe, router_rules};
 pub(crate) use local::{Pin, local_rules};
-pub(crate) use pins::LinkPins;
+pub(crate) use pins::{LinkPins, PORT_PREFIX};
 pub(crate) use ruleset::Ruleset;
 pub(crate) use tracked::forget_connections;
 

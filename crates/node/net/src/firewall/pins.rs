@@ -1,6 +1,6 @@
 //! The bridge to the agent is filtered where a frame enters it: a port passes what bears its own address
 //! and MAC, by IPv4 or ARP, and nothing else. One table serves all ports; a port is two elements. Ports
-//! of other bridges in the namespace are not looked at.
+//! whose name does not begin with ours are not looked at; one of ours without a pin passes nothing.
 
 use std::net::Ipv4Addr;
 
@@ -10,17 +10,19 @@ use crate::names::MacAddr;
 use crate::netns::Netns;
 use crate::{Error, Result};
 
+/// Beginning of the name of every port.
+pub(crate) const PORT_PREFIX: &str = "rsb";
+
 /// Adding a table, set or chain that exists is nothing; the rules are added only by who made the chain,
 /// hence `create`.
 const TABLE: &str = r#"
 add table bridge roadstead
-add set bridge roadstead ports { type ifname; }
 add set bridge roadstead pins { type ifname . ether_addr . ipv4_addr; }
-create chain bridge roadstead links { type filter hook prerouting priority -300; policy accept; }
-add rule bridge roadstead links iifname != @ports accept
-add rule bridge roadstead links ether type ip iifname . ether saddr . ip saddr @pins accept
-add rule bridge roadstead links ether type arp iifname . ether saddr . arp saddr ip @pins iifname . arp saddr ether . arp saddr ip @pins accept
-add rule bridge roadstead links drop
+create chain bridge roadstead pinned { type filter hook prerouting priority -300; policy accept; }
+add rule bridge roadstead pinned iifname != "rsb*" accept
+add rule bridge roadstead pinned ether type ip iifname . ether saddr . ip saddr @pins accept
+add rule bridge roadstead pinned ether type arp iifname . ether saddr . arp saddr ip @pins iifname . arp saddr ether . arp saddr ip @pins accept
+add rule bridge roadstead pinned drop
 "#;
 
 /// The pins of the bridge ports of one namespace.
@@ -54,27 +56,14 @@ impl LinkPins {
 
     /// Takes a port's pins away; their absence is fine.
     pub(crate) fn remove(&mut self, port: &str, mac: MacAddr, ip: Ipv4Addr) -> Result<()> {
-        let absent = |e: &std::io::Error| e.raw_os_error() == Some(libc::ENOENT);
-        let all = ElementChange {
+        let gone = ElementChange {
             remove: elements(port, mac, ip),
             add: Vec::new(),
         };
-        match self.batches.send(&all) {
-            Ok(()) => return Ok(()),
-            Err(e) if absent(&e) => {}
-            Err(e) => return Err(self.failed(&e)),
+        match self.batches.send(&gone) {
+            Err(e) if e.raw_os_error() != Some(libc::ENOENT) => Err(self.failed(&e)),
+            _ => Ok(()),
         }
-        for element in all.remove {
-            let one = ElementChange {
-                remove: vec![element],
-                add: Vec::new(),
-            };
-            match self.batches.send(&one) {
-                Err(e) if !absent(&e) => return Err(self.failed(&e)),
-                _ => {}
-            }
-        }
-        Ok(())
     }
 
     /// Makes the table if it is not there.
@@ -117,8 +106,5 @@ impl LinkPins {
 }
 
 fn elements(port: &str, mac: MacAddr, ip: Ipv4Addr) -> Vec<(SetId, Element)> {
-    vec![
-        (SetId::new(Family::Bridge, "ports"), Element::device(port)),
-        (SetId::new(Family::Bridge, "pins"), Element::pin(port, mac, ip)),
-    ]
+    vec![(SetId::new(Family::Bridge, "pins"), Element::pin(port, mac, ip))]
 }

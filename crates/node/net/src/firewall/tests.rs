@@ -52,7 +52,15 @@ fn map(worn: &[(u8, &[&str])], groups: &[(&str, Vec<Rule>, Vec<Rule>)]) -> VpcMa
 }
 
 fn rules(map: &VpcMap, ports: &[LocalPort]) -> Ruleset {
-    router_rules(Some(map), ports, None, &BTreeSet::new(), &BTreeSet::new()).unwrap()
+    router_rules(
+        Some(map),
+        ports,
+        None,
+        &BTreeSet::new(),
+        &BTreeSet::new(),
+        &BTreeSet::new(),
+    )
+    .unwrap()
 }
 
 fn cidr(protocol: Protocol, text: &str) -> Rule {
@@ -60,6 +68,29 @@ fn cidr(protocol: Protocol, text: &str) -> Rule {
         protocol,
         peer: Peer::Cidr(text.parse().unwrap()),
     }
+}
+
+#[test]
+fn what_was_worn_lately_keeps_its_chains_so_that_a_port_is_elements_alone() {
+    let map = map(
+        &[(4, &["sg-a"]), (5, &["sg-a", "sg-b"])],
+        &[("sg-a", vec![], vec![]), ("sg-b", vec![], vec![])],
+    );
+    let outfit = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<BTreeSet<_>>();
+    let lately = BTreeSet::from([outfit(&["sg-a"]), outfit(&["sg-a", "sg-b"]), outfit(&["sg-gone"])]);
+    let with = |ports: &[LocalPort]| {
+        let none = BTreeSet::new();
+        router_rules(Some(&map), ports, None, &none, &none, &lately).unwrap()
+    };
+    let (none, both) = (with(&[]), with(&[port(4), port(5)]));
+    assert!(!none.chains.keys().any(|name| name.contains("gone")));
+    assert!(matches!(both.change_from(&none), Change::Elements(_)));
+    assert!(matches!(none.change_from(&both), Change::Elements(_)));
+    let bare = rules(&map, &[]);
+    assert!(
+        matches!(both.change_from(&bare), Change::Commands(_)),
+        "else there would be nothing to keep"
+    );
 }
 
 #[test]
@@ -141,7 +172,15 @@ fn each_kind_of_rule_has_its_words() {
 fn backward_ports_and_names_that_are_no_ids_are_refused() {
     let refused = |rule: Rule, group: &str| {
         let map = map(&[(4, &[group])], &[(group, vec![rule], vec![])]);
-        router_rules(Some(&map), &[port(4)], None, &BTreeSet::new(), &BTreeSet::new()).is_err()
+        router_rules(
+            Some(&map),
+            &[port(4)],
+            None,
+            &BTreeSet::new(),
+            &BTreeSet::new(),
+            &BTreeSet::new(),
+        )
+        .is_err()
     };
     let good = || cidr(Protocol::All, "10.0.0.0/8");
     assert!(!refused(good(), "sg-1"));
@@ -240,7 +279,7 @@ fn a_host_attachment_is_pinned_and_receives_nothing_new() {
         ip: ip(200),
     };
     let none = BTreeSet::new();
-    let set = router_rules(None, &[], Some(&uplink), &none, &none).unwrap();
+    let set = router_rules(None, &[], Some(&uplink), &none, &none, &BTreeSet::new()).unwrap();
     let of = |name: &str| set.sets[&SetId::new(Family::Inet, name)].elements.len();
     assert_eq!(
         (of("pins"), of("uplinks"), of("senders"), of("receivers")),

@@ -33,6 +33,7 @@ pub(crate) struct Link {
     pub(crate) up: bool,
     pub(crate) controller: Option<u32>,
     pub(crate) mtu: u32,
+    pub(crate) group: u32,
 }
 
 /// A veth pair in one message: the near end in the socket's namespace, the far end in another.
@@ -231,6 +232,25 @@ impl Netlink {
         }
     }
 
+    /// Puts a device in a group; its absence is fine.
+    pub(crate) fn set_group(&mut self, index: u32, group: u32) -> Result<()> {
+        let message = LinkUnspec::new_with_index(index).append_extra_attribute(LinkAttribute::Group(group));
+        match self.change(Message::SetLink(message.build()), 0) {
+            Err(e) if !is_absent(&e) => Err(self.failed(format!("putting device {index} in a group"))(e)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Deletes every device of a group at once; that there is none is fine.
+    pub(crate) fn delete_group(&mut self, group: u32) -> Result<()> {
+        let mut message = LinkMessage::default();
+        message.attributes.push(LinkAttribute::Group(group));
+        match self.change(Message::DelLink(message), 0) {
+            Err(e) if !is_absent(&e) => Err(self.failed(format!("deleting the devices of group {group}"))(e)),
+            _ => Ok(()),
+        }
+    }
+
     /// Adds an address; its presence is fine. `host_only` makes no route for the prefix.
     pub(crate) fn add_address(&mut self, index: u32, address: Ipv4Net, host_only: bool) -> Result<()> {
         let mut message = AddressMessageBuilder::<Ipv4Addr>::new()
@@ -410,6 +430,7 @@ fn as_link(answer: Message) -> Option<Link> {
         up: message.header.flags.contains(LinkFlags::Up),
         controller: None,
         mtu: 0,
+        group: 0,
     };
     for attribute in message.attributes {
         match attribute {
@@ -418,6 +439,7 @@ fn as_link(answer: Message) -> Option<Link> {
             LinkAttribute::IfAlias(alias) => link.alias = Some(alias),
             LinkAttribute::Controller(index) => link.controller = Some(index),
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
+            LinkAttribute::Group(group) => link.group = group,
             _ => {}
         }
     }

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use ipnet::Ipv4Net;
 
+use super::doomed::Undertaker;
 use super::task::bridge_conf;
+use crate::cni::Attachment;
 use crate::cni::bridge::Side;
 use crate::cni::ipam::Store;
 use crate::firewall::run_nft;
@@ -77,6 +79,17 @@ impl Agent {
             .add_address(loopback, Ipv4Net::new_assert(AGENT_ADDRESS, 32), true)?;
         side.ensure_bridge(&bridge_conf("")).map_err(failed)?;
         Ok(Self { side })
+    }
+
+    /// Disconnects an owner's link: nothing passes it when this returns, and its device goes later.
+    pub(super) fn cut(
+        &mut self,
+        undertaker: &Undertaker,
+        who: &Attachment,
+        owner: &str,
+    ) -> Result<(), crate::cni::Error> {
+        crate::cni::bridge::cut(&mut self.side, who, &bridge_conf(owner))?;
+        Ok(undertaker.bury(&self.side.namespace)?)
     }
 
     pub(super) fn listen(&self, address: SocketAddr) -> Result<TcpListener> {

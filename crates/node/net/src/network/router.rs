@@ -6,7 +6,8 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use crate::firewall::{Firewall, LocalPort, Transaction, Uplink, forget_connections, router_rules};
+use super::doomed::{DOOMED, Undertaker};
+use crate::firewall::{Firewall, LocalPort, Transaction, Uplink, Wardrobe, forget_connections, router_rules};
 use crate::names::{InterfaceId, MacAddr};
 use crate::netlink::{Mtu, NewVeth};
 use crate::netlink::{Netlink, is_present};
@@ -16,6 +17,8 @@ use crate::task_files::{LINK_LOCAL_RESOLVER, subnet_gateway, vpc_resolver};
 use crate::{Error, Result};
 use roadstead_acs::network::VpcMap;
 
+/// Sets of groups whose chains stay though no interface wears them.
+const WARDROBE: usize = 64;
 /// Names tried for a device before giving up: a collision is one in millions.
 const NAME_ATTEMPTS: u32 = 16;
 
@@ -51,6 +54,8 @@ pub(super) struct Wanted<'a> {
     /// Own addresses of the attached interfaces.
     pub(super) addresses: &'a BTreeMap<InterfaceId, Vec<Ipv4Addr>>,
     pub(super) uplink: Option<&'a Uplink>,
+    /// What the attached interfaces wear.
+    pub(super) worn: &'a Wardrobe,
 }
 
 /// A router namespace, open.
@@ -64,6 +69,8 @@ pub(super) struct Router {
     forwards: bool,
     resolver: Resolver,
     loopback: u32,
+    /// What interfaces wore lately: their chains stay.
+    wardrobe: Wardrobe,
     /// Addresses on its loopback that we put there.
     own: BTreeSet<Ipv4Addr>,
     pub(super) ports: BTreeMap<InterfaceId, Port>,
@@ -94,17 +101,20 @@ impl Router {
             resolver,
             loopback,
             own,
+            wardrobe: Wardrobe::new(),
             forwards: false,
             ports: BTreeMap::new(),
         })
     }
 
-    /// Makes the veth of an interface: one end here, up; the other in `node`, down, with the MAC.
+    /// Makes the veth of an interface: one end here, up; the other in `far`, down, with the MAC, called `far_name`
+    /// or as this one.
     pub(super) fn add_port(
         &mut self,
         interface: &InterfaceId,
         mac: MacAddr,
-        node: &Netns,
+        far: &Netns,
+        far_name: Option<&str>,
         name: impl Fn(u32) -> String,
     ) -> Result<()> {
         let mut outcome = Err(Error::Invalid(format!("no device name is free for {interface}")));
@@ -117,8 +127,8 @@ impl Router {
                 controller: None,
                 up: true,
                 mtu: Mtu(None),
-                far_namespace: node,
-                far_name: &device,
+                far_namespace: far,
+                far_name: far_name.unwrap_or(&device),
                 far_mac: Some(mac),
             });
             match &outcome {
@@ -171,6 +181,23 @@ impl Router {
         Ok(())
     }
 
+    /// Cuts an interface off: nothing is sent to it any more, and once the rules are refreshed nothing comes from
+    /// it. Its device is deleted later.
+    pub(super) fn unplug(&mut self, interface: &InterfaceId, undertaker: &Undertaker) -> Result<()> {
+        let Some(port) = self.ports.get(interface).cloned() else {
+            return Ok(());
+        };
+        for ip in &port.ips {
+            let net = Ipv4Net::new_assert(*ip, 32);
+            self.netlink.delete_device_route(net, port.index)?;
+            self.netlink.delete_neighbour(port.index, *ip)?;
+        }
+        self.netlink.set_group(port.index, DOOMED)?;
+        self.ports.remove(interface);
+        undertaker.bury(&self.namespace)?;
+        forget_connections(&self.namespace, &port.ips.into_iter().collect::<Vec<_>>())
+    }
+
     /// Makes addresses, routes, rules and names agree with what is wanted. `repair` replaces the firewall
     /// whole, whatever is thought to be in force.
     pub(super) fn refresh(&mut self, wanted: Wanted<'_>, repair: bool) -> Result<Transaction> {
@@ -219,7 +246,15 @@ impl Router {
                 ips: ips.clone(),
             });
         }
-        let rules = router_rules(wanted.map, &local, wanted.uplink, &gateways, &resolvers)?;
+        self.remember(wanted.map, wanted.worn);
+        let rules = router_rules(
+            wanted.map,
+            &local,
+            wanted.uplink,
+            &gateways,
+            &resolvers,
+            &self.wardrobe,
+        )?;
         if repair {
             self.firewall.forget();
         }
@@ -232,6 +267,21 @@ impl Router {
             .set_zone(wanted.map.map(Zone::of).unwrap_or_default());
         self.resolver.listen(&self.namespace, resolvers)?;
         Ok(transaction)
+    }
+
+    /// Keeps what was worn lately, but no group that the map has no more, and not without end.
+    fn remember(&mut self, map: Option<&VpcMap>, worn: &Wardrobe) {
+        let known: BTreeSet<&str> = map
+            .iter()
+            .flat_map(|m| &m.groups)
+            .map(|g| g.group_id.as_str())
+            .collect();
+        self.wardrobe
+            .retain(|outfit| outfit.iter().all(|id| known.contains(id.as_str())));
+        if self.wardrobe.len() > WARDROBE {
+            self.wardrobe.clear();
+        }
+        self.wardrobe.extend(worn.iter().cloned());
     }
 
     /// Removes the namespace's file and what is in it; the namespace ends when this value drops.

@@ -156,6 +156,7 @@ impl Inner {
         }
         first.note(lock(&self.local).teardown(self));
         first.note(self.remove_node_devices(&[]));
+        self.undertaker.finish();
         if let Some(mut agent) = lock(&self.agent).take() {
             // Sockets of the daemon may keep the namespace alive; its devices go now.
             let links = agent.side.netlink.links().unwrap_or_default();

@@ -2,10 +2,12 @@
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use ipnet::Ipv4Net;
 
 use super::agent::{AGENT_ADDRESS, AGENT_LINK, LINK_SUBNET};
+use super::vpc::Vpc;
 use super::{Eni, Inner, lock, torn_down};
 use crate::cni::{Attachment, CniResult, Dns, bridge, eni, ipam};
 use crate::netlink::Netlink;
@@ -115,13 +117,16 @@ impl Inner {
             netlink: &mut inside,
         };
         let conf = self.eni_conf(task);
-        let eni = {
+        let eni = if self.on_node {
             let mut outside = Netlink::open(&self.node)?;
             let mut outer = eni::Side {
                 namespace: &self.node,
                 netlink: &mut outside,
             };
             let added = eni::add(&mut outer, &mut inner, &task.netns, &eth0, &conf);
+            added.map_err(failed("ecs-eni", "ADD"))?
+        } else {
+            let added = self.plug(task, &mut inner, &eth0, &conf);
             added.map_err(failed("ecs-eni", "ADD"))?
         };
         let bridged = {
@@ -138,7 +143,7 @@ impl Inner {
         let bridge = match bridged {
             Ok(result) => result,
             Err(source) => {
-                if let Err(second) = eni::del(&self.node, Some(&namespace), &conf) {
+                if let Err(second) = self.give_back(task, Some(&namespace)) {
                     tracing::warn!(interface = %task.eni.interface_id, error = %second, "not given back");
                 }
                 return Err(failed("ecs-bridge", "ADD")(source));
@@ -168,13 +173,55 @@ impl Inner {
         let link = Attachment::new(&task.container, TASK_LINK).map_err(failed("ecs-bridge"))?;
         let namespace = netns::at_if_there(&task.netns)?;
         let unbridged = match lock(&self.agent).as_mut() {
-            Some(agent) => bridge::del(&mut agent.side, &link, &bridge_conf(&task.eni.mac.to_string()))
+            Some(agent) => agent
+                .cut(&self.undertaker, &link, &task.eni.mac.to_string())
                 .map_err(failed("ecs-bridge")),
             None => Err(torn_down()),
         };
-        let returned =
-            eni::del(&self.node, namespace.as_ref(), &self.eni_conf(task)).map_err(failed("ecs-eni"));
-        unbridged.and(returned)
+        let returned = self.give_back(task, namespace.as_ref());
+        unbridged.and(returned.map_err(failed("ecs-eni")))
+    }
+
+    fn vpc_with(&self, eni: &Eni) -> Option<Arc<Mutex<Vpc>>> {
+        lock(&self.vpcs).get(&eni.vpc_id).cloned()
+    }
+
+    /// `ecs-eni`'s ADD for an interface that has no device yet.
+    fn plug(
+        &self,
+        task: &TaskNet,
+        inside: &mut eni::Side<'_>,
+        who: &Attachment,
+        conf: &eni::Conf,
+    ) -> Result<CniResult, crate::cni::Error> {
+        let missing = || {
+            let msg = format!("{} is not attached to this node", task.eni.interface_id);
+            crate::cni::Error::new(crate::cni::code::NO_DEVICE, msg)
+        };
+        let vpc = self.vpc_with(&task.eni).ok_or_else(missing)?;
+        if !lock(&vpc).has(&task.eni.interface_id) {
+            return Err(missing());
+        }
+        let id = &task.eni.interface_id;
+        let link = lock(&vpc).plug(self, id, inside.namespace, inside.netlink)?;
+        match eni::configure(inside.netlink, &link, conf) {
+            Ok(()) => Ok(eni::result(&task.netns, who, conf)),
+            Err(error) => Err(match lock(&vpc).unplug(self, id) {
+                Ok(()) => error,
+                Err(second) => error.and_undoing(&second),
+            }),
+        }
+    }
+
+    /// `ecs-eni`'s DEL.
+    fn give_back(&self, task: &TaskNet, namespace: Option<&Netns>) -> Result<(), crate::cni::Error> {
+        if self.on_node {
+            return eni::del(&self.node, namespace, &self.eni_conf(task));
+        }
+        match self.vpc_with(&task.eni) {
+            Some(vpc) => Ok(lock(&vpc).unplug(self, &task.eni.interface_id)?),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn make_task_namespace(&self, task: &str) -> Result<PathBuf> {

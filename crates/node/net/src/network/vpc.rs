@@ -7,11 +7,15 @@ use std::net::Ipv4Addr;
 use roadstead_acs::network::VpcMap;
 use serde::{Deserialize, Serialize};
 
+use super::doomed::DOOMED;
 use super::host::HostLink;
 use super::router::{Port, Router, Wanted};
+use super::task::TASK_ENI;
 use super::{Applied, Eni, Inner};
 use crate::firewall::Transaction;
 use crate::names::{InterfaceId, VpcId};
+use crate::netlink::{Link, Netlink};
+use crate::netns::Netns;
 use crate::{Error, Result};
 
 /// What is kept of a VPC beside its interfaces.
@@ -93,7 +97,7 @@ impl Vpc {
     pub(super) fn attach(&mut self, inner: &Inner, eni: Eni) -> Result<()> {
         let id = eni.interface_id.clone();
         if let Some(present) = self.enis.get(&id) {
-            if *present == eni && self.port_is_whole(&eni)? {
+            if *present == eni && (!inner.on_node || self.port_is_whole(&eni)?) {
                 return Ok(());
             }
             self.detach(inner, &id)?;
@@ -102,10 +106,10 @@ impl Vpc {
         inner.enis.put(id.as_str(), &eni)?;
         self.enis.insert(id.clone(), eni.clone());
         let made = match &mut self.router {
-            Some(router) => router.add_port(&id, eni.mac, &inner.node, |n| {
+            Some(router) if inner.on_node => router.add_port(&id, eni.mac, &inner.node, None, |n| {
                 inner.instance.device('e', id.as_str(), n)
             }),
-            None => Ok(()),
+            _ => Ok(()),
         };
         made.and_then(|()| self.refresh(false).map(drop))
             .inspect_err(|_| {
@@ -113,6 +117,49 @@ impl Vpc {
                     tracing::warn!(interface = %id, error = %second, "a failed attachment left something");
                 }
             })
+    }
+
+    /// Makes the interface's veth straight into a task, or finds it there.
+    pub(super) fn plug(
+        &mut self,
+        inner: &Inner,
+        interface: &InterfaceId,
+        task: &Netns,
+        inside: &mut Netlink,
+    ) -> Result<Link> {
+        let absent = || Error::Invalid(format!("{interface} is not attached to this node"));
+        let eni = self.enis.get(interface).cloned().ok_or_else(absent)?;
+        self.ensure_router(inner)?;
+        let far = inside.link(TASK_ENI)?;
+        if let Some(link) = &far
+            && link.mac == Some(eni.mac)
+            && self.port_is_whole(&eni)?
+        {
+            return Ok(link.clone());
+        }
+        if far.is_some() {
+            // Of an interface that was here before, on its way out.
+            inner.undertaker.finish();
+        }
+        let router = self.router.as_mut().ok_or_else(absent)?;
+        router.unplug(interface, &inner.undertaker)?;
+        router.add_port(interface, eni.mac, task, Some(TASK_ENI), |n| {
+            inner.instance.device('e', interface.as_str(), n)
+        })?;
+        self.refresh(false)?;
+        let link = inside.link(TASK_ENI)?;
+        link.ok_or_else(|| Error::Invalid(format!("the device of {interface} vanished while it was made")))
+    }
+
+    /// Takes the interface out of its task, wherever that is. It stays attached.
+    pub(super) fn unplug(&mut self, inner: &Inner, interface: &InterfaceId) -> Result<()> {
+        match &mut self.router {
+            Some(router) if router.ports.contains_key(interface) => {
+                router.unplug(interface, &inner.undertaker)?;
+                self.refresh(false).map(drop)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether both ends of the interface's veth are still there: the far one dies with a task's namespace.
@@ -131,7 +178,11 @@ impl Vpc {
 
     pub(super) fn detach(&mut self, inner: &Inner, interface: &InterfaceId) -> Result<()> {
         if let Some(router) = &mut self.router {
-            router.remove_port(interface)?;
+            if inner.on_node {
+                router.remove_port(interface)?;
+            } else {
+                router.unplug(interface, &inner.undertaker)?;
+            }
         }
         self.enis.remove(interface);
         inner.enis.remove(interface.as_str())?;
@@ -169,11 +220,15 @@ impl Vpc {
             .map(|(id, eni)| (id.clone(), addresses(self.map.as_ref(), eni)))
             .collect();
         let uplink = self.host.as_ref().map(HostLink::uplink);
+        let interfaces = self.map.iter().flat_map(|m| &m.interfaces);
+        let here = interfaces.filter(|i| self.enis.keys().any(|id| id.as_str() == i.interface_id));
+        let worn = here.map(|i| i.groups.iter().cloned().collect()).collect();
         let wanted = Wanted {
             map: self.map.as_ref(),
             gateways: &gateways,
             addresses: &addresses,
             uplink: uplink.as_ref(),
+            worn: &worn,
         };
         router.refresh(wanted, repair)
     }
@@ -192,7 +247,7 @@ impl Vpc {
     pub(super) fn find_again(&mut self, inner: &Inner, recorded: Vec<Eni>) -> Result<Vec<String>> {
         let mut devices = Vec::new();
         let name = inner.instance.router_namespace(&self.id);
-        if crate::netns::Netns::named(&name)?.is_some() {
+        if Netns::named(&name)?.is_some() {
             self.ensure_router(inner)?;
         }
         if let Some(router) = &mut self.router {
@@ -200,7 +255,7 @@ impl Vpc {
             for eni in &recorded {
                 let own = links
                     .iter()
-                    .find(|l| l.alias.as_deref() == Some(eni.interface_id.as_str()));
+                    .find(|l| l.group != DOOMED && l.alias.as_deref() == Some(eni.interface_id.as_str()));
                 if let Some(link) = own {
                     let port = Port {
                         device: link.name.clone(),
@@ -229,11 +284,17 @@ impl Vpc {
                     .sysctl(&[(format!("ipv4/neigh/{}/proxy_delay", port.device), "0")])?;
             }
         }
-        for eni in recorded
-            .iter()
-            .filter(|eni| !self.enis.contains_key(&eni.interface_id))
-        {
-            inner.enis.remove(eni.interface_id.as_str())?;
+        for eni in recorded {
+            if self.enis.contains_key(&eni.interface_id) {
+                continue;
+            }
+            if inner.on_node {
+                inner.enis.remove(eni.interface_id.as_str())?;
+            } else {
+                // Attached and in no task, or its task's namespace is gone.
+                self.ensure_router(inner)?;
+                self.enis.insert(eni.interface_id.clone(), eni);
+            }
         }
         self.find_host_again(inner)?;
         devices.extend(self.host.as_ref().map(|host| host.device.clone()));

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Instant;
 
 use roadstead_net::{AGENT_ADDRESS, BridgeNet, Bridged, Error, Keep, PublishPort, Transport};
 
@@ -48,14 +47,6 @@ fn forwarders(container: &str) -> Vec<i32> {
 /// A name that no other test's processes have.
 fn unique(m: &Machine, name: &str) -> String {
     format!("{}-{name}", m.id)
-}
-
-async fn until(what: &str, mut good: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !good() {
-        assert!(begun.elapsed().as_secs() < 20, "{what}");
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

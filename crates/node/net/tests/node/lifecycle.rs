@@ -14,7 +14,7 @@ fn open_map(enis: &[&roadstead_net::Eni]) -> roadstead_acs::network::VpcMap {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_device_shows_up_moves_into_the_task_and_comes_back() {
-    let m = Machine::new().await;
+    let m = Machine::with_devices_on_the_node().await;
     let a = eni(&vpc(1), 10);
     m.net().attach(&a).await.unwrap();
     m.net().attach(&a).await.unwrap();
@@ -49,6 +49,52 @@ async fn the_device_shows_up_moves_into_the_task_and_comes_back() {
     ));
     m.net().remove_task_namespace("a").await.unwrap();
     assert_eq!(m.traces(), [m.id.agent_namespace()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_device_is_made_in_the_task_and_is_cut_off_before_it_is_deleted() {
+    let m = Machine::new().await;
+    let v = vpc(1);
+    let (a, b) = (eni(&v, 10), eni(&v, 11));
+    m.net().apply(&open_map(&[&a, &b])).await.unwrap();
+    let tb = m.start(&b, "b").await;
+    serve(&tb.ns, 80);
+    let host = ip(&m.host, "-o link");
+    for round in 0..10 {
+        // The same interface into the same task and another, without waiting for the devices of before.
+        let task = m.task(&a, if round % 3 == 2 { "x" } else { "a" }).await;
+        let ns = m.id.task_namespace(&task.container);
+        m.net().attach(&a).await.unwrap();
+        let first = m.net().connect(&task).await.unwrap();
+        let again = m.net().connect(&task).await.unwrap();
+        assert_eq!(first.bridge_address, again.bridge_address);
+        assert_eq!(ip(&m.host, "-o link"), host, "nothing shows up on the node");
+        assert!(reaches(&ns, address(11), 80), "round {round}");
+        let established = inside(&ns, || udp(&ns, (address(10), 4000)));
+        let listener = inside(&tb.ns, || udp(&tb.ns, (address(11), 5000)));
+        established.send_to(b"before", (address(11), 5000)).unwrap();
+        assert_eq!(received(&listener).unwrap().0, "before");
+        for _ in 0..2 {
+            m.net().disconnect(&task).await.unwrap();
+        }
+        let _ = established.send_to(b"after", (address(11), 5000));
+        listener.set_nonblocking(true).unwrap();
+        assert!(
+            listener.recv_from(&mut [0; 16]).is_err(),
+            "nothing passes when the call returns"
+        );
+        if round % 2 == 1 {
+            m.net().detach(&a.interface_id).await.unwrap();
+        }
+    }
+    until("the devices' end", || {
+        ["a", "x"]
+            .iter()
+            .all(|t| ip(&m.id.task_namespace(t), "-o link").lines().count() == 1)
+    })
+    .await;
+    let agent = ip(&m.id.agent_namespace(), "-o link show master ecs-bridge");
+    assert_eq!(agent.lines().count(), 1, "only b's link: {agent}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,7 +187,11 @@ async fn what_a_crash_left_is_removed_and_what_is_kept_stays() {
     let husk = format!("/run/netns/rs-{}-vpc-000000000000000ff", m.id);
     std::fs::write(&husk, "").unwrap();
     m.reopen().await;
-    assert!(!record.exists());
+    assert_eq!(
+        m.net().attached().await.unwrap().len(),
+        3,
+        "an interface without a device is attached and in no task"
+    );
     assert!(!ip(&m.host, "-br link").contains(&stray));
 
     m.net().remove_task_namespace("b").await.unwrap();
@@ -150,7 +200,12 @@ async fn what_a_crash_left_is_removed_and_what_is_kept_stays() {
         tasks: BTreeSet::from(["a".to_owned()]),
     };
     let reaped = m.net().reap(keep).await.unwrap();
-    assert_eq!(reaped.interfaces, std::slice::from_ref(&b.interface_id));
+    let reaped: BTreeSet<_> = reaped.interfaces.into_iter().collect();
+    assert_eq!(
+        reaped,
+        BTreeSet::from([b.interface_id.clone(), ghost.interface_id])
+    );
+    assert!(!record.exists());
     assert_eq!(m.net().attached().await.unwrap(), std::slice::from_ref(&a));
     let agent = m.id.agent_namespace();
     assert!(!ip(&agent, "neigh").contains(&tb.connected.bridge_address.to_string()));

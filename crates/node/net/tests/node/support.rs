@@ -36,6 +36,7 @@ pub struct Machine {
     pub id: InstanceId,
     pub host: String,
     owns_host: bool,
+    on_node: bool,
     pub state: tempfile::TempDir,
     net: Option<Network>,
 }
@@ -46,26 +47,36 @@ impl Machine {
         let host = format!("rs-host-{id}");
         Netns::create(&host).expect("tests need root");
         ip(&host, "link set lo up");
-        Self::on(id, host, true).await
+        Self::on(id, host, true, false).await
     }
 
     /// A second instance on the same host.
     pub async fn beside(other: &Machine) -> Self {
-        Self::on(instance(), other.host.clone(), false).await
+        Self::on(instance(), other.host.clone(), false, other.on_node).await
     }
 
-    async fn on(id: InstanceId, host: String, owns_host: bool) -> Self {
+    /// One where interfaces show up on the node, for plugins of other programs.
+    pub async fn with_devices_on_the_node() -> Self {
+        let id = instance();
+        let host = format!("rs-host-{id}");
+        Netns::create(&host).expect("tests need root");
+        ip(&host, "link set lo up");
+        Self::on(id, host, true, true).await
+    }
+
+    async fn on(id: InstanceId, host: String, owns_host: bool, on_node: bool) -> Self {
         let state = tempfile::tempdir().unwrap();
         let guard = Cleaner {
             id: id.clone(),
             host: owns_host.then(|| host.clone()),
         };
-        let net = open(&id, &host, state.path()).await;
+        let net = open(&id, &host, state.path(), on_node).await;
         std::mem::forget(guard);
         Self {
             id,
             host,
             owns_host,
+            on_node,
             state,
             net: Some(net),
         }
@@ -84,7 +95,7 @@ impl Machine {
     }
 
     pub async fn open(&mut self) {
-        self.net = Some(open(&self.id, &self.host, self.state.path()).await);
+        self.net = Some(open(&self.id, &self.host, self.state.path(), self.on_node).await);
     }
 
     /// As when a container's last process ended with the daemon away.
@@ -137,11 +148,12 @@ pub fn traces(id: &InstanceId, host: &str) -> Vec<String> {
     found
 }
 
-pub async fn open(id: &InstanceId, host: &str, state: &Path) -> Network {
+pub async fn open(id: &InstanceId, host: &str, state: &Path, on_node: bool) -> Network {
     let options = Options {
         instance: id.clone(),
         state_dir: state.to_path_buf(),
         node_namespace: Some(netns::path_of(host)),
+        on_node,
         helper: Some(binary()),
     };
     Network::open(options).await.unwrap()
@@ -169,6 +181,15 @@ impl Drop for Machine {
             id: self.id.clone(),
             host: self.owns_host.then(|| self.host.clone()),
         });
+    }
+}
+
+/// Waits for what must come to be.
+pub async fn until(what: &str, mut good: impl FnMut() -> bool) {
+    let begun = std::time::Instant::now();
+    while !good() {
+        assert!(begun.elapsed().as_secs() < 20, "{what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
+use super::doomed::DOOMED;
 use super::host::{HOST_RESOLVERS, conflict};
 use super::router::QUIET;
 use super::task::{TASK_ENI, TASK_LINK, bridge_conf};
@@ -290,8 +291,8 @@ impl Local {
         let mac = MacAddr::of_ip(endpoint.ip);
         let mut far = inside.link(TASK_ENI)?.filter(|link| link.mac == Some(mac));
         let mut near = fabric.netlink.link(&endpoint.device)?;
-        if near.is_some() != far.is_some() {
-            // Half of an attempt that a crash ended.
+        if near.as_ref().is_some_and(|n| n.group == DOOMED) || near.is_some() != far.is_some() {
+            // Half of an attempt that a crash ended, or one that is on its way out.
             fabric.netlink.delete_link(&endpoint.device)?;
             (near, far) = (None, None);
         }
@@ -326,13 +327,15 @@ impl Local {
                 ended.map_err(Error::kernel(format!("ending the forwarder of {container}")))?;
             }
             if let Some(fabric) = &mut self.fabric {
-                fabric.netlink.delete_link(&endpoint.device)?;
+                fabric.cut(&endpoint)?;
+                inner.undertaker.bury(&fabric.namespace)?;
             }
         }
         // The link to the agent also when nothing else is known of the container.
         let who = Attachment::new(container, TASK_LINK).map_err(failed("DEL"))?;
         if let Some(agent) = lock(&inner.agent).as_mut() {
-            bridge::del(&mut agent.side, &who, &bridge_conf(container)).map_err(failed("DEL"))?;
+            let cut = agent.cut(&inner.undertaker, &who, container);
+            cut.map_err(failed("DEL"))?;
         }
         if self.endpoints.remove(container).is_some() {
             self.filter()?;
@@ -366,12 +369,16 @@ impl Local {
         let links = fabric.netlink.links()?;
         for link in &links {
             let known = self.endpoints.values().any(|e| e.device == link.name);
-            if link.name.starts_with(&inner.instance.device_prefix()) && !known {
+            let doomed = link.group == DOOMED;
+            if link.name.starts_with(&inner.instance.device_prefix()) && (doomed || !known) {
                 fabric.netlink.delete_link(&link.name)?;
             }
         }
         for endpoint in self.endpoints.clone().into_values() {
-            match links.iter().find(|link| link.name == endpoint.device) {
+            match links
+                .iter()
+                .find(|l| l.group != DOOMED && l.name == endpoint.device)
+            {
                 Some(link) => {
                     let fabric = self.fabric.as_mut().ok_or_else(torn_down)?;
                     fabric.settle(&endpoint, link.index)?;
@@ -399,6 +406,17 @@ impl Local {
 }
 
 impl Fabric {
+    /// Nothing is sent to the container any more, and nothing comes from it once the rules are refreshed.
+    fn cut(&mut self, endpoint: &Endpoint) -> Result<()> {
+        if let Some(link) = self.netlink.link(&endpoint.device)? {
+            let net = Ipv4Net::new_assert(endpoint.ip, 32);
+            self.netlink.delete_device_route(net, link.index)?;
+            self.netlink.delete_neighbour(link.index, endpoint.ip)?;
+            self.netlink.set_group(link.index, DOOMED)?;
+        }
+        Ok(())
+    }
+
     /// What lets packets find a port, and it answer by proxy without the delay that is usual.
     fn settle(&mut self, endpoint: &Endpoint, index: u32) -> Result<()> {
         let undelayed = (format!("ipv4/neigh/{}/proxy_delay", endpoint.device), "0");

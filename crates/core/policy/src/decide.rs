@@ -16,6 +16,8 @@ pub struct Policies<'a> {
     pub session: Option<&'a [&'a Policy]>,
     /// The resource's own.
     pub resource: Option<&'a Policy>,
+    /// The resource's own must allow, whatever else does: a role is assumed only by whom it trusts.
+    pub resource_must_allow: bool,
 }
 
 /// Which layer a statement is of.
@@ -66,6 +68,7 @@ pub fn decide<'a>(policies: Policies<'a>, request: &Request<'_>) -> Decision<'a>
         boundary,
         session,
         resource,
+        resource_must_allow,
     } = policies;
     let action = request.action.to_ascii_lowercase();
     let mut tally = Tally {
@@ -83,6 +86,12 @@ pub fn decide<'a>(policies: Policies<'a>, request: &Request<'_>) -> Decision<'a>
         return Decision {
             cause: Cause::Denied(first.source),
             matched: denies,
+        };
+    }
+    if resource_must_allow && resource_fit.is_none() {
+        return Decision {
+            cause: Cause::NotAllowed(Source::Resource),
+            matched: Vec::new(),
         };
     }
     let cause = weigh(

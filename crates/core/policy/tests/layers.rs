@@ -55,6 +55,7 @@ fn weigh(principal: Principal<'_>, account: &str, layers: [&str; 3], own: Option
         boundary: some(&boundary).then_some(boundary.1.as_slice()),
         session: some(&session).then_some(session.1.as_slice()),
         resource: own,
+        resource_must_allow: false,
     };
     decide(policies, &request).cause
 }
@@ -166,6 +167,46 @@ fn who_is_not_the_principal() {
         weigh(SESSION, OWN, ["a", "", ""], Some(&own)),
         Cause::Denied(Source::Resource)
     );
+}
+
+#[test]
+fn a_role_is_assumed_only_by_whom_it_trusts() {
+    let allow = parse(
+        r#"{"Statement":[{"Effect":"Allow","Action":"sts:*","Resource":"*"}]}"#,
+        Kind::Identity,
+    )
+    .expect("a policy");
+    let trust = |principal: &str| {
+        let text = format!(
+            r#"{{"Statement":[{{"Effect":"Allow","Principal":{principal},"Action":"sts:AssumeRole"}}]}}"#
+        );
+        parse(&text, Kind::Trust).expect("a policy")
+    };
+    let cause = |identity: &[&Policy], trust: &Policy| {
+        let request = Request {
+            principal: USER,
+            action: "sts:AssumeRole",
+            resource: "arn:aws:iam::111122223333:role/r",
+            resource_account: None,
+            context: &Context::default(),
+        };
+        let policies = Policies {
+            identity,
+            resource: Some(trust),
+            resource_must_allow: true,
+            ..Policies::default()
+        };
+        decide(policies, &request).cause
+    };
+    let (other, account) = (
+        trust(r#"{"Service":"ecs-tasks.amazonaws.com"}"#),
+        trust(r#"{"AWS":"111122223333"}"#),
+    );
+    let named = trust(r#"{"AWS":"arn:aws:iam::111122223333:user/ann"}"#);
+    assert_eq!(cause(&[&allow], &other), Cause::NotAllowed(Source::Resource));
+    assert_eq!(cause(&[&allow], &account), Cause::Allowed);
+    assert_eq!(cause(&[], &account), Cause::NotAllowed(Source::Identity));
+    assert_eq!(cause(&[], &named), Cause::Allowed);
 }
 
 #[test]

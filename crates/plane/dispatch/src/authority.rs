@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use roadstead_base::{AccountId, Ctx, Region, RoleSession, Timestamp};
+use roadstead_base::{AccountId, Caller, Ctx, Region, RoleSession, Timestamp};
 
 use crate::credentials::IssuedKey;
 
@@ -174,6 +174,6 @@ pub trait Authority: Send + Sync + 'static {
     /// There is no such role, or it does not trust the service.
     fn assume(&self, assumes: ServiceAssumes<'_>) -> Result<Arc<RoleSession>, RoleError>;
 
-    /// Keys that a task or a function makes calls with as that session.
-    fn keys_of(&self, session: &RoleSession, account: &AccountId) -> SessionKeys;
+    /// Keys of a session of the caller, with the token that goes with them.
+    fn issue(&self, caller: &Caller, account: &AccountId, expires: Timestamp) -> SessionKeys;
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use roadstead_base::{Caller, Ctx, Origin};
+use roadstead_base::{AccountId, Caller, Ctx, Origin, Timestamp};
 use roadstead_protocol::{ApiError, Operation, Protocol, ServiceModel, Value};
 
 use crate::authority::{Asked, Authority, Denial, Keys, RoleError, ServiceAssumes, SessionKeys};
@@ -94,7 +94,14 @@ impl Dispatcher {
     pub fn keys_for_service(&self, ctx: &Ctx, act: ActAs<'_>) -> Result<SessionKeys, RoleError> {
         let authority = self.gate.authority().ok_or(RoleError::NoAuthority)?;
         let session = authority.assume(assumes(ctx, act))?;
-        Ok(authority.keys_of(&session, &ctx.account))
+        let expires = session.expires;
+        Ok(authority.issue(&Caller::Role(session), &ctx.account, expires))
+    }
+
+    /// Keys of a session of the caller. None: no identity service is running.
+    pub fn issue_keys(&self, caller: &Caller, account: &AccountId, expires: Timestamp) -> Option<SessionKeys> {
+        let authority = self.gate.authority()?;
+        Some(authority.issue(caller, account, expires))
     }
 
     /// Whether a service may be handed this role by the caller: for roles that a request only implies, such as
@@ -184,10 +191,11 @@ impl Dispatcher {
         if resources.is_empty() {
             return self.decide(ctx, &action, ANY, &keys, None);
         }
-        for resource in resources {
+        for mut resource in resources {
             let mut keys = keys.clone();
             let mut policy = None;
             if let Some(permissions) = permissions {
+                resource = permissions.whole_arn(ctx, resource).await;
                 for (key, value) in permissions.resource_tags(ctx, &resource).await {
                     keys.add(format!("aws:ResourceTag/{key}"), value);
                 }

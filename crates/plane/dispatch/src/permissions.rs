@@ -158,6 +158,11 @@ pub trait Permissions: Send + Sync + 'static {
     /// Operations that need something other than `<prefix>:<Operation>` on `*`.
     fn rules(&self) -> &'static [Rule];
 
+    /// The ARN of a resource that its rule could name only in part, such as one whose path the request leaves out.
+    fn whole_arn<'a>(&'a self, _ctx: &'a Ctx, arn: String) -> BoxFuture<'a, String> {
+        Box::pin(async { arn })
+    }
+
     /// The tags of a resource, for `aws:ResourceTag/…`.
     fn resource_tags<'a>(&'a self, _ctx: &'a Ctx, _arn: &'a str) -> BoxFuture<'a, Vec<(String, String)>> {
         Box::pin(async { Vec::new() })

@@ -72,12 +72,12 @@ impl Authority for Clerk {
         }
     }
 
-    fn keys_of(&self, session: &RoleSession, _account: &AccountId) -> SessionKeys {
+    fn issue(&self, _caller: &Caller, _account: &AccountId, expires: Timestamp) -> SessionKeys {
         SessionKeys {
             access_key: "ASIANEW".into(),
             secret: "secret".into(),
             token: "token".into(),
-            expires: session.expires,
+            expires,
         }
     }
 }

@@ -29,11 +29,13 @@ fn client(code: &'static str, message: impl Into<String>) -> ApiError {
 /// The store failed: worth a retry, or not.
 pub(crate) fn store(error: &roadstead_store::Error) -> ApiError {
     tracing::error!(%error, "the store failed a call of EC2");
-    if error.is_retryable() {
+    if let roadstead_store::Error::Contended { .. } = error {
+        contended()
+    } else if error.is_retryable() {
         ApiError::new(
             "Unavailable",
             503,
-            "The service is busy changing the same resource. Try again.",
+            "The service cannot reach its records at the moment. Try again.",
         )
     } else {
         ApiError::new(

@@ -138,6 +138,11 @@ impl From<Error> for ApiError {
             Error::Contended => api::server_exception(message),
             Error::Store(source) => {
                 tracing::error!(error = %source, "the store failed a call of the container service");
+                if source.is_retryable() {
+                    // One of the errors that the reference lists as common to all operations.
+                    let message = "The service cannot reach its records at the moment. Try again.";
+                    return ApiError::new("ServiceUnavailable", 503, message);
+                }
                 api::server_exception("The service could not read or write its state; see the daemon's log.")
             }
             Error::Other(error) => error,
@@ -196,6 +201,11 @@ mod tests {
             500,
             "state",
         );
+        let away = roadstead_store::Error::Unavailable {
+            doing: "the commit",
+            detail: "no leader".into(),
+        };
+        check(Error::Store(away), "ServiceUnavailable", 503, "Try again");
         check(
             Error::Other(ApiError::client("InvalidSubnetID.NotFound", "x")),
             "InvalidSubnetID.NotFound",

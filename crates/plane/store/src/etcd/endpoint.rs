@@ -14,6 +14,13 @@ pub struct Endpoints {
     pub(super) prefix: String,
 }
 
+impl Endpoints {
+    /// Whether they are reached over TLS.
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+}
+
 /// `host:port`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Endpoint {

@@ -28,6 +28,32 @@ pub(crate) struct UpArgs {
     /// Address of the API; a loopback address [default: 127.0.0.1:4566]
     #[arg(long, env = "ROADSTEAD_LISTEN", value_name = "ADDRESS:PORT")]
     pub listen: Option<SocketAddr>,
+    /// A further address of the API, for other machines: only keys that Roadstead issued count there, over TLS;
+    /// repeatable
+    #[arg(
+        long,
+        env = "ROADSTEAD_LISTEN_PUBLIC",
+        value_delimiter = ',',
+        value_name = "ADDRESS:PORT"
+    )]
+    pub listen_public: Option<Vec<SocketAddr>>,
+    /// Speak plain HTTP on the public addresses, as when something before them ends TLS
+    #[arg(long, env = "ROADSTEAD_PUBLIC_WITHOUT_TLS", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub public_without_tls: Option<bool>,
+    /// Speak TLS on the loopback address too, beside plain HTTP
+    #[arg(long, env = "ROADSTEAD_TLS", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub tls: Option<bool>,
+    /// Certificate to show, with those between it and its authority, in PEM; read again when it changes [default: one
+    /// signed by an authority of the data folder's own, DATA/tls/ca.pem]
+    #[arg(long, env = "ROADSTEAD_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its key, in PEM
+    #[arg(long, env = "ROADSTEAD_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// A further name or address in the certificate that Roadstead makes; repeatable [default: localhost, the
+    /// machine's name, and the addresses listened on]
+    #[arg(long, env = "ROADSTEAD_TLS_NAME", value_delimiter = ',', value_name = "NAME")]
+    pub tls_name: Option<Vec<String>>,
     /// Folder for state, images, logs and volumes [default: /var/lib/roadstead]
     #[arg(long, env = "ROADSTEAD_DATA", value_name = "FOLDER")]
     pub data: Option<PathBuf>,
@@ -69,6 +95,11 @@ pub(crate) struct UpArgs {
 #[derive(Clone, Debug)]
 pub(crate) struct UpConfig {
     pub listen: SocketAddr,
+    pub public: Vec<SocketAddr>,
+    pub public_without_tls: bool,
+    /// On the loopback listener.
+    pub tls: bool,
+    pub certificate: Certificate,
     pub data: PathBuf,
     pub ephemeral: bool,
     pub region: Region,
@@ -79,6 +110,15 @@ pub(crate) struct UpConfig {
     pub registry_mirrors: Vec<Mirror>,
     pub eni_slots: u32,
     pub open_task_api: bool,
+}
+
+/// Which certificate TLS shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Certificate {
+    /// The operator's.
+    Given { chain: PathBuf, key: PathBuf },
+    /// One of Roadstead's own, with these names besides the usual ones.
+    Own { names: Vec<String> },
 }
 
 /// `docker.io=http://127.0.0.1:5000`
@@ -107,6 +147,23 @@ impl UpArgs {
                  be reachable from elsewhere"
             );
         }
+        let public = self.listen_public.or(file.listen_public).unwrap_or_default();
+        let public_without_tls = self
+            .public_without_tls
+            .or(file.public_without_tls)
+            .unwrap_or_default();
+        if public_without_tls && public.is_empty() {
+            bail!("--public-without-tls is about addresses of --listen-public, and there is none");
+        }
+        let given = (self.tls_cert.or(file.tls_cert), self.tls_key.or(file.tls_key));
+        let names = self.tls_name.or(file.tls_name).unwrap_or_default();
+        let tls = self.tls.or(file.tls).unwrap_or_default();
+        let certificate = certificate(given, names)?;
+        if !tls && (public.is_empty() || public_without_tls) && certificate != Certificate::NONE {
+            bail!(
+                "--tls-cert, --tls-key and --tls-name have no listener to be for: add --tls or --listen-public"
+            );
+        }
         let ephemeral = self.ephemeral.or(file.ephemeral).unwrap_or_default();
         let clusters = self
             .cluster
@@ -129,6 +186,10 @@ impl UpArgs {
         }
         Ok(UpConfig {
             listen,
+            public,
+            public_without_tls,
+            tls,
+            certificate,
             data: self
                 .data
                 .or(file.data)
@@ -152,6 +213,24 @@ impl UpArgs {
             eni_slots,
             open_task_api: self.open_task_api.or(file.open_task_api).unwrap_or_default(),
         })
+    }
+}
+
+impl Certificate {
+    const NONE: Self = Self::Own { names: Vec::new() };
+}
+
+fn certificate(given: (Option<PathBuf>, Option<PathBuf>), names: Vec<String>) -> Result<Certificate> {
+    match given {
+        (Some(_), Some(_)) if !names.is_empty() => {
+            bail!(
+                "--tls-name is for the certificate that Roadstead makes; the one of --tls-cert has its names"
+            )
+        }
+        (Some(chain), Some(key)) => Ok(Certificate::Given { chain, key }),
+        (None, None) => Ok(Certificate::Own { names }),
+        (Some(_), None) => bail!("--tls-cert wants its --tls-key"),
+        (None, Some(_)) => bail!("--tls-key wants its --tls-cert"),
     }
 }
 
@@ -196,6 +275,18 @@ mod tests {
             ("registry-mirror = [\"docker.io\"]", "REGISTRY=URL"),
             ("account = \"12\"", "account"),
             ("eni-slots = 0", "--eni-slots"),
+            ("public-without-tls = true", "--listen-public"),
+            ("tls-cert = \"a\"", "--tls-key"),
+            ("tls-key = \"a\"", "--tls-cert"),
+            ("tls-name = [\"a\"]", "--tls"),
+            (
+                "tls = true\ntls-name = [\"a\"]\ntls-cert = \"a\"\ntls-key = \"b\"",
+                "--tls-name",
+            ),
+            (
+                "listen-public = [\"0.0.0.0:443\"]\npublic-without-tls = true\ntls-cert = \"a\"\ntls-key = \"b\"",
+                "no listener",
+            ),
         ] {
             std::fs::write(&file, text).expect("written");
             let error = UpArgs {

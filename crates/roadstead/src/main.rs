@@ -1,5 +1,6 @@
 //! The binary: wiring and configuration, no logic of its own.
 
+mod certificates;
 mod commands;
 mod config;
 mod node;

@@ -90,6 +90,38 @@ pub(crate) fn page_key(data: &Path) -> Result<[u8; 32]> {
     }
 }
 
+/// The key that nodes of this Roadstead sign with: the one in this process, and those that join.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NodeKey {
+    pub access_key: String,
+    pub secret_key: String,
+}
+
+/// Durable, and only root's to read.
+pub(crate) fn node_key(data: &Path) -> Result<NodeKey> {
+    let path = data.join("node-key");
+    match std::fs::read(&path) {
+        Ok(text) => serde_json::from_slice(&text)
+            .map_err(|_| anyhow::anyhow!("{} does not hold a key; it was changed by hand", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let secret = roadstead_base::random_bytes::<20>()?;
+            let key = NodeKey {
+                access_key: format!("RSNODE{}", random_hex(14).to_uppercase()),
+                secret_key: secret.iter().map(|byte| format!("{byte:02x}")).collect(),
+            };
+            durable(&path, &serde_json::to_vec(&key)?)?;
+            Ok(key)
+        }
+        Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+    }
+}
+
+/// What the authority of this Roadstead's own certificates signs with, and its certificate.
+pub(crate) fn authority(data: &Path) -> PathBuf {
+    data.join("tls/ca.pem")
+}
+
 /// The instance id, if the folder has one.
 pub(crate) fn known_instance(data: &Path) -> Result<Option<String>> {
     if data.join("instance").exists() {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use roadstead_base::{AccountId, Caller, Pager, Partition, SharedClock, random_bytes, random_hex};
+use roadstead_base::{Caller, Pager, Partition, SharedClock, random_bytes};
 use roadstead_dispatch::{Dispatcher, IssuedKey, Listener};
 use roadstead_ec2::{DefaultVpc, Ec2};
 use roadstead_ecs::Ecs;
@@ -12,14 +12,9 @@ use roadstead_store::{Embedded, Store};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::certificates::Certificates;
 use crate::config::UpConfig;
-use crate::place;
-
-/// A key that Roadstead issued to its own node, for as long as the process lives.
-pub(crate) struct NodeKey {
-    pub access_key: String,
-    pub secret_key: String,
-}
+use crate::place::{self, NodeKey};
 
 /// The running control plane.
 pub(crate) struct Plane {
@@ -68,23 +63,21 @@ impl Plane {
             .spawn(listener.serve(self.dispatcher.clone(), self.stop.subscribe()));
     }
 
-    /// A key for this process's own node.
-    pub(crate) fn node_key(&self, account: &AccountId) -> Result<NodeKey> {
-        let access_key = format!("RSNODE{}", random_hex(14).to_uppercase());
-        let secret_key: String = random_bytes::<20>()?
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let key = IssuedKey {
-            secret: secret_key.clone(),
-            account: account.clone(),
+    /// Keeps the certificate that listeners show up to date until [`Plane::stop`].
+    pub(crate) fn keep(&mut self, certificates: Certificates) {
+        self.listeners.spawn(certificates.keep(self.stop.subscribe()));
+    }
+
+    /// Lets nodes sign with the key of this data folder.
+    pub(crate) fn node_key(&self, config: &UpConfig) -> Result<NodeKey> {
+        let key = place::node_key(&config.data)?;
+        let issued = IssuedKey {
+            secret: key.secret_key.clone(),
+            account: config.account.clone(),
             caller: Caller::Node,
         };
-        self.dispatcher.credentials().issue(&access_key, key);
-        Ok(NodeKey {
-            access_key,
-            secret_key,
-        })
+        self.dispatcher.credentials().issue(&key.access_key, issued);
+        Ok(key)
     }
 
     /// The default VPC of the node's account and region, unless its owner deleted it.

@@ -18,7 +18,8 @@ use crate::dispatcher::{Dispatcher, RawRequest, RawResponse};
 use crate::listener::{Limits, MAX_HEAD, Trust};
 use crate::render;
 use crate::routing::{Lost, Wanted, guess};
-use crate::sign_in::{Claim, Refused, foreign, one_host};
+use crate::sign_in::{Claim, Refused, foreign, one_host, signed_for};
+use crate::tls::Security;
 
 const HEALTH: &str = "/_roadstead/health";
 
@@ -27,6 +28,7 @@ const HEALTH: &str = "/_roadstead/health";
 pub(crate) struct Door {
     pub(crate) trust: Trust,
     pub(crate) limits: Limits,
+    pub(crate) security: Security,
     /// KiB for bodies.
     pub(crate) memory: Arc<Semaphore>,
     /// Who is at the other end of the connection.
@@ -91,7 +93,7 @@ impl Dispatcher {
             return Ok(raw.serve(ctx, RawRequest::from_parts(parts, body)).await);
         }
         let guessed = guess(&parts);
-        let signed_for = claim.as_ref().ok().map(|claim| claim.service().to_owned());
+        let signed_for = signed_for(&parts);
         let early = |Lost { found, error }| Failure {
             codec: codec(found.as_ref().map_or(guessed, |(_, protocol)| *protocol)),
             model: found.map(|(handler, _)| handler.model()),

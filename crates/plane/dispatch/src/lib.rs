@@ -3,6 +3,7 @@
 
 mod authority;
 mod body;
+mod connection;
 mod credentials;
 mod dispatcher;
 mod gate;
@@ -14,6 +15,7 @@ mod render;
 mod routing;
 mod sign_in;
 mod steady;
+mod tls;
 
 pub use authority::{
     Asked, Authority, Because, Denial, KeyError, Keys, RoleError, ServiceAssumes, SessionKeys,
@@ -24,3 +26,4 @@ pub use gate::{ActAs, denied};
 pub use listener::{Limits, Listener, Trust};
 pub use maps::{MapReceiver, NetworkMaps, NodeMap};
 pub use permissions::{Asking, Need, Permissions, Rule, tags, text};
+pub use tls::{Security, Tls, TlsError};

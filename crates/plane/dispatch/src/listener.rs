@@ -1,27 +1,22 @@
 //! Where requests come in, and how far each door trusts a stranger.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::body::MEMORY;
+use crate::connection::connection;
 use crate::dispatcher::Dispatcher;
 use crate::http_front::Door;
-use crate::steady::{Steady, speaks_http2};
+use crate::tls::Security;
 
 /// After a failed accept, as when descriptors have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const GRACE: Duration = Duration::from_secs(5);
 /// Bytes of a request's head.
 pub(crate) const MAX_HEAD: usize = 64 * 1024;
-/// Requests at once on one HTTP/2 connection.
-const MAX_STREAMS: u32 = 64;
 
 /// What an unknown key is on a listener. The right belongs to the listener, never to a peer's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +35,11 @@ pub enum Trust {
 pub struct Limits {
     /// Bytes of a request body.
     pub body: usize,
-    /// For the head and for the body, each; and for a write of the answer that the client does not take.
+    /// For the handshake, the head and the body, each; for a write of the answer that the client does not
+    /// take; and for a connection without a request.
     pub read: Duration,
-    /// Connections at once; further ones wait.
+    /// Connections at once, of this listener; further ones wait in the kernel's queue until one ends, and none
+    /// may be idle for longer than `read`.
     pub connections: usize,
 }
 
@@ -62,6 +59,7 @@ pub struct Listener {
     pub socket: tokio::net::TcpListener,
     pub trust: Trust,
     pub limits: Limits,
+    pub security: Security,
 }
 
 impl Listener {
@@ -71,10 +69,12 @@ impl Listener {
             socket,
             trust,
             limits,
+            security,
         } = self;
         let door = Door {
             trust,
             limits,
+            security,
             memory: Arc::new(Semaphore::new(MEMORY)),
             peer: None,
         };
@@ -111,54 +111,8 @@ impl Listener {
     }
 }
 
-/// Serves one connection until it ends, or until the stop, and then what runs.
-async fn connection(
-    stream: TcpStream,
-    dispatcher: Arc<Dispatcher>,
-    door: Door,
-    mut stop: watch::Receiver<bool>,
-) -> Result<(), String> {
-    let patience = door.limits.read;
-    let http2 = tokio::select! {
-        () = stopped(&mut stop) => return Ok(()),
-        found = speaks_http2(&stream, patience) => found.map_err(|error| error.to_string())?,
-    };
-    let io = TokioIo::new(Steady::new(stream, patience));
-    let service = hyper::service::service_fn(move |request| {
-        let (dispatcher, door) = (dispatcher.clone(), door.clone());
-        async move { Ok::<_, Infallible>(dispatcher.answer(request, &door).await) }
-    });
-    if http2 {
-        let mut builder = http2::Builder::new(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(MAX_STREAMS)
-            .max_header_list_size(MAX_HEAD as u32)
-            .keep_alive_interval(patience)
-            .keep_alive_timeout(patience);
-        let mut connection = std::pin::pin!(builder.serve_connection(io, service));
-        tokio::select! {
-            ended = connection.as_mut() => return ended.map_err(|error| error.to_string()),
-            () = stopped(&mut stop) => connection.as_mut().graceful_shutdown(),
-        }
-        return connection.await.map_err(|error| error.to_string());
-    }
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(patience)
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(io, service)
-        .with_upgrades();
-    let mut connection = std::pin::pin!(connection);
-    tokio::select! {
-        ended = connection.as_mut() => return ended.map_err(|error| error.to_string()),
-        () = stopped(&mut stop) => connection.as_mut().graceful_shutdown(),
-    }
-    connection.await.map_err(|error| error.to_string())
-}
-
 /// Also when nobody is left to say so.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 

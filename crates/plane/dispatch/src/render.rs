@@ -79,6 +79,9 @@ pub(crate) fn refused(model: &ServiceModel, refused: &Refused) -> ApiError {
     if matches!(refused, Refused::Expired) {
         return crate::gate::expired(model);
     }
+    if model.bare_errors {
+        return as_s3(refused);
+    }
     match model.protocols.first() {
         Some(Protocol::Ec2) => return as_query(refused),
         Some(Protocol::Query) => return as_xml(refused, "InvalidClientTokenId"),
@@ -110,6 +113,34 @@ fn as_xml(refused: &Refused, unknown_key: &'static str) -> ApiError {
         Refused::Service { .. } | Refused::Region | Refused::Expired => {
             ApiError::new("SignatureDoesNotMatch", 403, refused.to_string())
         }
+    }
+}
+
+/// The codes of the service for objects, which has its own for nearly everything.
+/// Source: "Error responses" in the S3 API reference.
+fn as_s3(refused: &Refused) -> ApiError {
+    let message = refused.to_string();
+    match refused {
+        Refused::UnknownKey => ApiError::new("InvalidAccessKeyId", 403, message),
+        Refused::Expired => ApiError::client("ExpiredToken", message),
+        Refused::Service { .. } | Refused::Region => {
+            ApiError::client("AuthorizationHeaderMalformed", message)
+        }
+        Refused::Signature(error) => match error {
+            SignatureError::Absent => ApiError::new("AccessDenied", 403, "Access Denied"),
+            SignatureError::Skewed { .. } => ApiError::new(
+                "RequestTimeTooSkewed",
+                403,
+                "The difference between the request time and the current time is too large.",
+            ),
+            SignatureError::Expired { .. } => ApiError::new("AccessDenied", 403, "Request has expired"),
+            SignatureError::Mismatch => ApiError::new("SignatureDoesNotMatch", 403, message),
+            SignatureError::Malformed(_) => ApiError::client("AuthorizationHeaderMalformed", message),
+            SignatureError::Body => ApiError::client(
+                "XAmzContentSHA256Mismatch",
+                "The provided 'x-amz-content-sha256' header does not match what was computed.",
+            ),
+        },
     }
 }
 

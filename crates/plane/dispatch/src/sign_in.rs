@@ -9,6 +9,7 @@ use roadstead_base::{Caller, Ctx, Origin, Region};
 use roadstead_protocol::sigv4::{Authorization, ChunkKey, Request, SignatureError, verify};
 
 use crate::authority::KeyError;
+use crate::connection::Way;
 use crate::credentials::IssuedKey;
 use crate::dispatcher::Dispatcher;
 use crate::listener::Trust;
@@ -51,11 +52,6 @@ impl Claim {
         })
     }
 
-    /// The service that the request is signed for.
-    pub(crate) fn service(&self) -> &str {
-        &self.authorization.service
-    }
-
     /// The caller, once the signature holds for the body; and the key of the body's chunks, if there are any.
     pub(crate) fn prove(
         self,
@@ -74,7 +70,7 @@ impl Claim {
             return Err(Refused::Service { wanted: service });
         }
         let endpoint = host(parts)
-            .map(|host| format!("http://{host}"))
+            .map(|host| format!("{}://{host}", scheme(parts)))
             .unwrap_or_default();
         let mut origin = Origin {
             address: peer,
@@ -153,6 +149,16 @@ pub(crate) fn host(parts: &Parts) -> Option<&str> {
         .headers
         .get(http::header::HOST)
         .and_then(|value| value.to_str().ok())
+}
+
+/// The service that a request says it is for, whether or not it is let in: a refusal is that service's too.
+pub(crate) fn signed_for(parts: &Parts) -> Option<String> {
+    let authorization = Authorization::find(&parts.headers, &parts.uri).ok()?;
+    Some(authorization.service)
+}
+
+fn scheme(parts: &Parts) -> &'static str {
+    parts.extensions.get::<Way>().map_or("http", |way| way.scheme())
 }
 
 /// Whether a request names one host; then it stands in `Host`, whichever way it came: in HTTP/2 the host is

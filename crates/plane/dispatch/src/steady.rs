@@ -12,6 +12,8 @@ use tokio::time::{Instant, Sleep, sleep};
 
 /// What an HTTP/2 connection begins with.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// The type of the record that TLS begins with; no method of HTTP does.
+const HANDSHAKE: u8 = 0x16;
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// A TCP stream with a bound on how long a write may stand still.
@@ -87,9 +89,19 @@ impl AsyncWrite for Steady {
     }
 }
 
-/// Whether a connection begins as HTTP/2 does. Takes nothing from it; waits for as many bytes as are needed
-/// to tell, but not longer than `patience`.
-pub(crate) async fn speaks_http2(stream: &TcpStream, patience: Duration) -> io::Result<bool> {
+/// What a connection begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opening {
+    /// A handshake.
+    Tls,
+    /// HTTP/2 that both sides know of beforehand.
+    Http2,
+    Other,
+}
+
+/// Looks at the first bytes and takes none of them; waits for as many as are needed to tell, but not longer
+/// than `patience`.
+pub(crate) async fn opening(stream: &TcpStream, patience: Duration) -> io::Result<Opening> {
     let look = async {
         let mut seen = [0; PREFACE.len()];
         loop {
@@ -97,11 +109,14 @@ pub(crate) async fn speaks_http2(stream: &TcpStream, patience: Duration) -> io::
             if count == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
+            if seen[0] == HANDSHAKE {
+                return Ok(Opening::Tls);
+            }
             if seen[..count] != PREFACE[..count] {
-                return Ok(false);
+                return Ok(Opening::Other);
             }
             if count == PREFACE.len() {
-                return Ok(true);
+                return Ok(Opening::Http2);
             }
             // What is there has been seen, and more does not wake a peek.
             sleep(LOOK_AGAIN).await;
@@ -159,18 +174,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_bytes_tell_http2_and_stay() {
+    async fn the_first_bytes_tell_the_protocol_and_stay() {
         use tokio::io::AsyncReadExt as _;
         for (sent, expected) in [
-            (&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], Some(true)),
-            (b"POST / HTTP/1.1\r\n", Some(false)),
-            (b"PRI * HTTP/1.1\r\n", Some(false)),
+            (&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], Some(Opening::Http2)),
+            (b"POST / HTTP/1.1\r\n", Some(Opening::Other)),
+            (b"PRI * HTTP/1.1\r\n", Some(Opening::Other)),
+            (b"\x16\x03\x01", Some(Opening::Tls)),
             (b"PRI", None),
             (b"", None),
         ] {
             let (mut near, mut far) = pair().await;
             near.write_all(sent).await.expect("writes");
-            assert_eq!(speaks_http2(&far, PATIENCE).await.ok(), expected, "{sent:?}");
+            assert_eq!(opening(&far, PATIENCE).await.ok(), expected, "{sent:?}");
             let mut again = vec![0; sent.len()];
             far.read_exact(&mut again).await.expect("still there");
             assert_eq!(again, sent);

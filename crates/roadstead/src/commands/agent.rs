@@ -20,6 +20,10 @@ pub(crate) struct Args {
     /// Base URL of the control plane's API
     #[arg(long, env = "ROADSTEAD_BACKEND", value_name = "URL")]
     backend: String,
+    /// Certificates in PEM that the control plane's is signed by, as its DATA/tls/ca.pem [default: those that this
+    /// machine trusts]
+    #[arg(long, env = "ROADSTEAD_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// Access key the node registers with
     #[arg(long, env = "AWS_ACCESS_KEY_ID", value_name = "KEY")]
     access_key: String,
@@ -82,6 +86,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     node.vpc_id = args.vpc;
     node.subnet_id = args.subnet;
     node.clusters = args.cluster;
+    node.ca = args.ca;
     node.fargate = false;
     node.eni_slots = args.eni_slots;
     // Nothing listens for the API in this node's own network yet: tasks are not told of one.

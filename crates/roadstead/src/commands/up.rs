@@ -7,10 +7,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use roadstead_agent::api::Credentials;
 use roadstead_agent::node::{Agent, Handle, Options};
-use roadstead_base::SystemClock;
-use roadstead_dispatch::{Limits, Listener, Trust};
+use roadstead_base::{SharedClock, SystemClock};
+use roadstead_dispatch::{Limits, Listener, Security, Trust};
 use roadstead_net::{AGENT_ADDRESS, HostAttachError, VpcId};
+use tokio::net::TcpListener;
 
+use crate::certificates::Certificates;
 use crate::config::{UpArgs, UpConfig};
 use crate::node::{TASK_API_PORT, options};
 use crate::place::{self, Claim};
@@ -28,7 +30,7 @@ pub(crate) async fn run(args: UpArgs) -> Result<()> {
         // What a killed ephemeral daemon recorded belongs to a control plane that is no more.
         place::forget_agent(&config.data)?;
     }
-    let socket = tokio::net::TcpListener::bind(config.listen)
+    let socket = TcpListener::bind(config.listen)
         .await
         .with_context(|| {
             format!(
@@ -37,13 +39,15 @@ pub(crate) async fn run(args: UpArgs) -> Result<()> {
             )
         })?;
     let listen = socket.local_addr()?;
-    let mut plane = Plane::start(&config, Arc::new(SystemClock)).await?;
-    let node = node(&config, &plane, listen).await?;
-    plane.serve(Listener {
-        socket,
-        trust: Trust::UnknownIsRoot,
-        limits: Limits::default(),
-    });
+    let public = bind_public(&config).await?;
+    let clock: SharedClock = Arc::new(SystemClock);
+    let certificates = Certificates::of(&config, &clock)?;
+    let mut plane = Plane::start(&config, clock).await?;
+    let mut node = node(&config, &plane, listen).await?;
+    for socket in &public {
+        node.reserved_ports.push(socket.local_addr()?.port());
+    }
+    serve(&config, &mut plane, socket, public, certificates)?;
     let node = Agent::start(node).await?;
     serve_tasks(&config, &mut plane, &node).await?;
     node.connected(PATIENCE).await?;
@@ -60,9 +64,59 @@ pub(crate) async fn run(args: UpArgs) -> Result<()> {
     ended
 }
 
+async fn bind_public(config: &UpConfig) -> Result<Vec<TcpListener>> {
+    let mut sockets = Vec::new();
+    for address in &config.public {
+        let socket = TcpListener::bind(address).await;
+        sockets.push(socket.with_context(|| {
+            format!("listening on {address}: choose another address with --listen-public")
+        })?);
+    }
+    Ok(sockets)
+}
+
+/// The API's listeners: the machine's own, where strangers are root, and those for other machines, where they
+/// are nobody.
+fn serve(
+    config: &UpConfig,
+    plane: &mut Plane,
+    own: TcpListener,
+    public: Vec<TcpListener>,
+    certificates: Option<Certificates>,
+) -> Result<()> {
+    let tls = certificates.as_ref().map(Certificates::tls);
+    plane.serve(Listener {
+        socket: own,
+        trust: Trust::UnknownIsRoot,
+        limits: Limits::default(),
+        security: match &tls {
+            Some(tls) if config.tls => Security::Either(tls.clone()),
+            _ => Security::Plain,
+        },
+    });
+    for socket in public {
+        let security = match &tls {
+            Some(tls) if !config.public_without_tls => Security::Tls(tls.clone()),
+            _ => Security::Plain,
+        };
+        let scheme = if matches!(security, Security::Plain) { "http" } else { "https" };
+        println!("public: {scheme}://{}", socket.local_addr()?);
+        plane.serve(Listener {
+            socket,
+            trust: Trust::IssuedOnly,
+            limits: Limits::default(),
+            security,
+        });
+    }
+    if let Some(certificates) = certificates {
+        plane.keep(certificates);
+    }
+    Ok(())
+}
+
 /// The node beside the control plane: in the default VPC's first zone, if there is one.
 async fn node(config: &UpConfig, plane: &Plane, listen: SocketAddr) -> Result<Options> {
-    let key = plane.node_key(&config.account)?;
+    let key = plane.node_key(config)?;
     let credentials = Credentials {
         access_key: key.access_key,
         secret_key: key.secret_key,
@@ -98,7 +152,7 @@ async fn serve_tasks(config: &UpConfig, plane: &mut Plane, node: &Handle) -> Res
         .listen_in_agent_ns(address)
         .await
         .context("serving the API to tasks")?;
-    let socket = tokio::net::TcpListener::from_std(socket)?;
+    let socket = TcpListener::from_std(socket)?;
     let trust = if config.open_task_api {
         Trust::Opened
     } else {
@@ -108,6 +162,7 @@ async fn serve_tasks(config: &UpConfig, plane: &mut Plane, node: &Handle) -> Res
         socket,
         trust,
         limits: Limits::default(),
+        security: Security::Plain,
     });
     Ok(())
 }

@@ -15,12 +15,14 @@ const SUITE_SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 const EXAMPLE: Timestamp = Timestamp(1_369_353_600_000);
 const EXAMPLE_SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
-/// Requests that cannot come through an HTTP parser as the suite writes them.
-const NO_HTTP: &[&str] = &["get-header-value-multiline", "get-space"];
+/// The request whose path has a space, which no HTTP parser lets through: `canonical.rs` has its path.
+const NO_HTTP: &[&str] = &["get-space"];
 
 fn parts(case: &Json) -> Option<(Method, Uri, HeaderMap, String)> {
     let text = case["request"].as_str().expect("a request");
     let (head, body) = text.split_once("\n\n").unwrap_or((text, ""));
+    // A value that goes on in the next line is one value with spaces between, says HTTP.
+    let head = head.replace("\n ", " ");
     let mut lines = head.lines();
     let first = lines
         .next()
@@ -112,7 +114,11 @@ fn the_presigned_example_verifies_until_it_expires() {
         at(86_401),
         Err(SignatureError::Expired { seconds: 86_400, .. })
     ));
-    assert!(matches!(at(-301), Err(SignatureError::Skewed { .. })));
+    assert_eq!(at(-900), Ok(()), "a clock that is ahead");
+    assert!(matches!(
+        at(-901),
+        Err(SignatureError::Skewed { late: false, .. })
+    ));
     let key = SigningKey {
         access_key: "AKIAIOSFODNN7EXAMPLE",
         secret: EXAMPLE_SECRET,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Http;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -12,6 +13,8 @@ use roadstead_api_ecs::MODEL;
 use roadstead_base::SharedClock;
 use roadstead_protocol::sigv4::{SigningKey, sign};
 use roadstead_protocol::{Kind, ShapeId, Wire, json};
+
+use super::trust::Trust;
 
 /// One call, from the first byte to the last.
 const CALL: Duration = Duration::from_secs(30);
@@ -44,32 +47,30 @@ pub struct EndpointError {
 pub struct Endpoint {
     /// `host:port`, as the `Host` header says it.
     pub authority: String,
+    pub tls: bool,
 }
 
 impl Endpoint {
     /// # Errors
-    /// Not `http://host[:port]`. TLS is refused by name until it is built.
+    /// Not `http://host[:port]` or `https://host[:port]`.
     pub fn parse(url: &str) -> Result<Self, EndpointError> {
         let refuse = |why| EndpointError {
             url: url.to_owned(),
             why,
         };
         let uri: Uri = url.parse().map_err(|_| refuse("it is not a URL"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => {
-                return Err(refuse(
-                    "https is not supported by Roadstead's agent yet; use http",
-                ));
-            }
-            _ => return Err(refuse("it does not begin with http://")),
-        }
+        let tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(refuse("it does not begin with http:// or https://")),
+        };
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
             return Err(refuse("it has a path or a query"));
         }
         let authority = uri.authority().ok_or_else(|| refuse("it has no host"))?;
         Ok(Self {
             authority: authority.to_string(),
+            tls,
         })
     }
 }
@@ -121,7 +122,8 @@ impl CallError {
 /// A client of the API. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
-    http: Http<HttpConnector, Full<Bytes>>,
+    http: Http<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    trust: Trust,
     endpoint: Endpoint,
     credentials: Credentials,
     region: String,
@@ -130,20 +132,27 @@ pub struct Client {
 
 impl Client {
     pub fn new(endpoint: Endpoint, credentials: Credentials, region: &str, clock: SharedClock) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_connect_timeout(Some(CONNECT));
-        let http = Http::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(30))
-            .build(connector);
+        let trust = Trust::default();
         Self {
-            http,
+            http: http(&trust),
+            trust,
             endpoint,
             credentials,
             region: region.to_owned(),
             clock,
         }
+    }
+
+    /// Over TLS, in these authorities.
+    #[must_use]
+    pub fn trusting(mut self, trust: Trust) -> Self {
+        self.http = http(&trust);
+        self.trust = trust;
+        self
+    }
+
+    pub(crate) fn trust(&self) -> &Trust {
+        &self.trust
     }
 
     pub fn region(&self) -> &str {
@@ -171,7 +180,8 @@ impl Client {
             .operation(operation)
             .ok_or_else(|| problem("the model lacks it".to_owned()))?;
         let body = Bytes::from(json::encode(&MODEL, model.input, input.into_value()));
-        let uri: Uri = format!("http://{}/", self.endpoint.authority)
+        let scheme = if self.endpoint.tls { "https" } else { "http" };
+        let uri: Uri = format!("{scheme}://{}/", self.endpoint.authority)
             .parse()
             .map_err(|error| problem(format!("{error}")))?;
         let mut headers = HeaderMap::new();
@@ -216,6 +226,22 @@ impl Client {
             .map_err(|error| error.to_string())?;
         Ok((status, body.to_bytes()))
     }
+}
+
+fn http(trust: &Trust) -> Http<HttpsConnector<HttpConnector>, Full<Bytes>> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(CONNECT));
+    let connector = HttpsConnectorBuilder::new()
+        .with_tls_config(trust.config())
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(tcp);
+    Http::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(Duration::from_secs(30))
+        .build(connector)
 }
 
 /// An error with what caused it, since hyper's own words are "client error (Connect)".
@@ -280,12 +306,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_address_is_plain_http() {
+    fn the_address_is_of_http_with_or_without_tls() {
         for (url, good) in [
             ("http://127.0.0.1:4566", true),
             ("http://127.0.0.1:4566/", true),
             ("http://[::1]:4566", true),
-            ("https://127.0.0.1:4566", false),
+            ("https://127.0.0.1:4566", true),
+            ("https://control.example", true),
             ("127.0.0.1:4566", false),
             ("http://127.0.0.1/x", false),
             ("ftp://x", false),

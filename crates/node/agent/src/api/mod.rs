@@ -3,5 +3,7 @@
 mod client;
 mod news;
 pub mod register;
+mod trust;
 
 pub use client::{CallError, Client, Credentials, Endpoint, EndpointError};
+pub use trust::{Trust, TrustError};

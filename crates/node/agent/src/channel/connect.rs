@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{Method, Uri};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use roadstead_acs::CAPABILITY_NETWORK_MAP;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite;
@@ -18,7 +19,12 @@ const CONNECT: Duration = Duration::from_secs(30);
 /// A payload with the most tasks and the largest definitions stays far below.
 const MAX_MESSAGE: usize = 16 << 20;
 
-pub(super) type Socket = WebSocketStream<TcpStream>;
+pub(super) type Socket = WebSocketStream<Box<dyn Stream>>;
+
+/// With TLS or without.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// What the agent says of itself in the query.
 #[derive(Clone, Debug)]
@@ -47,10 +53,18 @@ fn unreachable(why: &dyn std::fmt::Display) -> End {
 
 async fn open(client: &Client, url: &Uri) -> Result<Socket, End> {
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
-    let stream = TcpStream::connect((host, url.port_u16().unwrap_or(80)))
+    let tls = url.scheme_str() == Some("wss");
+    let port = url.port_u16().unwrap_or(if tls { 443 } else { 80 });
+    let stream = TcpStream::connect((host, port))
         .await
         .map_err(|error| unreachable(&error))?;
     stream.set_nodelay(true).map_err(|error| unreachable(&error))?;
+    let stream: Box<dyn Stream> = if tls {
+        let secured = client.trust().secure(host, stream).await;
+        Box::new(secured.map_err(|error| unreachable(&error))?)
+    } else {
+        Box::new(stream)
+    };
     let mut request = url.into_client_request().map_err(|error| unreachable(&error))?;
     let uri = request.uri().clone();
     client.sign(&Method::GET, &uri, request.headers_mut(), b"");
@@ -75,10 +89,14 @@ async fn open(client: &Client, url: &Uri) -> Result<Socket, End> {
 /// `<endpoint>/ws?…`; http and https stand for ws and wss.
 fn url(hello: &Hello<'_>) -> Result<Uri, String> {
     let base = hello.endpoint.trim_end_matches('/');
-    let rest = base
-        .strip_prefix("http://")
-        .or_else(|| base.strip_prefix("ws://"))
-        .ok_or_else(|| format!("{base:?} is not reached over http; https is not supported yet"))?;
+    let schemes = [("http", "ws"), ("ws", "ws"), ("https", "wss"), ("wss", "wss")];
+    let (scheme, rest) = base
+        .split_once("://")
+        .and_then(|(found, rest)| {
+            let (_, scheme) = schemes.iter().find(|(known, _)| *known == found)?;
+            Some((*scheme, rest))
+        })
+        .ok_or_else(|| format!("{base:?} is not reached over http or https"))?;
     let escape = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let mut query = format!(
         "agentHash=roadstead&agentVersion={}&clusterArn={}&containerInstanceArn={}&dockerVersion={}&protocolVersion=2&seqNum=1&sendCredentials={}",
@@ -91,7 +109,7 @@ fn url(hello: &Hello<'_>) -> Result<Uri, String> {
     if hello.network_map {
         query.push_str(&format!("&{CAPABILITY_NETWORK_MAP}=true"));
     }
-    format!("ws://{rest}/ws?{query}")
+    format!("{scheme}://{rest}/ws?{query}")
         .parse()
         .map_err(|error| format!("{base:?} is no address: {error}"))
 }
@@ -121,8 +139,18 @@ mod tests {
         }
         let tls = Hello {
             endpoint: "https://x",
+            ..hello.clone()
+        };
+        assert!(
+            super::url(&tls)
+                .expect("a URL")
+                .to_string()
+                .starts_with("wss://x/ws?")
+        );
+        let other = Hello {
+            endpoint: "ftp://x",
             ..hello
         };
-        assert!(super::url(&tls).is_err());
+        assert!(super::url(&other).is_err());
     }
 }

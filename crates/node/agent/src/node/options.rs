@@ -12,8 +12,10 @@ use crate::run::Limits;
 /// Settings of an agent. [`Options::new`] gives the usual ones.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Base URL of the ECS API: `http://127.0.0.1:4566`.
+    /// Base URL of the ECS API: `http://127.0.0.1:4566`, or https.
     pub backend: String,
+    /// Certificates in PEM that the API's own must be signed by; those that the machine trusts without it.
+    pub ca: Option<PathBuf>,
     pub credentials: Credentials,
     pub region: String,
     /// One registration each, made if the cluster does not exist yet.
@@ -67,6 +69,7 @@ impl Options {
         let data = data.into();
         Self {
             backend: backend.to_owned(),
+            ca: None,
             credentials,
             region: "us-east-1".to_owned(),
             clusters: vec!["default".to_owned()],

@@ -15,7 +15,7 @@ use roadstead_runtime::Runtime;
 use super::agent::{Parts, Running, StartError, stop_and_remove};
 use super::options::{self, Options};
 use crate::api::register::Node;
-use crate::api::{Client, Endpoint, EndpointError};
+use crate::api::{Client, Endpoint, EndpointError, Trust, TrustError};
 use crate::driver::{Driver, Failure};
 use crate::engine::ledger::Capacity;
 use crate::journal::{Files, Journal, JournalError};
@@ -32,6 +32,8 @@ const METADATA_PORT: u16 = 80;
 pub enum Error {
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     #[error("the option {option}: {why}")]
     Option { option: &'static str, why: String },
     #[error("opening the containers: {0}")]
@@ -79,12 +81,14 @@ impl Agent {
         if options.fargate {
             clusters.push(FARGATE_CLUSTER.to_owned());
         }
+        let trust = Trust::of(&endpoint, options.ca.as_deref())?;
         let client = Client::new(
             endpoint,
             options.credentials.clone(),
             &options.region,
             clock.clone(),
-        );
+        )
+        .trusting(trust);
         // Bound before any task runs: a task must never find the address unanswered.
         let address = SocketAddr::from((AGENT_ADDRESS, METADATA_PORT));
         let listener = node.network().listen_in_agent_ns(address).await?;
@@ -162,8 +166,7 @@ async fn real(
             .map_err(|error| wrong("instance", &error))?,
         state_dir: options::network(&options.data),
         node_namespace: options.node_namespace.clone(),
-        on_node: false,
-        helper: options.shim.clone(),
+        helper: Some(options.shim.clone()),
     };
     let network = Network::open(network).await?;
     let images = Images::open(options.images.clone()).await?;

@@ -2,11 +2,13 @@
 
 #![allow(dead_code)] // each test binary uses its part
 
+pub(crate) mod services;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use roadstead_base::{AccountId, Caller, Ctx, ManualClock, Pager, Timestamp};
-use roadstead_dispatch::{Dispatcher, IssuedKey, Limits, Listener, Trust};
+use roadstead_dispatch::{Dispatcher, IssuedKey, Limits, Listener, Security, Trust};
 use roadstead_protocol::{ApiError, BoxFuture, Handler, Operation, ServiceModel, Value};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::watch;
@@ -68,6 +70,15 @@ pub(crate) async fn world(trust: Trust) -> World {
 }
 
 pub(crate) async fn world_of(trust: Trust, limits: Limits, models: &[&'static ServiceModel]) -> World {
+    secured(trust, limits, Security::Plain, models).await
+}
+
+pub(crate) async fn secured(
+    trust: Trust,
+    limits: Limits,
+    security: Security,
+    models: &[&'static ServiceModel],
+) -> World {
     let account: AccountId = "000000000000".parse().expect("an account");
     let dispatcher = Dispatcher::new(
         Arc::new(ManualClock::at(NOW)),
@@ -97,6 +108,7 @@ pub(crate) async fn world_of(trust: Trust, limits: Limits, models: &[&'static Se
             socket,
             trust,
             limits,
+            security,
         }
         .serve(Arc::clone(&dispatcher), stopped),
     );

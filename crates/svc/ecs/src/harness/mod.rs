@@ -92,6 +92,7 @@ impl Cloud {
             socket,
             trust: Trust::UnknownIsRoot,
             limits: Limits::default(),
+            security: Default::default(),
         };
         tokio::spawn(listener.serve(dispatcher, stopped));
         Self {

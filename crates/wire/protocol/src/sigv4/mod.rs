@@ -14,8 +14,9 @@ pub use chunked::{ChunkKey, Chunks, decode as decode_chunks};
 pub use presigned::{MAX_EXPIRES, presign};
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
-/// How far a request's date may be from ours, in milliseconds.
-pub const MAX_SKEW_MS: i64 = 5 * 60 * 1000;
+/// How far a request's date may be from ours, in milliseconds: fifteen minutes, as each service's page of common
+/// errors says. It bounds for how long a signature in a header can be replayed.
+pub const MAX_SKEW_MS: i64 = 15 * 60 * 1000;
 
 /// The parts of an `Authorization` header, or of a presigned query.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,9 +41,18 @@ pub enum SignatureError {
     #[error("the request's signature is malformed: {0}")]
     Malformed(&'static str),
     #[error(
-        "Signature not yet current or expired: the request is dated {date}, more than 5 minutes from now"
+        "Signature {}: {date} is now {} than {bound} ({now} {} 15 min.)",
+        if *late { "expired" } else { "not yet current" },
+        if *late { "earlier" } else { "later" },
+        if *late { '-' } else { '+' }
     )]
-    Skewed { date: String },
+    Skewed {
+        date: String,
+        now: String,
+        /// The furthest date that would have done.
+        bound: String,
+        late: bool,
+    },
     #[error("Request has expired: it was good for {seconds} seconds from {date}")]
     Expired { date: String, seconds: u32 },
     #[error(
@@ -196,14 +206,20 @@ fn in_time(
     date: &str,
     now: Timestamp,
 ) -> Result<(), SignatureError> {
-    let age = now.0 - signed_at.0;
-    let date = date.to_owned();
+    let age = now.0.saturating_sub(signed_at.0);
+    let skewed = |late: bool| SignatureError::Skewed {
+        date: date.to_owned(),
+        now: format_amz_date(now),
+        bound: format_amz_date(now.plus_millis(if late { -MAX_SKEW_MS } else { MAX_SKEW_MS })),
+        late,
+    };
     match authorization.presigned {
-        Some((_, seconds)) if age > i64::from(seconds) * 1000 => {
-            Err(SignatureError::Expired { date, seconds })
-        }
-        Some(_) if age < -MAX_SKEW_MS => Err(SignatureError::Skewed { date }),
-        None if age.abs() > MAX_SKEW_MS => Err(SignatureError::Skewed { date }),
+        Some((_, seconds)) if age > i64::from(seconds) * 1000 => Err(SignatureError::Expired {
+            date: date.to_owned(),
+            seconds,
+        }),
+        None if age > MAX_SKEW_MS => Err(skewed(true)),
+        _ if age < -MAX_SKEW_MS => Err(skewed(false)),
         _ => Ok(()),
     }
 }
@@ -399,11 +415,19 @@ mod tests {
             verify(&authorization, other, KEY.secret, NOW),
             Err(SignatureError::Mismatch)
         );
-        let late = NOW.plus_millis(MAX_SKEW_MS + 1000);
-        assert!(matches!(
-            verify(&authorization, request, KEY.secret, late),
-            Err(SignatureError::Skewed { .. })
-        ));
+        let at = |millis: i64| verify(&authorization, request, KEY.secret, NOW.plus_millis(millis));
+        assert_eq!(at(MAX_SKEW_MS), Ok(()));
+        assert_eq!(at(-MAX_SKEW_MS), Ok(()));
+        let late = at(MAX_SKEW_MS + 1).expect_err("too late").to_string();
+        assert_eq!(
+            late,
+            "Signature expired: 20150830T123600Z is now earlier than 20150830T123600Z (20150830T125100Z - 15 min.)"
+        );
+        let early = at(-MAX_SKEW_MS - 1).expect_err("too early").to_string();
+        assert!(
+            early.starts_with("Signature not yet current: 20150830T123600Z is now later than "),
+            "{early}"
+        );
     }
 
     #[test]

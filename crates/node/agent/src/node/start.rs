@@ -166,7 +166,8 @@ async fn real(
             .map_err(|error| wrong("instance", &error))?,
         state_dir: options::network(&options.data),
         node_namespace: options.node_namespace.clone(),
-        helper: Some(options.shim.clone()),
+        on_node: false,
+        helper: options.shim.clone(),
     };
     let network = Network::open(network).await?;
     let images = Images::open(options.images.clone()).await?;

@@ -185,6 +185,22 @@ impl MacAddr {
         Ok(Self(bytes))
     }
 
+    /// The link-local IPv6 address that a kernel makes of it (RFC 4291, appendix A).
+    pub fn link_local(self) -> std::net::Ipv6Addr {
+        let [a, b, c, d, e, f] = self.0;
+        let pair = |high: u8, low: u8| u16::from_be_bytes([high, low]);
+        std::net::Ipv6Addr::new(
+            0xfe80,
+            0,
+            0,
+            0,
+            pair(a ^ 2, b),
+            pair(c, 0xff),
+            pair(0xfe, d),
+            pair(e, f),
+        )
+    }
+
     /// The address that belongs to a link-local IPv4 address: `0a:58` and the four bytes.
     pub fn of_ip(ip: std::net::Ipv4Addr) -> Self {
         let [a, b, c, d] = ip.octets();
@@ -243,6 +259,12 @@ mod tests {
             assert!(VpcId::parse(text).is_err(), "{text}");
         }
         assert!(VpcId::parse("vpc-0123456789abcdef0").is_ok());
+    }
+
+    #[test]
+    fn a_mac_has_a_link_local_address() {
+        let mac = MacAddr::parse("02:00:5e:10:00:9f").unwrap();
+        assert_eq!(mac.link_local().to_string(), "fe80::5eff:fe10:9f");
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //! platform writes them, so that a look-up is answered at once and never by the host's resolver.
 
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::{Error, Result};
 
@@ -34,6 +34,11 @@ pub fn vpc_resolver(cidr: Ipv4Net) -> Ipv4Addr {
 /// The gateway of a subnet: its base plus one.
 pub fn subnet_gateway(cidr: Ipv4Net) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(cidr.network()).wrapping_add(1))
+}
+
+/// The gateway of a subnet's IPv6 block: its base plus one.
+pub(crate) fn ipv6_subnet_gateway(cidr: Ipv6Net) -> Ipv6Addr {
+    Ipv6Addr::from(u128::from(cidr.network()).wrapping_add(1))
 }
 
 /// Where a task stands, and what its definition says about names.

@@ -3,7 +3,7 @@
 //! rule set, and as bytes of a netlink batch, where all of them take effect together or none does.
 
 use std::fmt::{self, Write as _};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use crate::names::MacAddr;
 
@@ -61,8 +61,12 @@ pub(crate) enum SetKind {
     Ports,
     /// Device, MAC, IPv4 address.
     Pins,
+    /// Device, MAC, IPv6 address.
+    Pins6,
     /// IPv4 address.
     Addresses,
+    /// IPv6 address.
+    Addresses6,
     /// Device to the chain that decides.
     Flows,
 }
@@ -74,7 +78,9 @@ impl SetKind {
             SetKind::Devices => ("set", "ifname"),
             SetKind::Ports => ("set", "ifname . ether_addr"),
             SetKind::Pins => ("set", "ifname . ether_addr . ipv4_addr"),
+            SetKind::Pins6 => ("set", "ifname . ether_addr . ipv6_addr"),
             SetKind::Addresses => ("set", "ipv4_addr"),
+            SetKind::Addresses6 => ("set", "ipv6_addr"),
             SetKind::Flows => ("map", "ifname : verdict"),
         }
     }
@@ -85,7 +91,7 @@ impl SetKind {
 pub(crate) enum Key {
     Device(String),
     Mac(MacAddr),
-    Ip(Ipv4Addr),
+    Ip(IpAddr),
 }
 
 /// One element: its key, and for a map the chain it goes to.
@@ -110,16 +116,18 @@ impl Element {
         }
     }
 
-    pub(crate) fn pin(name: &str, mac: MacAddr, ip: Ipv4Addr) -> Self {
+    /// For the set of the address's family.
+    pub(crate) fn pin(name: &str, mac: MacAddr, ip: impl Into<IpAddr>) -> Self {
         Self {
-            key: vec![Key::Device(name.to_owned()), Key::Mac(mac), Key::Ip(ip)],
+            key: vec![Key::Device(name.to_owned()), Key::Mac(mac), Key::Ip(ip.into())],
             goes_to: None,
         }
     }
 
-    pub(crate) fn address(ip: Ipv4Addr) -> Self {
+    /// For the set of the address's family.
+    pub(crate) fn address(ip: impl Into<IpAddr>) -> Self {
         Self {
-            key: vec![Key::Ip(ip)],
+            key: vec![Key::Ip(ip.into())],
             goes_to: None,
         }
     }
@@ -133,7 +141,7 @@ impl Element {
 
     /// The key as the kernel compares it: each part padded to four bytes.
     fn key_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(28);
+        let mut bytes = Vec::with_capacity(40);
         for part in &self.key {
             match part {
                 Key::Device(name) => {
@@ -150,7 +158,8 @@ impl Element {
                         bytes.extend_from_slice(&[0, 0]);
                     }
                 }
-                Key::Ip(ip) => bytes.extend_from_slice(&ip.octets()),
+                Key::Ip(IpAddr::V4(ip)) => bytes.extend_from_slice(&ip.octets()),
+                Key::Ip(IpAddr::V6(ip)) => bytes.extend_from_slice(&ip.octets()),
             }
         }
         bytes

@@ -6,13 +6,14 @@
 //! and of no other, however many there are.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use roadstead_acs::network::{Peer, Protocol, Rule, SecurityGroup, VpcMap};
 
 use super::element::{Element, Family, SetId, SetKind};
 use super::ruleset::{BaseChain, Ruleset};
 use crate::names::{GroupId, InterfaceId, MacAddr, fnv1a};
+use crate::task_files::ipv6_subnet_gateway;
 use crate::{Error, Result};
 
 /// Longest chain name made of group ids; longer ones become a hash and the interface's id.
@@ -26,7 +27,8 @@ const INET: &[BaseChain] = &[
         rules: &[
             "iifname \"lo\" accept",
             "iifname . ether saddr . ip saddr @pins accept",
-            "meta nfproto ipv4 iifname . ether saddr @unchecked accept",
+            "iifname . ether saddr . ip6 saddr @pins6 accept",
+            "iifname . ether saddr @unchecked accept",
         ],
     },
     BaseChain {
@@ -37,6 +39,10 @@ const INET: &[BaseChain] = &[
             "ip daddr @resolvers udp dport 53 accept",
             "ip daddr @resolvers tcp dport 53 accept",
             "ip daddr @gateways icmp type echo-request accept",
+            "ip6 daddr @gateways6 icmpv6 type echo-request accept",
+            // What a task asks and answers as a neighbour, from its own addresses: other than by ARP, these are
+            // packets, and so pinned above.
+            "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept",
         ],
     },
     BaseChain {
@@ -104,9 +110,11 @@ pub(crate) fn router_rules(
     let arp_pins = SetId::new(Family::Arp, "pins");
     for (name, kind) in [
         ("pins", SetKind::Pins),
+        ("pins6", SetKind::Pins6),
         ("unchecked", SetKind::Ports),
         ("resolvers", SetKind::Addresses),
         ("gateways", SetKind::Addresses),
+        ("gateways6", SetKind::Addresses6),
         ("uplinks", SetKind::Devices),
         ("senders", SetKind::Flows),
         ("receivers", SetKind::Flows),
@@ -117,6 +125,9 @@ pub(crate) fn router_rules(
     rules
         .set(inet("gateways"), SetKind::Addresses)
         .extend(gateways.iter().copied().map(Element::address));
+    rules
+        .set(inet("gateways6"), SetKind::Addresses6)
+        .extend(map.iter().flat_map(|m| ipv6_gateways(m)).map(Element::address));
     rules
         .set(inet("resolvers"), SetKind::Addresses)
         .extend(resolvers.iter().copied().map(Element::address));
@@ -148,6 +159,13 @@ pub(crate) fn router_rules(
         }) else {
             continue;
         };
+        if !interface.ipv6_addresses.is_empty() {
+            let own = interface.ipv6_addresses.iter().copied();
+            rules.set(inet("pins6"), SetKind::Pins6).extend(
+                own.chain([port.mac.link_local()])
+                    .map(|ip| Element::pin(&port.device, port.mac, ip)),
+            );
+        }
         if !interface.source_dest_check {
             rules
                 .set(inet("unchecked"), SetKind::Ports)
@@ -196,23 +214,38 @@ pub(crate) fn router_rules(
             .insert(format!("out.{id}"), lines(&group.egress, "daddr", &mut peers)?);
     }
     for id in peers {
+        rules.set(inet(&member_set(&id)), SetKind::Addresses);
+        rules.set(inet(&ipv6_member_set(&id)), SetKind::Addresses6);
         let members = map
             .iter()
             .flat_map(|m| &m.interfaces)
             .filter(|i| i.groups.contains(&id));
-        let addresses = members
-            .flat_map(|i| &i.private_ips)
-            .copied()
-            .map(Element::address);
-        rules
-            .set(inet(&member_set(&id)), SetKind::Addresses)
-            .extend(addresses);
+        for interface in members {
+            rules
+                .set(inet(&member_set(&id)), SetKind::Addresses)
+                .extend(interface.private_ips.iter().copied().map(Element::address));
+            rules
+                .set(inet(&ipv6_member_set(&id)), SetKind::Addresses6)
+                .extend(interface.ipv6_addresses.iter().copied().map(Element::address));
+        }
     }
     Ok(rules)
 }
 
 fn member_set(group: &str) -> String {
     format!("members.{group}")
+}
+
+fn ipv6_member_set(group: &str) -> String {
+    format!("members6.{group}")
+}
+
+/// The gateways of a VPC's subnets that have IPv6 blocks: base plus one.
+pub(crate) fn ipv6_gateways(map: &VpcMap) -> impl Iterator<Item = Ipv6Addr> {
+    map.subnets
+        .iter()
+        .filter_map(|subnet| subnet.ipv6_cidr)
+        .map(ipv6_subnet_gateway)
 }
 
 fn joined(groups: &BTreeSet<&str>) -> String {
@@ -243,24 +276,62 @@ fn chain_of(
     Ok(name)
 }
 
-/// One line for each rule; `side` is `saddr` or `daddr`. Group peers are gathered in `peers`.
+/// The lines of each rule; `side` is `saddr` or `daddr`. Group peers are gathered in `peers`.
 fn lines(rules: &[Rule], side: &str, peers: &mut BTreeSet<String>) -> Result<Vec<String>> {
     let unique: BTreeSet<&Rule> = rules.iter().collect();
-    unique.into_iter().map(|rule| line(rule, side, peers)).collect()
+    let mut all = Vec::new();
+    for rule in unique {
+        let protocol = protocol(&rule.protocol)?;
+        let own = family(&rule.protocol);
+        let matches = peer(&rule.peer, side, peers)?;
+        // ICMP of the other family has no packet that could match, and nft refuses to be asked.
+        let matches = matches
+            .into_iter()
+            .filter(|(family, _)| own.is_none_or(|own| own == *family));
+        all.extend(matches.map(|(_, peer)| format!("{peer}{protocol} accept")));
+    }
+    Ok(all)
 }
 
-fn line(rule: &Rule, side: &str, peers: &mut BTreeSet<String>) -> Result<String> {
-    let peer = match &rule.peer {
-        Peer::Cidr(ipnet::IpNet::V4(cidr)) if cidr.prefix_len() == 0 => "meta nfproto ipv4".to_owned(),
-        Peer::Cidr(ipnet::IpNet::V6(cidr)) if cidr.prefix_len() == 0 => "meta nfproto ipv6".to_owned(),
-        Peer::Cidr(ipnet::IpNet::V4(cidr)) => format!("ip {side} {}", cidr.trunc()),
-        Peer::Cidr(ipnet::IpNet::V6(cidr)) => format!("ip6 {side} {}", cidr.trunc()),
+/// Which addresses a match is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Addresses {
+    V4,
+    V6,
+}
+
+/// The family of a protocol that is of one alone.
+fn family(protocol: &Protocol) -> Option<Addresses> {
+    match protocol {
+        Protocol::Icmp { .. } => Some(Addresses::V4),
+        Protocol::Icmpv6 { .. } => Some(Addresses::V6),
+        Protocol::All | Protocol::Tcp { .. } | Protocol::Udp { .. } | Protocol::Number(_) => None,
+    }
+}
+
+/// What matches a peer, in each family that it can have addresses of.
+fn peer(peer: &Peer, side: &str, peers: &mut BTreeSet<String>) -> Result<Vec<(Addresses, String)>> {
+    Ok(match peer {
+        Peer::Cidr(ipnet::IpNet::V4(cidr)) if cidr.prefix_len() == 0 => {
+            vec![(Addresses::V4, "meta nfproto ipv4".to_owned())]
+        }
+        Peer::Cidr(ipnet::IpNet::V6(cidr)) if cidr.prefix_len() == 0 => {
+            vec![(Addresses::V6, "meta nfproto ipv6".to_owned())]
+        }
+        Peer::Cidr(ipnet::IpNet::V4(cidr)) => vec![(Addresses::V4, format!("ip {side} {}", cidr.trunc()))],
+        Peer::Cidr(ipnet::IpNet::V6(cidr)) => vec![(Addresses::V6, format!("ip6 {side} {}", cidr.trunc()))],
         Peer::Group(id) => {
             GroupId::parse(id)?;
             peers.insert(id.clone());
-            format!("ip {side} @{}", member_set(id))
+            vec![
+                (Addresses::V4, format!("ip {side} @{}", member_set(id))),
+                (Addresses::V6, format!("ip6 {side} @{}", ipv6_member_set(id))),
+            ]
         }
-    };
+    })
+}
+
+fn protocol(protocol: &Protocol) -> Result<String> {
     let ports = |word: &str, from: u16, to: u16| match (from, to) {
         (0, u16::MAX) => Ok(format!(" meta l4proto {word}")),
         _ if from == to => Ok(format!(" {word} dport {from}")),
@@ -278,13 +349,12 @@ fn line(rule: &Rule, side: &str, peers: &mut BTreeSet<String>) -> Result<String>
             format!("{}{}", kind.unwrap_or_default(), code.unwrap_or_default())
         }
     };
-    let protocol = match rule.protocol {
+    Ok(match *protocol {
         Protocol::All => String::new(),
         Protocol::Tcp { from, to } => ports("tcp", from, to)?,
         Protocol::Udp { from, to } => ports("udp", from, to)?,
         Protocol::Icmp { kind, code } => icmp("icmp", "icmp", kind, code),
         Protocol::Icmpv6 { kind, code } => icmp("icmpv6", "ipv6-icmp", kind, code),
         Protocol::Number(number) => format!(" meta l4proto {number}"),
-    };
-    Ok(format!("{peer}{protocol} accept"))
+    })
 }

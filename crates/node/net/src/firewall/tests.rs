@@ -96,6 +96,10 @@ fn what_was_worn_lately_keeps_its_chains_so_that_a_port_is_elements_alone() {
 #[test]
 fn each_kind_of_rule_has_its_words() {
     let any = "0.0.0.0/0";
+    let ping6 = Protocol::Icmpv6 {
+        kind: Some(128),
+        code: None,
+    };
     for (rule, ingress, egress) in [
         (
             cidr(Protocol::All, any),
@@ -154,8 +158,33 @@ fn each_kind_of_rule_has_its_words() {
                 protocol: Protocol::All,
                 peer: Peer::Group("sg-2".into()),
             },
-            "ip saddr @members.sg-2 accept",
-            "ip daddr @members.sg-2 accept",
+            "ip saddr @members.sg-2 accept / ip6 saddr @members6.sg-2 accept",
+            "ip daddr @members.sg-2 accept / ip6 daddr @members6.sg-2 accept",
+        ),
+        (
+            Rule {
+                protocol: ping6.clone(),
+                peer: Peer::Group("sg-2".into()),
+            },
+            "ip6 saddr @members6.sg-2 icmpv6 type 128 accept",
+            "ip6 daddr @members6.sg-2 icmpv6 type 128 accept",
+        ),
+        (
+            cidr(ping6.clone(), "::/0"),
+            "meta nfproto ipv6 icmpv6 type 128 accept",
+            "meta nfproto ipv6 icmpv6 type 128 accept",
+        ),
+        (cidr(ping6.clone(), "10.0.0.0/8"), "", ""),
+        (
+            cidr(
+                Protocol::Icmp {
+                    kind: None,
+                    code: None,
+                },
+                "fd00::/8",
+            ),
+            "",
+            "",
         ),
     ] {
         let map = map(
@@ -163,8 +192,8 @@ fn each_kind_of_rule_has_its_words() {
             &[("sg-1", vec![rule.clone()], vec![rule.clone()])],
         );
         let set = rules(&map, &[port(4)]);
-        assert_eq!(set.chains["in.sg-1"], [ingress], "{rule:?}");
-        assert_eq!(set.chains["out.sg-1"], [egress], "{rule:?}");
+        assert_eq!(set.chains["in.sg-1"].join(" / "), ingress, "{rule:?}");
+        assert_eq!(set.chains["out.sg-1"].join(" / "), egress, "{rule:?}");
     }
 }
 
@@ -239,6 +268,35 @@ fn members_of_a_peer_group_are_all_its_interfaces_wherever_they_are() {
         BTreeSet::from([Element::address(ip(5)), Element::address(ip(6))])
     );
     assert!(!set.chains.contains_key("in.sg-2"), "no interface here wears it");
+}
+
+#[test]
+fn an_ipv6_address_is_pinned_with_its_link_local_one_and_counts_as_a_member() {
+    let from_two = Rule {
+        protocol: Protocol::All,
+        peer: Peer::Group("sg-2".into()),
+    };
+    let mut map = map(
+        &[(4, &["sg-1"]), (5, &["sg-2"])],
+        &[("sg-1", vec![from_two], vec![]), ("sg-2", vec![], vec![])],
+    );
+    map.interfaces[0].ipv6_addresses = vec!["fd00::4".parse().unwrap()];
+    map.interfaces[1].ipv6_addresses = vec!["fd00::5".parse().unwrap()];
+    map.subnets.push(roadstead_acs::network::Subnet {
+        subnet_id: "subnet-1".into(),
+        cidr: "10.0.0.0/24".parse().unwrap(),
+        ipv6_cidr: Some("fd00::/64".parse().unwrap()),
+        availability_zone: "us-east-1a".into(),
+    });
+    let set = rules(&map, &[port(4)]);
+    let shown = |name: &str| {
+        let elements = &set.sets[&SetId::new(Family::Inet, name)].elements;
+        elements.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let pin = |ip: &str| format!("\"rsabcd-e00004\" . 02:00:00:00:00:04 . {ip}");
+    assert_eq!(shown("pins6"), [pin("fd00::4"), pin("fe80::ff:fe00:4")]);
+    assert_eq!(shown("members6.sg-2"), ["fd00::5"]);
+    assert_eq!(shown("gateways6"), ["fd00::1"]);
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! What the resolver says to one question: a pure function of the zone and the packet.
 
-use std::collections::HashSet;
-use std::net::Ipv4Addr;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, ResponseCode};
 use hickory_proto::rr::rdata::{A, AAAA, PTR};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 use roadstead_acs::network::VpcMap;
 
 use crate::task_files::{internal_domain, internal_host};
@@ -20,25 +20,36 @@ const EDNS_PAYLOAD: u16 = 1232;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Zone {
     domain: String,
-    cidrs: Vec<Ipv4Net>,
-    addresses: HashSet<Ipv4Addr>,
+    cidrs: Vec<IpNet>,
+    /// The IPv6 addresses of the interface that has an IPv4 address.
+    addresses: HashMap<Ipv4Addr, Vec<Ipv6Addr>>,
+    /// The primary IPv4 address, by which an interface is called, of one that has an IPv6 address.
+    called: HashMap<Ipv6Addr, Ipv4Addr>,
 }
 
 impl Zone {
     pub(crate) fn of(map: &VpcMap) -> Self {
-        let cidrs = map.cidrs.iter().filter_map(|cidr| match cidr {
-            IpNet::V4(cidr) => Some(*cidr),
-            IpNet::V6(_) => None,
-        });
-        Self {
+        let mut zone = Self {
             domain: internal_domain(&map.region),
-            cidrs: cidrs.collect(),
-            addresses: map
-                .interfaces
-                .iter()
-                .flat_map(|i| i.private_ips.iter().copied())
-                .collect(),
+            cidrs: map.cidrs.clone(),
+            ..Self::default()
+        };
+        for interface in &map.interfaces {
+            for (position, address) in interface.private_ips.iter().enumerate() {
+                // The names of further addresses are of those addresses alone.
+                let own = if position == 0 {
+                    &interface.ipv6_addresses[..]
+                } else {
+                    &[]
+                };
+                zone.addresses.insert(*address, own.to_vec());
+            }
+            let primary = interface.private_ips.first();
+            let called = interface.ipv6_addresses.iter().copied();
+            zone.called
+                .extend(called.zip(primary.into_iter().copied().cycle()));
         }
+        zone
     }
 
     /// The answer to `packet`, or none when it is not a question at all.
@@ -61,67 +72,74 @@ impl Zone {
             edns.set_max_payload(EDNS_PAYLOAD);
             reply.set_edns(edns);
         }
-        let (code, record) = match (query.metadata.op_code, query.queries.as_slice()) {
+        let (code, records) = match (query.metadata.op_code, query.queries.as_slice()) {
             (OpCode::Query, [question]) => {
                 reply.add_query(question.clone());
                 match question.query_class() {
                     DNSClass::IN => self.look_up(question.name(), question.query_type()),
-                    _ => (ResponseCode::Refused, None),
+                    _ => (ResponseCode::Refused, Vec::new()),
                 }
             }
-            (OpCode::Query, _) => (ResponseCode::FormErr, None),
-            _ => (ResponseCode::NotImp, None),
+            (OpCode::Query, _) => (ResponseCode::FormErr, Vec::new()),
+            _ => (ResponseCode::NotImp, Vec::new()),
         };
         reply.metadata.response_code = code;
-        reply.add_answers(record);
+        reply.add_answers(records);
         reply.to_vec().ok()
     }
 
-    fn look_up(&self, name: &Name, kind: RecordType) -> (ResponseCode, Option<Record>) {
+    fn look_up(&self, name: &Name, kind: RecordType) -> (ResponseCode, Vec<Record>) {
         let text = name.to_ascii().to_ascii_lowercase();
         let text = text.strip_suffix('.').unwrap_or(&text);
-        let found = |data: RData| {
-            (
-                ResponseCode::NoError,
-                Some(Record::from_rdata(name.clone(), TTL, data)),
-            )
-        };
+        let record = |data: RData| Record::from_rdata(name.clone(), TTL, data);
+        let found = |data: RData| (ResponseCode::NoError, vec![record(data)]);
+        let nothing = |code: ResponseCode| (code, Vec::new());
         if text == "localhost" || text.ends_with(".localhost") {
             return match kind {
                 RecordType::A => found(RData::A(A(Ipv4Addr::LOCALHOST))),
-                RecordType::AAAA => found(RData::AAAA(AAAA(std::net::Ipv6Addr::LOCALHOST))),
-                _ => (ResponseCode::NoError, None),
+                RecordType::AAAA => found(RData::AAAA(AAAA(Ipv6Addr::LOCALHOST))),
+                _ => nothing(ResponseCode::NoError),
             };
         }
         if let Some(address) = reverse(text) {
             if !self.cidrs.iter().any(|cidr| cidr.contains(&address)) {
-                return (ResponseCode::Refused, None);
+                return nothing(ResponseCode::Refused);
             }
-            if !self.addresses.contains(&address) {
-                return (ResponseCode::NXDomain, None);
-            }
-            let target = Name::from_ascii(format!("{}.{}.", internal_host(address), self.domain));
+            let called = match address {
+                IpAddr::V4(address) => Some(address).filter(|one| self.addresses.contains_key(one)),
+                IpAddr::V6(address) => self.called.get(&address).copied(),
+            };
+            let Some(called) = called else {
+                return nothing(ResponseCode::NXDomain);
+            };
+            let target = Name::from_ascii(format!("{}.{}.", internal_host(called), self.domain));
             return match (kind, target) {
                 (RecordType::PTR, Ok(target)) => found(RData::PTR(PTR(target))),
-                _ => (ResponseCode::NoError, None),
+                _ => nothing(ResponseCode::NoError),
             };
         }
         if self.domain.is_empty() {
-            return (ResponseCode::Refused, None);
+            return nothing(ResponseCode::Refused);
         }
         if text == self.domain {
-            return (ResponseCode::NoError, None);
+            return nothing(ResponseCode::NoError);
         }
         let Some(host) = text
             .strip_suffix(&self.domain)
             .and_then(|rest| rest.strip_suffix('.'))
         else {
-            return (ResponseCode::Refused, None);
+            return nothing(ResponseCode::Refused);
         };
-        match forward(host).filter(|address| self.addresses.contains(address)) {
-            Some(address) if kind == RecordType::A => found(RData::A(A(address))),
-            Some(_) => (ResponseCode::NoError, None),
-            None => (ResponseCode::NXDomain, None),
+        let Some((address, ipv6)) = forward(host).and_then(|one| self.addresses.get_key_value(&one)) else {
+            return nothing(ResponseCode::NXDomain);
+        };
+        match kind {
+            RecordType::A => found(RData::A(A(*address))),
+            RecordType::AAAA => {
+                let records = ipv6.iter().map(|one| record(RData::AAAA(AAAA(*one))));
+                (ResponseCode::NoError, records.collect())
+            }
+            _ => nothing(ResponseCode::NoError),
         }
     }
 }
@@ -131,11 +149,22 @@ fn forward(host: &str) -> Option<Ipv4Addr> {
     host.strip_prefix("ip-")?.replace('-', ".").parse().ok()
 }
 
-/// The address in `5.0.31.172.in-addr.arpa`.
-fn reverse(name: &str) -> Option<Ipv4Addr> {
-    let backwards: Ipv4Addr = name.strip_suffix(".in-addr.arpa")?.parse().ok()?;
-    let [a, b, c, d] = backwards.octets();
-    Some(Ipv4Addr::new(d, c, b, a))
+/// The address in `5.0.31.172.in-addr.arpa`, or in 32 digits before `.ip6.arpa`.
+fn reverse(name: &str) -> Option<IpAddr> {
+    if let Some(backwards) = name.strip_suffix(".in-addr.arpa") {
+        let [a, b, c, d] = backwards.parse::<Ipv4Addr>().ok()?.octets();
+        return Some(IpAddr::from([d, c, b, a]));
+    }
+    let digits: Vec<&str> = name.strip_suffix(".ip6.arpa")?.split('.').collect();
+    if digits.len() != 32 {
+        return None;
+    }
+    let mut address = 0_u128;
+    for digit in digits.into_iter().rev() {
+        let one = digit.len() == 1;
+        address = (address << 4) | u128::from_str_radix(digit, 16).ok().filter(|_| one)?;
+    }
+    Some(IpAddr::from(Ipv6Addr::from(address)))
 }
 
 #[cfg(test)]
@@ -144,10 +173,13 @@ mod tests {
     use hickory_proto::op::Query;
 
     fn zone(region: &str) -> Zone {
+        let ipv6 = Ipv6Addr::new(0xfd00, 0, 0, 1, 0, 0, 0, 5);
+        let (own, other) = (Ipv4Addr::new(172, 31, 0, 5), Ipv4Addr::new(172, 31, 0, 7));
         Zone {
             domain: internal_domain(region),
-            cidrs: vec!["172.31.0.0/16".parse().unwrap()],
-            addresses: HashSet::from([Ipv4Addr::new(172, 31, 0, 5)]),
+            cidrs: vec!["172.31.0.0/16".parse().unwrap(), "fd00::/56".parse().unwrap()],
+            addresses: HashMap::from([(own, vec![ipv6]), (other, vec![])]),
+            called: HashMap::from([(ipv6, own)]),
         }
     }
 
@@ -182,7 +214,35 @@ mod tests {
                 C::NoError,
                 vec!["172.31.0.5"],
             ),
-            (&east, "ip-172-31-0-5.ec2.internal.", T::AAAA, C::NoError, vec![]),
+            (
+                &east,
+                "ip-172-31-0-5.ec2.internal.",
+                T::AAAA,
+                C::NoError,
+                vec!["fd00:0:0:1::5"],
+            ),
+            (&east, "ip-172-31-0-7.ec2.internal.", T::AAAA, C::NoError, vec![]),
+            (
+                &east,
+                "5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa.",
+                T::PTR,
+                C::NoError,
+                vec!["ip-172-31-0-5.ec2.internal."],
+            ),
+            (
+                &east,
+                "6.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa.",
+                T::PTR,
+                C::NXDomain,
+                vec![],
+            ),
+            (
+                &east,
+                "5.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.0.0.0.0.0.0.0.0.0.0.e.f.ip6.arpa.",
+                T::PTR,
+                C::Refused,
+                vec![],
+            ),
             (&east, "ip-172-31-0-6.ec2.internal.", T::A, C::NXDomain, vec![]),
             (
                 &east,

@@ -11,6 +11,8 @@ use roadstead_base::{AccountId, Region};
 use roadstead_image::Mirror;
 use serde::Deserialize;
 
+use crate::store::{Choice, Files, choose};
+
 pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:4566";
 pub(crate) const DEFAULT_DATA: &str = "/var/lib/roadstead";
 pub(crate) const DEFAULT_REGION: &str = "us-east-1";
@@ -57,6 +59,19 @@ pub(crate) struct UpArgs {
     /// Folder for state, images, logs and volumes [default: /var/lib/roadstead]
     #[arg(long, env = "ROADSTEAD_DATA", value_name = "FOLDER")]
     pub data: Option<PathBuf>,
+    /// Where records are kept: disk, memory (as --ephemeral), or an etcd from 3.4 on, as
+    /// etcd://HOST:PORT,HOST:PORT/PREFIX, over TLS as etcds:// [default: disk]
+    #[arg(long, env = "ROADSTEAD_STORE", value_name = "STORE")]
+    pub store: Option<String>,
+    /// Certificates, in PEM, of the authority that etcd's members' are signed by; needed for etcds://
+    #[arg(long, env = "ROADSTEAD_STORE_CA", value_name = "FILE")]
+    pub store_ca: Option<PathBuf>,
+    /// Certificate to show etcd, in PEM
+    #[arg(long, env = "ROADSTEAD_STORE_CERT", value_name = "FILE")]
+    pub store_cert: Option<PathBuf>,
+    /// Its key, in PEM
+    #[arg(long, env = "ROADSTEAD_STORE_KEY", value_name = "FILE")]
+    pub store_key: Option<PathBuf>,
     /// Keep nothing: state in memory, and tasks end with the daemon
     #[arg(long, env = "ROADSTEAD_EPHEMERAL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub ephemeral: Option<bool>,
@@ -101,6 +116,7 @@ pub(crate) struct UpConfig {
     pub tls: bool,
     pub certificate: Certificate,
     pub data: PathBuf,
+    pub store: Choice,
     pub ephemeral: bool,
     pub region: Region,
     pub account: AccountId,
@@ -164,7 +180,13 @@ impl UpArgs {
                 "--tls-cert, --tls-key and --tls-name have no listener to be for: add --tls or --listen-public"
             );
         }
-        let ephemeral = self.ephemeral.or(file.ephemeral).unwrap_or_default();
+        let store = self.store.or(file.store);
+        let files = Files {
+            ca: self.store_ca.or(file.store_ca),
+            certificate: self.store_cert.or(file.store_cert),
+            key: self.store_key.or(file.store_key),
+        };
+        let store = choose(store.as_deref(), self.ephemeral.or(file.ephemeral), files)?;
         let clusters = self
             .cluster
             .or(file.cluster)
@@ -194,7 +216,8 @@ impl UpArgs {
                 .data
                 .or(file.data)
                 .unwrap_or_else(|| PathBuf::from(DEFAULT_DATA)),
-            ephemeral,
+            ephemeral: matches!(store, Choice::Memory),
+            store,
             region: match self.region.or(file.region) {
                 Some(region) => region,
                 None => DEFAULT_REGION.parse()?,
@@ -275,6 +298,9 @@ mod tests {
             ("registry-mirror = [\"docker.io\"]", "REGISTRY=URL"),
             ("account = \"12\"", "account"),
             ("eni-slots = 0", "--eni-slots"),
+            ("store = \"http://a\"", "--store"),
+            ("store = \"etcd://a\"\nephemeral = true", "--ephemeral"),
+            ("store = \"etcd://a\"\nstore-ca = \"ca\"", "--store-ca"),
             ("public-without-tls = true", "--listen-public"),
             ("tls-cert = \"a\"", "--tls-key"),
             ("tls-key = \"a\"", "--tls-cert"),

@@ -3,10 +3,13 @@
 mod certificates;
 mod commands;
 mod config;
+mod format;
+mod installation;
 mod node;
 mod place;
 mod plane;
 mod signals;
+mod store;
 
 use clap::{Parser, Subcommand};
 
@@ -33,7 +36,7 @@ enum Command {
     /// Work with this node's images
     Image(image::Args),
     /// Print the exports that point AWS clients here
-    Env(env::Args),
+    Env(Box<env::Args>),
     /// Say what this machine lacks, and how to get it
     Doctor,
 }

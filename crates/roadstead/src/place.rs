@@ -71,25 +71,6 @@ pub(crate) fn node_id(data: &Path) -> Result<String> {
     }
 }
 
-/// The key that page tokens are made with. Durable, and only root's to read.
-pub(crate) fn page_key(data: &Path) -> Result<[u8; 32]> {
-    let path = data.join("page-key");
-    match std::fs::read(&path) {
-        Ok(bytes) => bytes.try_into().map_err(|_| {
-            anyhow::anyhow!(
-                "{} does not hold 32 bytes; it was changed by hand",
-                path.display()
-            )
-        }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let key = roadstead_base::random_bytes::<32>()?;
-            durable(&path, &key)?;
-            Ok(key)
-        }
-        Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
-    }
-}
-
 /// The key that nodes of this Roadstead sign with: the one in this process, and those that join.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -164,6 +145,7 @@ impl Claim {
             .with_context(|| format!("making the data folder {}", data.display()))?;
         match lock(data)? {
             Ok(mut file) => {
+                crate::format::settle(data)?;
                 file.set_len(0)?;
                 file.rewind()?;
                 write!(file, "{}", std::process::id())?;

@@ -1,20 +1,20 @@
 //! The control plane put together: store, gate, services, listener.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use roadstead_base::{Caller, Pager, Partition, SharedClock, random_bytes};
+use roadstead_base::{Caller, Pager, Partition, SharedClock};
 use roadstead_dispatch::{Dispatcher, IssuedKey, Listener};
 use roadstead_ec2::{DefaultVpc, Ec2};
 use roadstead_ecs::Ecs;
-use roadstead_store::{Embedded, Store};
+use roadstead_store::etcd::{Held, Holder};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::certificates::Certificates;
 use crate::config::UpConfig;
 use crate::place::{self, NodeKey};
+use crate::store::{self, Opened};
 
 /// The running control plane.
 pub(crate) struct Plane {
@@ -23,11 +23,16 @@ pub(crate) struct Plane {
     ecs: roadstead_ecs::Running,
     listeners: JoinSet<()>,
     stop: watch::Sender<bool>,
+    held: Option<Held>,
 }
 
 impl Plane {
     pub(crate) async fn start(config: &UpConfig, clock: SharedClock) -> Result<Self> {
-        let (store, page_key) = open(config).await?;
+        let Opened {
+            store,
+            page_key,
+            held,
+        } = store::open(&config.store, &config.data).await?;
         let dispatcher = Dispatcher::new(clock.clone(), Pager::new(page_key), config.account.clone());
         let options = roadstead_ec2::Options {
             default_vpc_cidr: config.default_vpc_cidr,
@@ -54,6 +59,7 @@ impl Plane {
             ecs: running,
             listeners: JoinSet::new(),
             stop,
+            held,
         })
     }
 
@@ -89,29 +95,22 @@ impl Plane {
         Ok(self.ec2.ensure_default_vpc(&partition).await?)
     }
 
+    /// Waits until another server has taken the store; never ends while this one has it.
+    pub(crate) async fn lost(&mut self) -> Holder {
+        match &mut self.held {
+            Some(held) => held.lost().await,
+            None => std::future::pending().await,
+        }
+    }
+
     pub(crate) async fn stop(mut self) {
         self.stop.send_replace(true);
         self.ecs.stop().await;
         while self.listeners.join_next().await.is_some() {}
+        if let Some(held) = self.held
+            && let Err(error) = held.release().await
+        {
+            tracing::warn!(%error, "the next server waits until the lease of this one has run out");
+        }
     }
-}
-
-async fn open(config: &UpConfig) -> Result<(Arc<dyn Store>, [u8; 32])> {
-    if config.ephemeral {
-        return Ok((
-            Arc::new(Embedded::in_memory(roadstead_store::Options::default())?),
-            random_bytes()?,
-        ));
-    }
-    let path = place::store(&config.data);
-    let store = open_disk(&path)
-        .await
-        .with_context(|| format!("opening the store {}", path.display()))?;
-    Ok((store, place::page_key(&config.data)?))
-}
-
-async fn open_disk(path: &Path) -> Result<Arc<dyn Store>> {
-    let path = path.to_owned();
-    let open = move || Embedded::open(&path, roadstead_store::Options::default());
-    Ok(Arc::new(tokio::task::spawn_blocking(open).await??))
 }

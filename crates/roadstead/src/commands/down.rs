@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 use roadstead_agent::node::Agent;
 
 use crate::config::DEFAULT_DATA;
+use crate::installation;
 use crate::node::bare;
 use crate::place::{self, Claim, running};
 use crate::signals::DOWN;
@@ -22,7 +23,7 @@ pub(crate) struct Args {
     /// The daemon's data folder
     #[arg(long, env = "ROADSTEAD_DATA", default_value = DEFAULT_DATA, value_name = "FOLDER")]
     data: PathBuf,
-    /// Remove the data folder too: records, images, logs, volumes
+    /// Remove the data folder too: records, images, logs, volumes; not what is in an etcd
     #[arg(long)]
     purge: bool,
 }
@@ -39,6 +40,12 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     // Also after a daemon that ended well: it may have been an earlier one that died.
     let claim = Claim::take(&data)?;
     Agent::remove_all(bare(&data)?).await?;
+    if let Some(store) = installation::elsewhere(&data)? {
+        println!(
+            "the records stay in {store}, which other servers may use: remove them there if nobody needs them"
+        );
+    }
+    installation::forget(&data)?;
     if purge {
         std::fs::remove_dir_all(&data).with_context(|| format!("removing {}", data.display()))?;
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use roadstead_agent::api::Credentials;
 use roadstead_agent::node::{Agent, Handle, Options};
 use roadstead_base::{SharedClock, SystemClock};
@@ -58,10 +58,19 @@ pub(crate) async fn run(args: UpArgs) -> Result<()> {
         config.region, config.account
     );
 
-    let ending = signals.ending().await;
+    let (ending, taken) = tokio::select! {
+        ending = signals.ending() => (ending, None),
+        holder = plane.lost() => (Ending::Detach, Some(holder)),
+    };
     let ended = end(&config, plane, node, ending).await;
     drop(claim);
-    ended
+    match taken {
+        Some(holder) => bail!(
+            "{holder} took the store while this server did not reach it; its tasks go on, and are found again by the \
+             next `roadstead up` that gets the store"
+        ),
+        None => ended,
+    }
 }
 
 async fn bind_public(config: &UpConfig) -> Result<Vec<TcpListener>> {

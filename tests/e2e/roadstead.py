@@ -27,14 +27,17 @@ def host_has_no_uplink():
 
 
 def eventually(condition, what, patience=PATIENCE):
-    """Waits for what must come; the patience only bounds a failure."""
+    """Waits for what must come; the patience only bounds a failure. Not to be reached yet is not to have come."""
     deadline = time.monotonic() + patience
     while True:
-        value = condition()
+        try:
+            value = seen = condition()
+        except OSError as error:
+            value, seen = None, error
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {patience} s; last seen: {value!r}")
+            raise AssertionError(f"{what}: not within {patience} s; last seen: {seen!r}")
         time.sleep(0.05)
 
 
@@ -143,7 +146,7 @@ class Roadstead:
             return done.stdout.strip()
 
     def client(self, service, account=None, region=None, **config):
-        key = (service, account, region, tuple(sorted(config.items())))
+        key = (service, account, region, repr(sorted(config.items())))
         if key not in self._clients:
             config.setdefault("retries", {"max_attempts": 0})
             self._clients[key] = boto3.client(

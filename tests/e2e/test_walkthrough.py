@@ -4,9 +4,25 @@ import json
 import subprocess
 
 import pytest
-from roadstead import address, connects, eventually, http, leftovers, sandbox_pids
+from etcd import Etcd
+from roadstead import Roadstead, address, connects, eventually, http, leftovers, sandbox_pids
 
 CLUSTER = "awsvpc-ecs-demo"
+
+
+@pytest.fixture(scope="module", params=["disk", "memory", "etcd"])
+def cloud(request, tmp_path_factory, images):
+    """One for each store: the walkthrough is the same on all."""
+    folder = tmp_path_factory.mktemp("rs")
+    etcd = Etcd(folder / "etcd")
+    if request.param == "etcd":
+        etcd.start()
+        request.addfinalizer(etcd.kill)
+    store = etcd.url("/walkthrough") if request.param == "etcd" else request.param
+    with Roadstead(folder, clusters=["default", CLUSTER], options=["--store", store]) as roadstead:
+        for path in images.values():
+            roadstead.command("image", "import", path)
+        yield roadstead
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +80,7 @@ def test_the_attachment_is_shown_as_the_walkthrough_says(cloud, walk, running):
 
 
 def test_nginx_answers_on_port_80_and_every_other_port_is_closed(running):
-    assert "nginx" in http(address(running))
+    eventually(lambda: "nginx" in http(address(running)), "nginx")
     assert not connects(address(running), 81)
     assert not connects(address(running), 443)
 
@@ -87,7 +103,7 @@ def test_several_copies_share_a_node_and_a_port(cloud, walk, running):
     second = cloud.until(walk["run"]()["taskArn"], "RUNNING", CLUSTER)
     assert address(second) != address(running)
     assert second["containerInstanceArn"] == running["containerInstanceArn"]
-    assert "nginx" in http(address(second))
+    eventually(lambda: "nginx" in http(address(second)), "nginx")
     assert "nginx" in http(address(running))
     cloud.stop(second["taskArn"], CLUSTER)
 

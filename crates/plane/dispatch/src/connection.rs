@@ -18,7 +18,7 @@ use crate::tls::{Security, Tls};
 
 /// Requests at once on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 64;
-const WANTS_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 45\r\n\
+const WANTS_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 46\r\n\
     Connection: close\r\n\r\nThis address speaks TLS: use an https:// URL.\n";
 
 /// How a request came; an extension of every request.

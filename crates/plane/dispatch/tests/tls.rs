@@ -136,11 +136,13 @@ async fn where_tls_is_wanted_nothing_is_served_in_the_clear() {
          Content-Length: 2\r\n\r\n{{}}"
     );
     let only = world(Security::Tls, &tls, LIMITS).await;
-    let (status, _, body) = only.raw(&plain).await;
+    let (status, head, body) = only.raw(&plain).await;
     assert_eq!(
         (status, body.as_str()),
         (400, "This address speaks TLS: use an https:// URL.\n")
     );
+    let length = format!("content-length: {}", body.len());
+    assert!(head.contains(&length), "{head}");
     let (status, _, _) = only
         .raw("GET /_roadstead/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .await;

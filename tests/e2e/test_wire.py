@@ -1,0 +1,244 @@
+"""The wire as clients see it: TLS, public listeners, certificates that change, and tokens of pages."""
+
+import json
+import os
+import shlex
+import ssl
+import subprocess
+
+import boto3
+import botocore.config
+import pytest
+from botocore import xform_name
+from botocore.exceptions import ClientError, SSLError
+from roadstead import BINARY, ROOT, eventually, free_port
+
+# Of its own, so that it is not the loopback listener's address.
+PUBLIC = "127.0.0.2"
+
+
+def exports(roadstead, *words):
+    """What `roadstead env` prints, as a shell reads it."""
+    done = subprocess.run([BINARY, "env", "--listen", roadstead.listen, "--data", roadstead.data, *words],
+                          capture_output=True, text=True, check=True)
+    pairs = [shlex.split(line)[1].split("=", 1) for line in done.stdout.splitlines()]
+    return dict(pairs)
+
+
+def client(url, key, secret, verify=None, service="ecs"):
+    return boto3.client(service, endpoint_url=url, region_name="us-east-1", aws_access_key_id=key,
+                        aws_secret_access_key=secret, verify=verify,
+                        config=botocore.config.Config(retries={"max_attempts": 0}))
+
+
+def code(call, **arguments):
+    with pytest.raises(ClientError) as caught:
+        call(**arguments)
+    return caught.value.response["Error"]["Code"]
+
+
+def curl(*words):
+    done = subprocess.run(["curl", "--silent", "--show-error", "--max-time", "10", *words], capture_output=True, text=True)
+    return done.stdout if done.returncode == 0 else done.stderr
+
+
+def test_tls_on_the_loopback_listener_with_an_authority_of_its_own(fresh):
+    cloud = fresh(options=["--tls", "--tls-name", "cloud.example,*.cloud.example"])
+    env = exports(cloud, "--tls")
+    authority = env["AWS_CA_BUNDLE"]
+    assert env["AWS_ENDPOINT_URL"] == f"https://{cloud.listen}" and authority == str(cloud.data / "tls/ca.pem")
+    # The aws CLI with nothing but the exports.
+    aws = subprocess.run([ROOT / "target/venv/bin/aws", "ecs", "list-clusters"], env={**os.environ, **env},
+                         capture_output=True, text=True)
+    assert aws.returncode == 0 and json.loads(aws.stdout)["clusterArns"], aws.stderr
+    with pytest.raises(SSLError):
+        client(env["AWS_ENDPOINT_URL"], "000000000000", "any").list_clusters()
+    # Another implementation of TLS and HTTP/2, by every name in the certificate.
+    port = cloud.listen.rsplit(":", 1)[1]
+    for name in ("127.0.0.1", "localhost", "cloud.example", "s3.cloud.example"):
+        said = curl("--http2", "--cacert", authority, "--resolve", f"{name}:{port}:127.0.0.1", "--noproxy", "*",
+                    "--write-out", "%{http_version} %{ssl_verify_result}", "--output", "/dev/null",
+                    f"https://{name}:{port}/_roadstead/health")
+        assert said == "2 0", (name, said)
+    assert "no alternative certificate subject name" in curl(
+        "--cacert", authority, "--resolve", f"other.example:{port}:127.0.0.1", f"https://other.example:{port}/_roadstead/health")
+    # Plain HTTP is there as before.
+    assert cloud.ecs.list_clusters()["clusterArns"]
+    before = pathlib_text(authority)
+    cloud.kill()
+    cloud.up()
+    assert pathlib_text(authority) == before
+    assert client(env["AWS_ENDPOINT_URL"], "000000000000", "any", verify=authority).list_clusters()["clusterArns"]
+
+
+def pathlib_text(path):
+    with open(path) as file:
+        return file.read()
+
+
+def test_strangers_are_nobody_on_a_public_listener(fresh):
+    address = f"{PUBLIC}:{free_port()}"
+    cloud = fresh(options=["--listen-public", address])
+    env = exports(cloud, "--agent", "--listen-public", address)
+    assert env["ROADSTEAD_BACKEND"] == f"https://{address}"
+    authority = env["ROADSTEAD_CA"]
+    url = f"https://{address}"
+    for key in ("000000000000", "AKIAIOSFODNN7EXAMPLE"):
+        assert code(client(url, key, "any", authority).list_clusters) == "UnrecognizedClientException"
+        assert code(client(url, key, "any", authority, "ec2").describe_vpcs) == "AuthFailure"
+    known = client(url, env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], authority)
+    assert known.list_clusters()["clusterArns"]
+    guessed = client(url, env["AWS_ACCESS_KEY_ID"], "guess", authority)
+    assert code(guessed.list_clusters) == "InvalidSignatureException"
+    said = curl(f"http://{address}/_roadstead/health")
+    assert said == "This address speaks TLS: use an https:// URL.\n"
+    # The channel's address is told in the scheme that the asker came by.
+    endpoint = known.discover_poll_endpoint()["endpoint"]
+    assert endpoint.startswith(f"https://{address}/"), endpoint
+    # The key is the folder's: it outlives the daemon.
+    cloud.kill()
+    cloud.up()
+    assert exports(cloud, "--agent", "--listen-public", address) == env
+    assert known.list_clusters()["clusterArns"]
+
+
+def test_a_public_listener_without_tls_is_the_operators_choice(fresh):
+    address = f"{PUBLIC}:{free_port()}"
+    cloud = fresh(options=["--listen-public", address, "--public-without-tls"])
+    env = exports(cloud, "--agent", "--listen-public", address, "--public-without-tls")
+    assert "ROADSTEAD_CA" not in env and not (cloud.data / "tls").exists()
+    assert code(client(f"http://{address}", "000000000000", "any").list_clusters) == "UnrecognizedClientException"
+    known = client(env["ROADSTEAD_BACKEND"], env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"])
+    assert known.list_clusters()["clusterArns"]
+
+
+def certificate(folder, name):
+    """A certificate that is its own authority, made by another implementation."""
+    folder.mkdir(exist_ok=True)
+    chain, key = folder / f"{name}.pem", folder / f"{name}-key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.2", "-keyout", key, "-out", chain],
+                   check=True, capture_output=True)
+    return chain, key
+
+
+def test_the_operators_certificate_is_read_again_when_it_changes(fresh, tmp_path):
+    first, second = certificate(tmp_path / "made", "first"), certificate(tmp_path / "made", "second")
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+
+    def install(pair):
+        # As tools that renew certificates do: one file after the other.
+        for source, target in zip(pair, (chain, key)):
+            part = target.with_suffix(".new")
+            part.write_bytes(source.read_bytes())
+            part.rename(target)
+
+    install(first)
+    port = free_port()
+    cloud = fresh(options=["--listen-public", f"{PUBLIC}:{port}", "--tls-cert", chain, "--tls-key", key])
+
+    def shown():
+        return ssl.get_server_certificate((PUBLIC, port))
+
+    def der(pair):
+        return ssl.PEM_cert_to_DER_cert(pair[0].read_text())
+
+    assert ssl.PEM_cert_to_DER_cert(shown()) == der(first)
+    install(second)
+    eventually(lambda: ssl.PEM_cert_to_DER_cert(shown()) == der(second), "the new certificate is shown")
+    chain.write_text("nonsense")
+    eventually(lambda: "cannot be replaced" in cloud.log(), "the mistake is told")
+    assert ssl.PEM_cert_to_DER_cert(shown()) == der(second)
+    cloud.interrupt()
+    refused = subprocess.run([BINARY, "up", "--data", cloud.data, "--listen", cloud.listen, "--listen-public", f"{PUBLIC}:{port}",
+                              "--tls-cert", chain, "--tls-key", key], capture_output=True, text=True, timeout=60)
+    assert refused.returncode != 0 and "no certificate in the chain" in refused.stderr, refused.stderr
+
+
+# --- pages ---
+
+# Listings, how to ask for a page with another one behind it, and where the page's items are. Whoever adds an
+# operation with pages adds it here, and what it lists to `many`.
+PAGED = {
+    ("ecs", "ListClusters"): (dict(maxResults=1), "clusterArns"),
+    ("ecs", "ListTaskDefinitionFamilies"): (dict(maxResults=1), "families"),
+    ("ecs", "ListTaskDefinitions"): (dict(maxResults=1), "taskDefinitionArns"),
+    ("ecs", "ListTasks"): (dict(maxResults=1, desiredStatus="STOPPED"), "taskArns"),
+    ("ec2", "DescribeNetworkInterfaces"): (dict(MaxResults=5), "NetworkInterfaces"),
+    ("ec2", "DescribeSecurityGroupRules"): (dict(MaxResults=5), "SecurityGroupRules"),
+    ("ec2", "DescribeSecurityGroups"): (dict(MaxResults=5), "SecurityGroups"),
+    ("ec2", "DescribeSubnets"): (dict(MaxResults=5), "Subnets"),
+    ("ec2", "DescribeTags"): (dict(MaxResults=5), "Tags"),
+    ("ec2", "DescribeVpcs"): (dict(MaxResults=5), "Vpcs"),
+}
+TOKENS = ("nextToken", "NextToken", "Marker")
+REFUSED = {"InvalidParameterException", "InvalidNextToken", "ValidationException", "InvalidInput", "ValidationError"}
+
+
+def paged_operations():
+    """Every operation here that takes a token, by the models."""
+    for path in sorted((ROOT / "models").glob("*.json")):
+        model = json.loads(path.read_text())
+        for name, operation in sorted(model["operations"].items()):
+            members = model["shapes"].get(operation.get("input", {}).get("shape"), {}).get("members", {})
+            token = next((token for token in TOKENS if token in members), None)
+            if token:
+                yield path.stem, name, token
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory, images):
+    """A cloud with more of everything than a page holds, and one page of each listing from before a restart."""
+    from roadstead import Roadstead
+    with Roadstead(tmp_path_factory.mktemp("many"), clusters=["default", "b", "c"]) as cloud:
+        cloud.command("image", "import", images["busybox"])
+        for number in range(6):
+            vpc = cloud.ec2.create_vpc(CidrBlock=f"10.{number}.0.0/16")["Vpc"]["VpcId"]
+            subnet = cloud.ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.{number}.0.0/24")["Subnet"]["SubnetId"]
+            cloud.ec2.create_network_interface(SubnetId=subnet)
+            cloud.ec2.create_tags(Resources=[vpc], Tags=[{"Key": "n", "Value": str(number)}])
+            cloud.define(f"page-{number}", {"name": "app", "image": "busybox", "command": ["true"]})
+        for number in range(3):
+            cloud.finished(cloud.run(f"page-{number}", groups=[cloud.open_group(f"g{number}")]))
+        pages = {}
+        for (service, name), (arguments, items) in PAGED.items():
+            api = cloud.client(service)
+            pages[service, name] = call(api, name, **arguments)
+        cloud.interrupt()
+        cloud.up()
+        yield cloud, pages
+
+
+def call(api, name, **arguments):
+    return getattr(api, xform_name(name))(**arguments)
+
+
+@pytest.mark.parametrize("service,name,token", paged_operations())
+def test_tokens_survive_a_restart_and_cannot_be_forged(many, service, name, token):
+    cloud, pages = many
+    if (service, name) not in PAGED:
+        pytest.skip(f"PAGED says nothing of {service} {name}")
+    api = cloud.client(service)
+    arguments, items = PAGED[service, name]
+    first = pages[service, name]
+    # The listing goes on where it was, to the end, without a gap or an item twice.
+    seen, answer = list(first[items]), first
+    for _ in range(100):
+        if token not in answer:
+            break
+        answer = call(api, name, **arguments, **{token: answer[token]})
+        seen += answer[items]
+    whole = {key: value for key, value in arguments.items() if not key.lower().startswith("max")}
+    assert seen == call(api, name, **whole)[items]
+    assert len(seen) > len(first[items])
+    # Any other text is refused: changed anywhere, cut, made up, of another listing, or another account's.
+    real = first[token]
+    other = next(page[t] for (s, n), page in pages.items() for t in TOKENS if n != name and t in page)
+    changed = [real[:at] + ("A" if real[at] != "A" else "B") + real[at + 1:] for at in (0, 7, len(real) // 2)]
+    for forged in [*changed, real[:-4], real + "AAAA", "AAAA", "1", other]:
+        assert code(getattr(api, xform_name(name)), **arguments, **{token: forged}) in REFUSED, forged
+    stranger = cloud.client(service, account="111111111111")
+    elsewhere = cloud.client(service, region="eu-west-1")
+    for foreign in (stranger, elsewhere):
+        assert code(getattr(foreign, xform_name(name)), **arguments, **{token: real}) in REFUSED | {
+            "ClusterNotFoundException"}

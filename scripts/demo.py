@@ -3,6 +3,8 @@
 
 Starts Roadstead with a data folder of its own, runs a real nginx as a task with its own interface, address and
 firewall, and leaves nothing behind. Sends traffic to loopback and to the task's address alone.
+ROADSTEAD_STORE chooses another store: memory, etcd (one is started here, from Debian's etcd-server), or the address of
+an etcd, whose prefix must hold nothing yet.
 """
 
 import os
@@ -35,12 +37,32 @@ class Demo:
         self.env = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
         self.env.update(AWS_PAGER="", AWS_CONFIG_FILE="/dev/null", AWS_SHARED_CREDENTIALS_FILE="/dev/null")
         self.daemon = None
+        self.etcd = None
+        self.store = self.env.pop("ROADSTEAD_STORE", None)
+
+    def start_etcd(self):
+        client, peer = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
+        command = ["etcd", "--name", "demo", "--data-dir", self.data / "etcd", "--listen-client-urls", client,
+                   "--advertise-client-urls", client, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+                   "--initial-cluster", f"demo={peer}"]
+        if shutil.which("etcd") is None:
+            sys.exit("etcd is missing: apt-get install etcd-server")
+        log = open(self.data / "etcd.log", "w")
+        self.etcd = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env={"PATH": os.environ["PATH"]})
+        return "etcd" + client.removeprefix("http")
+
+    def options(self, cidr):
+        options = ["--default-vpc-cidr", cidr, "--cluster", "default", "--cluster", "awsvpc-ecs-demo"]
+        if self.store == "etcd":
+            self.address = self.start_etcd() if self.etcd is None else self.address
+            # Records of a network that was refused stay where they are.
+            return [*options, "--store", f"{self.address}/demo-{CIDRS.index(cidr)}"]
+        return [*options, "--store", self.store] if self.store else options
 
     def up(self):
         for cidr in CIDRS:
             log = open(self.data / "up.log", "w")
-            command = [ROADSTEAD, "up", "--listen", self.listen, "--data", self.data / "data", "--default-vpc-cidr", cidr,
-                       "--cluster", "default", "--cluster", "awsvpc-ecs-demo"]
+            command = [ROADSTEAD, "up", "--listen", self.listen, "--data", self.data / "data", *self.options(cidr)]
             say("$ " + shown(["roadstead", *command[1:]]))
             self.daemon = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=self.env)
             deadline = time.monotonic() + 30
@@ -148,6 +170,9 @@ def main():
         say("Everything the walkthrough says was seen.")
     finally:
         demo.down()
+        if demo.etcd is not None:
+            demo.etcd.kill()
+            demo.etcd.wait()
         shutil.rmtree(data, ignore_errors=True)
 
 

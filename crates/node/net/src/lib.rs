@@ -25,8 +25,9 @@ pub use error::{Error, Result};
 pub use firewall::Transaction;
 pub use forward::{PublishPort, PublishedPort, Transport, forward_main_if_asked};
 pub use names::{GroupId, InstanceId, InterfaceId, MacAddr, VpcId};
+pub use netlink::ipv6_is_there;
 pub use network::{
-    AGENT_ADDRESS, AGENT_LINK, Applied, BridgeNet, Bridged, Connected, Eni, HostAttachError, Keep,
+    AGENT_ADDRESS, AGENT_LINK, Applied, BridgeNet, Bridged, Connected, Eni, EniIpv6, HostAttachError, Keep,
     LINK_SUBNET, Network, Options, Reaped, TASK_ENI, TaskNet,
 };
 pub use task_files::{

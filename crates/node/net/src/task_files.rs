@@ -46,6 +46,8 @@ pub(crate) fn ipv6_subnet_gateway(cidr: Ipv6Net) -> Ipv6Addr {
 pub struct TaskNames {
     /// Primary address of its interface.
     pub ip: Ipv4Addr,
+    /// Its IPv6 address, if it has one: the same name in the hosts file.
+    pub ipv6: Option<Ipv6Addr>,
     /// First CIDR of its VPC.
     pub vpc_cidr: Ipv4Net,
     pub region: String,
@@ -106,7 +108,11 @@ pub fn hosts_and_resolv(names: &TaskNames) -> Result<TaskFiles> {
     };
     let _ = writeln!(resolv_conf, "search {search}\noptions timeout:2 attempts:2");
     let mut hosts = String::from("127.0.0.1 localhost\n");
-    let _ = writeln!(hosts, "{} {hostname} {}", names.ip, internal_host(names.ip));
+    let own = format!("{hostname} {}", internal_host(names.ip));
+    let _ = writeln!(hosts, "{} {own}", names.ip);
+    if let Some(ip) = names.ipv6 {
+        let _ = writeln!(hosts, "{ip} {own}");
+    }
     for extra in &names.extra_hosts {
         let _ = writeln!(hosts, "{} {}", extra.ip, extra.hostname);
     }
@@ -124,6 +130,7 @@ mod tests {
     fn names() -> TaskNames {
         TaskNames {
             ip: Ipv4Addr::new(172, 31, 0, 5),
+            ipv6: None,
             vpc_cidr: "172.31.0.0/16".parse().unwrap(),
             region: "eu-west-1".into(),
             dns_servers: vec![],
@@ -169,6 +176,23 @@ mod tests {
         );
         assert_eq!(files.hostname, "ip-172-31-0-5.ec2.internal");
         assert!(files.hosts.ends_with("10.0.0.9 db\n"));
+    }
+
+    #[test]
+    fn both_addresses_have_the_name() {
+        let files = hosts_and_resolv(&TaskNames {
+            ipv6: Some("fd00::5".parse().unwrap()),
+            ..names()
+        })
+        .unwrap();
+        let name = "ip-172-31-0-5.eu-west-1.compute.internal ip-172-31-0-5";
+        assert!(
+            files
+                .hosts
+                .ends_with(&format!("172.31.0.5 {name}\nfd00::5 {name}\n")),
+            "{}",
+            files.hosts
+        );
     }
 
     #[test]

@@ -50,6 +50,7 @@ pub(super) fn compose(task: &Task, container: &Container, region: &str) -> Resul
             };
             let names = TaskNames {
                 ip,
+                ipv6: None,
                 vpc_cidr: Ipv4Net::from(ip),
                 region: region.to_owned(),
                 dns_servers,

@@ -179,5 +179,6 @@ fn eni(interface: &ElasticNetworkInterface, vpc: &str) -> Result<Eni> {
         ips: ips.map_err(|_| unreadable("address"))?,
         prefix: prefix.parse().map_err(|_| unreadable("prefix length"))?,
         gateway: gateway.parse().map_err(|_| unreadable("gateway"))?,
+        ipv6: None,
     })
 }

@@ -2,19 +2,25 @@
 //! plugin moves it into the task and configures it from what the control plane said, asking no metadata
 //! service and no DHCP server. DEL brings the device back, so that detaching is the node's own affair.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Deserialize;
 
 use super::{Attachment, CniResult, Dns, Error, Interface, IpConfig, Route, code};
 use crate::names::MacAddr;
-use crate::netlink::{Link, Netlink};
+use crate::netlink::{Link, NO_IPV6, Netlink, ipv6_is_there};
 use crate::netns::Netns;
+use crate::task_files::ipv6_subnet_gateway;
 
 /// The instance metadata service of the cloud, which tasks may be kept from.
 pub(crate) const INSTANCE_METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
+
+/// And where it answers by IPv6.
+const INSTANCE_METADATA_IPV6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+/// Bits of a subnet's IPv6 block when the configuration says none: the vendor's plugin asks the router instead.
+const IPV6_PREFIX: u8 = 64;
 
 /// The plugin's own members, by the names of the vendor's releases from 2018 on.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -53,7 +59,10 @@ pub(crate) struct Conf {
     /// Addresses with the subnet's prefix, the primary first.
     pub(crate) addresses: Vec<Ipv4Net>,
     pub(crate) gateway: Option<Ipv4Addr>,
-    /// Packets to 169.254.169.254 vanish in the task.
+    /// IPv6 addresses with the subnet's prefix.
+    pub(crate) ipv6: Vec<Ipv6Net>,
+    pub(crate) ipv6_gateway: Option<Ipv6Addr>,
+    /// Packets to 169.254.169.254 and its IPv6 address vanish in the task.
     pub(crate) block_instance_metadata: bool,
     /// Leaves the device down, hence without a default route.
     pub(crate) stay_down: bool,
@@ -70,12 +79,6 @@ impl Conf {
         let named = |member: &str, value: &str, e: &dyn std::fmt::Display| {
             Error::config(format!("{member} {value:?}: {e}"))
         };
-        if !members.ipv6_address.is_empty() {
-            return Err(Error::new(
-                code::UNSUPPORTED_FIELD,
-                "ipv6-address: IPv6 is not served yet; leave it out",
-            ));
-        }
         let mut gateway = None;
         let mut prefix = None;
         if !members.subnet_gateway.is_empty() {
@@ -86,17 +89,14 @@ impl Conf {
             gateway = Some(net.addr());
             prefix = Some(net.prefix_len());
         }
-        let mut addresses = Vec::new();
+        let (mut addresses, mut ipv6) = (Vec::new(), Vec::new());
         for text in &members.ip_addresses {
             match text
                 .parse::<IpNet>()
                 .map_err(|e| named("ip-addresses", text, &e))?
             {
                 IpNet::V4(net) => addresses.push(net),
-                IpNet::V6(_) => {
-                    let msg = format!("ip-addresses {text}: IPv6 is not served yet; leave it out");
-                    return Err(Error::new(code::UNSUPPORTED_FIELD, msg));
-                }
+                IpNet::V6(net) => ipv6.push(net),
             }
         }
         if !members.ipv4_address.is_empty() {
@@ -114,23 +114,50 @@ impl Conf {
                 addresses.insert(0, net);
             }
         }
+        if !members.ipv6_address.is_empty() {
+            let text = &members.ipv6_address;
+            let net = match (text.parse::<Ipv6Net>(), text.parse::<Ipv6Addr>()) {
+                (Ok(net), _) => net,
+                (_, Ok(ip)) => Ipv6Net::new_assert(ip, IPV6_PREFIX),
+                (_, Err(e)) => return Err(named("ipv6-address", text, &e)),
+            };
+            if !ipv6.contains(&net) {
+                ipv6.insert(0, net);
+            }
+        }
+        let mut ipv6_gateway = None;
         for text in &members.gateway_ip_addresses {
-            let ip: Ipv4Addr = text
+            let ip: IpAddr = text
                 .parse()
                 .map_err(|e| named("gateway-ip-addresses", text, &e))?;
+            let ip = match ip {
+                IpAddr::V4(ip) => ip,
+                IpAddr::V6(ip) if ipv6_gateway.is_some_and(|known| known != ip) => {
+                    return Err(named("gateway-ip-addresses", text, &"a second IPv6 gateway"));
+                }
+                IpAddr::V6(ip) => {
+                    ipv6_gateway = Some(ip);
+                    continue;
+                }
+            };
             if gateway.is_some_and(|known| known != ip) {
                 return Err(named("gateway-ip-addresses", text, &"a second IPv4 gateway"));
             }
             gateway = Some(ip);
         }
         if addresses.is_empty() {
-            return Err(Error::config("no address: give ip-addresses or ipv4-address"));
+            return Err(Error::config(
+                "no IPv4 address: give ip-addresses or ipv4-address",
+            ));
         }
+        let own = ipv6.first().map(|net| ipv6_subnet_gateway(*net));
         let conf = Self {
             eni: members.eni,
             mac: MacAddr::parse(&members.mac).map_err(|e| named("mac", &members.mac, &e))?,
             addresses,
             gateway,
+            ipv6,
+            ipv6_gateway: ipv6_gateway.or(own),
             block_instance_metadata: members.block_instance_metadata,
             stay_down: members.stay_down,
             mtu: (members.mtu > 0).then_some(members.mtu),
@@ -189,7 +216,7 @@ pub(crate) fn add(
             .link_by_mac(conf.mac)?
             .ok_or_else(|| missing(conf, "the node's namespace"))?,
     };
-    if let Err(error) = configure(task.netlink, &link, conf) {
+    if let Err(error) = configure(task, &link, conf) {
         // The device must not be lost with the task; what failed is told either way.
         let back = give_back(task.netlink, node.namespace, &link, conf);
         return Err(match back {
@@ -208,9 +235,23 @@ fn missing(conf: &Conf, place: &str) -> Error {
 }
 
 /// Addresses before up, as the vendor's plugin does; then MTU, the blackhole, the default route.
-pub(crate) fn configure(inside: &mut Netlink, link: &Link, conf: &Conf) -> Result<(), Error> {
+pub(crate) fn configure(task: &mut Side<'_>, link: &Link, conf: &Conf) -> Result<(), Error> {
+    if !conf.ipv6.is_empty() {
+        if !ipv6_is_there() {
+            let msg = format!("{} has the address {}, but {NO_IPV6}", conf.eni, conf.ipv6[0]);
+            return Err(Error::new(code::UNSUPPORTED_FIELD, msg));
+        }
+        // Its addresses and its gateway are told; it is not to believe who else tells it some.
+        let settings = ["accept_ra", "accept_dad", "disable_ipv6"];
+        let settings = settings.map(|key| (format!("ipv6/conf/{}/{key}", link.name), "0"));
+        task.namespace.sysctl(&settings)?;
+    }
+    let inside = &mut *task.netlink;
     for address in &conf.addresses {
         inside.add_address(link.index, *address, false)?;
+    }
+    for address in &conf.ipv6 {
+        inside.add_ipv6_address(link.index, *address)?;
     }
     if !conf.stay_down {
         inside.set_up(link.index)?;
@@ -220,9 +261,15 @@ pub(crate) fn configure(inside: &mut Netlink, link: &Link, conf: &Conf) -> Resul
     }
     if conf.block_instance_metadata {
         inside.add_blackhole(Ipv4Net::new_assert(INSTANCE_METADATA, 32))?;
+        if !conf.ipv6.is_empty() {
+            inside.add_ipv6_blackhole(Ipv6Net::new_assert(INSTANCE_METADATA_IPV6, 128))?;
+        }
     }
     if let Some(gateway) = conf.gateway.filter(|_| !conf.stay_down) {
         inside.add_gateway_route(Ipv4Net::default(), gateway, link.index, None)?;
+    }
+    if let Some(gateway) = conf.ipv6_gateway.filter(|_| !conf.stay_down) {
+        inside.add_ipv6_gateway_route(Ipv6Net::default(), gateway, link.index, None)?;
     }
     Ok(())
 }
@@ -240,18 +287,33 @@ pub(crate) fn result(sandbox: &Path, who: &Attachment, conf: &Conf) -> CniResult
         address: IpNet::V4(*address),
         gateway,
     };
-    let default = conf.gateway.filter(|_| !conf.stay_down).map(|gateway| Route {
+    let ipv6 = |address: &Ipv6Net| IpConfig {
+        interface: Some(0),
+        address: IpNet::V6(*address),
+        gateway: conf.ipv6_gateway.map(IpAddr::V6),
+    };
+    let default = conf.gateway.map(|gateway| Route {
         dst: IpNet::V4(Ipv4Net::default()),
         gw: Some(IpAddr::V4(gateway)),
     });
+    let ipv6_default = conf.ipv6_gateway.map(|gateway| Route {
+        dst: IpNet::V6(Ipv6Net::default()),
+        gw: Some(IpAddr::V6(gateway)),
+    });
+    let defaults = default.into_iter().chain(ipv6_default);
     CniResult {
         interfaces: vec![Interface {
             name: who.ifname.clone(),
             mac: conf.mac.to_string(),
             sandbox: Some(sandbox.display().to_string()),
         }],
-        ips: conf.addresses.iter().map(ip).collect(),
-        routes: default.into_iter().collect(),
+        ips: conf
+            .addresses
+            .iter()
+            .map(ip)
+            .chain(conf.ipv6.iter().map(ipv6))
+            .collect(),
+        routes: defaults.filter(|_| !conf.stay_down).collect(),
         dns: conf.dns.clone(),
     }
 }
@@ -297,6 +359,20 @@ pub(crate) fn check(task: &Netns, who: &Attachment, conf: &Conf) -> Result<(), E
             return Err(differs(format!("the address {address} is gone")));
         }
     }
+    let present = inside.ipv6_addresses()?;
+    for address in &conf.ipv6 {
+        if !present.contains(&(link.index, *address)) {
+            return Err(differs(format!("the address {address} is gone")));
+        }
+    }
+    if let Some(gateway) = conf.ipv6_gateway.filter(|_| !conf.stay_down)
+        && !inside
+            .ipv6_routes()?
+            .iter()
+            .any(|r| r.destination.prefix_len() == 0 && r.gateway == Some(gateway))
+    {
+        return Err(differs(format!("the default route through {gateway} is gone")));
+    }
     let routes = inside.routes()?;
     if let Some(gateway) = conf.gateway.filter(|_| !conf.stay_down)
         && !routes
@@ -333,6 +409,18 @@ mod tests {
     }
 
     #[test]
+    fn ipv6_is_a_second_address_with_a_gateway() {
+        let old = parse(r#""mac":"02:00:00:00:00:01","ipv4-address":"10.0.0.5/24","ipv6-address":"fd00::5""#);
+        let new = parse(
+            r#""mac":"02:00:00:00:00:01","ip-addresses":["10.0.0.5/24","fd00::5/64"],"gateway-ip-addresses":["fd00::1"]"#,
+        );
+        let old = old.unwrap();
+        assert_eq!(old, new.unwrap());
+        assert_eq!(old.ipv6, vec!["fd00::5/64".parse().unwrap()]);
+        assert_eq!(old.ipv6_gateway, Some("fd00::1".parse().unwrap()));
+    }
+
+    #[test]
     fn what_cannot_be_done_is_refused_by_name() {
         let mac = r#""mac":"02:00:00:00:00:01""#;
         for (own, code, word) in [
@@ -342,21 +430,28 @@ mod tests {
                 "speed",
             ),
             (
-                format!(r#"{mac},"ipv6-address":"fd00::5""#),
-                code::UNSUPPORTED_FIELD,
+                format!(r#"{mac},"ip-addresses":["10.0.0.5/24"],"ipv6-address":"fd00::g""#),
+                code::INVALID_CONFIG,
                 "ipv6-address",
             ),
             (
                 format!(r#"{mac},"ip-addresses":["fd00::5/64"]"#),
-                code::UNSUPPORTED_FIELD,
-                "ip-addresses",
+                code::INVALID_CONFIG,
+                "no IPv4 address",
+            ),
+            (
+                format!(
+                    r#"{mac},"ip-addresses":["10.0.0.5/24"],"gateway-ip-addresses":["fd00::1","fd00::2"]"#
+                ),
+                code::INVALID_CONFIG,
+                "second IPv6",
             ),
             (
                 format!(r#"{mac},"ipv4-address":"10.0.0.5""#),
                 code::INVALID_CONFIG,
                 "prefix",
             ),
-            (mac.to_owned(), code::INVALID_CONFIG, "no address"),
+            (mac.to_owned(), code::INVALID_CONFIG, "no IPv4 address"),
             (
                 r#""mac":"x","ip-addresses":["10.0.0.5/24"]"#.to_owned(),
                 code::INVALID_CONFIG,

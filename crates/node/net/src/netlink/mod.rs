@@ -2,6 +2,7 @@
 //! blocking socket per namespace, opened by a thread that entered it, replaces any entering afterwards.
 //! Blocking on purpose: the kernel answers before `send` returns, and callers are worker threads.
 
+mod ipv6;
 mod ops;
 
 use std::io;
@@ -15,6 +16,8 @@ use rtnetlink::packet_core::{
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
+pub use ipv6::ipv6_is_there;
+pub(crate) use ipv6::NO_IPV6;
 pub(crate) use ops::{BridgePort, Link, Mtu, NewVeth};
 
 use crate::netns::Netns;

@@ -4,6 +4,7 @@
 mod agent;
 mod doomed;
 mod host;
+mod ipv6;
 mod local;
 mod router;
 mod sweep;
@@ -11,11 +12,11 @@ mod task;
 mod vpc;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use roadstead_acs::network::VpcMap;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,7 @@ pub use task::{Connected, TASK_ENI, TaskNet};
 
 use crate::firewall::Transaction;
 use crate::names::{InstanceId, InterfaceId, MacAddr, VpcId};
+use crate::netlink::{NO_IPV6, ipv6_is_there};
 use crate::netns::Netns;
 use crate::state::Records;
 use crate::{Error, Result};
@@ -65,6 +67,47 @@ pub struct Eni {
     pub prefix: u8,
     /// The subnet's gateway, base plus one.
     pub gateway: Ipv4Addr,
+    /// Absent in a subnet without an IPv6 block, and in records of releases that knew none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv6: Option<EniIpv6>,
+}
+
+/// IPv6 of an interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EniIpv6 {
+    /// At least one.
+    pub addresses: Vec<Ipv6Addr>,
+    /// Prefix length of the subnet's block.
+    pub prefix: u8,
+    /// The subnet's gateway, base plus one.
+    pub gateway: Ipv6Addr,
+}
+
+impl EniIpv6 {
+    pub(crate) fn nets(&self) -> Vec<Ipv6Net> {
+        let nets = self.addresses.iter().map(|ip| Ipv6Net::new(*ip, self.prefix));
+        nets.flatten().collect()
+    }
+
+    fn check(&self, interface: &InterfaceId) -> Result<()> {
+        if !ipv6_is_there() {
+            return Err(Error::Invalid(format!(
+                "{interface} has IPv6 addresses, but {NO_IPV6}"
+            )));
+        }
+        let block = Ipv6Net::new(self.gateway, self.prefix).ok();
+        let block = block.filter(|_| self.prefix <= 124).ok_or_else(|| {
+            Error::Invalid(format!("{interface}: prefix {} is no IPv6 block's", self.prefix))
+        })?;
+        let inside = |ip: &Ipv6Addr| block.contains(ip) && *ip != self.gateway;
+        match self.addresses.iter().find(|ip| !inside(ip)) {
+            Some(ip) => Err(Error::Invalid(format!(
+                "{interface}: {ip} is not an address of {}",
+                block.trunc()
+            ))),
+            None => Ok(()),
+        }
+    }
 }
 
 impl Eni {
@@ -91,7 +134,10 @@ impl Eni {
                 self.interface_id,
                 subnet.trunc()
             ))),
-            None => Ok(()),
+            None => self
+                .ipv6
+                .iter()
+                .try_for_each(|ipv6| ipv6.check(&self.interface_id)),
         }
     }
 }

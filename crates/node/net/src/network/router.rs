@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::doomed::{DOOMED, Undertaker};
+use super::ipv6::Ipv6;
 use crate::firewall::{Firewall, LocalPort, Transaction, Uplink, Wardrobe, forget_connections, router_rules};
 use crate::names::{InterfaceId, MacAddr};
 use crate::netlink::{Mtu, NewVeth};
@@ -74,6 +75,7 @@ pub(super) struct Router {
     /// Addresses on its loopback that we put there.
     own: BTreeSet<Ipv4Addr>,
     pub(super) ports: BTreeMap<InterfaceId, Port>,
+    pub(super) ipv6: Ipv6,
 }
 
 impl Router {
@@ -85,7 +87,10 @@ impl Router {
         };
         let mut netlink = Netlink::open(&namespace)?;
         let firewall = Firewall::open(&namespace, fresh)?;
-        namespace.sysctl(&QUIET.map(|(key, value)| (key.to_owned(), value)))?;
+        // One that is there may serve IPv6 already.
+        let settings = QUIET.iter().filter(|(key, _)| fresh || !key.starts_with("ipv6/"));
+        let settings: Vec<_> = settings.map(|(key, value)| ((*key).to_owned(), *value)).collect();
+        namespace.sysctl(&settings)?;
         let loopback = netlink.loopback()?;
         let present = netlink.addresses()?;
         let own = present
@@ -104,6 +109,7 @@ impl Router {
             wardrobe: Wardrobe::new(),
             forwards: false,
             ports: BTreeMap::new(),
+            ipv6: Ipv6::default(),
         })
     }
 
@@ -263,6 +269,7 @@ impl Router {
             self.namespace.sysctl(&[("ipv4/ip_forward".to_owned(), "1")])?;
             self.forwards = true;
         }
+        self.refresh_ipv6(wanted.map, repair)?;
         self.resolver
             .set_zone(wanted.map.map(Zone::of).unwrap_or_default());
         self.resolver.listen(&self.namespace, resolvers)?;

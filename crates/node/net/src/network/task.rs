@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 
 use super::agent::{AGENT_ADDRESS, AGENT_LINK, LINK_SUBNET};
 use super::vpc::Vpc;
-use super::{Eni, Inner, lock, torn_down};
+use super::{Eni, EniIpv6, Inner, lock, torn_down};
 use crate::cni::{Attachment, CniResult, Dns, bridge, eni, ipam};
 use crate::netlink::Netlink;
 use crate::netns::{self, Netns};
@@ -76,6 +76,7 @@ impl Inner {
             ips,
             prefix,
             gateway,
+            ipv6,
             vpc_id: _,
         } = &task.eni;
         eni::Conf {
@@ -83,6 +84,8 @@ impl Inner {
             mac: *mac,
             addresses: ips.iter().map(|ip| Ipv4Net::new_assert(*ip, *prefix)).collect(),
             gateway: Some(*gateway),
+            ipv6: ipv6.iter().flat_map(EniIpv6::nets).collect(),
+            ipv6_gateway: ipv6.as_ref().map(|ipv6| ipv6.gateway),
             block_instance_metadata: task.block_instance_metadata,
             stay_down: false,
             mtu: task.mtu,
@@ -204,7 +207,7 @@ impl Inner {
         }
         let id = &task.eni.interface_id;
         let link = lock(&vpc).plug(self, id, inside.namespace, inside.netlink)?;
-        match eni::configure(inside.netlink, &link, conf) {
+        match eni::configure(inside, &link, conf) {
             Ok(()) => Ok(eni::result(&task.netns, who, conf)),
             Err(error) => Err(match lock(&vpc).unplug(self, id) {
                 Ok(()) => error,

@@ -5,6 +5,7 @@ mod bridge;
 mod cni;
 mod groups;
 mod host;
+mod ipv6;
 mod isolation;
 mod lifecycle;
 mod link;

@@ -4,7 +4,7 @@
 #![allow(unreachable_pub)]
 
 use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use roadstead_acs::network::{Interface, Peer, Protocol, Rule, SecurityGroup, Subnet, VpcMap};
 use roadstead_net::netns::{self, Netns};
-use roadstead_net::{Connected, Eni, InstanceId, InterfaceId, MacAddr, Network, Options, TaskNet, VpcId};
+use roadstead_net::{
+    Connected, Eni, EniIpv6, InstanceId, InterfaceId, MacAddr, Network, Options, TaskNet, VpcId,
+};
 
 /// Long enough for any answer that comes, short enough to wait for those that must not.
 pub const PATIENCE: Duration = Duration::from_millis(400);
@@ -294,7 +296,8 @@ pub fn pings(ns: &str, to: Ipv4Addr) -> bool {
     })
 }
 
-pub fn udp(ns: &str, bind: (Ipv4Addr, u16)) -> UdpSocket {
+pub fn udp<A: Into<IpAddr> + Send>(ns: &str, (host, port): (A, u16)) -> UdpSocket {
+    let bind = SocketAddr::new(host.into(), port);
     let socket = inside(ns, || UdpSocket::bind(bind).unwrap());
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket
@@ -320,7 +323,24 @@ pub fn eni(vpc_id: &VpcId, host: u8) -> Eni {
         ips: vec![address(host)],
         prefix: 20,
         gateway: Ipv4Addr::new(172, 31, 0, 1),
+        ipv6: None,
     }
+}
+
+/// The interface with address fd00:0:0:1::`host` too.
+pub fn dual(vpc_id: &VpcId, host: u8) -> Eni {
+    Eni {
+        ipv6: Some(EniIpv6 {
+            addresses: vec![address6(host)],
+            prefix: 64,
+            gateway: address6(1),
+        }),
+        ..eni(vpc_id, host)
+    }
+}
+
+pub fn address6(host: u8) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd00, 0, 0, 1, 0, 0, 0, host.into())
 }
 
 pub fn address(host: u8) -> Ipv4Addr {
@@ -348,12 +368,20 @@ impl MapOf {
         })
     }
 
+    /// With IPv6 blocks of the VPC and its subnet.
+    pub fn dual(vpc: &VpcId, generation: u64) -> Self {
+        let mut map = Self::new(vpc, generation);
+        map.0.cidrs.push("fd00::/56".parse().unwrap());
+        map.0.subnets[0].ipv6_cidr = Some("fd00:0:0:1::/64".parse().unwrap());
+        map
+    }
+
     pub fn wears(mut self, eni: &Eni, groups: &[&str]) -> Self {
         self.0.interfaces.push(Interface {
             interface_id: eni.interface_id.to_string(),
             mac: eni.mac.to_string(),
             private_ips: eni.ips.clone(),
-            ipv6_addresses: Vec::new(),
+            ipv6_addresses: eni.ipv6.iter().flat_map(|ipv6| ipv6.addresses.clone()).collect(),
             subnet_id: "subnet-1".into(),
             groups: groups.iter().map(|g| (*g).to_owned()).collect(),
             instance_id: Some("i-1".into()),
@@ -364,7 +392,7 @@ impl MapOf {
 
     /// A group that lets everything out and `ingress` in.
     pub fn group(mut self, id: &str, ingress: &[Rule]) -> Self {
-        let egress = vec![anywhere(Protocol::All)];
+        let egress = vec![anywhere(Protocol::All), anywhere6(Protocol::All)];
         self.0.groups.push(SecurityGroup {
             group_id: id.into(),
             ingress: ingress.to_vec(),
@@ -378,6 +406,13 @@ pub fn anywhere(protocol: Protocol) -> Rule {
     Rule {
         protocol,
         peer: Peer::Cidr("0.0.0.0/0".parse().unwrap()),
+    }
+}
+
+pub fn anywhere6(protocol: Protocol) -> Rule {
+    Rule {
+        protocol,
+        peer: Peer::Cidr("::/0".parse().unwrap()),
     }
 }
 

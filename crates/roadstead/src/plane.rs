@@ -7,6 +7,7 @@ use roadstead_base::{Caller, Pager, Partition, SharedClock};
 use roadstead_dispatch::{Dispatcher, IssuedKey, Listener};
 use roadstead_ec2::{DefaultVpc, Ec2};
 use roadstead_ecs::Ecs;
+use roadstead_events::{Events, EventsPermissions};
 use roadstead_store::etcd::{Held, Holder};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -21,6 +22,7 @@ pub(crate) struct Plane {
     pub dispatcher: Arc<Dispatcher>,
     pub ec2: Arc<Ec2>,
     ecs: roadstead_ecs::Running,
+    events: roadstead_events::Running,
     listeners: JoinSet<()>,
     stop: watch::Sender<bool>,
     held: Option<Held>,
@@ -42,6 +44,16 @@ impl Plane {
             .await
             .context("starting ec2")?;
         dispatcher.register(Arc::new(roadstead_api_ec2::Server(ec2.clone())));
+        let events = Events::new(roadstead_events::Parts {
+            store: store.clone(),
+            clock: clock.clone(),
+            dispatcher: dispatcher.clone(),
+            options: roadstead_events::Options::default(),
+        })
+        .await
+        .context("starting events")?;
+        dispatcher.register(Arc::new(roadstead_api_events::Server(events.clone())));
+        dispatcher.guard(&roadstead_api_events::MODEL, EventsPermissions::of(&events));
         let ecs = Arc::new(Ecs::new(roadstead_ecs::Parts {
             store,
             clock,
@@ -57,6 +69,8 @@ impl Plane {
             dispatcher,
             ec2,
             ecs: running,
+            // Last: what it delivers goes to the others.
+            events: events.start(),
             listeners: JoinSet::new(),
             stop,
             held,
@@ -105,6 +119,7 @@ impl Plane {
 
     pub(crate) async fn stop(mut self) {
         self.stop.send_replace(true);
+        self.events.stop().await;
         self.ecs.stop().await;
         while self.listeners.join_next().await.is_some() {}
         if let Some(held) = self.held

@@ -3,6 +3,7 @@
 
 mod authority;
 mod body;
+mod by_name;
 mod connection;
 mod credentials;
 mod dispatcher;

@@ -1,0 +1,60 @@
+//! Event buses. The default one is always there; others come and go.
+
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod describe;
+pub(crate) mod list;
+pub(crate) mod update;
+
+use roadstead_api_events::{DeadLetterConfig, LogConfig};
+use roadstead_base::{Ctx, Timestamp};
+
+use crate::Events;
+use crate::error::{Error, Result, refuse};
+use crate::names::DEFAULT_BUS;
+use crate::records::BusRecord;
+use crate::tables::{self, bus_key};
+use crate::tags::Tags;
+
+impl Events {
+    /// A bus that is there.
+    pub(crate) async fn bus(&self, ctx: &Ctx, name: &str) -> Result<BusRecord> {
+        let key = bus_key(&ctx.partition(), name);
+        match tables::buses(&self.store).get(&key).await? {
+            Some(entry) => Ok(entry.value),
+            None if name == DEFAULT_BUS => Ok(untouched_default()),
+            None => Err(Error::NoSuchBus(name.to_owned())),
+        }
+    }
+
+    /// Whether a bus is there. Publishers ask this of every event, so memory answers where it can.
+    pub(crate) async fn has_bus(&self, ctx: &Ctx, name: &str) -> Result<bool> {
+        let key = bus_key(&ctx.partition(), name);
+        if name == DEFAULT_BUS || self.buses.get(&key).is_some() {
+            return Ok(true);
+        }
+        Ok(tables::buses(&self.store).get(&key).await?.is_some())
+    }
+}
+
+/// The default bus of an account that never said anything of it.
+pub(crate) fn untouched_default() -> BusRecord {
+    BusRecord {
+        name: DEFAULT_BUS.to_owned(),
+        description: None,
+        tags: Tags::default(),
+        created_at: Timestamp(0),
+        modified_at: Timestamp(0),
+    }
+}
+
+/// What buses cannot have yet.
+pub(crate) fn refuse_extras(
+    dead_letter_config: Option<&DeadLetterConfig>,
+    kms_key_identifier: Option<&String>,
+    log_config: Option<&LogConfig>,
+) -> Result<()> {
+    refuse("DeadLetterConfig", dead_letter_config)?;
+    refuse("KmsKeyIdentifier", kms_key_identifier)?;
+    refuse("LogConfig", log_config)
+}

@@ -1,0 +1,140 @@
+//! PutEvents. Each entry stands for itself: one that is not valid fails alone, with a code of its own.
+
+use roadstead_api_events::{
+    PutEventsRequest, PutEventsRequestEntry, PutEventsResponse, PutEventsResultEntry,
+};
+use roadstead_base::{Caller, Ctx, random_uuid};
+use serde_json::Value as Json;
+
+use crate::Events;
+use crate::envelope::Event;
+use crate::error::{Error, Result, refuse};
+use crate::names;
+
+/// Of all entries together.
+const MAX_BYTES: usize = 1024 * 1024;
+/// What a time counts, as documented.
+const TIME_BYTES: usize = 14;
+
+/// Why an entry failed.
+struct Failure {
+    code: &'static str,
+    message: String,
+}
+
+pub(crate) async fn put_events(
+    events: &Events,
+    ctx: &Ctx,
+    input: PutEventsRequest,
+) -> Result<PutEventsResponse> {
+    let PutEventsRequest { entries, endpoint_id } = input;
+    refuse("EndpointId", endpoint_id.as_ref())?;
+    if entries.iter().map(size).sum::<usize>() > MAX_BYTES {
+        return Err(Error::invalid(
+            "Total size of the entries in the request is over the limit.",
+        ));
+    }
+    for (index, entry) in entries.iter().enumerate() {
+        refuse(
+            &format!("Entries[{index}].TraceHeader"),
+            entry.trace_header.as_ref(),
+        )?;
+    }
+    let partition = ctx.partition();
+    let mut results = Vec::with_capacity(entries.len());
+    let mut owed = Vec::new();
+    for entry in entries {
+        match take(events, ctx, entry).await? {
+            Ok((bus, event)) => {
+                owed.extend(events.route(&partition, &bus, &event.id, &event.to_json(&partition)));
+                results.push(PutEventsResultEntry {
+                    event_id: Some(event.id),
+                    ..Default::default()
+                });
+            }
+            Err(Failure { code, message }) => results.push(PutEventsResultEntry {
+                error_code: Some(code.into()),
+                error_message: Some(message),
+                event_id: None,
+            }),
+        }
+    }
+    events.owe(&partition, &owed).await?;
+    let failed = results
+        .iter()
+        .filter(|result| result.error_code.is_some())
+        .count();
+    Ok(PutEventsResponse {
+        failed_entry_count: i32::try_from(failed).ok(),
+        entries: Some(results),
+    })
+}
+
+async fn take(
+    events: &Events,
+    ctx: &Ctx,
+    entry: PutEventsRequestEntry,
+) -> Result<Result<(String, Event), Failure>> {
+    let PutEventsRequestEntry {
+        detail,
+        detail_type,
+        event_bus_name,
+        resources,
+        source,
+        time,
+        trace_header: _refused_before,
+    } = entry;
+    let missing = |member: &str| Failure {
+        code: "InvalidArgument",
+        message: format!("Parameter {member} is not valid. Reason: {member} is a required argument."),
+    };
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let Some(source) = given(source) else {
+        return Ok(Err(missing("Source")));
+    };
+    let Some(detail_type) = given(detail_type) else {
+        return Ok(Err(missing("DetailType")));
+    };
+    let Some(detail) = given(detail) else {
+        return Ok(Err(missing("Detail")));
+    };
+    if source.starts_with("aws.") && !matches!(ctx.caller, Caller::Service(_)) {
+        return Ok(Err(Failure {
+            code: "NotAuthorizedForSource",
+            message: "Not authorized for the source.".into(),
+        }));
+    }
+    let detail: Json = match serde_json::from_str(&detail) {
+        Ok(detail @ Json::Object(_)) => detail,
+        _ => {
+            return Ok(Err(Failure {
+                code: "MalformedDetail",
+                message: "Detail is malformed.".into(),
+            }));
+        }
+    };
+    let bus = names::bus(ctx, event_bus_name.as_deref())?;
+    if !events.has_bus(ctx, &bus).await? {
+        return Ok(Err(Failure {
+            code: "ResourceNotFoundException",
+            message: Error::NoSuchBus(bus).to_string(),
+        }));
+    }
+    let event = Event {
+        id: random_uuid(),
+        source,
+        detail_type,
+        time: time.unwrap_or_else(|| events.clock.now()),
+        resources: resources.unwrap_or_default(),
+        detail,
+    };
+    Ok(Ok((bus, event)))
+}
+
+/// As documented under "Calculating PutEvents event entry size".
+fn size(entry: &PutEventsRequestEntry) -> usize {
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let resources = entry.resources.iter().flatten().map(String::len).sum::<usize>();
+    let time = if entry.time.is_some() { TIME_BYTES } else { 0 };
+    time + text(&entry.source) + text(&entry.detail_type) + text(&entry.detail) + resources
+}

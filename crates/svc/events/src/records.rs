@@ -1,0 +1,95 @@
+//! What is kept: buses, rules with their targets, how far each schedule was answered for, and what is owed to
+//! targets.
+
+use std::collections::BTreeMap;
+
+use roadstead_base::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::tags::Tags;
+
+/// A bus. The default one has a record only once something was said of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BusRecord {
+    pub name: String,
+    pub description: Option<String>,
+    pub tags: Tags,
+    pub created_at: Timestamp,
+    pub modified_at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RuleRecord {
+    pub name: String,
+    pub bus: String,
+    pub description: Option<String>,
+    /// As it was given.
+    pub pattern: Option<String>,
+    pub schedule: Option<String>,
+    pub enabled: bool,
+    /// For targets that have none of their own.
+    pub role_arn: Option<String>,
+    pub tags: Tags,
+    pub targets: Vec<TargetRecord>,
+    /// From when the schedule counts: when it was given, or the rule was enabled.
+    pub anchor: Timestamp,
+}
+
+/// Whom a rule hands its events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TargetRecord {
+    pub id: String,
+    pub arn: String,
+    pub role_arn: Option<String>,
+    pub input: InputRecord,
+    pub retry: Option<RetryRecord>,
+    /// `EcsParameters` as the API has them, in JSON by the model's names.
+    pub ecs: Option<Json>,
+}
+
+/// What a target gets of an event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum InputRecord {
+    /// All of it.
+    Event,
+    /// A constant in JSON.
+    Constant(String),
+    /// A part of it, by a path.
+    Path(String),
+    Transformed {
+        paths: BTreeMap<String, String>,
+        template: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RetryRecord {
+    pub max_age_seconds: Option<i32>,
+    pub max_attempts: Option<i32>,
+}
+
+/// Up to which tick a schedule was answered for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CursorRecord {
+    /// The anchor of the schedule that this belongs to; that of another schedule counts for nothing.
+    pub anchor: Timestamp,
+    pub mark: Timestamp,
+}
+
+/// An event that is owed to a target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeliveryRecord {
+    /// Unique, and the same for the same event, rule and target.
+    pub id: String,
+    pub rule: String,
+    pub bus: String,
+    pub target: TargetRecord,
+    /// The whole event, in JSON.
+    pub event: String,
+    pub created_at: Timestamp,
+    /// Attempts that failed.
+    pub failures: u32,
+    /// Not to be tried before.
+    pub due_at: Timestamp,
+}

@@ -1,0 +1,119 @@
+//! PutRule: makes a rule, or replaces what one is; its targets and tags stay.
+
+use roadstead_api_events::{PutRuleRequest, PutRuleResponse, RuleState};
+use roadstead_base::Ctx;
+use roadstead_patterns::Pattern;
+use roadstead_schedule::Schedule;
+use roadstead_store::Change;
+
+use crate::Events;
+use crate::error::{Error, Result};
+use crate::names::{self, DEFAULT_BUS, rule_arn};
+use crate::records::RuleRecord;
+use crate::tables::{self, rule_key, rules_of};
+use crate::tags::Tags;
+
+pub(crate) async fn put_rule(events: &Events, ctx: &Ctx, input: PutRuleRequest) -> Result<PutRuleResponse> {
+    let PutRuleRequest {
+        name,
+        description,
+        event_bus_name,
+        event_pattern,
+        role_arn,
+        schedule_expression,
+        state,
+        tags,
+    } = input;
+    let bus = names::bus(ctx, event_bus_name.as_deref())?;
+    let pattern = event_pattern.filter(|pattern| !pattern.is_empty());
+    let schedule = schedule_expression.filter(|schedule| !schedule.is_empty());
+    if pattern.is_none() && schedule.is_none() {
+        return Err(Error::invalid(
+            "Parameter(s) EventPattern or ScheduleExpression must be specified.",
+        ));
+    }
+    if let Some(pattern) = &pattern {
+        pattern.parse::<Pattern>()?;
+    }
+    if let Some(schedule) = &schedule {
+        check_schedule(schedule, &bus)?;
+    }
+    if let Some(role) = &role_arn {
+        crate::targets::check_role("RoleArn", role)?;
+    }
+    let enabled = match state.unwrap_or(RuleState::Enabled) {
+        RuleState::Enabled => true,
+        RuleState::Disabled => false,
+        other => return Err(Error::unsupported(format!("State {other}"))),
+    };
+    let tags = Tags::of(tags)?;
+    events.bus(ctx, &bus).await?;
+    let partition = ctx.partition();
+    let table = tables::rules(&events.store);
+    let key = rule_key(&partition, &bus, &name);
+    if table.get(&key).await?.is_none() {
+        let (all, _) = table.all(&rules_of(&partition, &bus)).await?;
+        if all.len() >= events.options.max_rules {
+            return Err(Error::Limit(format!(
+                "The event bus {bus} has {} rules, which is as many as it can have.",
+                events.options.max_rules
+            )));
+        }
+    }
+    let now = events.clock.now();
+    let put = |found: Option<&RuleRecord>| {
+        let record = RuleRecord {
+            name: name.clone(),
+            bus: bus.clone(),
+            description: description.clone(),
+            pattern: pattern.clone(),
+            schedule: schedule.clone(),
+            enabled,
+            role_arn: role_arn.clone(),
+            tags: found.map_or_else(|| tags.clone(), |found| found.tags.clone()),
+            targets: found.map(|found| found.targets.clone()).unwrap_or_default(),
+            anchor: now,
+        };
+        // The same again changes nothing, so that a schedule does not begin anew.
+        Ok::<_, Error>(match found {
+            Some(found)
+                if (RuleRecord {
+                    anchor: found.anchor,
+                    ..record.clone()
+                }) == *found =>
+            {
+                Change::Keep
+            }
+            Some(found) if found.enabled == enabled && found.schedule == schedule => {
+                Change::Put(RuleRecord {
+                    anchor: found.anchor,
+                    ..record
+                })
+            }
+            _ => Change::Put(record),
+        })
+    };
+    let updated = table.update(&key, put).await?;
+    events.rules.wait_for(updated.revision).await?;
+    Ok(PutRuleResponse {
+        rule_arn: Some(rule_arn(&partition, &bus, &name)),
+    })
+}
+
+fn check_schedule(schedule: &str, bus: &str) -> Result<()> {
+    if bus != DEFAULT_BUS {
+        return Err(Error::invalid(
+            "ScheduleExpression is supported only on the default event bus.",
+        ));
+    }
+    match Schedule::parse(schedule) {
+        // One-time schedules are those of another service.
+        Ok(Schedule::At(_)) => Err(Error::invalid(
+            "Parameter ScheduleExpression is not valid. Reason: at position 0: expected rate(...) or cron(...)",
+        )),
+        Ok(_) => Ok(()),
+        Err(fault) => Err(Error::invalid(format!(
+            "Parameter ScheduleExpression is not valid. Reason: {fault}"
+        ))),
+    }
+}

@@ -1,0 +1,201 @@
+//! From a target as a client gives it to one that is kept. What cannot be delivered here is refused by name, and what
+//! could never be made into an input, too.
+
+use roadstead_api_events::{EcsParameters, InputTransformer, MODEL, RetryPolicy, Target};
+use roadstead_base::{Arn, Ctx};
+use roadstead_protocol::{ShapeId, Wire as _, json};
+use serde_json::Value as Json;
+
+use crate::error::{Error, Result, refuse};
+use crate::input::{Path, Template};
+use crate::names::{Named, resource};
+use crate::records::{InputRecord, RetryRecord, TargetRecord};
+use crate::targets::check_role;
+
+/// As many paths as an input transformer can have.
+const MAX_PATHS: usize = 100;
+
+/// Who can be a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A cluster: a task is run.
+    Ecs,
+    /// Another bus of the same account and region.
+    Bus(String),
+    /// A log group, by its name: a line is written.
+    Logs(String),
+}
+
+impl Kind {
+    pub(crate) fn of(ctx: &Ctx, arn: &str) -> Result<Self> {
+        let invalid = |reason: &str| Error::invalid(format!("Parameter Arn is not valid. Reason: {reason}"));
+        let parsed: Arn = arn
+            .parse()
+            .map_err(|_| invalid("Provided Arn is not in correct format."))?;
+        if parsed.region != ctx.region.as_str() || parsed.account != ctx.account.as_str() {
+            return Err(Error::unsupported(format!(
+                "Arn {arn} of another account or region"
+            )));
+        }
+        match parsed.service.as_str() {
+            "ecs" if parsed.resource_of("cluster").is_some() => Ok(Self::Ecs),
+            "logs" => {
+                let group = parsed
+                    .resource_of("log-group")
+                    .ok_or_else(|| invalid("it is no log group."))?;
+                Ok(Self::Logs(group.strip_suffix(":*").unwrap_or(group).to_owned()))
+            }
+            "events" => match resource(ctx, arn)? {
+                Named::Bus(bus) => Ok(Self::Bus(bus)),
+                Named::Rule { .. } => Err(invalid("a rule is no target.")),
+            },
+            service => Err(Error::unsupported(format!("Arn of a target of {service}"))),
+        }
+    }
+}
+
+/// Checks a target. `rule_role` is what it may go without one of its own for.
+pub(crate) fn accept(ctx: &Ctx, target: Target, rule_role: Option<&str>) -> Result<TargetRecord> {
+    let Target {
+        arn,
+        id,
+        app_sync_parameters,
+        batch_parameters,
+        dead_letter_config,
+        ecs_parameters,
+        http_parameters,
+        input,
+        input_path,
+        input_transformer,
+        kinesis_parameters,
+        redshift_data_parameters,
+        retry_policy,
+        role_arn,
+        run_command_parameters,
+        sage_maker_pipeline_parameters,
+        sqs_parameters,
+    } = target;
+    refuse("AppSyncParameters", app_sync_parameters.as_ref())?;
+    refuse("BatchParameters", batch_parameters.as_ref())?;
+    // Dead letters go to queues, and there are none yet.
+    refuse("DeadLetterConfig", dead_letter_config.as_ref())?;
+    refuse("HttpParameters", http_parameters.as_ref())?;
+    refuse("KinesisParameters", kinesis_parameters.as_ref())?;
+    refuse("RedshiftDataParameters", redshift_data_parameters.as_ref())?;
+    refuse("RunCommandParameters", run_command_parameters.as_ref())?;
+    refuse(
+        "SageMakerPipelineParameters",
+        sage_maker_pipeline_parameters.as_ref(),
+    )?;
+    refuse("SqsParameters", sqs_parameters.as_ref())?;
+    if let Some(role) = &role_arn {
+        check_role("RoleArn", role)?;
+    }
+    let kind = Kind::of(ctx, &arn)?;
+    let ecs = match (&kind, ecs_parameters) {
+        (Kind::Ecs, None) => {
+            return Err(Error::invalid(format!(
+                "Parameter EcsParameters is not valid. Reason: it is required for the target {id}, a cluster."
+            )));
+        }
+        (Kind::Ecs, Some(parameters)) => {
+            if role_arn.is_none() && rule_role.is_none() {
+                return Err(Error::invalid(format!("RoleArn is required for target {arn}.")));
+            }
+            Some(ecs_json(parameters))
+        }
+        (_, Some(_)) => {
+            return Err(Error::invalid(format!(
+                "Parameter EcsParameters is not valid. Reason: the target {id} is no cluster."
+            )));
+        }
+        (_, None) => None,
+    };
+    Ok(TargetRecord {
+        id,
+        arn,
+        role_arn,
+        input: input_of(input, input_path, input_transformer)?,
+        retry: retry_policy.map(|policy| {
+            let RetryPolicy {
+                maximum_event_age_in_seconds,
+                maximum_retry_attempts,
+            } = policy;
+            RetryRecord {
+                max_age_seconds: maximum_event_age_in_seconds,
+                max_attempts: maximum_retry_attempts,
+            }
+        }),
+        ecs,
+    })
+}
+
+fn input_of(
+    input: Option<String>,
+    path: Option<String>,
+    transformer: Option<InputTransformer>,
+) -> Result<InputRecord> {
+    match (input, path, transformer) {
+        (None, None, None) => Ok(InputRecord::Event),
+        (Some(text), None, None) => {
+            serde_json::from_str::<Json>(&text).map_err(|error| {
+                Error::invalid(format!(
+                    "Parameter Input is not valid. Reason: JSON syntax error in input: {error}"
+                ))
+            })?;
+            Ok(InputRecord::Constant(text))
+        }
+        (None, Some(path), None) => {
+            Path::parse(&path)
+                .map_err(|why| Error::invalid(format!("Parameter InputPath is not valid. Reason: {why}")))?;
+            Ok(InputRecord::Path(path))
+        }
+        (None, None, Some(transformer)) => transformed(transformer),
+        _ => Err(Error::invalid(
+            "Only one of Input, InputPath, or InputTransformer must be provided.",
+        )),
+    }
+}
+
+fn transformed(transformer: InputTransformer) -> Result<InputRecord> {
+    let InputTransformer {
+        input_template,
+        input_paths_map,
+    } = transformer;
+    let paths = input_paths_map.unwrap_or_default();
+    let invalid =
+        |why: String| Error::invalid(format!("Parameter InputTransformer is not valid. Reason: {why}"));
+    if paths.len() > MAX_PATHS {
+        return Err(invalid(format!("InputPathsMap has more than {MAX_PATHS} paths.")));
+    }
+    for path in paths.values() {
+        Path::parse(path).map_err(invalid)?;
+    }
+    let template = Template::parse(&input_template).map_err(invalid)?;
+    if let Some(unknown) = template.unknown(&|name| paths.contains_key(name)) {
+        return Err(invalid(format!("InputPathsMap has no path named {unknown}.")));
+    }
+    Ok(InputRecord::Transformed {
+        paths,
+        template: input_template,
+    })
+}
+
+fn ecs_json(parameters: EcsParameters) -> Json {
+    json::to_json(&MODEL, ecs_shape(), parameters.into_value())
+}
+
+/// The parameters as they were given.
+pub(crate) fn ecs_parameters(kept: &Json) -> Result<EcsParameters> {
+    let unreadable = || Error::invalid("the parameters that were kept for the target cannot be read");
+    let value = json::from_json(&MODEL, ecs_shape(), kept.clone(), "").map_err(|_| unreadable())?;
+    EcsParameters::from_value(value).map_err(|_| unreadable())
+}
+
+fn ecs_shape() -> ShapeId {
+    let at = MODEL
+        .shapes
+        .iter()
+        .position(|shape| shape.name == "EcsParameters");
+    at.and_then(|at| ShapeId::try_from(at).ok()).unwrap_or_default()
+}

@@ -1,0 +1,10 @@
+//! The service through its handlers, its schedules and its deliveries, over a store in memory and a clock that the
+//! test moves.
+
+mod buses;
+mod deliveries;
+mod publishing;
+mod rules;
+mod schedules;
+mod tagging;
+mod targets;

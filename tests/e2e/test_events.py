@@ -1,11 +1,9 @@
 """Rules as the aws CLI and boto3 make them: patterns, schedules, targets."""
 
 import json
-import time
 
 import pytest
 from botocore.exceptions import ClientError
-from roadstead import eventually
 
 
 @pytest.fixture
@@ -16,18 +14,18 @@ def events(cloud):
 def test_a_rule_lives_as_the_cli_writes_it(cloud, tmp_path):
     pattern = tmp_path / "pattern.json"
     pattern.write_text(json.dumps({"source": ["shop"], "detail": {"amount": [{"numeric": [">", 10]}]}}))
-    made = json.loads(cloud.aws("events", "put-rule", "--name", "large", "--event-pattern", f"file://{pattern}",
-                                "--description", "large orders"))
+    made = cloud.aws("events", "put-rule", "--name", "large", "--event-pattern", f"file://{pattern}",
+                                "--description", "large orders")
     assert made["RuleArn"].endswith(":rule/large")
-    shown = json.loads(cloud.aws("events", "describe-rule", "--name", "large"))
+    shown = cloud.aws("events", "describe-rule", "--name", "large")
     assert shown["State"] == "ENABLED" and json.loads(shown["EventPattern"])["source"] == ["shop"]
-    tested = json.loads(cloud.aws(
+    tested = cloud.aws(
         "events", "test-event-pattern", "--event-pattern", f"file://{pattern}", "--event", json.dumps({
             "id": "1", "account": "0", "source": "shop", "time": "t", "region": "r", "resources": [],
-            "detail-type": "Order", "detail": {"amount": 11}})))
+            "detail-type": "Order", "detail": {"amount": 11}}))
     assert tested["Result"] is True
     cloud.aws("events", "delete-rule", "--name", "large")
-    assert json.loads(cloud.aws("events", "list-rules"))["Rules"] == []
+    assert cloud.aws("events", "list-rules")["Rules"] == []
 
 
 def test_faults_are_told_with_their_place(events):

@@ -13,7 +13,7 @@ fi
 
 packages=(ca-certificates curl gcc git iproute2 libc6-dev nftables procps python3 python3-venv)
 if [ "$what" = test ]; then
-    packages+=(busybox-static containernetworking-plugins docker-registry etcd-server runc)
+    packages+=(busybox-static containernetworking-plugins docker-registry etcd-server iptables runc)
 else
     packages+=(busybox-static)
 fi

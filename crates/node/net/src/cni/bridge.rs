@@ -165,6 +165,7 @@ pub(crate) fn add(
         gw: Some(IpAddr::V4(gateway)),
     });
     let mac = MacAddr::of_ip(ip).to_string();
+    let beside = conf.bridge_netns.as_ref().map(|path| path.display().to_string());
     let interface = |name: &str, mac: String, sandbox: Option<String>| Interface {
         name: name.to_owned(),
         mac,
@@ -174,9 +175,9 @@ pub(crate) fn add(
         interface(
             &conf.bridge,
             bridge.mac.map(|m| m.to_string()).unwrap_or_default(),
-            None,
+            beside.clone(),
         ),
-        interface(&port_name(who), String::new(), None),
+        interface(&port_name(who), String::new(), beside),
         interface(&who.ifname, mac, Some(sandbox.display().to_string())),
     ];
     for ip in &mut result.ips {

@@ -41,19 +41,22 @@ struct ValidAttachment {
     ifname: String,
 }
 
+pub(super) fn undecodable(error: serde_json::Error) -> Error {
+    Error {
+        details: error.to_string(),
+        ..Error::new(
+            code::UNDECODABLE,
+            "the network configuration is not a JSON object",
+        )
+    }
+}
+
 /// Reads a configuration: the common members, and the plugin's own as `T`, which denies unknown ones.
 ///
 /// # Errors
 /// Code 6 when it is not JSON, 1 for another version, 2 for a member that the plugin does not know,
 /// 7 for a value that does not fit.
 pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<(Common, T), Error> {
-    let undecodable = |e: serde_json::Error| Error {
-        details: e.to_string(),
-        ..Error::new(
-            code::UNDECODABLE,
-            "the network configuration is not a JSON object",
-        )
-    };
     let mut object: serde_json::Map<String, Value> = serde_json::from_slice(text).map_err(undecodable)?;
     let text_of = |object: &serde_json::Map<String, Value>, key: &str| {
         object
@@ -75,6 +78,14 @@ pub(crate) fn read<T: DeserializeOwned>(text: &[u8]) -> Result<(Common, T), Erro
     }
     if common.name.is_empty() {
         return Err(Error::config("the member \"name\" is missing"));
+    }
+    let mut bytes = common.name.bytes();
+    let first = bytes.next().is_some_and(|b| b.is_ascii_alphanumeric());
+    if !first || !bytes.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-')) {
+        return Err(Error::config(format!(
+            "name {:?} is not a network's name",
+            common.name
+        )));
     }
     let valid = object
         .remove("cni.dev/valid-attachments")

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{Attachment, CniResult, Error, VERSIONS, bridge, code, eni, ipam};
+use super::{Attachment, CniResult, Error, VERSIONS, bridge, code, eni, ipam, previous};
 use crate::netlink::Netlink;
 use crate::netns::Netns;
 
@@ -97,6 +97,7 @@ fn fail(version: &str, error: &Error) -> i32 {
 fn call(plugin: Plugin, text: &[u8], version: &str) -> Result<Option<Value>, Error> {
     let command = variable("CNI_COMMAND")?;
     if command == "VERSION" {
+        serde_json::from_slice::<serde_json::Map<String, Value>>(text).map_err(super::conf::undecodable)?;
         return Ok(Some(
             json!({ "cniVersion": version, "supportedVersions": VERSIONS }),
         ));
@@ -110,14 +111,20 @@ fn call(plugin: Plugin, text: &[u8], version: &str) -> Result<Option<Value>, Err
         Err(Error::new(code::INCOMPATIBLE_VERSION, msg))
     };
     match command.as_str() {
-        "ADD" => {}
-        "DEL" => {}
-        "CHECK" => modern("0.4.0")?,
+        "ADD" => needs(&["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"])?,
+        "DEL" => needs(&["CNI_CONTAINERID", "CNI_IFNAME"])?,
+        "CHECK" => {
+            modern("0.4.0")?;
+            needs(&["CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME"])?;
+        }
         "GC" | "STATUS" => modern("1.1.0")?,
         other => {
             let msg = format!("CNI_COMMAND {other:?} is not ADD, DEL, CHECK, GC, STATUS or VERSION");
             return Err(Error::new(code::INVALID_ENVIRONMENT, msg));
         }
+    }
+    if matches!(command.as_str(), "ADD" | "DEL" | "CHECK") {
+        attachment()?;
     }
     match plugin {
         Plugin::Eni => call_eni(&command, text),
@@ -128,9 +135,10 @@ fn call(plugin: Plugin, text: &[u8], version: &str) -> Result<Option<Value>, Err
 
 fn call_eni(command: &str, text: &[u8]) -> Result<Option<Value>, Error> {
     if matches!(command, "GC" | "STATUS") {
-        // Nothing is kept between calls, and the kernel's namespaces are there or nothing would run.
+        // Nothing is kept between calls. A task is served when the kernel lets its devices be seen.
         super::conf::read::<serde_json::Map<String, Value>>(text)?;
-        return Ok(None);
+        let seen = Netns::current().and_then(|node| Netlink::open(&node)?.links());
+        return seen.map(|_| None).map_err(unavailable);
     }
     let (common, conf) = eni::Conf::parse(text)?;
     let who = attachment()?;
@@ -140,6 +148,7 @@ fn call_eni(command: &str, text: &[u8]) -> Result<Option<Value>, Error> {
             let node = Netns::current()?;
             let mut outside = Netlink::open(&node)?;
             let mut inside = Netlink::open(&task)?;
+            must_be_free(&mut inside, &who)?;
             let mut node = eni::Side {
                 namespace: &node,
                 netlink: &mut outside,
@@ -151,32 +160,53 @@ fn call_eni(command: &str, text: &[u8]) -> Result<Option<Value>, Error> {
             let result = eni::add(&mut node, &mut task, &sandbox, &who, &conf)?;
             Ok(answer(&common, &result))
         }
-        "CHECK" => eni::check(&sandbox()?.0, &who, &conf).map(|()| None),
+        "CHECK" => {
+            let (task, _) = sandbox()?;
+            let known = previous::of(common.prev_result.as_ref(), &who)?;
+            known.check(&mut Netlink::open(&task)?, &who)?;
+            // A later plugin may have given it another.
+            let mac = known.mac.unwrap_or(conf.mac);
+            eni::check(&task, &who, &eni::Conf { mac, ..conf }).map(|()| None)
+        }
         _ => eni::del(&Netns::current()?, sandbox_if_there()?.as_ref(), &conf).map(|()| None),
     }
 }
 
 fn call_bridge(command: &str, text: &[u8]) -> Result<Option<Value>, Error> {
     let (common, conf) = bridge::Conf::parse(text)?;
+    if command == "STATUS" {
+        let ready = side(&conf).and_then(|side| side.store.update(|_| Ok(())));
+        return ready.map(|()| None).map_err(unavailable);
+    }
     let mut side = side(&conf)?;
     match command {
-        "STATUS" => side.ensure_bridge(&conf).map(|_| None),
         "GC" => {
-            let valid = common.valid_attachments.unwrap_or_default();
+            let valid = common.valid_attachments.ok_or_else(|| {
+                Error::config(
+                    "cni.dev/valid-attachments is missing: without it nothing is known to be garbage",
+                )
+            })?;
             bridge::collect_garbage(&mut side, &conf.bridge, &valid).map(|()| None)
         }
         "ADD" => {
             require_id(&conf.ipam)?;
             let (task, sandbox) = sandbox()?;
+            let who = attachment()?;
             let mut inside = Netlink::open(&task)?;
+            must_be_free(&mut inside, &who)?;
             let mut task = eni::Side {
                 namespace: &task,
                 netlink: &mut inside,
             };
-            let result = bridge::add(&mut side, &mut task, &sandbox, &attachment()?, &conf)?;
+            let result = bridge::add(&mut side, &mut task, &sandbox, &who, &conf)?;
             Ok(answer(&common, &result))
         }
-        "CHECK" => bridge::check(&mut side, &sandbox()?.0, &attachment()?, &conf).map(|()| None),
+        "CHECK" => {
+            let ((task, _), who) = (sandbox()?, attachment()?);
+            let known = previous::of(common.prev_result.as_ref(), &who)?;
+            known.check(&mut Netlink::open(&task)?, &who)?;
+            bridge::check(&mut side, &task, &who, &conf).map(|()| None)
+        }
         _ => bridge::del(&mut side, &attachment()?, &conf).map(|()| None),
     }
 }
@@ -221,6 +251,7 @@ fn call_ipam(command: &str, text: &[u8]) -> Result<Option<Value>, Error> {
             )),
         },
         "DEL" => store.update(|leases| Ok(leases.release(&conf.id))).map(|_| None),
+        "STATUS" => store.update(|_| Ok(())).map(|()| None).map_err(unavailable),
         // Leases are known by interface, attachments by container: the bridge, which knows both, collects.
         _ => store.update(|_| Ok(())).map(|()| None),
     }
@@ -233,8 +264,43 @@ fn require_id(conf: &ipam::Conf) -> Result<(), Error> {
     Ok(())
 }
 
+/// STATUS says that ADD would fail, and why.
+fn unavailable(error: impl Into<Error>) -> Error {
+    Error {
+        code: code::NOT_AVAILABLE,
+        ..error.into()
+    }
+}
+
+/// # Errors
+/// [`code::EXISTS`]: an interface of that name is another's, or the task is connected already.
+fn must_be_free(inside: &mut Netlink, who: &Attachment) -> Result<(), Error> {
+    match inside.link(&who.ifname)? {
+        Some(_) => Err(Error::new(
+            code::EXISTS,
+            format!("the task has an interface {} already", who.ifname),
+        )),
+        None => Ok(()),
+    }
+}
+
 fn answer(common: &super::Common, result: &CniResult) -> Option<Value> {
     Some(result.to_json(&common.cni_version, common.prev_result.as_ref()))
+}
+
+/// # Errors
+/// Code 4 with every variable that is missing.
+fn needs(names: &[&str]) -> Result<(), Error> {
+    let missing: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|name| variable(name).is_err())
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let msg = format!("missing in the environment: {}", missing.join(", "));
+    Err(Error::new(code::INVALID_ENVIRONMENT, msg))
 }
 
 fn variable(name: &str) -> Result<String, Error> {
@@ -254,6 +320,10 @@ fn attachment() -> Result<Attachment, Error> {
 fn sandbox() -> Result<(Netns, PathBuf), Error> {
     let path = PathBuf::from(variable("CNI_NETNS")?);
     match Netns::at(&path) {
+        Ok(namespace) if namespace.is_same(&Netns::current()?) => {
+            let msg = format!("CNI_NETNS {} is the node's own namespace", path.display());
+            Err(Error::new(code::INVALID_ENVIRONMENT, msg))
+        }
         Ok(namespace) => Ok((namespace, path)),
         Err(e) => Err(Error::new(code::UNKNOWN_CONTAINER, e.to_string())),
     }

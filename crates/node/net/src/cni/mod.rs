@@ -9,6 +9,7 @@ mod conf;
 pub(crate) mod eni;
 pub(crate) mod ipam;
 mod main;
+mod previous;
 mod result;
 
 pub(crate) use conf::Common;
@@ -44,6 +45,8 @@ pub mod code {
     pub const NO_ADDRESS: u32 = 101;
     /// CHECK found a difference.
     pub const DIFFERENT: u32 = 102;
+    /// ADD, and the task has an interface of that name.
+    pub const EXISTS: u32 = 103;
     /// The kernel refused.
     pub const KERNEL: u32 = 110;
 }

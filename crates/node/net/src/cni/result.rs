@@ -7,6 +7,8 @@ use ipnet::IpNet;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::previous;
+
 /// The result of ADD.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CniResult {
@@ -63,13 +65,7 @@ impl CniResult {
     /// Writes the result as `version` of the specification shows it, after what earlier plugins of the
     /// chain answered.
     pub fn to_json(&self, version: &str, previous: Option<&Value>) -> Value {
-        let list = |key: &str| {
-            previous
-                .and_then(|p| p.get(key))
-                .and_then(Value::as_array)
-                .cloned()
-                .unwrap_or_default()
-        };
+        let list = |key: &str| previous::list(previous, key, version);
         let (mut interfaces, mut ips, mut routes) = (list("interfaces"), list("ips"), list("routes"));
         let earlier = interfaces.len();
         interfaces.extend(self.interfaces.iter().map(|i| json!(i)));

@@ -149,6 +149,8 @@ fn ecs_eni_as_a_process() {
         );
         assert!(ip(&r.task, "route").contains("default via 10.0.0.1 dev eth0"));
         if version != "0.3.0" {
+            let mut conf = conf.clone();
+            conf["prevResult"] = result.clone();
             assert_eq!(r.ok("ecs-eni", "CHECK", "eth0", &conf), Value::Null);
             ip(&r.task, "route del default");
             assert_eq!(r.error("ecs-eni", "CHECK", "eth0", &conf), 102);
@@ -188,7 +190,7 @@ fn an_eni_that_cannot_be_configured_goes_back_to_the_node() {
     assert!(!ip(&r.task, "-br link").contains("02:00:00:00:00:0a"));
     conf = eni_conf("1.0.0");
     conf["stay-down"] = json!(true);
-    r.ok("ecs-eni", "ADD", "eth0", &conf);
+    conf["prevResult"] = r.ok("ecs-eni", "ADD", "eth0", &conf);
     let shown = ip(&r.task, "addr show eth0");
     assert!(
         shown.contains("10.0.0.10/24") && !shown.contains(",UP"),
@@ -227,8 +229,8 @@ fn ecs_bridge_as_a_process_in_its_own_namespace_or_another() {
             result["routes"][0],
             json!({"dst": "169.254.170.2/32", "gw": "169.254.172.1"})
         );
-        let again = r.ok("ecs-bridge", "ADD", "ecs-eth0", &conf);
-        assert_eq!(again["ips"], result["ips"]);
+        assert_eq!(r.error("ecs-bridge", "ADD", "ecs-eth0", &conf), 103);
+        conf["prevResult"] = result.clone();
         r.ok("ecs-bridge", "CHECK", "ecs-eth0", &conf);
         let shown = ip(place, "-d link show master ecs-bridge");
         assert!(
@@ -246,6 +248,7 @@ fn ecs_bridge_as_a_process_in_its_own_namespace_or_another() {
         }
         assert!(!ip(&r.task, "-br link").contains("ecs-eth0"));
         assert_eq!(ip(place, "link show master ecs-bridge"), "");
+        conf.as_object_mut().unwrap().remove("prevResult");
         // A kept and a forgotten attachment under GC.
         r.ok("ecs-bridge", "ADD", "ecs-eth0", &conf);
         conf["cni.dev/valid-attachments"] = json!([{"containerID": "pause-1", "ifname": "ecs-eth0"}]);

@@ -3,6 +3,8 @@
 
 mod bridge;
 mod cni;
+mod cnitool;
+mod conformance;
 mod groups;
 mod host;
 mod ipv6;

@@ -2,6 +2,7 @@
 //! to SPECIFICATION.md by hand, with the command; no test depends on them.
 
 mod client;
+mod cni;
 mod start;
 
 use std::path::Path;
@@ -22,6 +23,8 @@ pub(crate) struct Options {
 
 #[derive(Subcommand)]
 enum What {
+    /// A task's network made and removed, against the reference `bridge` plugin's ADD and DEL.
+    Cni(cni::Options),
     /// RunTask to RUNNING with a cached image, against bare `runc run` plus the reference `bridge` plugin.
     Start(start::Options),
     /// Events matched against 10,000 rules, against the same with 100.
@@ -33,10 +36,14 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         return example(root, "roadstead-patterns", "speed");
     }
     if !options.inside {
+        if matches!(options.what, What::Cni(_)) {
+            return cni::enter(root);
+        }
         return enter(root);
     }
     match &options.what {
         What::Patterns => Ok(()),
+        What::Cni(options) => cni::run(root, options),
         What::Start(options) => start::run(root, options),
     }
 }
@@ -54,6 +61,10 @@ fn enter(root: &Path) -> Result<()> {
             .arg("target/images/busybox.tar")
             .current_dir(root),
     )?;
+    again_inside(root)
+}
+
+fn again_inside(root: &Path) -> Result<()> {
     let own = std::env::current_exe().context("finding this program")?;
     let arguments = std::env::args_os().skip(1);
     checked(

@@ -2,21 +2,53 @@
 //! whose. Small files, replaced whole. Nothing is synced to disk, because all of it describes devices and
 //! namespaces of this boot.
 
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{Error, Result};
 
-/// Replaces `path` so that a reader sees the old file or the new one, never half of one.
+/// Replaces `path` so that a reader sees the old file or the new one, never half of one. What was there stays as
+/// `.new` and is written over next time: a file system that guards renames (ext4) would else send the new data
+/// to the disk on each one, which takes milliseconds.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut temporary = path.to_path_buf().into_os_string();
-    temporary.push(".new");
-    fs::write(&temporary, bytes)?;
-    fs::rename(&temporary, path)
+    let other = spare(path);
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&other)?;
+    file.write_all(bytes)?;
+    file.set_len(bytes.len() as u64)?;
+    drop(file);
+    match renameat_with(CWD, &other, CWD, path, RenameFlags::EXCHANGE) {
+        // The first time there is nothing to exchange with, and not every file system can.
+        Err(Errno::NOENT | Errno::INVAL | Errno::NOSYS) => fs::rename(&other, path),
+        done => Ok(done?),
+    }
+}
+
+/// Where [`replace`] prepares the next content of `path`.
+pub(crate) fn spare(path: &Path) -> PathBuf {
+    let mut name = path.to_path_buf().into_os_string();
+    name.push(".new");
+    name.into()
+}
+
+/// Removes what [`replace`] wrote; its absence is fine.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    for file in [path, &spare(path)] {
+        match fs::remove_file(file) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// A directory of records, one file each.
@@ -39,10 +71,7 @@ impl Records {
 
     pub(crate) fn remove(&self, name: &str) -> Result<()> {
         let path = self.path(name);
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(failed("removing", &path)(e)),
-            _ => Ok(()),
-        }
+        remove(&path).map_err(failed("removing", &path))
     }
 
     /// Every record that can be read; one that cannot (half a file after a power cut) is removed, with a
@@ -78,5 +107,29 @@ fn failed(attempt: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error
         attempt,
         path,
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_replaced_whole_whatever_its_length_and_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = Records::open(folder.path().join("some")).unwrap();
+        for text in ["first", "a longer second", "3", "", "the fifth"] {
+            records.put("one", &text).unwrap();
+            assert_eq!(records.all::<String>().unwrap(), [text]);
+        }
+        // A process that died while it wrote.
+        fs::write(folder.path().join("some/one.json.new"), "{\"ha").unwrap();
+        assert_eq!(records.all::<String>().unwrap(), ["the fifth"]);
+        records.put("one", &"x").unwrap();
+        assert_eq!(records.all::<String>().unwrap(), ["x"]);
+        for _ in 0..2 {
+            records.remove("one").unwrap();
+        }
+        assert_eq!(fs::read_dir(folder.path().join("some")).unwrap().count(), 0);
     }
 }

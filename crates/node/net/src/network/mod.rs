@@ -343,6 +343,19 @@ impl Network {
         .await
     }
 
+    /// Waits until the kernel has deleted every device that was cut off before. Nothing needs it but who looks
+    /// for devices.
+    ///
+    /// # Errors
+    /// None of its own.
+    pub async fn settled(&self) -> Result<()> {
+        self.run("deleting devices", |inner| {
+            inner.undertaker.finish();
+            Ok(())
+        })
+        .await
+    }
+
     /// Makes a namespace for a task, named after it, with its loopback up, or finds it. The path is good
     /// for [`TaskNet::netns`] and for a container that joins by path.
     ///

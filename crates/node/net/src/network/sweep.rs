@@ -167,7 +167,14 @@ impl Inner {
         for name in Netns::list(&format!("rs-{}-", self.instance))? {
             first.note(Netns::remove(&name));
         }
-        for part in ["interfaces", "vpcs", "bridge", "ipam.json", "ipam.json.lock"] {
+        for part in [
+            "interfaces",
+            "vpcs",
+            "bridge",
+            "ipam.json",
+            "ipam.json.new",
+            "ipam.json.lock",
+        ] {
             let path = self.state_dir.join(part);
             let removed = if path.is_dir() {
                 std::fs::remove_dir_all(&path)

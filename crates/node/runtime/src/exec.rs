@@ -129,7 +129,7 @@ async fn receive(stream: &UnixStream) -> io::Result<(String, Vec<OwnedFd>)> {
 
 impl Execution {
     /// Waits for the end: the exit code, or 128 + n for an end by signal n.
-    pub async fn wait(&mut self) -> Result<i32> {
+    pub async fn wait(&self) -> Result<i32> {
         let (line, _) = receive(&self.control)
             .await
             .map_err(|err| self.lost(&err.to_string()))?;
@@ -144,7 +144,7 @@ impl Execution {
     }
 
     /// Ends the program, and what it has started in its session.
-    pub async fn kill(&mut self) -> Result<()> {
+    pub async fn kill(&self) -> Result<()> {
         write_all(&self.control, b"kill\n")
             .await
             .map_err(|err| self.lost(&err.to_string()))
@@ -185,7 +185,7 @@ impl Execution {
                 (vec![copy], Some(terminal))
             }
         };
-        let mut waiting = Execution {
+        let waiting = Execution {
             id,
             control,
             pid,

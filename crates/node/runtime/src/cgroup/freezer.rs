@@ -36,7 +36,7 @@ impl Layout {
     }
 
     /// For groups that may not have a freezer, or be gone.
-    pub(super) fn thaw_quietly(&self, group: &Path) {
+    pub(crate) fn thaw_quietly(&self, group: &Path) {
         if self.is_frozen(group) {
             let _ = self.set(group, false);
         }

@@ -253,7 +253,7 @@ impl Layout {
             for pid in pids {
                 let _ = sys::kill(pid, libc::SIGKILL);
             }
-            // Frozen processes of old kernels hear of it only then.
+            // On v1 a frozen process does not even die.
             self.thaw_quietly(group);
             if Instant::now() > deadline {
                 return Err(Error::Cgroup(format!(

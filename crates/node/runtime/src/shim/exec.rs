@@ -67,7 +67,8 @@ fn start(dir: &Dir, control: &UnixStream) -> Result<(i32, Vec<OwnedFd>), String>
     if sys::parent(first) != Some(shim.pid) {
         return Err(ended());
     }
-    let inside = pathrs::Root::open(format!("/proc/{first}/root"))
+    let inside = File::open(format!("/proc/{first}/root"))
+        .map(pathrs::Root::from_fd)
         .map_err(|err| format!("could not look into the container: {err}"))?;
     let command = command(&plan, spec.clone())?;
     let user = user::resolve(&inside, command.user.as_deref(), &command.groups)?;

@@ -126,7 +126,10 @@ fn namespaces(plan: &Plan) -> Vec<Value> {
         }
     }
     match &spec.network {
-        Net::New | Net::With(_) => all.push(at("network", "net", plan.net_of)),
+        Net::New => all.push(json!({ "type": "network" })),
+        // With users of its own the set-up is in it already: from inside, the container may not enter.
+        Net::With(_) | Net::Join(_) if spec.user_namespace.is_some() => {}
+        Net::With(_) => all.push(at("network", "net", plan.net_of)),
         Net::Join(path) => all.push(json!({ "type": "network", "path": path })),
         Net::Host => {}
     }

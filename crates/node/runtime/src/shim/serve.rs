@@ -214,6 +214,8 @@ impl Shim {
             }
             Some(Request::Kill) => {
                 let _ = sys::kill(self.pid, libc::SIGKILL);
+                // On cgroup v1 a frozen process does not even die.
+                self.plan.cgroups.thaw_quietly(&self.plan.cgroup);
                 Ok(String::new())
             }
             None => Err("not a request that this version knows".to_owned()),

@@ -173,6 +173,9 @@ fn build(
     };
     let shm = plan.ipc_of.map(root::borrow_shm).transpose()?;
     let users = spec.user_namespace.map(userns::make).transpose()?;
+    if users.is_some() {
+        userns::join_network(plan)?;
+    }
     root::unshare()?;
     root::mount(&spec.root, dir, users.as_ref())?;
     if let Some(tree) = shm {

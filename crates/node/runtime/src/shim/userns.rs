@@ -6,11 +6,12 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
-use crate::spec::{Mount, MountKind, UserNamespace};
+use crate::files::Plan;
+use crate::spec::{Mount, MountKind, Net, UserNamespace};
 use crate::sys::{self, Fork};
 
 /// Where mounts wait for libcontainer, in the set-up's own mount namespace.
@@ -57,6 +58,18 @@ pub(super) fn make(mapping: UserNamespace) -> Result<Users, String> {
         Ok(namespace) => Ok(Users { mapping, namespace }),
         Err(err) => Err(format!("could not map users: {err}")),
     }
+}
+
+/// Enters a network namespace that is to be shared. It belongs to other users, so that afterwards it is too late.
+pub(super) fn join_network(plan: &Plan) -> Result<(), String> {
+    let path = match (&plan.spec.network, plan.net_of) {
+        (Net::Join(path), _) => path.clone(),
+        (Net::With(_), Some(pid)) => format!("/proc/{pid}/ns/net").into(),
+        _ => return Ok(()),
+    };
+    File::open(&path)
+        .and_then(|namespace| Ok(setns(namespace, CloneFlags::CLONE_NEWNET)?))
+        .map_err(|err| format!("could not enter the network namespace {}: {err}", path.display()))
 }
 
 fn map(child: i32, mapping: UserNamespace) -> std::io::Result<OwnedFd> {

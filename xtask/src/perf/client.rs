@@ -18,36 +18,86 @@ pub(crate) struct Cloud {
 
 impl Cloud {
     pub(crate) fn start(root: &Path, folder: &Path) -> Result<Self> {
-        let binary = root.join("target/release/roadstead");
+        Self::start_with(&super::built(root).join("release/roadstead"), folder, &[])
+    }
+
+    /// One of this binary, with further options.
+    pub(crate) fn start_with(binary: &Path, folder: &Path, options: &[String]) -> Result<Self> {
         let data = folder.join("data");
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let address = format!("127.0.0.1:{port}");
-        let log = std::fs::File::create(folder.join("up.log"))?;
-        let child = Command::new(&binary)
-            .args(["up", "--listen", &address, "--data"])
-            .arg(&data)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("starting {}", binary.display()))?;
-        let cloud = Self {
-            binary,
+        let child = spawn(binary, &address, &data, folder, options)?;
+        let mut cloud = Self {
+            binary: binary.to_owned(),
             data,
             address,
             child,
         };
+        cloud.ready(folder)?;
+        Ok(cloud)
+    }
+
+    fn ready(&mut self, folder: &Path) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(30);
-        while !cloud.is_ready() {
-            if Instant::now() > deadline {
+        while !self.is_ready() {
+            if Instant::now() > deadline || self.child.try_wait()?.is_some() {
                 bail!(
-                    "roadstead was not ready after 30 s: {}",
+                    "roadstead did not become ready: {}",
                     std::fs::read_to_string(folder.join("up.log"))?
                 );
             }
-            std::thread::park_timeout(Duration::from_millis(10));
+            std::thread::park_timeout(Duration::from_millis(1));
         }
-        Ok(cloud)
+        Ok(())
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    pub(crate) fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    /// What stands in every name it makes.
+    pub(crate) fn instance(&self) -> Result<String> {
+        let text = std::fs::read_to_string(self.data.join("instance")).context("reading the instance id")?;
+        Ok(text.trim().to_owned())
+    }
+
+    /// kill -9.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Ctrl-C.
+    pub(crate) fn interrupt(&mut self) -> Result<()> {
+        super::checked(Command::new("kill").args(["-INT", &self.child.id().to_string()]))?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// The next daemon of the same folder.
+    pub(crate) fn again(&mut self, folder: &Path, options: &[String]) -> Result<()> {
+        self.child = spawn(&self.binary, &self.address, &self.data, folder, options)?;
+        self.ready(folder)
+    }
+
+    /// Takes it down, tasks, records and all.
+    pub(crate) fn down(mut self) -> Result<()> {
+        super::checked(
+            Command::new(&self.binary)
+                .args(["down", "--purge", "--data"])
+                .arg(&self.data),
+        )?;
+        self.child.wait()?;
+        Ok(())
     }
 
     /// Whether the node is there too, which its health says.
@@ -76,6 +126,10 @@ impl Cloud {
         )
     }
 
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     pub(crate) fn connect(&self) -> Result<Connection> {
         let stream = TcpStream::connect(&self.address)?;
         stream.set_nodelay(true)?;
@@ -87,8 +141,27 @@ impl Cloud {
     }
 }
 
+fn spawn(binary: &Path, address: &str, data: &Path, folder: &Path, options: &[String]) -> Result<Child> {
+    let log = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(folder.join("up.log"))?;
+    Command::new(binary)
+        .args(["up", "--listen", address, "--data"])
+        .arg(data)
+        .args(options)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .with_context(|| format!("starting {}", binary.display()))
+}
+
 impl Drop for Cloud {
     fn drop(&mut self) {
+        if !self.data.exists() {
+            return;
+        }
         let down = Command::new(&self.binary)
             .args(["down", "--purge", "--data"])
             .arg(&self.data)

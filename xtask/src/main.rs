@@ -1,5 +1,6 @@
 //! The project's own chores, in Rust so that a fresh machine needs nothing more than the toolchain.
 
+mod churn;
 mod coverage;
 mod models;
 mod perf;
@@ -12,7 +13,7 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(about = "Roadstead's chores: generated code, coverage tables, tidiness, measurements")]
+#[command(about = "Roadstead's chores: generated code, coverage tables, tidiness, long life, measurements")]
 struct Cli {
     #[command(subcommand)]
     chore: Chore,
@@ -28,6 +29,8 @@ enum Chore {
     Coverage(coverage::Options),
     /// Check licences, sources, bans and withdrawn versions of dependencies, without a network.
     Supply,
+    /// Keep a Roadstead busy, and see that nothing is left over.
+    Churn(churn::Options),
     /// Measure, against a reference in the same run.
     Perf(perf::Options),
 }
@@ -49,6 +52,7 @@ fn run() -> Result<()> {
         Chore::Tidy => tidy::run(&root),
         Chore::Coverage(options) => coverage::run(&root, &options),
         Chore::Supply => supply::run(&root),
+        Chore::Churn(options) => churn::run(&root, &options),
         Chore::Perf(options) => perf::run(&root, &options),
     }
 }

@@ -1,8 +1,9 @@
 //! Measurements, each a ratio against a reference that runs in the same minute on the same machine. Numbers go
 //! to SPECIFICATION.md by hand, with the command; no test depends on them.
 
-mod client;
+pub(crate) mod client;
 mod cni;
+mod pull;
 mod start;
 
 use std::path::Path;
@@ -27,6 +28,8 @@ enum What {
     Cni(cni::Options),
     /// RunTask to RUNNING with a cached image, against bare `runc run` plus the reference `bridge` plugin.
     Start(start::Options),
+    /// Pulling and unpacking an image, against `skopeo copy` plus `umoci unpack`.
+    Pull(pull::Options),
     /// Events matched against 10,000 rules, against the same with 100.
     Patterns,
 }
@@ -39,12 +42,16 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         if matches!(options.what, What::Cni(_)) {
             return cni::enter(root);
         }
+        if matches!(options.what, What::Pull(_)) {
+            pull::install()?;
+        }
         return enter(root);
     }
     match &options.what {
         What::Patterns => Ok(()),
         What::Cni(options) => cni::run(root, options),
         What::Start(options) => start::run(root, options),
+        What::Pull(options) => pull::run(root, options),
     }
 }
 
@@ -64,7 +71,7 @@ fn enter(root: &Path) -> Result<()> {
     again_inside(root)
 }
 
-fn again_inside(root: &Path) -> Result<()> {
+pub(crate) fn again_inside(root: &Path) -> Result<()> {
     let own = std::env::current_exe().context("finding this program")?;
     let arguments = std::env::args_os().skip(1);
     checked(
@@ -74,6 +81,11 @@ fn again_inside(root: &Path) -> Result<()> {
             .arg("--inside")
             .current_dir(root),
     )
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn built(root: &Path) -> std::path::PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into)
 }
 
 /// Runs what a library measures by itself, without a network.
@@ -94,7 +106,7 @@ fn example(root: &Path, package: &str, name: &str) -> Result<()> {
     )
 }
 
-fn checked(command: &mut Command) -> Result<()> {
+pub(crate) fn checked(command: &mut Command) -> Result<()> {
     let status: ExitStatus = command.status().with_context(|| format!("running {command:?}"))?;
     if !status.success() {
         bail!("{command:?} ended with {status}");

@@ -103,15 +103,21 @@ impl Dispatcher {
         let wanted = self
             .wanted_by_head(&parts, guessed, signed_for.as_deref())
             .map_err(early)?;
-        let claim = claim.map_err(|refused| {
-            let found = wanted
-                .as_ref()
-                .map(|wanted| (wanted.handler.model(), wanted.protocol));
-            unwelcome(found, guessed, &request_id, &refused)
-        })?;
+        // A form's body says which service it is for; its signature says so before.
+        let found = match &wanted {
+            Some(wanted) => Some((wanted.handler.model(), wanted.protocol)),
+            None => self.form_service(signed_for.as_deref()),
+        };
+        let claim = claim.map_err(|refused| unwelcome(found, guessed, &request_id, &refused))?;
+        let unread = |error| Failure {
+            codec: codec(found.map_or(guessed, |(_, protocol)| protocol)),
+            model: found.map(|(model, _)| model),
+            request_id: request_id.clone(),
+            error,
+        };
         let held = read(&parts, body, door.limits, &door.memory)
             .await
-            .map_err(|error| early(error.into()))?;
+            .map_err(unread)?;
         let Wanted {
             handler,
             protocol,
@@ -119,8 +125,7 @@ impl Dispatcher {
         } = match wanted {
             Some(wanted) => wanted,
             None => {
-                let body = decompress(&parts.headers, held.bytes.clone(), door.limits)
-                    .map_err(|error| early(error.into()))?;
+                let body = decompress(&parts.headers, held.bytes.clone(), door.limits).map_err(unread)?;
                 let found = self.wanted_by_form(&view(&parts, &body), signed_for.as_deref());
                 found.map_err(early)?
             }

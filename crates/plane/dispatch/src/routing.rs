@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{HeaderValue, Method};
-use roadstead_protocol::{ApiError, Handler, HttpRequest, Operation, Protocol, cbor, ec2, form};
+use roadstead_protocol::{
+    ApiError, Handler, HttpRequest, Operation, Protocol, ServiceModel, cbor, ec2, form,
+};
 
 use crate::dispatcher::Dispatcher;
 use crate::render;
@@ -98,9 +100,8 @@ impl Dispatcher {
         let path = parts.uri.path();
         let found = cbor::route(path).filter(|_| parts.method == Method::POST);
         let found = found.and_then(|(service, name)| {
-            let speaks = |model: &roadstead_protocol::ServiceModel| {
-                model.speaks(Protocol::RpcV2Cbor) && model.target_prefix == service
-            };
+            let speaks =
+                |model: &ServiceModel| model.speaks(Protocol::RpcV2Cbor) && model.target_prefix == service;
             Some((self.handler(speaks)?, name))
         });
         match found {
@@ -128,6 +129,17 @@ impl Dispatcher {
         }
     }
 
+    /// The service that a form is for, as far as its signature says so.
+    pub(crate) fn form_service(&self, signed_for: Option<&str>) -> Option<(&'static ServiceModel, Protocol)> {
+        let spoken = |model: &ServiceModel| {
+            let mut forms = [Protocol::Ec2, Protocol::Query].into_iter();
+            forms.find(|protocol| model.speaks(*protocol))
+        };
+        let handler =
+            self.handler(|model| spoken(model).is_some() && Some(model.signing_name) == signed_for)?;
+        Some((handler.model(), spoken(handler.model())?))
+    }
+
     /// From a form: its version, which services do not share, and its action.
     pub(crate) fn wanted_by_form(
         &self,
@@ -139,7 +151,7 @@ impl Dispatcher {
             ec2::FormError::Syntax(_) => ApiError::client("MalformedQueryString", error.to_string()),
         })?;
         let version = form.version.unwrap_or_default();
-        let speaks = |model: &roadstead_protocol::ServiceModel| {
+        let speaks = |model: &ServiceModel| {
             model.api_version == version && (model.speaks(Protocol::Ec2) || model.speaks(Protocol::Query))
         };
         let handler = self

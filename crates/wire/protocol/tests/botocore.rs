@@ -56,6 +56,7 @@ fn botocore_understands_us_and_we_it() {
         "{failures} failures, told above; {counts}"
     );
     for (kind, least) in [
+        ("services", 2),
         ("request", 250),
         ("response", 250),
         ("error", 10),

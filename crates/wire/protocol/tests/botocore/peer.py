@@ -315,8 +315,13 @@ def empty_less_like(wanted, got):
 
 
 def main():
-    for service in ("ecs", "ec2"):
-        round_trip(service, json.loads((ROOT / f"models/{service}.json").read_text()))
+    # Every service there is, in every protocol it speaks.
+    for path in sorted((ROOT / "models").glob("*.json")):
+        model = json.loads(path.read_text())
+        metadata = model["metadata"]
+        for protocol in metadata.get("protocols") or [metadata["protocol"]]:
+            round_trip(f"{path.stem} {protocol}", model | {"metadata": metadata | {"protocol": protocol}})
+            counts["services"] = counts.get("services", 0) + 1
     synthetic = json.loads((DATA / "synthetic.json").read_text())
     base = {"apiVersion": "2026-01-01", "serviceId": "Synthetic", "endpointPrefix": "synthetic", "targetPrefix": "Synthetic"}
     for protocol, parts, extra in [

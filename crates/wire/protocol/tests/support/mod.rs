@@ -70,7 +70,12 @@ pub(crate) fn load(model: &Json) -> &'static ServiceModel {
             } else {
                 ""
             },
-            error_status: shape["error"]["httpStatusCode"].as_u64().unwrap_or(0) as u16,
+            error_status: match shape["error"]["httpStatusCode"].as_u64() {
+                Some(status) => status as u16,
+                None if error && shape["fault"].as_bool() == Some(true) => 500,
+                None if error => 400,
+                None => 0,
+            },
         }
     });
     let table = all(table.collect());

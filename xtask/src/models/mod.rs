@@ -34,6 +34,9 @@ struct Service {
     /// Members that clients send and no published model has.
     #[serde(default)]
     extra: Vec<Extra>,
+    /// Values of enumerations that are documented in prose alone.
+    #[serde(default)]
+    values: Vec<ExtraValue>,
 }
 
 #[derive(Deserialize)]
@@ -41,6 +44,12 @@ struct Extra {
     shape: String,
     member: String,
     r#type: String,
+}
+
+#[derive(Deserialize)]
+struct ExtraValue {
+    shape: String,
+    value: String,
 }
 
 #[derive(Deserialize)]

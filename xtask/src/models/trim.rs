@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
 
-use super::{Extra, Service};
+use super::{Extra, ExtraValue, Service};
 
 const METADATA: &[&str] = &[
     "apiVersion",
@@ -109,6 +109,12 @@ pub(crate) fn trim(data: &Path, service: &Service) -> Result<String> {
             );
         }
         shapes[shape]["members"][member] = json!({ "shape": r#type });
+    }
+    for ExtraValue { shape, value } in &service.values {
+        match shapes.get_mut(shape).and_then(|shape| shape["enum"].as_array_mut()) {
+            Some(values) if !values.iter().any(|known| known == value) => values.push(json!(value)),
+            _ => bail!("{}: {shape} cannot have the value {value}", service.name),
+        }
     }
     let absent: Vec<&String> = operations
         .keys()

@@ -12,6 +12,7 @@ mod names;
 mod paging;
 mod reconcile;
 mod service;
+mod settings;
 mod stored;
 mod tables;
 mod tags;

@@ -5,7 +5,7 @@ use roadstead_api_ecs as api;
 use roadstead_base::Ctx;
 use roadstead_protocol::ApiError;
 
-use crate::{Ecs, acs, clusters, definitions, instances, tags, tasks};
+use crate::{Ecs, acs, clusters, definitions, instances, settings, tags, tasks};
 
 impl api::Ecs for Ecs {
     async fn create_cluster(
@@ -14,6 +14,14 @@ impl api::Ecs for Ecs {
         input: api::CreateClusterRequest,
     ) -> Result<api::CreateClusterResponse, ApiError> {
         Ok(clusters::create::create_cluster(self, ctx, input).await?)
+    }
+
+    async fn delete_account_setting(
+        &self,
+        ctx: &Ctx,
+        input: api::DeleteAccountSettingRequest,
+    ) -> Result<api::DeleteAccountSettingResponse, ApiError> {
+        Ok(settings::delete::delete_account_setting(self, ctx, input).await?)
     }
 
     async fn delete_cluster(
@@ -80,6 +88,14 @@ impl api::Ecs for Ecs {
         Ok(acs::discover::discover_poll_endpoint(self, ctx, input).await?)
     }
 
+    async fn list_account_settings(
+        &self,
+        ctx: &Ctx,
+        input: api::ListAccountSettingsRequest,
+    ) -> Result<api::ListAccountSettingsResponse, ApiError> {
+        Ok(settings::list::list_account_settings(self, ctx, input).await?)
+    }
+
     async fn list_clusters(
         &self,
         ctx: &Ctx,
@@ -126,6 +142,22 @@ impl api::Ecs for Ecs {
         input: api::ListTasksRequest,
     ) -> Result<api::ListTasksResponse, ApiError> {
         Ok(tasks::list::list_tasks(self, ctx, input).await?)
+    }
+
+    async fn put_account_setting(
+        &self,
+        ctx: &Ctx,
+        input: api::PutAccountSettingRequest,
+    ) -> Result<api::PutAccountSettingResponse, ApiError> {
+        Ok(settings::put::put_account_setting(self, ctx, input).await?)
+    }
+
+    async fn put_account_setting_default(
+        &self,
+        ctx: &Ctx,
+        input: api::PutAccountSettingDefaultRequest,
+    ) -> Result<api::PutAccountSettingDefaultResponse, ApiError> {
+        Ok(settings::put::put_account_setting_default(self, ctx, input).await?)
     }
 
     async fn register_container_instance(

@@ -9,6 +9,7 @@ use crate::clusters::ClusterRecord;
 use crate::definitions::{FamilyRecord, TaskDefinitionRecord};
 use crate::instances::ContainerInstanceRecord;
 use crate::names::{ClusterName, ContainerInstanceId, Family, TaskDefinitionId, TaskId};
+use crate::settings::SettingRecord;
 use crate::tasks::TaskRecord;
 
 const CLUSTERS: &str = "ecs-cluster";
@@ -16,6 +17,7 @@ const FAMILIES: &str = "ecs-family";
 const DEFINITIONS: &str = "ecs-task-definition";
 const TASKS: &str = "ecs-task";
 const INSTANCES: &str = "ecs-container-instance";
+const ACCOUNT_SETTINGS: &str = "ecs-account-setting";
 
 impl Ecs {
     /// `ecs-cluster/<name>`
@@ -36,6 +38,11 @@ impl Ecs {
     /// `ecs-task/<cluster>/<task id>`
     pub(crate) fn tasks(&self) -> Table<TaskRecord> {
         Table::new(self.store.clone(), TASKS)
+    }
+
+    /// `ecs-account-setting/<name>/<principal's ARN>`
+    pub(crate) fn account_settings(&self) -> Table<SettingRecord> {
+        Table::new(self.store.clone(), ACCOUNT_SETTINGS)
     }
 
     /// `ecs-container-instance/<cluster>/<container instance id>`

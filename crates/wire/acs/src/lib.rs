@@ -15,7 +15,7 @@ pub use orders::{
     TaskManifest, TaskStopVerificationAck,
 };
 pub use payload::{
-    Container, DependsOn, DockerConfig, ElasticNetworkInterface, HostVolume, Ipv4Address, MountPoint,
+    Container, DependsOn, DockerConfig, ElasticNetworkInterface, HostVolume, Ipv4Address, Ipv6Address, MountPoint,
     PortMapping, Task, Volume, VolumeFrom,
 };
 

@@ -156,6 +156,12 @@ pub struct ElasticNetworkInterface {
     pub ipv4_addresses: Vec<Ipv4Address>,
     /// `a.b.c.d/len`; the length is the prefix of every address.
     pub subnet_gateway_ipv4_address: String,
+    /// Empty in a subnet without an IPv6 block; an agent that does not know them serves IPv4 alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ipv6_addresses: Vec<Ipv6Address>,
+    /// `a:b::c/len`; the length is the prefix of every IPv6 address.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub subnet_gateway_ipv6_address: String,
     pub domain_name_servers: Vec<String>,
     /// Search domains.
     pub domain_name: Vec<String>,
@@ -167,4 +173,10 @@ pub struct ElasticNetworkInterface {
 pub struct Ipv4Address {
     pub primary: bool,
     pub private_address: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Ipv6Address {
+    pub address: String,
 }

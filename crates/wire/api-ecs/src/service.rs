@@ -7,6 +7,7 @@ use crate::types::*;
 
 service!(Ecs MODEL {
     create_cluster "CreateCluster" CreateClusterRequest, CreateClusterResponse,
+    delete_account_setting "DeleteAccountSetting" DeleteAccountSettingRequest, DeleteAccountSettingResponse,
     delete_cluster "DeleteCluster" DeleteClusterRequest, DeleteClusterResponse,
     deregister_container_instance "DeregisterContainerInstance" DeregisterContainerInstanceRequest, DeregisterContainerInstanceResponse,
     deregister_task_definition "DeregisterTaskDefinition" DeregisterTaskDefinitionRequest, DeregisterTaskDefinitionResponse,
@@ -15,12 +16,15 @@ service!(Ecs MODEL {
     describe_task_definition "DescribeTaskDefinition" DescribeTaskDefinitionRequest, DescribeTaskDefinitionResponse,
     describe_tasks "DescribeTasks" DescribeTasksRequest, DescribeTasksResponse,
     discover_poll_endpoint "DiscoverPollEndpoint" DiscoverPollEndpointRequest, DiscoverPollEndpointResponse,
+    list_account_settings "ListAccountSettings" ListAccountSettingsRequest, ListAccountSettingsResponse,
     list_clusters "ListClusters" ListClustersRequest, ListClustersResponse,
     list_container_instances "ListContainerInstances" ListContainerInstancesRequest, ListContainerInstancesResponse,
     list_tags_for_resource "ListTagsForResource" ListTagsForResourceRequest, ListTagsForResourceResponse,
     list_task_definition_families "ListTaskDefinitionFamilies" ListTaskDefinitionFamiliesRequest, ListTaskDefinitionFamiliesResponse,
     list_task_definitions "ListTaskDefinitions" ListTaskDefinitionsRequest, ListTaskDefinitionsResponse,
     list_tasks "ListTasks" ListTasksRequest, ListTasksResponse,
+    put_account_setting "PutAccountSetting" PutAccountSettingRequest, PutAccountSettingResponse,
+    put_account_setting_default "PutAccountSettingDefault" PutAccountSettingDefaultRequest, PutAccountSettingDefaultResponse,
     register_container_instance "RegisterContainerInstance" RegisterContainerInstanceRequest, RegisterContainerInstanceResponse,
     register_task_definition "RegisterTaskDefinition" RegisterTaskDefinitionRequest, RegisterTaskDefinitionResponse,
     run_task "RunTask" RunTaskRequest, RunTaskResponse,

@@ -270,6 +270,15 @@ structure!(CreateClusterResponse {
 } {
     cluster "cluster" Cluster,
 });
+structure!(DeleteAccountSettingRequest {
+    name "name" SettingName,
+} {
+    principal_arn "principalArn" String,
+});
+structure!(DeleteAccountSettingResponse {
+} {
+    setting "setting" Setting,
+});
 structure!(DeleteClusterRequest {
     cluster "cluster" String,
 } {
@@ -543,6 +552,20 @@ structure!(LinuxParameters {
     swappiness "swappiness" i32,
     tmpfs "tmpfs" Vec<Tmpfs>,
 });
+structure!(ListAccountSettingsRequest {
+} {
+    effective_settings "effectiveSettings" bool,
+    max_results "maxResults" i32,
+    name "name" SettingName,
+    next_token "nextToken" String,
+    principal_arn "principalArn" String,
+    value "value" String,
+});
+structure!(ListAccountSettingsResponse {
+} {
+    next_token "nextToken" String,
+    settings "settings" Vec<Setting>,
+});
 structure!(ListClustersRequest {
 } {
     max_results "maxResults" i32,
@@ -752,6 +775,25 @@ structure!(ProxyConfiguration {
 enumeration!(ProxyConfigurationType {
     Appmesh "APPMESH",
 });
+structure!(PutAccountSettingDefaultRequest {
+    name "name" SettingName,
+    value "value" String,
+} {
+});
+structure!(PutAccountSettingDefaultResponse {
+} {
+    setting "setting" Setting,
+});
+structure!(PutAccountSettingRequest {
+    name "name" SettingName,
+    value "value" String,
+} {
+    principal_arn "principalArn" String,
+});
+structure!(PutAccountSettingResponse {
+} {
+    setting "setting" Setting,
+});
 structure!(RegisterContainerInstanceRequest {
 } {
     attributes "attributes" Vec<Attribute>,
@@ -864,6 +906,31 @@ structure!(Secret {
     name "name" String,
     value_from "valueFrom" String,
 } {
+});
+structure!(Setting {
+} {
+    name "name" SettingName,
+    principal_arn "principalArn" String,
+    r#type "type" SettingType,
+    value "value" String,
+});
+enumeration!(SettingName {
+    ServiceLongArnFormat "serviceLongArnFormat",
+    TaskLongArnFormat "taskLongArnFormat",
+    ContainerInstanceLongArnFormat "containerInstanceLongArnFormat",
+    AwsvpcTrunking "awsvpcTrunking",
+    ContainerInsights "containerInsights",
+    FargateFipsMode "fargateFIPSMode",
+    TagResourceAuthorization "tagResourceAuthorization",
+    FargateTaskRetirementWaitPeriod "fargateTaskRetirementWaitPeriod",
+    GuardDutyActivate "guardDutyActivate",
+    DefaultLogDriverMode "defaultLogDriverMode",
+    FargateEventWindows "fargateEventWindows",
+    DualStackIpv6 "dualStackIPv6",
+});
+enumeration!(SettingType {
+    User "user",
+    AwsManaged "aws_managed",
 });
 enumeration!(SortOrder {
     Asc "ASC",

@@ -92,6 +92,19 @@ pub(crate) fn interface(
             primary: true,
             private_address: made.address.clone(),
         }],
+        ipv6_addresses: made
+            .ipv6_address
+            .iter()
+            .map(|address| acs::Ipv6Address {
+                address: address.clone(),
+            })
+            .collect(),
+        subnet_gateway_ipv6_address: attachment
+            .ipv6_cidr
+            .as_deref()
+            .filter(|_| made.ipv6_address.is_some())
+            .and_then(ipv6_gateway)
+            .unwrap_or_default(),
         subnet_gateway_ipv4_address: format!("{}/{}", subnet.at(1), subnet.length),
         domain_name_servers: vec![attachment.resolver.clone()],
         domain_name: vec![internal_domain(task.partition.region.as_str())],
@@ -106,6 +119,14 @@ fn internal_domain(region: &str) -> String {
     } else {
         format!("{region}.compute.internal")
     }
+}
+
+/// The gateway of a subnet's IPv6 block, base plus one, with the block's length.
+fn ipv6_gateway(cidr: &str) -> Option<String> {
+    let (base, length) = cidr.split_once('/')?;
+    let base: std::net::Ipv6Addr = base.parse().ok()?;
+    let gateway = std::net::Ipv6Addr::from(u128::from(base).checked_add(1)?);
+    Some(format!("{gateway}/{length}"))
 }
 
 struct Subnet {

@@ -30,6 +30,8 @@ pub(crate) const SUBNET_B: &str = "subnet-0000000000000000b";
 pub(crate) const SUBNET_OTHER: &str = "subnet-0000000000000000c";
 /// It has one address.
 pub(crate) const SUBNET_TINY: &str = "subnet-0000000000000000d";
+/// With an IPv6 block, fd00:0:0:1::/64.
+pub(crate) const SUBNET_DUAL: &str = "subnet-0000000000000000e";
 pub(crate) const GROUP: &str = "sg-0000000000000000a";
 pub(crate) const GROUP_OTHER: &str = "sg-0000000000000000c";
 pub(crate) const MACHINE: &str = "i-0000000000000000a";

@@ -10,7 +10,7 @@ use roadstead_dispatch::{MapReceiver, NetworkMaps, NodeMap};
 use roadstead_protocol::{ApiError, BoxFuture, Handler, Operation, ServiceModel, Value, Wire};
 use tokio::sync::watch;
 
-use super::{GROUP, GROUP_OTHER, SUBNET_A, SUBNET_B, SUBNET_OTHER, SUBNET_TINY};
+use super::{GROUP, GROUP_OTHER, SUBNET_A, SUBNET_B, SUBNET_DUAL, SUBNET_OTHER, SUBNET_TINY};
 
 const VPC_A: &str = "vpc-0000000000000000a";
 const VPC_B: &str = "vpc-0000000000000000b";
@@ -86,13 +86,23 @@ fn subnet(id: &str) -> Result<ec2::Subnet, ApiError> {
         SUBNET_A => (VPC_A, "us-east-1a", "172.31.0.0/20"),
         SUBNET_B => (VPC_A, "us-east-1b", "172.31.16.0/20"),
         SUBNET_TINY => (VPC_A, "us-east-1a", "172.31.32.0/28"),
+        SUBNET_DUAL => (VPC_A, "us-east-1a", "172.31.48.0/20"),
         SUBNET_OTHER => (VPC_B, "us-east-1a", "172.31.0.0/20"),
         _ => {
             let message = format!("The subnet ID '{id}' does not exist");
             return Err(ApiError::client("InvalidSubnetID.NotFound", message));
         }
     };
+    let block = ec2::SubnetIpv6CidrBlockAssociation {
+        ipv6_cidr_block: Some("fd00:0:0:1::/64".to_owned()),
+        ipv6_cidr_block_state: Some(ec2::SubnetCidrBlockState {
+            state: Some(ec2::SubnetCidrBlockStateCode::Associated),
+            status_message: None,
+        }),
+        ..Default::default()
+    };
     Ok(ec2::Subnet {
+        ipv6_cidr_block_association_set: (id == SUBNET_DUAL).then(|| vec![block]),
         subnet_id: Some(id.to_owned()),
         vpc_id: Some(vpc.to_owned()),
         availability_zone: Some(zone.to_owned()),
@@ -227,6 +237,13 @@ impl Network {
             mac_address: Some(format!("02:00:00:00:00:{last:02x}")),
             private_ip_address: Some(format!("172.31.0.{last}")),
             private_dns_name: Some(format!("ip-172-31-0-{last}.ec2.internal")),
+            ipv6_addresses: request.ipv6_address_count.map(|count| {
+                let address = |n: i32| ec2::NetworkInterfaceIpv6Address {
+                    ipv6_address: Some(format!("fd00:0:0:1::{n:x}{last:02x}")),
+                    ..Default::default()
+                };
+                (1..=count).map(address).collect()
+            }),
             subnet_id: subnet.subnet_id,
             description: request.description,
             ..Default::default()

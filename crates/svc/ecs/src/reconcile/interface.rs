@@ -117,6 +117,8 @@ async fn make(
         subnet_id: attachment.subnet.clone(),
         client_token: Some(token(attachment)),
         description: Some(attachment.arn(&task.partition)),
+        // Not what the subnet gives unasked: the account's setting decides.
+        ipv6_address_count: Some(attachment.ipv6_cidr.is_some().into()),
         groups: (!attachment.groups.is_empty()).then(|| attachment.groups.clone()),
         ..Default::default()
     };
@@ -136,6 +138,9 @@ async fn make(
         attachment: Some(attached),
         mac: made.mac_address.unwrap_or_default(),
         address: made.private_ip_address.unwrap_or_default(),
+        ipv6_address: made
+            .ipv6_addresses
+            .and_then(|addresses| addresses.into_iter().next()?.ipv6_address),
         dns_name: made.private_dns_name.filter(|name| !name.is_empty()),
     })
 }

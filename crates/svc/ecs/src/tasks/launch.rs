@@ -345,6 +345,7 @@ fn new_task(
             status: AttachmentStatus::Precreated,
             subnet: subnet.id.clone(),
             cidr: subnet.cidr.clone(),
+            ipv6_cidr: subnet.ipv6_cidr.clone(),
             resolver: network.resolver.clone(),
             groups: network.groups.clone(),
             device_index: device_index.unwrap_or(1),

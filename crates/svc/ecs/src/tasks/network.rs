@@ -8,7 +8,7 @@ use roadstead_placement::Location;
 use roadstead_protocol::ApiError;
 
 use crate::error::{Error, Result};
-use crate::{Ecs, PRINCIPAL};
+use crate::{Ecs, PRINCIPAL, settings};
 
 const MAX_SUBNETS: usize = 16;
 const MAX_GROUPS: usize = 5;
@@ -20,6 +20,8 @@ pub(super) struct Subnet {
     pub(super) location: Location,
     /// `a.b.c.d/len`
     pub(super) cidr: String,
+    /// Its IPv6 block, where tasks of this caller get an address of it.
+    pub(super) ipv6_cidr: Option<String>,
 }
 
 /// Checked: all of it exists, in one VPC.
@@ -81,7 +83,12 @@ async fn resolve(ecs: &Ecs, ctx: &Ctx, configuration: AwsVpcConfiguration) -> Re
     let inner = ecs
         .dispatcher
         .internal_ctx(PRINCIPAL, ctx.account.clone(), ctx.region.clone());
-    let subnets = describe_subnets(ecs, &inner, subnets).await?;
+    let mut subnets = describe_subnets(ecs, &inner, subnets).await?;
+    if subnets.iter().any(|subnet| subnet.ipv6_cidr.is_some()) && !settings::dual_stack(ecs, ctx).await? {
+        for subnet in &mut subnets {
+            subnet.ipv6_cidr = None;
+        }
+    }
     let vpc = subnets
         .first()
         .map(|subnet| subnet.location.vpc.clone())
@@ -161,9 +168,20 @@ async fn describe_subnets(ecs: &Ecs, inner: &Ctx, ids: Vec<String>) -> Result<Ve
             id: id.clone(),
             location,
             cidr: subnet.cidr_block.unwrap_or_default(),
+            ipv6_cidr: ipv6_block(subnet.ipv6_cidr_block_association_set),
         });
     }
     Ok(found)
+}
+
+/// The block that is associated with a subnet.
+fn ipv6_block(blocks: Option<Vec<ec2::SubnetIpv6CidrBlockAssociation>>) -> Option<String> {
+    let associated = |block: &ec2::SubnetIpv6CidrBlockAssociation| {
+        let state = block.ipv6_cidr_block_state.as_ref().and_then(|state| state.state);
+        state == Some(ec2::SubnetCidrBlockStateCode::Associated)
+    };
+    let block = blocks.unwrap_or_default().into_iter().find(associated)?;
+    block.ipv6_cidr_block
 }
 
 async fn check_groups(ecs: &Ecs, inner: &Ctx, ids: &[String], vpc: &str) -> Result<()> {

@@ -176,6 +176,9 @@ pub(crate) struct AttachmentRecord {
     pub subnet: String,
     /// `a.b.c.d/len`, the subnet's.
     pub cidr: String,
+    /// The subnet's IPv6 block, if the interface is to have an address of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv6_cidr: Option<String>,
     /// The resolver of the VPC: its base address + 2.
     pub resolver: String,
     /// Empty: the VPC's default group.
@@ -193,6 +196,8 @@ pub(crate) struct InterfaceRecord {
     pub attachment: Option<String>,
     pub mac: String,
     pub address: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ipv6_address: Option<String>,
     pub dns_name: Option<String>,
 }
 

@@ -117,6 +117,9 @@ fn show_attachment(attachment: &AttachmentRecord) -> Attachment {
             details.push(pair("privateDnsName", name));
         }
         details.push(pair("privateIPv4Address", &interface.address));
+        if let Some(address) = &interface.ipv6_address {
+            details.push(pair("ipv6Address", address));
+        }
     }
     Attachment {
         details: Some(details),
@@ -132,7 +135,7 @@ fn show_container(task: &TaskRecord, container: &ContainerRecord, task_arn: &str
         Some(api::NetworkInterface {
             attachment_id: Some(attachment.id.clone()),
             private_ipv4_address: Some(interface.address.clone()),
-            ipv6_address: None,
+            ipv6_address: interface.ipv6_address.clone(),
         })
     });
     Container {

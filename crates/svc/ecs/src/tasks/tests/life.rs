@@ -3,7 +3,7 @@
 use roadstead_acs::ToAgent;
 use serde_json::json;
 
-use crate::harness::{GROUP, MACHINE, SUBNET_A, SUBNET_B, awsvpc, cloud, definition, text};
+use crate::harness::{GROUP, MACHINE, SUBNET_A, SUBNET_B, SUBNET_DUAL, awsvpc, cloud, definition, text};
 
 #[tokio::test]
 async fn a_task_with_its_own_interface_runs_and_stops() {
@@ -176,4 +176,55 @@ async fn a_task_with_its_own_interface_runs_and_stops() {
     ] {
         assert!(gone[time].is_number(), "{time}: {gone:#}");
     }
+}
+
+/// Where the subnet has a block and the account's setting allows it, as it does until somebody says otherwise.
+#[tokio::test]
+async fn a_task_in_a_dual_stack_subnet_has_an_ipv6_address() {
+    let cloud = cloud().await;
+    let instance = cloud.register("default", MACHINE, 3).await;
+    let mut agent = cloud.agent(&instance).await;
+    agent.manifest().await;
+    cloud
+        .call("RegisterTaskDefinition", definition("web", "awsvpc", |_| {}))
+        .await
+        .expect("registers");
+    let start = async |subnet: &str| {
+        let request = json!({"taskDefinition": "web", "networkConfiguration": awsvpc(&[subnet], &[GROUP])});
+        text(&cloud.run(request).await["taskArn"])
+    };
+    let dual = start(SUBNET_DUAL).await;
+    let (_, payload) = agent.payload().await;
+    let interface = &payload.tasks[0].elastic_network_interfaces[0];
+    let addresses: Vec<&str> = interface
+        .ipv6_addresses
+        .iter()
+        .map(|one| one.address.as_str())
+        .collect();
+    assert_eq!(addresses, ["fd00:0:0:1::10a"]);
+    assert_eq!(interface.subnet_gateway_ipv6_address, "fd00:0:0:1::1/64");
+    let shown = cloud.task_when(&dual, "PENDING").await;
+    let details = shown["attachments"][0]["details"].as_array().expect("details");
+    assert!(
+        details.contains(&json!({"name": "ipv6Address", "value": "fd00:0:0:1::10a"})),
+        "{details:?}"
+    );
+    let container = &shown["containers"][0]["networkInterfaces"][0];
+    assert_eq!(container["ipv6Address"], "fd00:0:0:1::10a");
+
+    let without = async |subnet: &str| {
+        let task = start(subnet).await;
+        let shown = cloud.task_when(&task, "PENDING").await;
+        assert_eq!(
+            shown["containers"][0]["networkInterfaces"][0].get("ipv6Address"),
+            None
+        );
+    };
+    without(SUBNET_A).await;
+    let (_, payload) = agent.payload().await;
+    let plain = &payload.tasks[0].elastic_network_interfaces[0];
+    assert!(plain.ipv6_addresses.is_empty() && plain.subnet_gateway_ipv6_address.is_empty());
+    let off = json!({"name": "dualStackIPv6", "value": "disabled"});
+    cloud.call("PutAccountSetting", off).await.expect("put");
+    without(SUBNET_DUAL).await;
 }

@@ -65,7 +65,9 @@ impl FromStr for Arn {
         if arn.partition.is_empty() || arn.service.is_empty() || arn.resource.is_empty() {
             return Err(fail("partition, service and resource must not be empty"));
         }
-        if !arn.account.is_empty() && arn.account.parse::<AccountId>().is_err() {
+        // What everybody has, such as managed policies, is the account's named `aws`.
+        let known = matches!(arn.account.as_str(), "" | "aws");
+        if !known && arn.account.parse::<AccountId>().is_err() {
             return Err(fail("the account is not 12 digits"));
         }
         Ok(arn)
@@ -95,6 +97,7 @@ mod tests {
             "arn:aws:ecs:us-east-1:000000000000:cluster/default",
             "arn:aws:ecs:us-east-1:000000000000:task-definition/web:3",
             "arn:aws:iam::123456789012:role/path/name",
+            "arn:aws:iam::aws:policy/AdministratorAccess",
             "arn:aws:logs:us-east-1:123456789012:log-group:/a:*",
         ] {
             assert_eq!(text.parse::<Arn>().expect(text).to_string(), text);

@@ -146,6 +146,15 @@ impl Operator {
 }
 
 impl Condition {
+    /// The keys of the variables in its values.
+    pub(crate) fn keys_of_operands(&self) -> Vec<String> {
+        let keys = |operand: &Operand| match operand {
+            Operand::Template(template) | Operand::Folded(template) => template.keys(),
+            _ => Vec::new(),
+        };
+        self.operands.iter().flat_map(keys).collect()
+    }
+
     pub(crate) fn holds(&self, request: &Request<'_>) -> bool {
         let Operator {
             set,

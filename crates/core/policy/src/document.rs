@@ -1,5 +1,7 @@
 //! A policy as it is evaluated.
 
+use std::collections::BTreeSet;
+
 use crate::condition::Condition;
 use crate::pattern::Pattern;
 use crate::principal::Principals;
@@ -39,6 +41,23 @@ pub struct Statement {
     /// None in identity policies.
     pub(crate) principals: Option<OneOf<Principals>>,
     pub(crate) conditions: Vec<Condition>,
+}
+
+impl Policy {
+    /// The condition keys that its conditions and variables ask for.
+    pub fn context_keys(&self) -> BTreeSet<String> {
+        let mut all = BTreeSet::new();
+        for statement in &self.statements {
+            if let Some(OneOf::Any(templates) | OneOf::Not(templates)) = &statement.resources {
+                all.extend(templates.iter().flat_map(Template::keys));
+            }
+            for condition in &statement.conditions {
+                all.insert(condition.key.clone());
+                all.extend(condition.keys_of_operands());
+            }
+        }
+        all
+    }
 }
 
 /// `Action` or `NotAction`, and so on.

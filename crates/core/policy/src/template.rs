@@ -90,6 +90,20 @@ impl Template {
         })
     }
 
+    /// The keys of its variables.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        match self {
+            Self::Fixed(_) => Vec::new(),
+            Self::Varying(pieces) => pieces
+                .iter()
+                .filter_map(|piece| match piece {
+                    Piece::Variable { key, .. } => Some(key.clone()),
+                    Piece::Token(_) => None,
+                })
+                .collect(),
+        }
+    }
+
     /// The pattern for this request; none if a variable has no value in it.
     pub(crate) fn settle(&self, request: &Request<'_>) -> Option<Cow<'_, Pattern>> {
         let pieces = match self {

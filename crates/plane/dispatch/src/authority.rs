@@ -164,6 +164,9 @@ pub trait Authority: Send + Sync + 'static {
     /// The key was issued once and is deleted, inactive or expired, or the token is not its own.
     fn find(&self, access_key: &str, token: Option<&str>) -> Result<Option<IssuedKey>, KeyError>;
 
+    /// The account that a key was issued for; none if it was not issued here.
+    fn account_of(&self, access_key: &str) -> Option<AccountId>;
+
     /// # Errors
     /// The denial, in the documented words.
     fn decide(&self, asked: Asked<'_>) -> Result<(), Denial>;

@@ -98,8 +98,21 @@ impl Dispatcher {
         Ok(authority.issue(&Caller::Role(session), &ctx.account, expires))
     }
 
+    /// The account that a key was issued for; none if it was not issued here.
+    pub fn account_of_key(&self, access_key: &str) -> Option<AccountId> {
+        if let Some(key) = self.credentials.find(access_key) {
+            return Some(key.account);
+        }
+        self.gate.authority()?.account_of(access_key)
+    }
+
     /// Keys of a session of the caller. None: no identity service is running.
-    pub fn issue_keys(&self, caller: &Caller, account: &AccountId, expires: Timestamp) -> Option<SessionKeys> {
+    pub fn issue_keys(
+        &self,
+        caller: &Caller,
+        account: &AccountId,
+        expires: Timestamp,
+    ) -> Option<SessionKeys> {
         let authority = self.gate.authority()?;
         Some(authority.issue(caller, account, expires))
     }

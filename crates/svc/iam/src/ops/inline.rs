@@ -1,0 +1,150 @@
+//! Inline policies of users, groups and roles.
+
+use roadstead_api_iam::{
+    DeleteGroupPolicyRequest, DeleteRolePolicyRequest, DeleteUserPolicyRequest, GetGroupPolicyRequest,
+    GetGroupPolicyResponse, GetRolePolicyRequest, GetRolePolicyResponse, GetUserPolicyRequest,
+    GetUserPolicyResponse, ListGroupPoliciesRequest, ListGroupPoliciesResponse, ListRolePoliciesRequest,
+    ListRolePoliciesResponse, ListUserPoliciesRequest, ListUserPoliciesResponse, PutGroupPolicyRequest,
+    PutRolePolicyRequest, PutUserPolicyRequest,
+};
+use roadstead_base::Ctx;
+use roadstead_policy::{Kind as Document, parse};
+use roadstead_protocol::ApiError;
+
+use crate::error::{Result, limit, malformed, none};
+use crate::limits;
+use crate::ops::attach::{edit_grants, holder};
+use crate::page::{Page, page};
+use crate::realm::Kind;
+use crate::service::Iam;
+use crate::show;
+
+fn no_inline(kind: Kind, name: &str) -> ApiError {
+    none(&format!("{} policy", kind.word()), name)
+}
+
+async fn put(iam: &Iam, ctx: &Ctx, kind: Kind, name: &str, policy: &str, document: &str) -> Result<()> {
+    parse(document, Document::Identity).map_err(|error| malformed(&error))?;
+    let most = match kind {
+        Kind::User => limits::USER_INLINE,
+        Kind::Group => limits::GROUP_INLINE,
+        _ => limits::ROLE_INLINE,
+    };
+    edit_grants(iam, ctx, kind, name, |_, grants| {
+        grants.inline.insert(policy.to_owned(), document.to_owned());
+        let size: usize = grants
+            .inline
+            .values()
+            .map(|document| limits::size(document))
+            .sum();
+        if size > most {
+            return Err(limit(format!(
+                "Maximum policy size of {most} bytes exceeded for {} {name}",
+                kind.word()
+            )));
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn delete(iam: &Iam, ctx: &Ctx, kind: Kind, name: &str, policy: &str) -> Result<()> {
+    edit_grants(iam, ctx, kind, name, |_, grants| {
+        match grants.inline.remove(policy) {
+            Some(_) => Ok(()),
+            None => Err(no_inline(kind, policy)),
+        }
+    })
+    .await
+}
+
+/// Name of the holder, and the document as it travels.
+async fn get(iam: &Iam, ctx: &Ctx, kind: Kind, name: &str, policy: &str) -> Result<(String, String)> {
+    iam.read(ctx, |realm| {
+        let record = holder(realm, kind, name)?;
+        let document = record.grants().and_then(|grants| grants.inline.get(policy));
+        let document = document.ok_or_else(|| no_inline(kind, policy))?;
+        let name = crate::ops::attach::name_of(&record).to_owned();
+        Ok((name, show::document(document)))
+    })
+    .await
+}
+
+async fn list(
+    iam: &Iam,
+    ctx: &Ctx,
+    kind: Kind,
+    name: &str,
+    marker: Option<String>,
+    max_items: Option<i32>,
+) -> Result<Page<String>> {
+    iam.read(ctx, |realm| {
+        let record = holder(realm, kind, name)?;
+        let grants = record.grants().cloned().unwrap_or_default();
+        let items = grants.inline.keys().map(|name| (name.clone(), name.clone()));
+        let scope = format!("ListInline/{}/{}", kind.word(), name.to_lowercase());
+        page(ctx, &scope, items, marker, max_items)
+    })
+    .await
+}
+
+macro_rules! for_kind {
+    ($kind:ident, $name:ident, $put:ident($put_in:ident), $delete:ident($delete_in:ident),
+     $get:ident($get_in:ident) -> $get_out:ident, $list:ident($list_in:ident) -> $list_out:ident) => {
+        pub(crate) async fn $put(iam: &Iam, ctx: &Ctx, input: $put_in) -> Result<()> {
+            let $put_in {
+                $name,
+                policy_document,
+                policy_name,
+            } = input;
+            put(
+                iam,
+                ctx,
+                Kind::$kind,
+                &$name,
+                &policy_name,
+                &policy_document,
+            )
+            .await
+        }
+
+        pub(crate) async fn $delete(iam: &Iam, ctx: &Ctx, input: $delete_in) -> Result<()> {
+            let $delete_in { $name, policy_name } = input;
+            delete(iam, ctx, Kind::$kind, &$name, &policy_name).await
+        }
+
+        pub(crate) async fn $get(iam: &Iam, ctx: &Ctx, input: $get_in) -> Result<$get_out> {
+            let $get_in { $name, policy_name } = input;
+            let ($name, policy_document) = get(iam, ctx, Kind::$kind, &$name, &policy_name).await?;
+            Ok($get_out {
+                $name,
+                policy_document,
+                policy_name,
+            })
+        }
+
+        pub(crate) async fn $list(iam: &Iam, ctx: &Ctx, input: $list_in) -> Result<$list_out> {
+            let $list_in {
+                $name,
+                marker,
+                max_items,
+            } = input;
+            let page = list(iam, ctx, Kind::$kind, &$name, marker, max_items).await?;
+            Ok($list_out {
+                policy_names: page.items,
+                is_truncated: page.is_truncated,
+                marker: page.marker,
+            })
+        }
+    };
+}
+
+for_kind!(User, user_name, put_of_user(PutUserPolicyRequest), delete_of_user(DeleteUserPolicyRequest),
+    get_of_user(GetUserPolicyRequest) -> GetUserPolicyResponse,
+    list_of_user(ListUserPoliciesRequest) -> ListUserPoliciesResponse);
+for_kind!(Group, group_name, put_of_group(PutGroupPolicyRequest), delete_of_group(DeleteGroupPolicyRequest),
+    get_of_group(GetGroupPolicyRequest) -> GetGroupPolicyResponse,
+    list_of_group(ListGroupPoliciesRequest) -> ListGroupPoliciesResponse);
+for_kind!(Role, role_name, put_of_role(PutRolePolicyRequest), delete_of_role(DeleteRolePolicyRequest),
+    get_of_role(GetRolePolicyRequest) -> GetRolePolicyResponse,
+    list_of_role(ListRolePoliciesRequest) -> ListRolePoliciesResponse);

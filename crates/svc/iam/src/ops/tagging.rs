@@ -1,0 +1,175 @@
+//! Tags. Keys are one whatever their case, and keep the case of the last who set them.
+
+use roadstead_api_iam::{
+    ListInstanceProfileTagsRequest, ListInstanceProfileTagsResponse, ListPolicyTagsRequest,
+    ListPolicyTagsResponse, ListRoleTagsRequest, ListRoleTagsResponse, ListUserTagsRequest,
+    ListUserTagsResponse, Tag, TagInstanceProfileRequest, TagPolicyRequest, TagRoleRequest, TagUserRequest,
+    UntagInstanceProfileRequest, UntagPolicyRequest, UntagRoleRequest, UntagUserRequest,
+};
+use roadstead_base::Ctx;
+
+use crate::error::{Result, input as invalid, quota};
+use crate::limits;
+use crate::ops::policies::to_change;
+use crate::ops::roles::refuse_linked;
+use crate::page::{Page, page};
+use crate::realm::{Kind, Realm};
+use crate::records::{Record, Tags};
+use crate::service::Iam;
+use crate::show::all_tags;
+
+/// Tags of a request.
+pub(crate) fn checked_tags(tags: Option<Vec<Tag>>) -> Result<Tags> {
+    let mut all: Tags = Vec::new();
+    for Tag { key, value } in tags.unwrap_or_default() {
+        if key.to_ascii_lowercase().starts_with("aws:") {
+            return Err(invalid("Tag keys that begin with aws: are reserved for AWS."));
+        }
+        if all.iter().any(|(other, _)| other.eq_ignore_ascii_case(&key)) {
+            return Err(invalid(
+                "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
+            ));
+        }
+        all.push((key, value));
+    }
+    if all.len() > limits::TAGS {
+        return Err(quota("TagsPerResource", limits::TAGS));
+    }
+    Ok(all)
+}
+
+fn merge(tags: &mut Tags, new: &Tags) -> Result<()> {
+    for (key, value) in new {
+        tags.retain(|(other, _)| !other.eq_ignore_ascii_case(key));
+        tags.push((key.clone(), value.clone()));
+    }
+    if tags.len() > limits::TAGS {
+        return Err(quota("TagsPerResource", limits::TAGS));
+    }
+    Ok(())
+}
+
+fn strip(tags: &mut Tags, keys: &[String]) {
+    tags.retain(|(key, _)| !keys.iter().any(|gone| gone.eq_ignore_ascii_case(key)));
+}
+
+/// The record that is tagged; of a policy its ARN is the name.
+fn tagged(realm: &Realm<'_>, kind: Kind, name: &str) -> Result<Record> {
+    Ok(match kind {
+        Kind::User => Record::User(realm.user(name)?.clone()),
+        Kind::Role => {
+            let role = realm.role(name)?;
+            refuse_linked(role)?;
+            Record::Role(role.clone())
+        }
+        Kind::Policy => Record::Policy(to_change(realm, name)?.clone()),
+        _ => Record::Profile(realm.profile(name)?.clone()),
+    })
+}
+
+fn tags_of(record: &mut Record) -> Option<&mut Tags> {
+    match record {
+        Record::User(user) => Some(&mut user.tags),
+        Record::Role(role) => Some(&mut role.tags),
+        Record::Policy(policy) => Some(&mut policy.tags),
+        Record::Profile(profile) => Some(&mut profile.tags),
+        _ => None,
+    }
+}
+
+async fn edit(
+    iam: &Iam,
+    ctx: &Ctx,
+    kind: Kind,
+    name: &str,
+    edit: impl Fn(&mut Tags) -> Result<()> + Send + Sync,
+) -> Result<()> {
+    iam.change(ctx, |realm, plan| {
+        let mut record = tagged(realm, kind, name)?;
+        let Some(tags) = tags_of(&mut record) else {
+            return Ok(());
+        };
+        let before = tags.clone();
+        edit(tags)?;
+        if *tags != before {
+            let name = crate::ops::attach::name_of(&record).to_owned();
+            plan.put(kind, &name, record);
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn list(
+    iam: &Iam,
+    ctx: &Ctx,
+    kind: Kind,
+    name: &str,
+    marker: Option<String>,
+    max_items: Option<i32>,
+) -> Result<Page<Tag>> {
+    iam.read(ctx, |realm| {
+        let tags = match kind {
+            Kind::User => realm.user(name)?.tags.clone(),
+            Kind::Role => realm.role(name)?.tags.clone(),
+            Kind::Profile => realm.profile(name)?.tags.clone(),
+            _ => {
+                let found = realm.policy(name);
+                let found = found.ok_or_else(|| crate::error::no_policy(name))?;
+                found.own().map(|policy| policy.tags.clone()).unwrap_or_default()
+            }
+        };
+        let mut items: Vec<_> = all_tags(&tags)
+            .into_iter()
+            .map(|tag| (tag.key.to_lowercase(), tag))
+            .collect();
+        items.sort_by(|a, b| a.0.cmp(&b.0));
+        let scope = format!("ListTags/{}/{}", kind.word(), name.to_lowercase());
+        page(ctx, &scope, items, marker, max_items)
+    })
+    .await
+}
+
+macro_rules! for_kind {
+    ($kind:ident, $name:ident, $tag:ident($tag_in:ident), $untag:ident($untag_in:ident),
+     $list:ident($list_in:ident) -> $list_out:ident) => {
+        pub(crate) async fn $tag(iam: &Iam, ctx: &Ctx, input: $tag_in) -> Result<()> {
+            let $tag_in { $name, tags } = input;
+            let new = checked_tags(Some(tags))?;
+            edit(iam, ctx, Kind::$kind, &$name, |tags| merge(tags, &new)).await
+        }
+
+        pub(crate) async fn $untag(iam: &Iam, ctx: &Ctx, input: $untag_in) -> Result<()> {
+            let $untag_in { $name, tag_keys } = input;
+            let change = |tags: &mut Tags| {
+                strip(tags, &tag_keys);
+                Ok(())
+            };
+            edit(iam, ctx, Kind::$kind, &$name, change).await
+        }
+
+        pub(crate) async fn $list(iam: &Iam, ctx: &Ctx, input: $list_in) -> Result<$list_out> {
+            let $list_in {
+                $name,
+                marker,
+                max_items,
+            } = input;
+            let page = list(iam, ctx, Kind::$kind, &$name, marker, max_items).await?;
+            Ok($list_out {
+                tags: page.items,
+                is_truncated: page.is_truncated,
+                marker: page.marker,
+            })
+        }
+    };
+}
+
+for_kind!(User, user_name, tag_user(TagUserRequest), untag_user(UntagUserRequest),
+    list_of_user(ListUserTagsRequest) -> ListUserTagsResponse);
+for_kind!(Role, role_name, tag_role(TagRoleRequest), untag_role(UntagRoleRequest),
+    list_of_role(ListRoleTagsRequest) -> ListRoleTagsResponse);
+for_kind!(Policy, policy_arn, tag_policy(TagPolicyRequest), untag_policy(UntagPolicyRequest),
+    list_of_policy(ListPolicyTagsRequest) -> ListPolicyTagsResponse);
+for_kind!(Profile, instance_profile_name, tag_profile(TagInstanceProfileRequest),
+    untag_profile(UntagInstanceProfileRequest),
+    list_of_profile(ListInstanceProfileTagsRequest) -> ListInstanceProfileTagsResponse);

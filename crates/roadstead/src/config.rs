@@ -11,6 +11,7 @@ use roadstead_base::{AccountId, Region};
 use roadstead_image::Mirror;
 use serde::Deserialize;
 
+use crate::images::{self, ImageArgs};
 use crate::store::{Choice, Files, choose};
 
 pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:4566";
@@ -99,6 +100,9 @@ pub(crate) struct UpArgs {
     )]
     pub registry_mirror: Option<Vec<String>>,
     /// How many tasks with an interface of their own this node holds [default: 120]
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub images: ImageArgs,
     #[arg(long, env = "ROADSTEAD_ENI_SLOTS", value_name = "COUNT")]
     pub eni_slots: Option<u32>,
     /// Let callers without a key of Roadstead's use the API from inside tasks, as the account's root
@@ -131,6 +135,7 @@ pub(crate) struct UpConfig {
 /// Which certificate TLS shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Certificate {
+    pub images: images::Settled,
     /// The operator's.
     Given { chain: PathBuf, key: PathBuf },
     /// One of Roadstead's own, with these names besides the usual ones.
@@ -247,6 +252,7 @@ fn certificate(given: (Option<PathBuf>, Option<PathBuf>), names: Vec<String>) ->
     match given {
         (Some(_), Some(_)) if !names.is_empty() => {
             bail!(
+            images: self.images.or(file.images).settle()?,
                 "--tls-name is for the certificate that Roadstead makes; the one of --tls-cert has its names"
             )
         }
@@ -315,6 +321,7 @@ mod tests {
             ),
         ] {
             std::fs::write(&file, text).expect("written");
+            ("image-cleanup-interval = \"1m\"", "--image-cleanup-interval"),
             let error = UpArgs {
                 config: Some(file.clone()),
                 ..UpArgs::default()

@@ -1,13 +1,16 @@
 //! The binary: wiring and configuration, no logic of its own.
 
+mod bars;
 mod certificates;
 mod commands;
 mod config;
 mod format;
+mod images;
 mod installation;
 mod node;
 mod place;
 mod plane;
+mod sealing;
 mod signals;
 mod store;
 

@@ -8,6 +8,7 @@ use roadstead_dispatch::{Dispatcher, IssuedKey, Listener};
 use roadstead_ec2::{DefaultVpc, Ec2};
 use roadstead_ecs::Ecs;
 use roadstead_events::{Events, EventsPermissions};
+use roadstead_secretsmanager::{SecretsManager, SecretsPermissions};
 use roadstead_store::etcd::{Held, Holder};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -17,6 +18,7 @@ use crate::config::UpConfig;
 use crate::place::{self, NodeKey};
 use crate::store::{self, Opened};
 
+use crate::sealing;
 /// The running control plane.
 pub(crate) struct Plane {
     pub dispatcher: Arc<Dispatcher>,
@@ -65,6 +67,13 @@ impl Plane {
         dispatcher.mount(roadstead_ecs::ACS_PATH, "ecs", ecs.acs());
         let running = ecs.start().await.context("starting ecs")?;
         let (stop, _) = watch::channel(false);
+        let seal = sealing::seal(&config.store, &config.data)?;
+        let secrets = Arc::new(SecretsManager::new(store.clone(), clock.clone(), seal));
+        dispatcher.register(Arc::new(roadstead_api_secretsmanager::Server(secrets.clone())));
+        dispatcher.guard(
+            &roadstead_api_secretsmanager::MODEL,
+            SecretsPermissions::of(&secrets),
+        );
         Ok(Self {
             dispatcher,
             ec2,

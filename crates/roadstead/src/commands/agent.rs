@@ -9,6 +9,7 @@ use roadstead_agent::node::Agent;
 use roadstead_image::Mirror;
 
 use crate::config::{DEFAULT_DATA, DEFAULT_REGION, mirror};
+use crate::images::ImageArgs;
 use crate::node::options;
 use crate::place::Claim;
 use crate::signals::{Ending, Signals};
@@ -73,12 +74,15 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args) -> Result<()> {
     let mut signals = Signals::listen()?;
+    #[command(flatten)]
+    images: ImageArgs,
     let claim = Claim::take(&args.data)?;
     let credentials = Credentials {
         access_key: args.access_key,
         secret_key: args.secret_key,
     };
     let mut node = options(&args.data, &args.backend, credentials, &args.registry_mirror)?;
+    let images = args.images.settle()?;
     node.availability_zone = args
         .availability_zone
         .unwrap_or_else(|| format!("{}a", args.region));
@@ -97,6 +101,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         .await
         .context("joining the control plane")?;
     println!("ready: node {}", node.instance_id());
+    images.apply(&mut node);
     match signals.ending().await {
         Ending::Detach => node.detach().await,
         Ending::Down => node.stop_all().await?,

@@ -2,12 +2,15 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
-use roadstead_image::{Auth, Images, Mirror, Options};
+use roadstead_image::{Auth, Images, Mirror, Options, Progress};
 
+use crate::bars::{size, watch};
 use crate::config::{DEFAULT_DATA, mirror};
+use crate::images::RegistryArgs;
 use crate::place::images;
 
 #[derive(clap::Args)]
@@ -34,6 +37,8 @@ enum Command {
         /// As of `roadstead up`
         #[arg(long, env = "ROADSTEAD_REGISTRY_MIRROR", value_delimiter = ',', value_parser = mirror, value_name = "REGISTRY=URL")]
         registry_mirror: Vec<Mirror>,
+        #[command(flatten)]
+        registries: RegistryArgs,
     },
     /// List the images of this node
     List,
@@ -43,8 +48,14 @@ enum Command {
 
 pub(crate) async fn run(args: Args) -> Result<()> {
     let mut options = Options::new(images(&args.data));
-    if let Command::Pull { registry_mirror, .. } = &args.command {
+    if let Command::Pull {
+        reference: _,
+        registry_mirror,
+        registries,
+    } = &args.command
+    {
         options.mirrors.clone_from(registry_mirror);
+        registries.clone().apply(&mut options)?;
     }
     let store = Images::open(options)
         .await
@@ -57,7 +68,9 @@ pub(crate) async fn run(args: Args) -> Result<()> {
             }
         }
         Command::Pull { reference, .. } => {
-            let image = store.pull(&reference, Auth::Anonymous).await?;
+            let progress = Arc::new(Progress::default());
+            let pull = store.pull_watched(&reference, Auth::Anonymous, progress.clone());
+            let image = watch(progress, pull).await?;
             writeln!(out, "{} {} {}", image.reference, image.digest, size(image.size))?;
         }
         Command::List => {
@@ -94,20 +107,4 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Bytes for people: `67.3 MB`.
-fn size(bytes: u64) -> String {
-    let mut value = bytes as f64;
-    for unit in ["B", "kB", "MB", "GB"] {
-        if value < 1000.0 {
-            return if unit == "B" {
-                format!("{bytes} B")
-            } else {
-                format!("{value:.1} {unit}")
-            };
-        }
-        value /= 1000.0;
-    }
-    format!("{value:.1} TB")
 }

@@ -142,6 +142,7 @@ async fn node(config: &UpConfig, plane: &Plane, listen: SocketAddr) -> Result<Op
     node.eni_slots = config.eni_slots;
     node.reserved_ports = vec![listen.port()];
     node.ephemeral = config.ephemeral;
+    config.images.apply(&mut node);
     node.task_endpoint = Some(format!("http://{AGENT_ADDRESS}:{TASK_API_PORT}"));
     if let Some(vpc) = plane.default_vpc(config).await? {
         node.vpc_id = vpc.vpc_id.to_string();

@@ -7,6 +7,7 @@ mod error;
 mod labels;
 mod names;
 mod ops;
+mod permissions;
 mod records;
 mod seal;
 mod secrets;
@@ -19,6 +20,7 @@ use roadstead_base::SharedClock;
 use roadstead_store::Store;
 
 pub use error::{Error, Result};
+pub use permissions::SecretsPermissions;
 pub use seal::Seal;
 
 /// The service. Cheap to make again over the same store: that is what a restart is.

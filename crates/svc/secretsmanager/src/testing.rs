@@ -15,11 +15,23 @@ pub(crate) use serde_json::{Value as Json, json};
 pub(crate) const START: Timestamp = Timestamp(1_700_000_000_000);
 const DAY_MILLIS: i64 = 86_400_000;
 
+pub(crate) fn ctx() -> Ctx {
+    Ctx {
+        account: "000000000000".parse().expect("an account"),
+        region: "us-east-1".parse().expect("a region"),
+        caller: Caller::Root,
+        request_id: "request".into(),
+        pager: Arc::new(Pager::new([7; 32])),
+        endpoint: String::new(),
+        origin: Arc::default(),
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct World {
     store: Arc<dyn Store>,
     clock: Arc<ManualClock>,
-    manager: Arc<SecretsManager>,
+    pub(crate) manager: Arc<SecretsManager>,
 }
 
 impl World {
@@ -69,15 +81,7 @@ impl World {
     }
 
     async fn call(&self, operation: &str, input: Json) -> Result<Json, ApiError> {
-        let ctx = Ctx {
-            account: "000000000000".parse().expect("an account"),
-            region: "us-east-1".parse().expect("a region"),
-            caller: Caller::Root,
-            request_id: "request".into(),
-            pager: Arc::new(Pager::new([7; 32])),
-            endpoint: String::new(),
-            origin: Arc::default(),
-        };
+        let ctx = ctx();
         let operation = MODEL.operation(operation).expect("an operation");
         let value =
             codec::decode(&MODEL, operation.input, input.to_string().as_bytes()).expect("fits the model");

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use roadstead_image::{Auth, Image, Images};
+use tokio::task::JoinSet;
 
 use super::failed;
 use crate::driver::{Failure, Result};
@@ -21,16 +22,19 @@ pub enum PullBehaviour {
     Default,
     /// The registry, or not at all.
     Always,
-    /// The image that is here; the registry only without one.
+    /// The registry, or not at all, unless a task's pull brought it here before.
+    Once,
+    /// The image that is here; the registry only without one. No image is cleaned up, as it may be all there is.
     PreferCached,
 }
 
 impl PullBehaviour {
-    /// By its name: `default`, `always`, `prefer-cached`.
+    /// By its name: `default`, `always`, `once`, `prefer-cached`.
     pub fn parse(name: &str) -> Option<Self> {
         match name {
             "default" => Some(Self::Default),
             "always" => Some(Self::Always),
+            "once" => Some(Self::Once),
             "prefer-cached" => Some(Self::PreferCached),
             _ => None,
         }
@@ -51,6 +55,8 @@ pub(super) struct Supply {
     pulled: Mutex<BTreeSet<String>>,
     /// From pull to create, by runtime id.
     ready: Mutex<BTreeMap<String, Image>>,
+    /// Ends with the supply.
+    _cleaning: JoinSet<()>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -68,7 +74,13 @@ impl Supply {
             Some(text) => journal::read(KEY, text).map_err(failed)?,
             None => BTreeSet::new(),
         };
+        let mut cleaning = JoinSet::new();
+        if behaviour != PullBehaviour::PreferCached {
+            let images = images.clone();
+            cleaning.spawn(async move { images.keep_clean().await });
+        }
         Ok(Self {
+            _cleaning: cleaning,
             images,
             behaviour,
             patience,
@@ -83,8 +95,13 @@ impl Supply {
 
     /// Makes the container's image be here, pinned for it.
     pub(super) async fn pull(&self, journal: &dyn Journal, container: &Container) -> Result<Image> {
-        let image = self.choose(journal, &container.image).await?;
-        self.images.pin(&image, &container.runtime_id).map_err(failed)?;
+        let mut image = self.choose(journal, &container.image).await?;
+        if let Err(error) = self.images.pin(&image, &container.runtime_id) {
+            // Removed in the moment between; it is not here any more, so it is asked for again.
+            tracing::debug!(image = container.image, %error, "the image went before it was pinned");
+            image = self.choose(journal, &container.image).await?;
+            self.images.pin(&image, &container.runtime_id).map_err(failed)?;
+        }
         lock(&self.ready).insert(container.runtime_id.clone(), image.clone());
         Ok(image)
     }
@@ -100,6 +117,7 @@ impl Supply {
         let imported = |image: &Image| !lock(&self.pulled).contains(&mark(image));
         let (cached, patience) = match (self.behaviour, local) {
             (PullBehaviour::PreferCached, Some(image)) => return Ok(image),
+            (PullBehaviour::Once, Some(image)) if !imported(&image) => return Ok(image),
             (PullBehaviour::Default, Some(image)) if imported(&image) => {
                 tracing::info!(image = reference, "imported here: no registry is asked for it");
                 return Ok(image);

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::event::{Exit, Signal};
 use crate::engine::recover::Found;
 use crate::engine::spec::{Container, Task};
-use crate::engine::state::{ImageFacts, Namespace};
+use crate::engine::state::{Connection, ImageFacts, Namespace};
 
 /// Why an effect could not be brought about, in words for the person who reads the task's reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +37,7 @@ pub struct Keep {
     pub interfaces: BTreeSet<String>,
     /// Ids of tasks whose files and volumes stay.
     pub tasks: BTreeSet<String>,
-    /// Pause containers whose network is, or may be, up.
+    /// Pause containers, and containers on the bridge, whose network is, or may be, up.
     pub networks: BTreeSet<String>,
 }
 
@@ -47,6 +47,14 @@ pub struct Usage {
     pub cpu_nanos: Option<u64>,
     pub memory_bytes: Option<u64>,
     pub processes: Option<u64>,
+}
+
+/// A container that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    pub at: Timestamp,
+    /// In network mode bridge.
+    pub connection: Option<Connection>,
 }
 
 /// A node. Every call may be repeated: a new agent repeats what it does not know to be done.
@@ -71,8 +79,15 @@ pub trait Driver: Send + Sync + 'static {
     /// Returns when the pause container of a network that is up has ended; never without one.
     async fn pause_ended(&self, task: &Task);
 
-    /// Makes the container without running anything of it. One that is there already is replaced.
-    async fn create(&self, task: &Task, container: &Container, namespace: &Namespace) -> Result<Timestamp>;
+    /// Makes the container without running anything of it. One that is there already is replaced. `peers` are the
+    /// task's containers that are on the bridge already, by name.
+    async fn create(
+        &self,
+        task: &Task,
+        container: &Container,
+        namespace: &Namespace,
+        peers: &BTreeMap<String, Connection>,
+    ) -> Result<Made>;
 
     async fn start(&self, container: &Container) -> Result<Timestamp>;
 
@@ -92,6 +107,9 @@ pub trait Driver: Send + Sync + 'static {
 
     /// Every container of this instance by runtime id, pause containers included.
     async fn list(&self) -> Result<BTreeMap<String, Found>>;
+
+    /// The place on the bridge of a container that is there, for a new agent that does not know it.
+    async fn connection(&self, task: &Task, container: &Container) -> Result<Option<Connection>>;
 
     /// Makes an interface show up on the node, as soon as a map has it. Dropping the call gives the wait up.
     async fn attach(&self, interface: &ElasticNetworkInterface) -> Result<()>;

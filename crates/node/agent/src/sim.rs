@@ -13,11 +13,14 @@ use roadstead_base::{SharedClock, Timestamp, derived_hex};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::driver::{Driver, Failure, Keep, Result, Usage};
+use crate::driver::{Driver, Failure, Keep, Made, Result, Usage};
 use crate::engine::event::{Exit, Signal};
 use crate::engine::recover::Found;
-use crate::engine::spec::{Container, NetworkMode, Task};
-use crate::engine::state::{ImageFacts, Namespace};
+use crate::engine::spec::{Container, NetworkMode, Port, Task};
+use crate::engine::state::{Binding, Connection, ImageFacts, Namespace};
+
+const BRIDGE: Ipv4Addr = Ipv4Addr::new(10, 88, 0, 0);
+const DYNAMIC_PORTS: u16 = 32_768;
 
 /// What goes wrong, by container name (or image where noted).
 #[derive(Clone, Debug, Default)]
@@ -70,6 +73,8 @@ struct State {
     /// Calls in order, as `start web`.
     calls: Vec<String>,
     next_address: u8,
+    /// By runtime id.
+    bridge: BTreeMap<String, Connection>,
 }
 
 /// The node's hardware, so to speak. Clones are the same node.
@@ -187,6 +192,34 @@ impl SimNode {
             .map(|container| container.phase.subscribe())
     }
 
+    /// A place on the bridge that nobody had before.
+    fn connect(&self, container: &Container) -> Connection {
+        let mut state = self.state();
+        let number = u16::try_from(state.bridge.len()).unwrap_or(u16::MAX);
+        let binding = |port: &Port| Binding {
+            container_port: port.first,
+            host_port: if port.host == 0 {
+                DYNAMIC_PORTS + number * 100 + port.first % 100
+            } else {
+                port.host
+            },
+            protocol: port.protocol().to_owned(),
+            count: port.last - port.first + 1,
+        };
+        let connection = Connection {
+            address: Ipv4Addr::from(u32::from(BRIDGE) + u32::from(number) + 2),
+            subnet: format!("{BRIDGE}/16"),
+            gateway: Ipv4Addr::from(u32::from(BRIDGE) + 1),
+            mac: String::new(),
+            local_address: None,
+            bindings: container.ports.iter().map(binding).collect(),
+        };
+        state
+            .bridge
+            .insert(container.runtime_id.clone(), connection.clone());
+        connection
+    }
+
     fn insert(&self, id: String, name: String, phase: Phase) {
         let container = SimContainer {
             name,
@@ -291,7 +324,13 @@ impl Driver for SimNode {
         let _ = phase.wait_for(|phase| matches!(phase, Phase::Exited(..))).await;
     }
 
-    async fn create(&self, _: &Task, container: &Container, _: &Namespace) -> Result<Timestamp> {
+    async fn create(
+        &self,
+        task: &Task,
+        container: &Container,
+        _: &Namespace,
+        _: &BTreeMap<String, Connection>,
+    ) -> Result<Made> {
         self.step(format!("create {}", container.name)).await;
         if let Some(error) = self.state().knobs.create_fails.get(&container.name) {
             return Err(Failure(error.clone()));
@@ -301,7 +340,10 @@ impl Driver for SimNode {
             container.name.clone(),
             Phase::Created,
         );
-        Ok(self.clock.now())
+        Ok(Made {
+            at: self.clock.now(),
+            connection: (task.network == NetworkMode::Bridge).then(|| self.connect(container)),
+        })
     }
 
     async fn start(&self, container: &Container) -> Result<Timestamp> {
@@ -366,7 +408,9 @@ impl Driver for SimNode {
 
     async fn delete(&self, _: &Task, container: &Container) -> Result<()> {
         self.step(format!("delete {}", container.name)).await;
-        self.state().containers.remove(&container.runtime_id);
+        let mut state = self.state();
+        state.containers.remove(&container.runtime_id);
+        state.bridge.remove(&container.runtime_id);
         Ok(())
     }
 
@@ -393,6 +437,10 @@ impl Driver for SimNode {
             .iter()
             .map(|(id, container)| (id.clone(), found(container)))
             .collect())
+    }
+
+    async fn connection(&self, _: &Task, container: &Container) -> Result<Option<Connection>> {
+        Ok(self.state().bridge.get(&container.runtime_id).cloned())
     }
 
     async fn attach(&self, interface: &ElasticNetworkInterface) -> Result<()> {

@@ -10,7 +10,7 @@ use roadstead_api_ecs::{
 
 use super::client::{CallError, Client};
 use crate::engine::report::clip;
-use crate::engine::state::{Change, ContainerChange};
+use crate::engine::state::{Binding, Change, ContainerChange};
 use crate::upstream::{News, Upstream, UpstreamError};
 
 #[async_trait]
@@ -115,16 +115,7 @@ fn container(change: &ContainerChange) -> ContainerStateChange {
         image_digest,
         bindings,
     } = change;
-    let bindings: Vec<NetworkBinding> = bindings
-        .iter()
-        .map(|binding| NetworkBinding {
-            bind_ip: Some("0.0.0.0".to_owned()),
-            container_port: Some(i32::from(binding.container_port)),
-            host_port: Some(i32::from(binding.host_port)),
-            protocol: TransportProtocol::parse(&binding.protocol),
-            ..NetworkBinding::default()
-        })
-        .collect();
+    let bindings: Vec<NetworkBinding> = bindings.iter().map(binding).collect();
     ContainerStateChange {
         container_name: Some(name.clone()),
         runtime_id: runtime_id.clone(),
@@ -136,10 +127,30 @@ fn container(change: &ContainerChange) -> ContainerStateChange {
     }
 }
 
+fn binding(binding: &Binding) -> NetworkBinding {
+    let base = NetworkBinding {
+        bind_ip: Some("0.0.0.0".to_owned()),
+        protocol: TransportProtocol::parse(&binding.protocol),
+        ..NetworkBinding::default()
+    };
+    match binding.ranges() {
+        Some((container, host)) => NetworkBinding {
+            container_port_range: Some(container),
+            host_port_range: Some(host),
+            ..base
+        },
+        None => NetworkBinding {
+            container_port: Some(i32::from(binding.container_port)),
+            host_port: Some(i32::from(binding.host_port)),
+            ..base
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::state::{Binding, Status};
+    use crate::engine::state::Status;
     use roadstead_base::Timestamp;
 
     #[test]
@@ -152,11 +163,20 @@ mod tests {
                 runtime_id: Some("r".into()),
                 status: Status::Stopped,
                 exit_code: Some(137),
-                bindings: vec![Binding {
-                    container_port: 80,
-                    host_port: 8080,
-                    protocol: "tcp".into(),
-                }],
+                bindings: vec![
+                    Binding {
+                        container_port: 80,
+                        host_port: 8080,
+                        protocol: "tcp".into(),
+                        count: 1,
+                    },
+                    Binding {
+                        container_port: 100,
+                        host_port: 40_000,
+                        protocol: "udp".into(),
+                        count: 11,
+                    },
+                ],
                 ..ContainerChange::default()
             }],
             ..Change::default()
@@ -171,9 +191,15 @@ mod tests {
             (web.exit_code, web.status.as_deref()),
             (Some(137), Some("STOPPED"))
         );
+        let bindings = web.network_bindings.as_ref().expect("bindings");
+        assert_eq!(bindings[0].host_port, Some(8080));
         assert_eq!(
-            web.network_bindings.as_ref().expect("bindings")[0].host_port,
-            Some(8080)
+            (
+                bindings[1].container_port,
+                bindings[1].container_port_range.as_deref(),
+                bindings[1].host_port_range.as_deref()
+            ),
+            (None, Some("100-110"), Some("40000-40010"))
         );
     }
 

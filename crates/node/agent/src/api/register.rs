@@ -34,6 +34,10 @@ pub struct Node {
     /// Attributes of the operator's own.
     pub attributes: BTreeMap<String, String>,
     pub network_modes: Vec<NetworkMode>,
+    /// The operator allows privileged containers.
+    pub privileged: bool,
+    /// Containers can share process and IPC namespaces: with each other, and with the machine.
+    pub shares_namespaces: bool,
 }
 
 /// Why a node could not register.
@@ -173,14 +177,21 @@ fn attributes(node: &Node) -> Vec<Attribute> {
         attribute("ecs.capability.container-ordering", ""),
         attribute("ecs.capability.full-sync", ""),
         attribute("ecs.capability.task-cpu-mem-limit", ""),
-        attribute("ecs.capability.pid-ipc-namespace-sharing", ""),
+        attribute("ecs.capability.container-port-range", ""),
         attribute("com.amazonaws.ecs.capability.logging-driver.json-file", ""),
         // The control plane derives it from what the task definition asks of Docker.
         attribute("com.amazonaws.ecs.capability.docker-remote-api.1.17", ""),
         attribute("com.amazonaws.ecs.capability.docker-remote-api.1.18", ""),
         attribute("com.amazonaws.ecs.capability.docker-remote-api.1.19", ""),
         attribute("com.amazonaws.ecs.capability.docker-remote-api.1.21", ""),
+        attribute("com.amazonaws.ecs.capability.docker-remote-api.1.25", ""),
     ];
+    if node.privileged {
+        all.push(attribute("com.amazonaws.ecs.capability.privileged-container", ""));
+    }
+    if node.shares_namespaces {
+        all.push(attribute("ecs.capability.pid-ipc-namespace-sharing", ""));
+    }
     if node.network_modes.contains(&NetworkMode::Awsvpc) {
         all.push(attribute("ecs.capability.task-eni", ""));
         all.push(attribute("ecs.capability.task-eni-block-instance-metadata", ""));
@@ -244,6 +255,8 @@ mod tests {
             eni_slots: 120,
             attributes: [("rack".to_owned(), "7".to_owned())].into(),
             network_modes: vec![NetworkMode::Awsvpc],
+            privileged: true,
+            shares_namespaces: true,
         }
     }
 
@@ -294,12 +307,18 @@ mod tests {
         let node = Node {
             vpc_id: String::new(),
             network_modes: vec![NetworkMode::Host],
+            privileged: false,
+            shares_namespaces: false,
             ..node()
         };
         let attributes = request(&node, "default", None).attributes.expect("attributes");
         let has = |name: &str| attributes.iter().any(|attribute| attribute.name == name);
         assert!(
             !has("ecs.vpc-id") && !has("ecs.capability.task-eni") && !has("roadstead.capability.network-map")
+        );
+        assert!(
+            !has("com.amazonaws.ecs.capability.privileged-container")
+                && !has("ecs.capability.pid-ipc-namespace-sharing")
         );
     }
 }

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::docker;
 use super::spec::{
-    Condition, Container, Dependency, LaunchType, NetworkMode, STOP_TIMEOUT_MS, Task, Volume, metadata_id,
-    runtime_id,
+    Condition, Container, Dependency, LaunchType, Link, NetworkMode, Port, STOP_TIMEOUT_MS, Sharing, Task,
+    Volume, metadata_id, runtime_id,
 };
 
 /// More containers than any task definition may have; a bound, not a promise.
@@ -53,7 +53,7 @@ pub fn decode(task: &acs::Task) -> Result<Task> {
     let containers = task
         .containers
         .iter()
-        .map(|container| read_container(task, id, container))
+        .map(|container| read_container(task, id, network, container))
         .collect::<Result<Vec<_>>>()?;
     if !containers.iter().any(|container| container.essential) {
         return refuse("no container is essential");
@@ -77,8 +77,11 @@ pub fn decode(task: &acs::Task) -> Result<Task> {
         containers,
         volumes,
         interfaces: task.elastic_network_interfaces.clone(),
-        pid_mode: one_of("pidMode", &task.pid_mode, &["", "task"])?,
-        ipc_mode: one_of("ipcMode", &task.ipc_mode, &["", "task"])?,
+        pid: sharing("pidMode", &task.pid_mode)?,
+        ipc: match task.ipc_mode.as_str() {
+            "none" => Sharing::None,
+            mode => sharing("ipcMode", mode)?,
+        },
         group: task.group.clone(),
         service_name: task.service_name.clone(),
     };
@@ -130,6 +133,27 @@ fn network_mode(task: &acs::Task) -> Result<NetworkMode> {
     }
 }
 
+/// An interface with IPv6 addresses says where their gateway is.
+fn check_ipv6(interface: &acs::ElasticNetworkInterface) -> Result<()> {
+    let address = |text: &str| text.parse::<std::net::Ipv6Addr>().is_ok();
+    if interface.ipv6_addresses.is_empty() {
+        return Ok(());
+    }
+    if !interface.ipv6_addresses.iter().all(|ip| address(&ip.address)) {
+        return refuse(format!(
+            "the network interface {} has an IPv6 address that cannot be read",
+            interface.ec2_id
+        ));
+    }
+    match interface.subnet_gateway_ipv6_address.split_once('/') {
+        Some((ip, length)) if address(ip) && length.parse::<u8>().is_ok_and(|length| length <= 128) => Ok(()),
+        _ => refuse(format!(
+            "the subnet gateway {:?} of {} is not an IPv6 address with a prefix length",
+            interface.subnet_gateway_ipv6_address, interface.ec2_id
+        )),
+    }
+}
+
 /// What every interface must say before anything is made of it.
 pub fn check_interface(interface: &acs::ElasticNetworkInterface) -> Result<()> {
     let address = |text: &str| text.parse::<std::net::Ipv4Addr>().is_ok();
@@ -148,6 +172,7 @@ pub fn check_interface(interface: &acs::ElasticNetworkInterface) -> Result<()> {
             interface.ec2_id
         ));
     }
+    check_ipv6(interface)?;
     match gateway {
         Some((ip, length)) if address(ip) && length.parse::<u8>().is_ok_and(|length| length <= 32) => Ok(()),
         _ => refuse(format!(
@@ -157,7 +182,12 @@ pub fn check_interface(interface: &acs::ElasticNetworkInterface) -> Result<()> {
     }
 }
 
-fn read_container(task: &acs::Task, id: &str, container: &acs::Container) -> Result<Container> {
+fn read_container(
+    task: &acs::Task,
+    id: &str,
+    network: NetworkMode,
+    container: &acs::Container,
+) -> Result<Container> {
     let name = container.name.clone();
     let within = |what: &str, error: &dyn std::fmt::Display| {
         DecodeError(format!("container {name:?}: {what}: {error}"))
@@ -174,7 +204,7 @@ fn read_container(task: &acs::Task, id: &str, container: &acs::Container) -> Res
         .map_err(|error| within("dockerConfig.config", &error))?;
     let host: docker::HostConfig = docker::read(&container.docker_config.host_config)
         .map_err(|error| within("dockerConfig.hostConfig", &error))?;
-    if let Some(why) = config.refused().or_else(|| host.refused()) {
+    if let Some(why) = host.refused() {
         return refuse(format!("container {name:?}: {why}"));
     }
     let overrides: Overrides = match container.overrides.trim() {
@@ -199,10 +229,19 @@ fn read_container(task: &acs::Task, id: &str, container: &acs::Container) -> Res
         entry_point: container.entry_point.clone(),
         command: overrides.command.or_else(|| container.command.clone()),
         environment,
-        ports: container.port_mappings.clone(),
+        ports: container
+            .port_mappings
+            .iter()
+            .map(|port| read_port(&name, network, port))
+            .collect::<Result<_>>()?,
+        links: container
+            .links
+            .iter()
+            .map(|link| read_link(&name, network, link))
+            .collect::<Result<_>>()?,
         mounts: container.mount_points.clone(),
         volumes_from: container.volumes_from.clone(),
-        depends_on: implied(container, depends_on)?,
+        depends_on: implied(container, depends_on),
         start_timeout_ms: container
             .start_timeout
             .map(|s| seconds("startTimeout", s))
@@ -257,6 +296,58 @@ impl Environment {
     }
 }
 
+fn read_port(name: &str, network: NetworkMode, port: &acs::PortMapping) -> Result<Port> {
+    let wrong = |what: &str| refuse(format!("container {name:?}: {what}"));
+    let udp = match port.protocol.to_ascii_lowercase().as_str() {
+        "" | "tcp" => false,
+        "udp" => true,
+        other => return wrong(&format!("the protocol {other:?} of a port is not known")),
+    };
+    let range = port.container_port_range.as_str();
+    let (first, last) = if range.is_empty() {
+        (port.container_port, port.container_port)
+    } else {
+        let read = range
+            .split_once('-')
+            .and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
+        match read {
+            Some((first, last)) if first < last && port.host_port == 0 => (first, last),
+            _ => return wrong(&format!("the containerPortRange {range:?} cannot be mapped")),
+        }
+    };
+    if first == 0 {
+        return wrong("a port is 0");
+    }
+    let host = match network {
+        NetworkMode::Bridge => port.host_port,
+        NetworkMode::Awsvpc | NetworkMode::Host | NetworkMode::None => first,
+    };
+    Ok(Port {
+        first,
+        last,
+        host,
+        udp,
+    })
+}
+
+/// `container:alias`, or `container`.
+fn read_link(name: &str, network: NetworkMode, link: &str) -> Result<Link> {
+    if network != NetworkMode::Bridge {
+        return refuse(format!(
+            "container {name:?}: links are for the network mode bridge"
+        ));
+    }
+    let (container, alias) = link.split_once(':').unwrap_or((link, link));
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    if alias.is_empty() || !alias.bytes().all(plain) {
+        return refuse(format!("container {name:?}: {alias:?} is no name for a link"));
+    }
+    Ok(Link {
+        container: container.to_owned(),
+        alias: alias.to_owned(),
+    })
+}
+
 fn read_dependency(name: &str, on: &acs::DependsOn) -> Result<Dependency> {
     let condition = match on.condition.as_str() {
         "START" => Condition::Start,
@@ -274,27 +365,25 @@ fn read_dependency(name: &str, on: &acs::DependsOn) -> Result<Dependency> {
     })
 }
 
-/// Volumes of another container want that one started first, as `dependsOn` START would say.
-fn implied(container: &acs::Container, mut stated: Vec<Dependency>) -> Result<Vec<Dependency>> {
-    if !container.links.is_empty() {
-        return refuse(format!(
-            "container {:?}: links are not supported by Roadstead yet",
-            container.name
-        ));
-    }
-    for from in &container.volumes_from {
-        if !stated
-            .iter()
-            .any(|dependency| dependency.container == from.source_container)
-        {
-            let container = from.source_container.clone();
+/// Volumes of another container, and links to it, want that one started first, as `dependsOn` START would say.
+fn implied(container: &acs::Container, mut stated: Vec<Dependency>) -> Vec<Dependency> {
+    let volumes = container
+        .volumes_from
+        .iter()
+        .map(|from| from.source_container.as_str());
+    let links = container
+        .links
+        .iter()
+        .map(|link| link.split_once(':').map_or(link.as_str(), |(other, _)| other));
+    for other in volumes.chain(links) {
+        if !stated.iter().any(|dependency| dependency.container == other) {
             stated.push(Dependency {
-                container,
+                container: other.to_owned(),
                 condition: Condition::Start,
             });
         }
     }
-    Ok(stated)
+    stated
 }
 
 fn read_volume(volume: &acs::Volume) -> Result<Volume> {
@@ -365,11 +454,12 @@ fn check_references(task: &Task) -> Result<()> {
     Ok(())
 }
 
-fn one_of(member: &str, text: &str, allowed: &[&str]) -> Result<String> {
-    if allowed.contains(&text) {
-        Ok(text.to_owned())
-    } else {
-        refuse(format!("{member} {text:?} is not supported by Roadstead yet"))
+fn sharing(member: &str, text: &str) -> Result<Sharing> {
+    match text {
+        "" => Ok(Sharing::None),
+        "task" => Ok(Sharing::Task),
+        "host" => Ok(Sharing::Host),
+        other => refuse(format!("{member} {other:?} is not supported by Roadstead yet")),
     }
 }
 

@@ -16,9 +16,11 @@ pub struct Config {
     pub labels: Option<BTreeMap<String, String>>,
     /// A name or number.
     pub stop_signal: String,
-    /// Kept open for interactive programs; only `false` can be done.
+    /// stdin stays open for interactive programs.
     pub open_stdin: bool,
     pub tty: bool,
+    /// Loopback and nothing else, whatever the network mode.
+    pub network_disabled: bool,
 }
 
 /// A container's `HostConfig`. Sizes are bytes.
@@ -42,9 +44,13 @@ pub struct HostConfig {
     pub shm_size: i64,
     /// Memory and swap together; -1 is no limit.
     pub memory_swap: i64,
+    pub memory_swappiness: Option<i64>,
     pub pids_limit: Option<i64>,
     pub init: Option<bool>,
     pub privileged: bool,
+    /// `no-new-privileges`, `seccomp:unconfined`.
+    pub security_opt: Option<Vec<String>>,
+    pub devices: Option<Vec<Device>>,
     pub log_config: Option<LogConfig>,
 }
 
@@ -61,6 +67,24 @@ pub struct Ulimit {
     pub name: String,
     pub soft: i64,
     pub hard: i64,
+}
+
+/// A device of the host's in the container.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
+pub struct Device {
+    pub path_on_host: String,
+    pub path_in_container: String,
+    /// Of `r`, `w` and `m`.
+    pub cgroup_permissions: String,
+}
+
+/// What of `SecurityOpt` there is here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Security {
+    pub no_new_privileges: bool,
+    /// Every system call; only where the operator allows privileged containers.
+    pub seccomp_unconfined: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -80,29 +104,27 @@ pub fn read<T: DeserializeOwned + Default>(text: &str) -> Result<T, serde_json::
     }
 }
 
-impl Config {
-    /// What cannot be done here, by its member's name.
-    pub fn refused(&self) -> Option<String> {
-        if self.tty {
-            return Some("Tty (pseudoTerminal) is not supported by Roadstead yet".to_owned());
-        }
-        self.open_stdin
-            .then(|| "OpenStdin (interactive) is not supported by Roadstead yet".to_owned())
-    }
-}
-
 impl HostConfig {
+    /// # Errors
+    /// The first option that is not known here.
+    pub fn security(&self) -> Result<Security, &str> {
+        let mut security = Security::default();
+        for option in self.security_opt.iter().flatten() {
+            match option.replacen('=', ":", 1).as_str() {
+                "no-new-privileges" | "no-new-privileges:true" => security.no_new_privileges = true,
+                "no-new-privileges:false" => security.no_new_privileges = false,
+                "seccomp:unconfined" => security.seccomp_unconfined = true,
+                _ => return Err(option),
+            }
+        }
+        Ok(security)
+    }
+
     /// What cannot be done here, by its member's name.
     pub fn refused(&self) -> Option<String> {
         let unsupported = |name: &str| Some(format!("{name} is not supported by Roadstead yet"));
-        if self.privileged {
-            return unsupported("Privileged");
-        }
-        if self.init == Some(true) {
-            return unsupported("Init (initProcessEnabled)");
-        }
-        if self.shm_size != 0 {
-            return unsupported("ShmSize (sharedMemorySize)");
+        if let Err(option) = self.security() {
+            return unsupported(&format!("SecurityOpt: {option:?}"));
         }
         if self
             .dns_options
@@ -133,8 +155,8 @@ mod tests {
     #[test]
     fn members_without_effect_are_refused_by_name() {
         for (text, wanted) in [
-            (r#"{"Privileged":true}"#, "Privileged"),
-            (r#"{"Init":true}"#, "initProcessEnabled"),
+            (r#"{"SecurityOpt":["label:disable"]}"#, "label:disable"),
+            (r#"{"DnsOptions":["ndots:1"]}"#, "DnsOptions"),
             (r#"{"LogConfig":{"Type":"awslogs"}}"#, "awslogs"),
             (
                 r#"{"LogConfig":{"Type":"json-file","Config":{"labels":"x"}}}"#,
@@ -156,5 +178,13 @@ mod tests {
         .expect("reads");
         assert_eq!((host.refused(), host.memory_reservation_mib()), (None, 64));
         assert_eq!(read::<Config>("").expect("reads"), Config::default());
+        let host: HostConfig = read(
+            r#"{"SecurityOpt":["no-new-privileges","seccomp=unconfined"],"Devices":[{"PathOnHost":"/dev/null",
+                "PathInContainer":"/dev/x","CgroupPermissions":"r"}]}"#,
+        )
+        .expect("reads");
+        let security = host.security().expect("known");
+        assert!(security.no_new_privileges && security.seccomp_unconfined);
+        assert_eq!(host.devices.expect("devices")[0].cgroup_permissions, "r");
     }
 }

@@ -3,7 +3,7 @@
 
 use roadstead_base::Timestamp;
 
-use super::state::{ImageFacts, Namespace};
+use super::state::{Connection, ImageFacts, Namespace};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +33,7 @@ pub enum Event {
     Created {
         container: String,
         at: Timestamp,
+        connection: Option<Connection>,
     },
     CreateFailed {
         container: String,
@@ -49,6 +50,11 @@ pub enum Event {
     /// A new agent found it made, which the old one had not written down any more.
     FoundCreated {
         container: String,
+    },
+    /// A new agent found its place on the bridge, which the old one had not written down any more.
+    FoundConnected {
+        container: String,
+        connection: Connection,
     },
     /// A new agent found it running, which the old one had not written down any more.
     FoundRunning {

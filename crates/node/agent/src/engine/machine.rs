@@ -180,9 +180,14 @@ impl Machine {
                     now,
                 );
             }
-            Event::Created { container, at } => self.with(&container, Doing::Create, |state| {
+            Event::Created {
+                container,
+                at,
+                connection,
+            } => self.with(&container, Doing::Create, |state| {
                 state.known = Status::Created;
                 state.created_at = Some(at);
+                state.connection = connection;
             }),
             Event::CreateFailed { container, error } => self.fail(&container, Doing::Create, error, now),
             Event::Started { container, at } => self.with(&container, Doing::Start, |state| {
@@ -193,6 +198,14 @@ impl Machine {
             Event::FoundCreated { container } => {
                 if let Some(state) = self.state.containers.get_mut(&container) {
                     state.exists = true;
+                }
+            }
+            Event::FoundConnected {
+                container,
+                connection,
+            } => {
+                if let Some(state) = self.state.containers.get_mut(&container) {
+                    state.connection = Some(connection);
                 }
             }
             Event::FoundRunning { container, at } => {

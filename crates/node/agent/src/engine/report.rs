@@ -103,30 +103,25 @@ fn present(task: &Task, state: &TaskState) -> Status {
 }
 
 /// Ports of the node that lead to the container; an awsvpc task has its own instead.
-fn bindings(task: &Task, container: &Container) -> Vec<Binding> {
-    if !matches!(task.network, NetworkMode::Host | NetworkMode::Bridge) {
-        return Vec::new();
+pub fn bindings(task: &Task, container: &Container, state: &ContainerState) -> Vec<Binding> {
+    match task.network {
+        NetworkMode::Host => container
+            .ports
+            .iter()
+            .map(|port| Binding {
+                container_port: port.first,
+                host_port: port.host,
+                protocol: port.protocol().to_owned(),
+                count: port.last - port.first + 1,
+            })
+            .collect(),
+        NetworkMode::Bridge => state
+            .connection
+            .as_ref()
+            .map(|connection| connection.bindings.clone())
+            .unwrap_or_default(),
+        NetworkMode::Awsvpc | NetworkMode::None => Vec::new(),
     }
-    let binding = |port: &roadstead_acs::PortMapping| {
-        let own = if task.network == NetworkMode::Host {
-            port.container_port
-        } else {
-            0
-        };
-        let host_port = if port.host_port == 0 { own } else { port.host_port };
-        let protocol = if port.protocol.is_empty() {
-            "tcp"
-        } else {
-            &port.protocol
-        };
-        let protocol = protocol.to_ascii_lowercase();
-        (host_port != 0).then_some(Binding {
-            container_port: port.container_port,
-            host_port,
-            protocol,
-        })
-    };
-    container.ports.iter().filter_map(binding).collect()
 }
 
 fn container_change(task: &Task, container: &Container, state: &ContainerState) -> ContainerChange {
@@ -140,7 +135,7 @@ fn container_change(task: &Task, container: &Container, state: &ContainerState) 
         exit_code: state.exit_code,
         reason: state.reason.as_deref().map(clip),
         bindings: if state.started_at.is_some() {
-            bindings(task, container)
+            bindings(task, container, state)
         } else {
             Vec::new()
         },

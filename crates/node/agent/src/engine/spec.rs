@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use roadstead_acs::{ElasticNetworkInterface, MountPoint, PortMapping, VolumeFrom};
+use roadstead_acs::{ElasticNetworkInterface, MountPoint, VolumeFrom};
 use roadstead_base::derived_hex;
 
 use super::docker::{Config, HostConfig};
@@ -31,10 +31,8 @@ pub struct Task {
     pub containers: Vec<Container>,
     pub volumes: Vec<Volume>,
     pub interfaces: Vec<ElasticNetworkInterface>,
-    /// `task` or empty.
-    pub pid_mode: String,
-    /// `task` or empty.
-    pub ipc_mode: String,
+    pub pid: Sharing,
+    pub ipc: Sharing,
     pub group: String,
     pub service_name: String,
 }
@@ -75,6 +73,46 @@ impl NetworkMode {
     }
 }
 
+/// Whose namespace the containers are in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sharing {
+    /// Each its own.
+    #[default]
+    None,
+    /// One for the task.
+    Task,
+    /// The machine's.
+    Host,
+}
+
+/// A port of a container, or a range of them, and where it leads from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Port {
+    pub first: u16,
+    /// The same as `first` unless it is a range.
+    pub last: u16,
+    /// Of the node; 0: the node chooses, if the mode has ports of its own.
+    pub host: u16,
+    pub udp: bool,
+}
+
+impl Port {
+    pub fn protocol(self) -> &'static str {
+        if self.udp { "udp" } else { "tcp" }
+    }
+
+    pub fn is_range(self) -> bool {
+        self.last > self.first
+    }
+}
+
+/// Another container of the task by a name of this one's choosing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    pub container: String,
+    pub alias: String,
+}
+
 /// One container of a task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Container {
@@ -93,7 +131,9 @@ pub struct Container {
     pub entry_point: Option<Vec<String>>,
     pub command: Option<Vec<String>>,
     pub environment: BTreeMap<String, String>,
-    pub ports: Vec<PortMapping>,
+    pub ports: Vec<Port>,
+    /// Through a bridge alone.
+    pub links: Vec<Link>,
     pub mounts: Vec<MountPoint>,
     pub volumes_from: Vec<VolumeFrom>,
     /// What must have happened to other containers before this one is created.
@@ -157,18 +197,15 @@ impl Task {
             0 => container.memory,
             reserved => reserved,
         };
+        let ports = self.containers.iter().flat_map(|container| &container.ports);
         let ports = match self.network {
-            NetworkMode::Host | NetworkMode::Bridge => self
-                .containers
-                .iter()
-                .flat_map(|container| &container.ports)
-                .filter_map(|port| {
-                    let host = match (self.network, port.host_port) {
-                        (NetworkMode::Host, 0) => port.container_port,
-                        (_, host) => host,
-                    };
-                    (host != 0).then(|| (host, port.protocol.eq_ignore_ascii_case("udp")))
-                })
+            NetworkMode::Host => ports
+                .flat_map(|port| (port.first..=port.last).map(|number| (number, port.udp)))
+                .collect(),
+            // The others are chosen among what is free then.
+            NetworkMode::Bridge => ports
+                .filter(|port| port.host != 0)
+                .map(|port| (port.host, port.udp))
                 .collect(),
             NetworkMode::Awsvpc | NetworkMode::None => Vec::new(),
         };

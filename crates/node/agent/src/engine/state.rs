@@ -133,8 +133,24 @@ pub struct ContainerState {
     pub told: Status,
     /// The runtime may hold something of it, which has to be deleted.
     pub exists: bool,
+    /// Its place on the node's bridge; none in other network modes.
+    pub connection: Option<Connection>,
     #[serde(skip)]
     pub doing: Option<Doing>,
+}
+
+/// A container's place on the node's bridge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connection {
+    pub address: std::net::Ipv4Addr,
+    /// `a.b.c.d/len`
+    pub subnet: String,
+    pub gateway: std::net::Ipv4Addr,
+    pub mac: String,
+    /// Its address on the link to the agent's namespace: who asks for metadata from there is this container.
+    pub local_address: Option<std::net::Ipv4Addr>,
+    /// Ports of the node that lead to it.
+    pub bindings: Vec<Binding>,
 }
 
 /// What the engine and the metadata need to know of an image.
@@ -193,11 +209,26 @@ pub struct ContainerChange {
     pub bindings: Vec<Binding>,
 }
 
-/// A port of the node that leads to a port of a container.
+/// A port of the node, or a range of them, that leads to as many of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
     pub container_port: u16,
     pub host_port: u16,
     /// `tcp` or `udp`.
     pub protocol: String,
+    /// How many consecutive ports; 1 unless it is a range.
+    #[serde(default = "one")]
+    pub count: u16,
+}
+
+fn one() -> u16 {
+    1
+}
+
+impl Binding {
+    /// The container's ports and the node's as `first-last`, if it is a range.
+    pub fn ranges(&self) -> Option<(String, String)> {
+        let range = |first: u16| format!("{first}-{}", first.saturating_add(self.count - 1));
+        (self.count > 1).then(|| (range(self.container_port), range(self.host_port)))
+    }
 }

@@ -9,8 +9,9 @@ use serde_json::{Map, Value, json};
 use super::server::Place;
 use crate::driver::Usage;
 use crate::engine::machine::Machine;
-use crate::engine::spec::{Container, NetworkMode};
-use crate::engine::state::{ContainerState, Status};
+use crate::engine::report;
+use crate::engine::spec::{Container, NetworkMode, Port};
+use crate::engine::state::{Binding, ContainerState, Status};
 
 fn put(object: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
@@ -85,24 +86,7 @@ pub(super) fn container(machine: &Machine, spec: &Container, state: &ContainerSt
         "ImageID",
         state.image.as_ref().map(|image| image.id.clone()),
     );
-    let ports = spec.ports.iter().map(|port| {
-        let mut one = Map::new();
-        put(&mut one, "ContainerPort", Some(port.container_port));
-        let protocol = if port.protocol.is_empty() {
-            "tcp".to_owned()
-        } else {
-            port.protocol.clone()
-        };
-        put(&mut one, "Protocol", Some(protocol));
-        let host = if task.network == NetworkMode::Host {
-            port.container_port
-        } else {
-            port.host_port
-        };
-        put(&mut one, "HostPort", (host != 0).then_some(host));
-        Value::Object(one)
-    });
-    let ports: Vec<Value> = ports.collect();
+    let ports = ports(machine, spec, state);
     put(&mut all, "Ports", (!ports.is_empty()).then_some(ports));
     let mut labels: BTreeMap<String, String> = spec.config.labels.clone().unwrap_or_default();
     for (name, value) in [
@@ -133,16 +117,61 @@ pub(super) fn container(machine: &Machine, spec: &Container, state: &ContainerSt
         "ContainerARN",
         Some(spec.arn.clone()).filter(|arn| !arn.is_empty()),
     );
-    put(&mut all, "Networks", Some(networks(machine)));
+    put(&mut all, "Networks", Some(networks(machine, spec, state)));
     put(&mut all, "Snapshotter", Some("overlayfs"));
     Value::Object(all)
 }
 
-fn networks(machine: &Machine) -> Vec<Value> {
-    let mode = machine.task.network.as_str();
-    if machine.task.network != NetworkMode::Awsvpc {
-        return vec![json!({ "NetworkMode": mode })];
+/// What the container listens on, and what of the node leads there.
+fn ports(machine: &Machine, spec: &Container, state: &ContainerState) -> Vec<Value> {
+    let known = report::bindings(&machine.task, spec, state);
+    let port = |port: &Port| {
+        let bound = known.iter().find(|binding| {
+            binding.container_port == port.first
+                && binding.protocol == port.protocol()
+                && (port.host == 0 || binding.host_port == port.host)
+        });
+        let mut one = Map::new();
+        match bound.and_then(Binding::ranges) {
+            Some((container, host)) => {
+                put(&mut one, "ContainerPortRange", Some(container));
+                put(&mut one, "HostPortRange", Some(host));
+            }
+            None if port.is_range() => {
+                let range = format!("{}-{}", port.first, port.last);
+                put(&mut one, "ContainerPortRange", Some(range));
+            }
+            None => put(&mut one, "ContainerPort", Some(port.first)),
+        }
+        put(&mut one, "Protocol", Some(port.protocol()));
+        let host = bound.map_or(port.host, |binding| binding.host_port);
+        put(
+            &mut one,
+            "HostPort",
+            (host != 0 && !port.is_range()).then_some(host),
+        );
+        Value::Object(one)
+    };
+    spec.ports.iter().map(port).collect()
+}
+
+fn networks(machine: &Machine, spec: &Container, state: &ContainerState) -> Vec<Value> {
+    let mode = if spec.config.network_disabled {
+        NetworkMode::None
+    } else {
+        machine.task.network
+    };
+    if mode != NetworkMode::Awsvpc {
+        let mut all = Map::new();
+        put(&mut all, "NetworkMode", Some(mode.as_str()));
+        if let Some(connection) = &state.connection {
+            put(&mut all, "IPv4Addresses", Some(json!([connection.address])));
+            put(&mut all, "MACAddress", Some(connection.mac.clone()));
+            put(&mut all, "IPv4SubnetCIDRBlock", Some(connection.subnet.clone()));
+        }
+        return vec![Value::Object(all)];
     }
+    let mode = mode.as_str();
     let network = |(index, interface): (usize, &roadstead_acs::ElasticNetworkInterface)| {
         let addresses: Vec<&str> = interface
             .ipv4_addresses
@@ -152,12 +181,24 @@ fn networks(machine: &Machine) -> Vec<Value> {
         let mut all = Map::new();
         put(&mut all, "NetworkMode", Some(mode));
         put(&mut all, "IPv4Addresses", Some(json!(addresses)));
+        let ipv6 = interface.ipv6_addresses.iter().map(|one| one.address.as_str());
+        let ipv6: Vec<&str> = ipv6.collect();
+        put(
+            &mut all,
+            "IPv6Addresses",
+            (!ipv6.is_empty()).then(|| json!(ipv6)),
+        );
         put(&mut all, "AttachmentIndex", Some(index));
         put(&mut all, "MACAddress", Some(interface.mac_address.clone()));
         put(
             &mut all,
             "IPv4SubnetCIDRBlock",
             subnet(&interface.subnet_gateway_ipv4_address),
+        );
+        put(
+            &mut all,
+            "IPv6SubnetCIDRBlock",
+            subnet(&interface.subnet_gateway_ipv6_address),
         );
         let list = |list: &Vec<String>| (!list.is_empty()).then(|| json!(list));
         put(
@@ -183,11 +224,8 @@ fn networks(machine: &Machine) -> Vec<Value> {
 
 /// `10.0.1.1/24` is in `10.0.1.0/24`.
 fn subnet(gateway: &str) -> Option<String> {
-    let (ip, length) = gateway.split_once('/')?;
-    let ip = u32::from(ip.parse::<std::net::Ipv4Addr>().ok()?);
-    let length: u32 = length.parse().ok().filter(|length| *length <= 32)?;
-    let mask = u32::MAX.checked_shl(32 - length).unwrap_or(0);
-    Some(format!("{}/{length}", std::net::Ipv4Addr::from(ip & mask)))
+    let gateway: ipnet::IpNet = gateway.parse().ok()?;
+    Some(gateway.trunc().to_string())
 }
 
 /// What a container uses, in Docker's form; only numbers that were measured.

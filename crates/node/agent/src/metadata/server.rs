@@ -194,11 +194,17 @@ impl Server {
         (StatusCode::OK, all.into())
     }
 
-    /// The task whose link has this address.
+    /// The task whose link, or one of whose containers' links, has this address.
     fn task_at(&self, peer: Ipv4Addr) -> Option<Arc<View>> {
         self.engine.tasks().into_values().find(|view| {
             let namespace = view.machine.namespace();
-            namespace.is_some_and(|namespace| namespace.local_address == Some(peer))
+            let task = namespace.and_then(|namespace| namespace.local_address);
+            let mut containers = view.machine.state.containers.values();
+            task == Some(peer)
+                || containers.any(|state| {
+                    let connection = state.connection.as_ref();
+                    connection.and_then(|connection| connection.local_address) == Some(peer)
+                })
         })
     }
 }

@@ -42,6 +42,10 @@ pub struct Options {
     /// TCP ports that tasks do not get, the API's own for one.
     pub reserved_ports: Vec<u16>,
     pub reserved_udp_ports: Vec<u16>,
+    /// Privileged containers run here: whoever may run tasks owns the machine then.
+    pub allow_privileged: bool,
+    /// First host id, and how many: containers' users are these of the host. Without it, they are the host's own.
+    pub users: Option<(u32, u32)>,
     /// Holds `containers`, `network`, `images`, `tasks`, `logs` and `agent`.
     pub data: PathBuf,
     /// The tasks end with the agent: [`super::Handle::shut_down`] stops them.
@@ -86,6 +90,8 @@ impl Options {
             reserved_memory: 256,
             reserved_ports: vec![4566],
             reserved_udp_ports: Vec::new(),
+            allow_privileged: false,
+            users: None,
             ephemeral: false,
             task_endpoint: Some(format!("http://{}:4566", roadstead_net::AGENT_ADDRESS)),
             host_endpoint: Some(backend.to_owned()),

@@ -10,7 +10,7 @@ use roadstead_acs::FARGATE_CLUSTER;
 use roadstead_base::{SharedClock, SystemClock};
 use roadstead_image::Images;
 use roadstead_net::{AGENT_ADDRESS, Network};
-use roadstead_runtime::Runtime;
+use roadstead_runtime::{Runtime, UserNamespace};
 
 use super::agent::{Parts, Running, StartError, stop_and_remove};
 use super::options::{self, Options};
@@ -20,7 +20,7 @@ use crate::driver::{Driver, Failure};
 use crate::engine::ledger::Capacity;
 use crate::journal::{Files, Journal, JournalError};
 use crate::metadata;
-use crate::real::{Dirs, Place, RealNode};
+use crate::real::{Allowed, Dirs, Place, RealNode};
 use crate::run::{Engine, EngineError};
 use crate::upstream::{News, Upstream, UpstreamError};
 
@@ -167,7 +167,7 @@ async fn real(
         state_dir: options::network(&options.data),
         node_namespace: options.node_namespace.clone(),
         on_node: false,
-        helper: options.shim.clone(),
+        helper: Some(options.shim.clone()),
     };
     let network = Network::open(network).await?;
     let images = Images::open(options.images.clone()).await?;
@@ -175,6 +175,10 @@ async fn real(
         region: options.region.clone(),
         task_endpoint: options.task_endpoint.clone(),
         host_endpoint: options.host_endpoint.clone(),
+        allowed: Allowed {
+            privileged: options.allow_privileged,
+            users: options.users.map(|(first, size)| UserNamespace { first, size }),
+        },
     };
     let dirs = Dirs {
         containers: options::containers(&options.data),
@@ -221,6 +225,8 @@ fn describe(options: &Options, modes: &[crate::engine::spec::NetworkMode]) -> Re
         eni_slots: options.eni_slots,
         attributes: options.attributes.clone(),
         network_modes: modes.to_vec(),
+        privileged: options.allow_privileged,
+        shares_namespaces: options.users.is_none(),
     })
 }
 

@@ -1,7 +1,9 @@
 //! The three small files by which a program knows its name and its resolver: `/etc/resolv.conf`, `/etc/hosts`
 //! and `/etc/hostname`, written for each container and mounted over the image's.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
@@ -12,9 +14,15 @@ use roadstead_runtime::{Mount, MountKind};
 use super::failed;
 use crate::driver::{Failure, Result};
 use crate::engine::spec::{Container, NetworkMode, Task};
+use crate::engine::state::Connection;
 
 /// What the three files say.
-pub(super) fn compose(task: &Task, container: &Container, region: &str) -> Result<TaskFiles> {
+pub(super) fn compose(
+    task: &Task,
+    container: &Container,
+    region: &str,
+    peers: &BTreeMap<String, Connection>,
+) -> Result<TaskFiles> {
     let host = &container.host;
     let servers = read_servers(host.dns.as_deref().unwrap_or_default())?;
     let search = host.dns_search.clone().unwrap_or_default();
@@ -50,7 +58,7 @@ pub(super) fn compose(task: &Task, container: &Container, region: &str) -> Resul
             };
             let names = TaskNames {
                 ip,
-                ipv6: None,
+                ipv6: interface.ipv6_addresses.first().and_then(|ip| ip.address.parse().ok()),
                 vpc_cidr: Ipv4Net::from(ip),
                 region: region.to_owned(),
                 dns_servers,
@@ -63,9 +71,11 @@ pub(super) fn compose(task: &Task, container: &Container, region: &str) -> Resul
             let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
             let mut hosts = read("/etc/hosts");
             push_extra(&mut hosts, &extra);
-            let hostname = nix::unistd::gethostname()
-                .ok()
-                .and_then(|name| name.into_string().ok());
+            let own = Some(&container.config.hostname).filter(|name| !name.is_empty());
+            let hostname = own.cloned().or_else(|| {
+                let name = nix::unistd::gethostname().ok()?;
+                name.into_string().ok()
+            });
             let resolv_conf = if servers.is_empty() && search.is_empty() {
                 read("/etc/resolv.conf")
             } else {
@@ -80,20 +90,70 @@ pub(super) fn compose(task: &Task, container: &Container, region: &str) -> Resul
         NetworkMode::None | NetworkMode::Bridge => {
             let mut hosts = String::from("127.0.0.1 localhost\n");
             push_extra(&mut hosts, &extra);
-            let own = &container.config.hostname;
-            // As Docker: the first characters of the container's id.
-            let hostname = if own.is_empty() {
-                task.id.chars().take(12).collect()
-            } else {
-                own.clone()
-            };
+            for link in &container.links {
+                let other = task.container(&link.container);
+                let address = peers.get(&link.container).map(|peer| peer.address);
+                let (Some(other), Some(address)) = (other, address) else {
+                    return Err(Failure(format!(
+                        "the container {:?} that {:?} is linked to has no address",
+                        link.container, container.name
+                    )));
+                };
+                let names = [link.alias.as_str(), link.container.as_str(), &hostname(other)].join(" ");
+                hosts.push_str(&format!("{address} {names}\n"));
+            }
             Ok(TaskFiles {
-                resolv_conf: resolv(&servers, &search),
+                resolv_conf: match task.network {
+                    NetworkMode::Bridge if !container.config.network_disabled => {
+                        let host = fs::read_to_string("/etc/resolv.conf").unwrap_or_default();
+                        resolv_of_host(&servers, &search, &host)
+                    }
+                    _ => resolv(&servers, &search),
+                },
                 hosts,
-                hostname,
+                hostname: hostname(container),
             })
         }
     }
+}
+
+/// As Docker's: the stated one, or twelve characters that are the container's own.
+fn hostname(container: &Container) -> String {
+    let own = &container.config.hostname;
+    if own.is_empty() {
+        container.metadata_id.chars().take(12).collect()
+    } else {
+        own.clone()
+    }
+}
+
+/// The container's own line, once its address is known. The file is the one that is mounted.
+pub(super) fn add_address(dir: &Path, address: Ipv4Addr, hostname: &str) -> Result<()> {
+    let path = dir.join("hosts");
+    let failed = |error: std::io::Error| Failure(format!("writing {}: {error}", path.display()));
+    let mut file = fs::OpenOptions::new().append(true).open(&path).map_err(failed)?;
+    file.write_all(format!("{address} {hostname}\n").as_bytes())
+        .map_err(failed)
+}
+
+/// What the container states goes before what the host has; of that, a resolver on the host's own loopback is
+/// not the container's.
+fn resolv_of_host(servers: &[IpAddr], search: &[String], host: &str) -> String {
+    let lines = |key: &str| {
+        let key = key.to_owned();
+        host.lines().filter_map(move |line| {
+            let mut words = line.split_whitespace();
+            (words.next() == Some(&key)).then(|| words.map(str::to_owned).collect::<Vec<_>>())
+        })
+    };
+    let own_servers: Vec<IpAddr> = lines("nameserver")
+        .filter_map(|words| words.first()?.parse::<IpAddr>().ok())
+        .filter(|server| !server.is_loopback())
+        .collect();
+    let own_search = lines("search").next_back().unwrap_or_default();
+    let servers = if servers.is_empty() { &own_servers } else { servers };
+    let search = if search.is_empty() { &own_search } else { search };
+    resolv(servers, search)
 }
 
 fn read_servers(servers: &[String]) -> Result<Vec<IpAddr>> {
@@ -164,4 +224,26 @@ pub(super) fn write(dir: &Path, files: &TaskFiles) -> Result<Vec<Mount>> {
         });
     }
     Ok(mounts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_resolver_on_the_hosts_loopback_is_not_the_containers() {
+        let host = "# made by hand\nnameserver 127.0.0.53\nnameserver 192.0.2.1\nsearch lan example.org\noptions ndots:2\n";
+        let check = |servers: &[&str], search: &[&str], wanted: &str| {
+            let servers: Vec<IpAddr> = servers.iter().map(|ip| ip.parse().expect("an address")).collect();
+            let search: Vec<String> = search.iter().map(|&name| name.to_owned()).collect();
+            assert_eq!(resolv_of_host(&servers, &search, host), wanted);
+        };
+        check(&[], &[], "nameserver 192.0.2.1\nsearch lan example.org\n");
+        check(
+            &["10.0.0.2"],
+            &[],
+            "nameserver 10.0.0.2\nsearch lan example.org\n",
+        );
+        check(&[], &["a.b"], "nameserver 192.0.2.1\nsearch a.b\n");
+    }
 }

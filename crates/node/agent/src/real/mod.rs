@@ -11,6 +11,7 @@ mod volumes;
 
 pub use images::PullBehaviour;
 pub use node::{Dirs, Place, RealNode};
+pub use spec::Allowed;
 
 /// An error with everything that caused it: the person who reads a task's reason sees nothing else.
 fn words(error: &dyn std::error::Error) -> String {

@@ -5,13 +5,17 @@ use std::path::{Path, PathBuf};
 
 use roadstead_acs::ElasticNetworkInterface;
 use roadstead_acs::network::VpcMap;
-use roadstead_net::{Eni, InterfaceId, Keep, MacAddr, Network, TaskNet, VpcId};
+use roadstead_net::{
+    BridgeNet, Eni, EniIpv6, InterfaceId, Keep, MacAddr, Network, PublishPort, PublishedPort, TaskNet, Transport,
+    VpcId,
+};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::failed;
 use crate::driver::{Failure, Result};
-use crate::engine::spec::Task;
+use crate::engine::spec::{Container, Port, Task};
+use crate::engine::state::{Binding, Connection};
 
 /// Stands for the VPC of an interface that no map and no record has any more, when only its name is needed.
 const NOWHERE: &str = "vpc-unknown";
@@ -105,6 +109,47 @@ impl Links {
         Ok(())
     }
 
+    /// Puts a container on the node's bridge network and publishes its ports. Repeating it is fine.
+    pub(super) async fn bridge(&self, container: &Container, netns: PathBuf) -> Result<Connection> {
+        let port = |port: &Port| PublishPort {
+            container_port: port.first,
+            count: port.last - port.first + 1,
+            host_port: (port.host != 0).then_some(port.host),
+            transport: if port.udp { Transport::Udp } else { Transport::Tcp },
+        };
+        let net = BridgeNet {
+            container: container.runtime_id.clone(),
+            netns,
+            ports: container.ports.iter().map(port).collect(),
+        };
+        let bridged = self.network.connect_bridge(&net).await.map_err(failed)?;
+        let binding = |port: &PublishedPort| Binding {
+            container_port: port.container_port,
+            host_port: port.host_port,
+            protocol: match port.transport {
+                Transport::Tcp => "tcp".to_owned(),
+                Transport::Udp => "udp".to_owned(),
+            },
+            count: port.count,
+        };
+        Ok(Connection {
+            address: bridged.ip,
+            subnet: bridged.subnet.to_string(),
+            gateway: bridged.gateway,
+            mac: bridged.mac.to_string(),
+            local_address: Some(bridged.bridge_address),
+            bindings: bridged.ports.iter().map(binding).collect(),
+        })
+    }
+
+    /// Its ports are free afterwards. Absence is fine.
+    pub(super) async fn unbridge(&self, container: &Container) -> Result<()> {
+        self.network
+            .disconnect_bridge(&container.runtime_id)
+            .await
+            .map_err(failed)
+    }
+
     pub(super) async fn detach(&self, interface: &str) -> Result<()> {
         let id = InterfaceId::parse(interface).map_err(failed)?;
         self.network.detach(&id).await.map_err(failed)
@@ -179,6 +224,20 @@ fn eni(interface: &ElasticNetworkInterface, vpc: &str) -> Result<Eni> {
         ips: ips.map_err(|_| unreadable("address"))?,
         prefix: prefix.parse().map_err(|_| unreadable("prefix length"))?,
         gateway: gateway.parse().map_err(|_| unreadable("gateway"))?,
-        ipv6: None,
+        ipv6: ipv6(interface).ok_or_else(|| unreadable("IPv6 address or gateway"))?,
     })
+}
+
+/// The IPv6 part of an interface, if it has one; none if that cannot be read.
+fn ipv6(interface: &ElasticNetworkInterface) -> Option<Option<EniIpv6>> {
+    if interface.ipv6_addresses.is_empty() {
+        return Some(None);
+    }
+    let (gateway, prefix) = interface.subnet_gateway_ipv6_address.split_once('/')?;
+    let addresses = interface.ipv6_addresses.iter().map(|ip| ip.address.parse());
+    Some(Some(EniIpv6 {
+        addresses: addresses.collect::<Result<_, _>>().ok()?,
+        prefix: prefix.parse().ok()?,
+        gateway: gateway.parse().ok()?,
+    }))
 }

@@ -18,14 +18,14 @@ use tokio_util::sync::CancellationToken;
 use super::archive::Archive;
 use super::images::{PullBehaviour, Supply};
 use super::network::Links;
-use super::spec::{self, Surroundings};
+use super::spec::{self, Allowed, Surroundings};
 use super::volumes::Volumes;
 use super::{failed, files, signals};
-use crate::driver::{Driver, Failure, Keep, Result, Usage};
+use crate::driver::{Driver, Failure, Keep, Made, Result, Usage};
 use crate::engine::event::{Exit, Signal};
 use crate::engine::recover::Found;
 use crate::engine::spec::{Container, NetworkMode, Task};
-use crate::engine::state::{ImageFacts, Namespace};
+use crate::engine::state::{Connection, ImageFacts, Namespace};
 use crate::journal::Journal;
 
 const SIGTERM: i32 = 15;
@@ -40,6 +40,7 @@ pub struct Place {
     pub task_endpoint: Option<String>,
     /// The API as tasks in the host's own network reach it.
     pub host_endpoint: Option<String>,
+    pub allowed: Allowed,
 }
 
 /// Where the node keeps what is not the runtime's, the network's or the image store's own.
@@ -98,6 +99,7 @@ impl RealNode {
             region,
             task_endpoint,
             host_endpoint,
+            allowed,
         } = place;
         let dirs = dirs.into();
         Ok(Self {
@@ -111,6 +113,7 @@ impl RealNode {
                 region,
                 task_endpoint,
                 host_endpoint,
+                allowed,
             },
             clock,
         })
@@ -134,10 +137,15 @@ impl RealNode {
             .containers
             .first()
             .ok_or_else(|| Failure::new("the task has no container"))?;
-        let hostname = files::compose(task, first, &self.around.region)?.hostname;
+        let hostname = match task.network {
+            NetworkMode::Awsvpc => {
+                files::compose(task, first, &self.around.region, &BTreeMap::new())?.hostname
+            }
+            _ => task.id.chars().take(12).collect(),
+        };
         let created = self
             .runtime
-            .create(spec::pause(task, Some(hostname))?)
+            .create(spec::pause(task, Some(hostname), self.around.allowed)?)
             .await
             .map_err(failed)?;
         let pause_pid = created.pid;
@@ -188,6 +196,10 @@ impl RealNode {
     }
 }
 
+fn on_bridge(task: &Task, container: &Container) -> bool {
+    task.network == NetworkMode::Bridge && !container.config.network_disabled
+}
+
 fn exit(exit: roadstead_runtime::Exit) -> Exit {
     let roadstead_runtime::Exit {
         code,
@@ -220,12 +232,6 @@ impl Driver for RealNode {
         early: oneshot::Sender<Namespace>,
         cancel: CancellationToken,
     ) -> Result<Namespace> {
-        if !self.network_modes().contains(&task.network) {
-            let mode = task.network.as_str();
-            return Err(Failure(format!(
-                "the network mode {mode} is not supported by Roadstead yet"
-            )));
-        }
         self.runtime
             .ensure_group(&spec::group(task)?, &spec::group_resources(task))
             .await
@@ -287,22 +293,54 @@ impl Driver for RealNode {
         }
     }
 
-    async fn create(&self, task: &Task, container: &Container, _: &Namespace) -> Result<Timestamp> {
+    async fn create(
+        &self,
+        task: &Task,
+        container: &Container,
+        _: &Namespace,
+        peers: &BTreeMap<String, Connection>,
+    ) -> Result<Made> {
         let image = self.supply.image_of(container)?;
-        let names = files::compose(task, container, &self.around.region)?;
+        let names = files::compose(task, container, &self.around.region, peers)?;
         let dir = self.volumes.of_task(task).join("etc").join(&container.runtime_id);
         let mut mounts = files::write(&dir, &names)?;
         mounts.extend(self.volumes.mounts(task, container, &image.config.volumes)?);
+        let hostname = names.hostname.clone();
         let spec = spec::container(task, container, &image, mounts, names.hostname, &self.around)?;
         let id = spec.id.clone();
-        match self.runtime.create(spec.clone()).await {
+        let created = match self.runtime.create(spec.clone()).await {
             Err(roadstead_runtime::Error::Exists(_)) => {
                 self.runtime.delete(&id).await.map_err(failed)?;
                 self.runtime.create(spec).await.map_err(failed)?
             }
             created => created.map_err(failed)?,
         };
-        Ok(self.clock.now())
+        let connection = if on_bridge(task, container) {
+            let netns = format!("/proc/{}/ns/net", created.pid);
+            let connection = self.links.bridge(container, netns.into()).await?;
+            files::add_address(&dir, connection.address, &hostname)?;
+            Some(connection)
+        } else {
+            None
+        };
+        Ok(Made {
+            at: self.clock.now(),
+            connection,
+        })
+    }
+
+    async fn connection(&self, task: &Task, container: &Container) -> Result<Option<Connection>> {
+        if !on_bridge(task, container) {
+            return Ok(None);
+        }
+        let status = self.runtime.status(&spec::id(&container.runtime_id)?).await;
+        match status.map_err(failed)? {
+            Some(status) if !matches!(status.state, State::Exited(_)) => {
+                let netns = format!("/proc/{}/ns/net", status.pid);
+                self.links.bridge(container, netns.into()).await.map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     async fn start(&self, container: &Container) -> Result<Timestamp> {
@@ -353,7 +391,10 @@ impl Driver for RealNode {
         }
     }
 
-    async fn delete(&self, _: &Task, container: &Container) -> Result<()> {
+    async fn delete(&self, task: &Task, container: &Container) -> Result<()> {
+        if on_bridge(task, container) {
+            self.links.unbridge(container).await?;
+        }
         self.archive.take(&container.runtime_id)?;
         self.runtime
             .delete(&spec::id(&container.runtime_id)?)
@@ -456,6 +497,11 @@ impl Driver for RealNode {
     }
 
     fn network_modes(&self) -> &'static [NetworkMode] {
-        &[NetworkMode::Awsvpc, NetworkMode::Host, NetworkMode::None]
+        &[
+            NetworkMode::Awsvpc,
+            NetworkMode::Bridge,
+            NetworkMode::Host,
+            NetworkMode::None,
+        ]
     }
 }

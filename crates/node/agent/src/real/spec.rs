@@ -1,21 +1,25 @@
 //! A task's container in the runtime's words. Pure: task and image in, specification out.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use roadstead_image::{Image, ImageConfig};
 use roadstead_runtime::{
-    Capabilities, Command, ContainerId, ContainerSpec, CpuQuota, GroupName, LogConfig, Mount, MountKind, Net,
-    Process, Resources, Root, Share, Ulimit,
+    Capabilities, Command, ContainerId, ContainerSpec, CpuQuota, Device, GroupName, LogConfig, Mount,
+    MountKind, Net, Process, Resources, Root, Seccomp, Share, Ulimit, UserNamespace,
 };
 
 use super::failed;
 use crate::driver::{Failure, Result};
-use crate::engine::spec::{Container, LaunchType, NetworkMode, Task};
+use crate::engine::docker;
+use crate::engine::spec::{Container, LaunchType, NetworkMode, Sharing, Task};
 
 /// Microseconds in which a task's share of the CPUs is counted.
 const PERIOD_US: u64 = 100_000;
 /// What a container without a CPU share gets. Source: the ECS API reference, ContainerDefinition, `cpu`.
 const LEAST_SHARES: u64 = 2;
+/// The most that the kernel knows, which the vendor's agent says instead of more.
+const MOST_SHARES: u64 = 262_144;
 
 /// What the node adds to every container's environment.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +29,16 @@ pub(super) struct Surroundings {
     pub task_endpoint: Option<String>,
     /// The API as tasks in the host's network reach it.
     pub host_endpoint: Option<String>,
+    pub allowed: Allowed,
+}
+
+/// What the operator lets containers do to the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// Privileged containers, and ones without a system call filter: whoever may run them owns the machine.
+    pub privileged: bool,
+    /// Root in a container is this range of ordinary users of the machine.
+    pub users: Option<UserNamespace>,
 }
 
 pub(super) fn id(text: &str) -> Result<ContainerId> {
@@ -48,9 +62,18 @@ pub(super) fn group_resources(task: &Task) -> Resources {
 }
 
 /// The container that holds the task's namespaces.
-pub(super) fn pause(task: &Task, hostname: Option<String>) -> Result<ContainerSpec> {
+pub(super) fn pause(task: &Task, hostname: Option<String>, allowed: Allowed) -> Result<ContainerSpec> {
     let mut spec = ContainerSpec::new(id(&task.pause_id())?, Root::Empty, Process::Pause);
     spec.hostname = hostname;
+    if allowed.users.is_some() && task.network == NetworkMode::Awsvpc {
+        // The containers' root has no rights over this namespace, and is to serve on low ports all the same.
+        let name = "net.ipv4.ip_unprivileged_port_start".to_owned();
+        spec.sysctls.insert(name, "0".to_owned());
+    }
+    for container in &task.containers {
+        // As documented: what one container sets is set for all that share; the last one counts.
+        spec.sysctls.extend(sysctls(task, container, true));
+    }
     spec.group = Some(group(task)?);
     spec.labels = [("roadstead.task".to_owned(), task.arn.clone())].into();
     Ok(spec)
@@ -58,7 +81,22 @@ pub(super) fn pause(task: &Task, hostname: Option<String>) -> Result<ContainerSp
 
 /// Whether the task has one: for its network, or for namespaces that its containers share.
 pub(super) fn has_pause(task: &Task) -> bool {
-    task.network == NetworkMode::Awsvpc || task.pid_mode == "task" || task.ipc_mode == "task"
+    task.network == NetworkMode::Awsvpc || task.pid == Sharing::Task || task.ipc == Sharing::Task
+}
+
+/// The container's kernel parameters: those of the namespaces it shares with the task, or its own.
+fn sysctls(task: &Task, container: &Container, shared: bool) -> BTreeMap<String, String> {
+    let of_task = |name: &str| {
+        if name.starts_with("net.") {
+            task.network == NetworkMode::Awsvpc && !container.config.network_disabled
+        } else {
+            task.ipc == Sharing::Task
+        }
+    };
+    let all = container.host.sysctls.iter().flatten();
+    all.filter(|(name, _)| of_task(name) == shared)
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 pub(super) fn container(
@@ -88,24 +126,18 @@ pub(super) fn container(
     let mut spec = ContainerSpec::new(id(&container.runtime_id)?, root, Process::Command(command));
     let paused = || task.pause_id().parse::<ContainerId>().map_err(failed);
     spec.network = match task.network {
+        _ if container.config.network_disabled => Net::New,
         NetworkMode::Awsvpc => Net::With(paused()?),
         NetworkMode::Host => Net::Host,
-        NetworkMode::None => Net::New,
-        NetworkMode::Bridge => {
-            return Err(Failure::new(
-                "the network mode bridge is not supported by Roadstead yet",
-            ));
-        }
+        NetworkMode::Bridge | NetworkMode::None => Net::New,
     };
-    let share = |mode: &str| {
-        if mode == "task" {
-            paused().map(Share::With)
-        } else {
-            Ok(Share::New)
-        }
+    let share = |sharing: Sharing| match sharing {
+        Sharing::None => Ok(Share::New),
+        Sharing::Task => paused().map(Share::With),
+        Sharing::Host => Ok(Share::Host),
     };
-    spec.pid = share(&task.pid_mode)?;
-    spec.ipc = share(&task.ipc_mode)?;
+    spec.pid = share(task.pid)?;
+    spec.ipc = share(task.ipc)?;
     spec.hostname = Some(hostname);
     spec.group = Some(group(task)?);
     spec.readonly_root = container.host.readonly_rootfs;
@@ -115,7 +147,17 @@ pub(super) fn container(
     };
     spec.resources = resources(container)?;
     spec.ulimits = ulimits(container)?;
-    spec.sysctls = container.host.sysctls.clone().unwrap_or_default();
+    spec.sysctls = sysctls(task, container, false);
+    spec.tty = container.config.tty;
+    spec.interactive = container.config.open_stdin;
+    spec.init = container.host.init == Some(true);
+    spec.shm_size = u64::try_from(container.host.shm_size)
+        .ok()
+        .filter(|bytes| *bytes > 0);
+    spec.devices = container.host.devices.iter().flatten().map(device).collect();
+    spec.swappiness = swappiness(container)?;
+    spec.user_namespace = around.allowed.users;
+    privileges(&mut spec, container, around.allowed)?;
     spec.log = log(container)?;
     spec.labels = container.config.labels.clone().unwrap_or_default();
     spec.labels.insert("roadstead.task".to_owned(), task.arn.clone());
@@ -126,6 +168,57 @@ pub(super) fn container(
         spec.mounts.push(tmpfs(target, options)?);
     }
     Ok(spec)
+}
+
+/// What only an operator can allow is refused without it.
+fn privileges(spec: &mut ContainerSpec, container: &Container, allowed: Allowed) -> Result<()> {
+    let security = container.host.security().map_err(|option| {
+        Failure(format!(
+            "the security option {option:?} is not supported by Roadstead yet"
+        ))
+    })?;
+    let asked = [
+        ("privileged", container.host.privileged),
+        (
+            "dockerSecurityOptions seccomp:unconfined",
+            security.seccomp_unconfined,
+        ),
+    ];
+    if let Some((member, _)) = asked.iter().find(|(_, asked)| *asked)
+        && !allowed.privileged
+    {
+        return Err(Failure(format!(
+            "{member} is not allowed on this node; its operator allows it with --allow-privileged"
+        )));
+    }
+    spec.privileged = container.host.privileged;
+    spec.no_new_privileges = security.no_new_privileges;
+    if security.seccomp_unconfined {
+        spec.seccomp = Seccomp::Unconfined;
+    }
+    Ok(())
+}
+
+fn device(device: &docker::Device) -> Device {
+    let may = |permission: char| device.cgroup_permissions.contains(permission);
+    Device {
+        host: PathBuf::from(&device.path_on_host),
+        container: PathBuf::from(&device.path_in_container),
+        read: may('r'),
+        write: may('w'),
+        mknod: may('m'),
+    }
+}
+
+fn swappiness(container: &Container) -> Result<Option<u8>> {
+    // -1 is Docker's word for the machine's own.
+    match container.host.memory_swappiness {
+        None | Some(-1) => Ok(None),
+        Some(value) => match u8::try_from(value) {
+            Ok(value) if value <= 100 => Ok(Some(value)),
+            _ => Err(Failure(format!("MemorySwappiness {value} is not 0 to 100"))),
+        },
+    }
 }
 
 /// Docker's rule: an entry point of the definition's own discards the image's command too.
@@ -170,9 +263,11 @@ fn environment(
     set("AWS_REGION", &around.region);
     set("AWS_DEFAULT_REGION", &around.region);
     let endpoint = match task.network {
-        NetworkMode::Awsvpc => &around.task_endpoint,
-        NetworkMode::Host => &around.host_endpoint,
-        NetworkMode::Bridge | NetworkMode::None => &None,
+        _ if !has_link(task, container) => match task.network {
+            NetworkMode::Host if !container.config.network_disabled => &around.host_endpoint,
+            _ => &None,
+        },
+        _ => &around.task_endpoint,
     };
     if let Some(endpoint) = endpoint {
         set("AWS_ENDPOINT_URL", endpoint);
@@ -180,8 +275,7 @@ fn environment(
     for (name, value) in &container.environment {
         set(name, value);
     }
-    // Only an awsvpc task has the link on which they answer.
-    if task.network == NetworkMode::Awsvpc {
+    if has_link(task, container) {
         let base = format!("http://{}", roadstead_net::AGENT_ADDRESS);
         let id = &container.metadata_id;
         set("ECS_CONTAINER_METADATA_URI", &format!("{base}/v3/{id}"));
@@ -189,6 +283,11 @@ fn environment(
         set("ECS_AGENT_URI", &format!("{base}/api/{id}"));
     }
     all
+}
+
+/// Whether the container has the link on which the agent answers.
+fn has_link(task: &Task, container: &Container) -> bool {
+    matches!(task.network, NetworkMode::Awsvpc | NetworkMode::Bridge) && !container.config.network_disabled
 }
 
 fn resources(container: &Container) -> Result<Resources> {
@@ -213,7 +312,7 @@ fn resources(container: &Container) -> Result<Resources> {
         }
     };
     Ok(Resources {
-        cpu_shares: Some(container.cpu.max(LEAST_SHARES)),
+        cpu_shares: Some(container.cpu.clamp(LEAST_SHARES, MOST_SHARES)),
         memory_limit,
         memory_reservation: u64::try_from(container.host.memory_reservation)
             .ok()

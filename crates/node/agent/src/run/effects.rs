@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::actor::Actor;
 use super::engine::lock;
-use crate::driver::{Failure, Result};
+use crate::driver::{Failure, Made, Result};
 use crate::engine::event::{Effect, Event, Signal};
 use crate::engine::spec::{Container, Task};
 
@@ -151,14 +151,22 @@ impl Actor {
             return;
         };
         let (inner, task) = (self.inner.clone(), self.machine.task.clone());
+        let states = self.machine.state.containers.iter();
+        let peers = states
+            .filter_map(|(name, state)| Some((name.clone(), state.connection.clone()?)))
+            .collect();
         self.spawn(async move {
             match bounded(
                 inner.limits.create,
-                inner.driver.create(&task, &container, &namespace),
+                inner.driver.create(&task, &container, &namespace, &peers),
             )
             .await
             {
-                Ok(at) => Event::Created { container: name, at },
+                Ok(Made { at, connection }) => Event::Created {
+                    container: name,
+                    at,
+                    connection,
+                },
                 Err(error) => Event::CreateFailed {
                     container: name,
                     error: format!("CannotCreateContainerError: {error}"),

@@ -10,7 +10,7 @@ use crate::driver::Keep;
 use crate::engine::decode::{decode, task_id};
 use crate::engine::event::Event;
 use crate::engine::machine::Machine;
-use crate::engine::recover::found;
+use crate::engine::recover::{Found, found};
 use crate::engine::spec::{NetworkMode, pause_id, runtime_id};
 use crate::engine::state::Network;
 
@@ -55,7 +55,9 @@ impl Engine {
                     .map(|container| container.runtime_id.as_str())?;
                 present.get(id).cloned()
             };
-            for event in found(&machine, &find, now) {
+            let mut events = found(&machine, &find, now);
+            events.splice(0..0, self.reconnected(&machine, &find).await);
+            for event in events {
                 machine.absorb(event, now);
             }
             tracing::info!(
@@ -71,12 +73,42 @@ impl Engine {
         Attachments::resume(inner);
         Ok(())
     }
+
+    /// Places on the bridge that an earlier agent had no time to write down.
+    async fn reconnected(
+        &self,
+        machine: &Machine,
+        find: &(dyn Fn(&str) -> Option<Found> + Sync),
+    ) -> Vec<Event> {
+        let mut events = Vec::new();
+        for container in &machine.task.containers {
+            let known = machine.state.containers[&container.name].connection.is_some();
+            let alive = matches!(find(&container.name), Some(Found::Created | Found::Running(_)));
+            if machine.task.network != NetworkMode::Bridge || known || !alive {
+                continue;
+            }
+            match self.0.driver.connection(&machine.task, container).await {
+                Ok(Some(connection)) => events.push(Event::FoundConnected {
+                    container: container.name.clone(),
+                    connection,
+                }),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(container = container.runtime_id, %error, "its ports are not known");
+                }
+            }
+        }
+        events
+    }
 }
 
 fn keep_task(keep: &mut Keep, machine: &Machine) {
     let (task, state) = (&machine.task, &machine.state);
     for container in &task.containers {
         keep.containers.insert(container.runtime_id.clone());
+        if task.network == NetworkMode::Bridge && state.finished_at.is_none() {
+            keep.networks.insert(container.runtime_id.clone());
+        }
     }
     if state.finished_at.is_some() {
         return;
@@ -99,8 +131,9 @@ fn keep_unread(keep: &mut Keep, task: &acs::Task) {
         .containers
         .iter()
         .map(|container| runtime_id(&task.arn, id, &container.name));
-    keep.containers.extend(names.chain([pause_id(id)]));
-    keep.networks.insert(pause_id(id));
+    let names: Vec<String> = names.chain([pause_id(id)]).collect();
+    keep.containers.extend(names.iter().cloned());
+    keep.networks.extend(names);
     keep.tasks.insert(id.to_owned());
     keep.interfaces.extend(
         task.elastic_network_interfaces

@@ -176,6 +176,31 @@ impl Bench {
         panic!("{container} of {task} did not print {wanted:?} but {text}");
     }
 
+    /// Waits until the agent has written down that all news of the task were taken: a kill before that has them
+    /// told again, which is right.
+    pub(crate) async fn settled(&self, task: &str) {
+        let record = self.options.data.join(format!("agent/tasks/{task}.json"));
+        for _ in 0..200 {
+            let text = std::fs::read_to_string(&record).unwrap_or_default();
+            let value: Value = serde_json::from_str(&text).unwrap_or_default();
+            if value["record"]["state"]["outbox"] == json!([]) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("the news of {task} are not settled");
+    }
+
+    /// Runs a program of the machine in the namespace that plays the host.
+    pub(crate) fn in_host(&self, args: &[&str]) -> String {
+        let output = Command::new("nsenter")
+            .arg(format!("--net={}", netns::path_of(&self.host).display()))
+            .args(args)
+            .output()
+            .expect("nsenter runs");
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    }
+
     /// What is on the machine under this instance's name, beyond what an idle agent has.
     pub(crate) fn traces(&self) -> Vec<String> {
         let mut found = Netns::list(&format!("rs-{}-", self.instance)).expect("a listing");

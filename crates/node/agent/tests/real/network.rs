@@ -179,3 +179,57 @@ async fn a_network_survives_the_agent_and_a_lost_task_does_not() {
     assert_eq!(bench.traces(), [] as [&str; 0]);
     bench.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridged_container_is_published_and_known_again() {
+    let mut bench = Bench::new().await;
+    bench.in_host(&["ip", "link", "set", "lo", "up"]);
+    let serve = "env; trap 'exit 0' TERM; while :; do echo -e 'HTTP/1.0 200 OK\\r\\n\\r\\nhi' | nc -l -p 80 & wait; done";
+    let mut web = script("web", serve);
+    web["portMappings"] = json!([{ "containerPort": 80, "hostPort": 0, "protocol": "tcp" }]);
+    let t1 = task("t1", json!([web]));
+    bench.run(json!([t1])).await;
+    let told = bench.plane.until_status("t1", "RUNNING").await;
+    let binding = &told["containers"][0]["networkBindings"][0];
+    assert_eq!(
+        (&binding["containerPort"], &binding["bindIP"]),
+        (&json!(80), &json!("0.0.0.0"))
+    );
+    let port = binding["hostPort"].as_u64().expect("a port");
+    let url = format!("http://127.0.0.1:{port}/");
+    let ask = |bench: &Bench| {
+        // The container may need a moment to listen.
+        let curl = [
+            "curl",
+            "-sS",
+            "--retry",
+            "9",
+            "--retry-all-errors",
+            "--retry-delay",
+            "1",
+            "--max-time",
+            "5",
+        ];
+        let args: Vec<&str> = curl.into_iter().chain([url.as_str()]).collect();
+        tokio::task::block_in_place(|| bench.in_host(&args))
+    };
+    assert!(ask(&bench).contains("hi"));
+    let uri = uri(&bench.log_with("t1", "web", "ECS_AGENT_URI").await);
+    assert!(uri.starts_with("http://169.254.170.2/v4/"), "{uri}");
+    bench.kill().await;
+    assert!(ask(&bench).contains("hi"), "without an agent");
+    bench.start().await;
+    assert!(ask(&bench).contains("hi"));
+    let told = bench.stop(&t1).await;
+    assert_eq!(
+        told["containers"][0]["networkBindings"][0]["hostPort"],
+        json!(port)
+    );
+    let refused = tokio::task::block_in_place(|| bench.in_host(&["curl", "-sS", "--max-time", "5", &url]));
+    assert!(
+        refused.contains("refused") || refused.contains("connect"),
+        "{refused}"
+    );
+    assert_eq!(bench.traces(), [] as [&str; 0]);
+    bench.end().await;
+}

@@ -81,8 +81,8 @@ fn what_cannot_be_done_is_refused_by_name() {
             "image",
         ),
         (
-            change(|t| t.containers[0].docker_config.host_config = r#"{"Privileged":true}"#.into()),
-            "Privileged",
+            change(|t| t.containers[0].docker_config.host_config = r#"{"SecurityOpt":["label:x"]}"#.into()),
+            "label:x",
         ),
         (
             change(|t| t.containers[0].docker_config.config = r#"{"Healthcheck":{}}"#.into()),
@@ -102,6 +102,69 @@ fn what_cannot_be_done_is_refused_by_name() {
     ] {
         assert!(why.contains(wanted), "{why:?} does not say {wanted:?}");
     }
+}
+
+#[test]
+fn ports_and_links_are_read_by_network_mode() {
+    let mapping = |port: u16, host: u16, range: &str, protocol: &str| acs::PortMapping {
+        container_port: port,
+        host_port: host,
+        container_port_range: range.into(),
+        protocol: protocol.into(),
+    };
+    let read = |mode: &str, mapping: acs::PortMapping| {
+        let mut web = container("web");
+        web.port_mappings = vec![mapping];
+        let mut task = task(vec![web]);
+        task.network_mode = mode.into();
+        decode(&task).map(|task| {
+            let port = task.containers[0].ports[0];
+            (port.first, port.last, port.host, port.protocol())
+        })
+    };
+    for (mode, mapping, wanted) in [
+        ("bridge", mapping(80, 0, "", ""), (80, 80, 0, "tcp")),
+        ("bridge", mapping(80, 8080, "", "tcp"), (80, 80, 8080, "tcp")),
+        ("bridge", mapping(0, 0, "100-110", "udp"), (100, 110, 0, "udp")),
+        ("host", mapping(80, 0, "", "UDP"), (80, 80, 80, "udp")),
+    ] {
+        assert_eq!(read(mode, mapping.clone()), Ok(wanted), "{mode} {mapping:?}");
+    }
+    for mapping in [
+        mapping(0, 0, "", "tcp"),
+        mapping(80, 0, "", "sctp"),
+        mapping(0, 0, "110-100", "tcp"),
+        mapping(0, 80, "100-110", "tcp"),
+        mapping(0, 0, "100", "tcp"),
+    ] {
+        assert!(read("bridge", mapping.clone()).is_err(), "{mapping:?}");
+    }
+    let mut web = container("web");
+    web.links = vec!["db:store".into()];
+    let mut linked = task(vec![web, container("db")]);
+    linked.network_mode = "bridge".into();
+    let read = decode(&linked).expect("reads");
+    assert_eq!(read.containers[0].links[0].alias, "store");
+    assert_eq!(read.containers[0].depends_on[0].container, "db");
+    linked.containers[1].links = vec!["web".into()];
+    assert!(refused(&linked).contains("circle"));
+}
+
+#[test]
+fn namespaces_are_each_ones_the_tasks_or_the_hosts() {
+    for (text, wanted) in [
+        ("", Sharing::None),
+        ("task", Sharing::Task),
+        ("host", Sharing::Host),
+    ] {
+        let mut with = task(vec![container("web")]);
+        (with.pid_mode, with.ipc_mode) = (text.into(), text.into());
+        let read = decode(&with).expect("reads");
+        assert_eq!((read.pid, read.ipc), (wanted, wanted));
+    }
+    let mut with = task(vec![container("web")]);
+    with.ipc_mode = "none".into();
+    assert_eq!(decode(&with).expect("reads").ipc, Sharing::None);
 }
 
 #[test]

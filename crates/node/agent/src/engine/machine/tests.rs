@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::engine::event::Event as E;
-use crate::engine::spec::{Condition, Container, Dependency, LaunchType};
+use crate::engine::spec::{Condition, Container, Dependency, LaunchType, Sharing};
 use crate::engine::state::{Change, ImageFacts};
 
 mod property;
@@ -27,6 +27,7 @@ pub(super) fn container(name: &str, essential: bool, on: &[(&str, Condition)]) -
         command: None,
         environment: Default::default(),
         ports: Vec::new(),
+        links: Vec::new(),
         mounts: Vec::new(),
         volumes_from: Vec::new(),
         depends_on: on
@@ -57,8 +58,8 @@ pub(super) fn machine(containers: Vec<Container>) -> Machine {
         containers,
         volumes: Vec::new(),
         interfaces: Vec::new(),
-        pid_mode: String::new(),
-        ipc_mode: String::new(),
+        pid: Sharing::None,
+        ipc: Sharing::None,
         group: String::new(),
         service_name: String::new(),
     })
@@ -145,6 +146,7 @@ fn created(container: &str) -> E {
     E::Created {
         container: name(container),
         at: T0,
+        connection: None,
     }
 }
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::engine::decode::decode;
 use roadstead_acs as acs;
+use roadstead_image::{Digest, Reference};
 
 fn task(edit: impl FnOnce(&mut acs::Task)) -> Task {
     let mut task = acs::Task {
@@ -59,6 +60,7 @@ fn the_environment_is_the_images_then_the_nodes_then_the_tasks() {
         region: "eu-west-1".into(),
         task_endpoint: Some("http://169.254.170.2:4566".into()),
         host_endpoint: None,
+        allowed: Allowed::default(),
     };
     let interface = acs::ElasticNetworkInterface {
         ec2_id: "eni-1".into(),
@@ -155,6 +157,101 @@ fn limits_are_translated() {
     assert!(
         matches!(mount.kind, MountKind::Tmpfs { size: Some(67_108_864), options } if options == ["noexec"])
     );
+}
+
+fn made(task: &Task, allowed: Allowed) -> Result<ContainerSpec> {
+    let around = Surroundings {
+        allowed,
+        ..Surroundings::default()
+    };
+    let digest = || Digest::parse(&format!("sha256:{}", "0".repeat(64))).expect("a digest");
+    let image = Image {
+        reference: Reference::parse("busybox").expect("a reference"),
+        digest: digest(),
+        manifest_digest: digest(),
+        image_id: digest(),
+        config: image(),
+        layers: vec![PathBuf::from("/layer")],
+        size: 0,
+    };
+    container(task, &task.containers[0], &image, Vec::new(), "h".into(), &around)
+}
+
+#[test]
+fn what_docker_can_say_reaches_the_runtime() {
+    let task = task(|task| {
+        task.pid_mode = "host".into();
+        task.containers[0].memory = 64;
+        task.containers[0].docker_config.config = r#"{"Tty":true,"OpenStdin":true,"User":"www:33"}"#.into();
+        task.containers[0].docker_config.host_config =
+            r#"{"Init":true,"ShmSize":1048576,"MemorySwap":67108864,"MemorySwappiness":7,"ReadonlyRootfs":true,
+                "Devices":[{"PathOnHost":"/dev/zero","PathInContainer":"/dev/mine","CgroupPermissions":"rm"}],
+                "SecurityOpt":["no-new-privileges"],"Sysctls":{"kernel.sem":"1","net.core.somaxconn":"2"}}"#
+                .into();
+    });
+    let spec = made(&task, Allowed::default()).expect("can be");
+    assert!(spec.tty && spec.interactive && spec.init && spec.no_new_privileges && spec.readonly_root);
+    assert!(!spec.privileged && spec.seccomp == Seccomp::Default);
+    assert_eq!(
+        (spec.shm_size, spec.swappiness, spec.resources.swap),
+        (Some(1 << 20), Some(7), Some(0))
+    );
+    assert_eq!((spec.pid, spec.ipc), (Share::Host, Share::New));
+    assert_eq!(spec.sysctls.len(), 2, "in namespaces of its own");
+    let device = &spec.devices[0];
+    assert_eq!((device.read, device.write, device.mknod), (true, false, true));
+}
+
+#[test]
+fn privileges_are_the_operators_to_give() {
+    for (host, member) in [
+        (r#"{"Privileged":true}"#, "privileged"),
+        (r#"{"SecurityOpt":["seccomp:unconfined"]}"#, "seccomp:unconfined"),
+    ] {
+        let task = task(|task| task.containers[0].docker_config.host_config = host.into());
+        let Err(Failure(why)) = made(&task, Allowed::default()) else {
+            panic!("{host} was allowed")
+        };
+        assert!(
+            why.contains(member) && why.contains("--allow-privileged"),
+            "{why}"
+        );
+        let allowed = Allowed {
+            privileged: true,
+            users: None,
+        };
+        let spec = made(&task, allowed).expect("is allowed");
+        assert!(spec.privileged || spec.seccomp == Seccomp::Unconfined);
+    }
+}
+
+#[test]
+fn parameters_of_shared_namespaces_are_set_once_for_all() {
+    let sysctls = r#"{"Sysctls":{"kernel.sem":"1","net.core.somaxconn":"2"}}"#;
+    let shared = task(|task| {
+        task.ipc_mode = "task".into();
+        task.containers[0].docker_config.host_config = sysctls.into();
+    });
+    let names = |spec: &ContainerSpec| spec.sysctls.keys().cloned().collect::<Vec<_>>();
+    let spec = made(&shared, Allowed::default()).expect("can be");
+    assert_eq!(names(&spec), ["net.core.somaxconn"]);
+    let spec = pause(&shared, None, Allowed::default()).expect("can be");
+    assert_eq!(names(&spec), ["kernel.sem"]);
+}
+
+#[test]
+fn networks_are_joined_or_new() {
+    let net = |mode: &str, config: &str| {
+        let task = task(|task| {
+            task.network_mode = mode.into();
+            task.containers[0].docker_config.config = config.into();
+        });
+        made(&task, Allowed::default()).expect("can be").network
+    };
+    assert!(matches!(net("bridge", ""), Net::New));
+    assert!(matches!(net("none", ""), Net::New));
+    assert!(matches!(net("host", ""), Net::Host));
+    assert!(matches!(net("host", r#"{"NetworkDisabled":true}"#), Net::New));
 }
 
 #[test]

@@ -77,6 +77,8 @@ impl Machine {
                 eni_slots: 10,
                 attributes: BTreeMap::from([("stack".to_owned(), "test".to_owned())]),
                 network_modes: vec![NetworkMode::Awsvpc, NetworkMode::Bridge],
+                privileged: true,
+                shares_namespaces: true,
             },
             clusters: self.clusters.clone(),
             limits: self.limits.clone(),

@@ -189,6 +189,7 @@ impl World {
                 E::Created {
                     container,
                     at: at(self.now),
+                    connection: None,
                 }
             }
             Effect::Start { container } if fails => E::StartFailed { container, error },

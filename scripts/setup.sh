@@ -13,7 +13,7 @@ fi
 
 packages=(ca-certificates curl gcc git iproute2 libc6-dev nftables procps python3 python3-venv)
 if [ "$what" = test ]; then
-    packages+=(busybox-static containernetworking-plugins docker-registry etcd-server iptables runc)
+    packages+=(binutils busybox-static containernetworking-plugins crun docker-registry etcd-server iptables qemu-system-x86 runc)
 else
     packages+=(busybox-static)
 fi
@@ -43,4 +43,8 @@ if [ "$(cat "$venv/.requirements" 2>/dev/null)" != "$wanted" ]; then
     /usr/bin/python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet --disable-pip-version-check -r tests/requirements.txt
     echo "$wanted" > "$venv/.requirements"
+fi
+if [ "$what" = test ] && [ "$(uname -m)" = x86_64 ]; then
+    # A kernel for the guest in which cgroup v2 is tried; unpacked, not installed.
+    scripts/guest.sh --prepare
 fi

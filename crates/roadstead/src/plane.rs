@@ -8,17 +8,19 @@ use roadstead_dispatch::{Dispatcher, IssuedKey, Listener};
 use roadstead_ec2::{DefaultVpc, Ec2};
 use roadstead_ecs::Ecs;
 use roadstead_events::{Events, EventsPermissions};
+use roadstead_iam::{Iam, IamPermissions};
 use roadstead_secretsmanager::{SecretsManager, SecretsPermissions};
 use roadstead_store::etcd::{Held, Holder};
+use roadstead_sts::{Sts, StsPermissions};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::certificates::Certificates;
 use crate::config::UpConfig;
 use crate::place::{self, NodeKey};
+use crate::sealing;
 use crate::store::{self, Opened};
 
-use crate::sealing;
 /// The running control plane.
 pub(crate) struct Plane {
     pub dispatcher: Arc<Dispatcher>,
@@ -38,6 +40,15 @@ impl Plane {
             held,
         } = store::open(&config.store, &config.data).await?;
         let dispatcher = Dispatcher::new(clock.clone(), Pager::new(page_key), config.account.clone());
+        let iam = Iam::new(store.clone(), clock.clone(), identity_key(&page_key))
+            .await
+            .context("starting iam")?;
+        dispatcher.register(Arc::new(roadstead_api_iam::Server(iam.clone())));
+        dispatcher.guard(&roadstead_api_iam::MODEL, Arc::new(IamPermissions(iam.clone())));
+        dispatcher.set_authority(iam);
+        let sts = Sts::new(dispatcher.clone(), clock.clone());
+        dispatcher.register(Arc::new(roadstead_api_sts::Server(sts.clone())));
+        dispatcher.guard(&roadstead_api_sts::MODEL, Arc::new(StsPermissions(sts)));
         let options = roadstead_ec2::Options {
             default_vpc_cidr: config.default_vpc_cidr,
             ..Default::default()
@@ -56,6 +67,13 @@ impl Plane {
         .context("starting events")?;
         dispatcher.register(Arc::new(roadstead_api_events::Server(events.clone())));
         dispatcher.guard(&roadstead_api_events::MODEL, EventsPermissions::of(&events));
+        let seal = sealing::seal(&config.store, &config.data)?;
+        let secrets = Arc::new(SecretsManager::new(store.clone(), clock.clone(), seal));
+        dispatcher.register(Arc::new(roadstead_api_secretsmanager::Server(secrets.clone())));
+        dispatcher.guard(
+            &roadstead_api_secretsmanager::MODEL,
+            SecretsPermissions::of(&secrets),
+        );
         let ecs = Arc::new(Ecs::new(roadstead_ecs::Parts {
             store,
             clock,
@@ -67,13 +85,6 @@ impl Plane {
         dispatcher.mount(roadstead_ecs::ACS_PATH, "ecs", ecs.acs());
         let running = ecs.start().await.context("starting ecs")?;
         let (stop, _) = watch::channel(false);
-        let seal = sealing::seal(&config.store, &config.data)?;
-        let secrets = Arc::new(SecretsManager::new(store.clone(), clock.clone(), seal));
-        dispatcher.register(Arc::new(roadstead_api_secretsmanager::Server(secrets.clone())));
-        dispatcher.guard(
-            &roadstead_api_secretsmanager::MODEL,
-            SecretsPermissions::of(&secrets),
-        );
         Ok(Self {
             dispatcher,
             ec2,
@@ -137,4 +148,16 @@ impl Plane {
             tracing::warn!(%error, "the next server waits until the lease of this one has run out");
         }
     }
+}
+
+/// What keys and session tokens are made with: another key than that of page tokens, and as lasting.
+fn identity_key(page_key: &[u8; 32]) -> [u8; 32] {
+    let owner: String = page_key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = roadstead_base::derived_hex(&owner, "identity", 64);
+    let mut key = [0; 32];
+    for (byte, pair) in key.iter_mut().zip(digits.as_bytes().chunks(2)) {
+        let pair = std::str::from_utf8(pair).unwrap_or("00");
+        *byte = u8::from_str_radix(pair, 16).unwrap_or_default();
+    }
+    key
 }

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::images::{self, ImageArgs};
 use crate::store::{Choice, Files, choose};
+use crate::users::{Users, check_users};
 
 pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:4566";
 pub(crate) const DEFAULT_DATA: &str = "/var/lib/roadstead";
@@ -99,12 +100,18 @@ pub(crate) struct UpArgs {
         value_name = "REGISTRY=URL"
     )]
     pub registry_mirror: Option<Vec<String>>,
-    /// How many tasks with an interface of their own this node holds [default: 120]
     #[command(flatten)]
     #[serde(flatten)]
     pub images: ImageArgs,
+    /// How many tasks with an interface of their own this node holds [default: 120]
     #[arg(long, env = "ROADSTEAD_ENI_SLOTS", value_name = "COUNT")]
     pub eni_slots: Option<u32>,
+    /// Run privileged containers and ones without a system call filter: whoever may run tasks owns this machine then
+    #[arg(long, env = "ROADSTEAD_ALLOW_PRIVILEGED", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub allow_privileged: Option<bool>,
+    /// Make root and all other users of containers ordinary users of this machine, COUNT of them from FIRST on
+    #[arg(long, env = "ROADSTEAD_USERNS", value_name = "FIRST:COUNT")]
+    pub userns: Option<Users>,
     /// Let callers without a key of Roadstead's use the API from inside tasks, as the account's root
     #[arg(long, env = "ROADSTEAD_OPEN_TASK_API", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub open_task_api: Option<bool>,
@@ -128,14 +135,16 @@ pub(crate) struct UpConfig {
     pub default_vpc_cidr: Ipv4Net,
     pub host_attachment: bool,
     pub registry_mirrors: Vec<Mirror>,
+    pub images: images::Settled,
     pub eni_slots: u32,
+    pub allow_privileged: bool,
+    pub users: Option<Users>,
     pub open_task_api: bool,
 }
 
 /// Which certificate TLS shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Certificate {
-    pub images: images::Settled,
     /// The operator's.
     Given { chain: PathBuf, key: PathBuf },
     /// One of Roadstead's own, with these names besides the usual ones.
@@ -211,6 +220,12 @@ impl UpArgs {
         if !(1..=2000).contains(&eni_slots) {
             bail!("--eni-slots {eni_slots} must be between 1 and 2000");
         }
+        let allow_privileged = self
+            .allow_privileged
+            .or(file.allow_privileged)
+            .unwrap_or_default();
+        let users = self.userns.or(file.userns);
+        check_users(users, allow_privileged)?;
         Ok(UpConfig {
             listen,
             public,
@@ -237,8 +252,11 @@ impl UpArgs {
                 .no_host_attachment
                 .or(file.no_host_attachment)
                 .unwrap_or_default(),
+            images: self.images.or(file.images).settle()?,
             registry_mirrors: mirrors.iter().map(|text| mirror(text)).collect::<Result<_>>()?,
             eni_slots,
+            allow_privileged,
+            users,
             open_task_api: self.open_task_api.or(file.open_task_api).unwrap_or_default(),
         })
     }
@@ -252,7 +270,6 @@ fn certificate(given: (Option<PathBuf>, Option<PathBuf>), names: Vec<String>) ->
     match given {
         (Some(_), Some(_)) if !names.is_empty() => {
             bail!(
-            images: self.images.or(file.images).settle()?,
                 "--tls-name is for the certificate that Roadstead makes; the one of --tls-cert has its names"
             )
         }
@@ -304,6 +321,14 @@ mod tests {
             ("registry-mirror = [\"docker.io\"]", "REGISTRY=URL"),
             ("account = \"12\"", "account"),
             ("eni-slots = 0", "--eni-slots"),
+            ("image-cleanup-interval = \"1m\"", "--image-cleanup-interval"),
+            ("userns = \"0:65536\"", "FIRST:COUNT"),
+            ("userns = \"100000:1000\"", "FIRST:COUNT"),
+            ("userns = \"4294967295:65536\"", "FIRST:COUNT"),
+            (
+                "userns = \"100000:65536\"\nallow-privileged = true",
+                "--allow-privileged",
+            ),
             ("store = \"http://a\"", "--store"),
             ("store = \"etcd://a\"\nephemeral = true", "--ephemeral"),
             ("store = \"etcd://a\"\nstore-ca = \"ca\"", "--store-ca"),
@@ -321,7 +346,6 @@ mod tests {
             ),
         ] {
             std::fs::write(&file, text).expect("written");
-            ("image-cleanup-interval = \"1m\"", "--image-cleanup-interval"),
             let error = UpArgs {
                 config: Some(file.clone()),
                 ..UpArgs::default()

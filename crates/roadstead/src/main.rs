@@ -13,6 +13,7 @@ mod plane;
 mod sealing;
 mod signals;
 mod store;
+mod users;
 
 use clap::{Parser, Subcommand};
 

@@ -13,6 +13,7 @@ use crate::images::ImageArgs;
 use crate::node::options;
 use crate::place::Claim;
 use crate::signals::{Ending, Signals};
+use crate::users::{Users, check_users};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -64,25 +65,32 @@ pub(crate) struct Args {
         value_name = "COUNT"
     )]
     eni_slots: u32,
+    /// Run privileged containers and ones without a system call filter: whoever may run tasks owns this machine then
+    #[arg(long, env = "ROADSTEAD_ALLOW_PRIVILEGED", num_args = 0..=1, default_value_t = false, default_missing_value = "true", require_equals = true)]
+    allow_privileged: bool,
+    /// Make root and all other users of containers ordinary users of this machine, COUNT of them from FIRST on
+    #[arg(long, env = "ROADSTEAD_USERNS", value_name = "FIRST:COUNT")]
+    userns: Option<Users>,
     /// Pull images of a registry from elsewhere, as docker.io=http://127.0.0.1:5000; repeatable
     #[arg(long, env = "ROADSTEAD_REGISTRY_MIRROR", value_delimiter = ',', value_parser = mirror, value_name = "REGISTRY=URL")]
     registry_mirror: Vec<Mirror>,
+    #[command(flatten)]
+    images: ImageArgs,
     /// Folder for state, images, logs and volumes
     #[arg(long, env = "ROADSTEAD_DATA", default_value = DEFAULT_DATA, value_name = "FOLDER")]
     data: PathBuf,
 }
 
 pub(crate) async fn run(args: Args) -> Result<()> {
+    check_users(args.userns, args.allow_privileged)?;
+    let images = args.images.settle()?;
     let mut signals = Signals::listen()?;
-    #[command(flatten)]
-    images: ImageArgs,
     let claim = Claim::take(&args.data)?;
     let credentials = Credentials {
         access_key: args.access_key,
         secret_key: args.secret_key,
     };
     let mut node = options(&args.data, &args.backend, credentials, &args.registry_mirror)?;
-    let images = args.images.settle()?;
     node.availability_zone = args
         .availability_zone
         .unwrap_or_else(|| format!("{}a", args.region));
@@ -93,6 +101,9 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     node.ca = args.ca;
     node.fargate = false;
     node.eni_slots = args.eni_slots;
+    images.apply(&mut node);
+    node.allow_privileged = args.allow_privileged;
+    node.users = args.userns.map(|Users { first, count }| (first, count));
     // Nothing listens for the API in this node's own network yet: tasks are not told of one.
     node.task_endpoint = None;
     node.host_endpoint = Some(args.backend);
@@ -101,7 +112,6 @@ pub(crate) async fn run(args: Args) -> Result<()> {
         .await
         .context("joining the control plane")?;
     println!("ready: node {}", node.instance_id());
-    images.apply(&mut node);
     match signals.ending().await {
         Ending::Detach => node.detach().await,
         Ending::Down => node.stop_all().await?,

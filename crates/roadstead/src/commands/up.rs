@@ -18,6 +18,7 @@ use crate::node::{TASK_API_PORT, options};
 use crate::place::{self, Claim};
 use crate::plane::Plane;
 use crate::signals::{Ending, Signals};
+use crate::users::Users;
 
 /// For the node to register with the control plane beside it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,14 +31,12 @@ pub(crate) async fn run(args: UpArgs) -> Result<()> {
         // What a killed ephemeral daemon recorded belongs to a control plane that is no more.
         place::forget_agent(&config.data)?;
     }
-    let socket = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| {
-            format!(
-                "listening on {}: choose another address with --listen",
-                config.listen
-            )
-        })?;
+    let socket = TcpListener::bind(config.listen).await.with_context(|| {
+        format!(
+            "listening on {}: choose another address with --listen",
+            config.listen
+        )
+    })?;
     let listen = socket.local_addr()?;
     let public = bind_public(&config).await?;
     let clock: SharedClock = Arc::new(SystemClock);
@@ -108,7 +107,11 @@ fn serve(
             Some(tls) if !config.public_without_tls => Security::Tls(tls.clone()),
             _ => Security::Plain,
         };
-        let scheme = if matches!(security, Security::Plain) { "http" } else { "https" };
+        let scheme = if matches!(security, Security::Plain) {
+            "http"
+        } else {
+            "https"
+        };
         println!("public: {scheme}://{}", socket.local_addr()?);
         plane.serve(Listener {
             socket,
@@ -139,10 +142,12 @@ async fn node(config: &UpConfig, plane: &Plane, listen: SocketAddr) -> Result<Op
     node.region = config.region.to_string();
     node.clusters.clone_from(&config.clusters);
     node.availability_zone = format!("{}a", config.region);
+    config.images.apply(&mut node);
     node.eni_slots = config.eni_slots;
+    node.allow_privileged = config.allow_privileged;
+    node.users = config.users.map(|Users { first, count }| (first, count));
     node.reserved_ports = vec![listen.port()];
     node.ephemeral = config.ephemeral;
-    config.images.apply(&mut node);
     node.task_endpoint = Some(format!("http://{AGENT_ADDRESS}:{TASK_API_PORT}"));
     if let Some(vpc) = plane.default_vpc(config).await? {
         node.vpc_id = vpc.vpc_id.to_string();

@@ -183,11 +183,7 @@ fn networks(machine: &Machine, spec: &Container, state: &ContainerState) -> Vec<
         put(&mut all, "IPv4Addresses", Some(json!(addresses)));
         let ipv6 = interface.ipv6_addresses.iter().map(|one| one.address.as_str());
         let ipv6: Vec<&str> = ipv6.collect();
-        put(
-            &mut all,
-            "IPv6Addresses",
-            (!ipv6.is_empty()).then(|| json!(ipv6)),
-        );
+        put(&mut all, "IPv6Addresses", (!ipv6.is_empty()).then(|| json!(ipv6)));
         put(&mut all, "AttachmentIndex", Some(index));
         put(&mut all, "MACAddress", Some(interface.mac_address.clone()));
         put(

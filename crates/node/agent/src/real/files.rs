@@ -58,7 +58,10 @@ pub(super) fn compose(
             };
             let names = TaskNames {
                 ip,
-                ipv6: interface.ipv6_addresses.first().and_then(|ip| ip.address.parse().ok()),
+                ipv6: interface
+                    .ipv6_addresses
+                    .first()
+                    .and_then(|ip| ip.address.parse().ok()),
                 vpc_cidr: Ipv4Net::from(ip),
                 region: region.to_owned(),
                 dns_servers,

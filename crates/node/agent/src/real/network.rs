@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use roadstead_acs::ElasticNetworkInterface;
 use roadstead_acs::network::VpcMap;
 use roadstead_net::{
-    BridgeNet, Eni, EniIpv6, InterfaceId, Keep, MacAddr, Network, PublishPort, PublishedPort, TaskNet, Transport,
-    VpcId,
+    BridgeNet, Eni, EniIpv6, InterfaceId, Keep, MacAddr, Network, PublishPort, PublishedPort, TaskNet,
+    Transport, VpcId,
 };
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;

@@ -121,6 +121,8 @@ async fn a_task_learns_of_itself_and_of_no_other() {
     let network = &web["Networks"][0];
     assert_eq!(network["IPv4Addresses"], json!(["10.77.1.10"]));
     assert_eq!(network["IPv4SubnetCIDRBlock"], "10.77.1.0/24");
+    assert_eq!(network["IPv6Addresses"], json!(["fd00:0:0:1::a"]));
+    assert_eq!(network["IPv6SubnetCIDRBlock"], "fd00:0:0:1::/64");
     let (_, alone) = bench.ask(T1, &format!("GET /v4/{one}")).await;
     assert_eq!(&alone, web);
     assert_eq!(web["Labels"]["com.amazonaws.ecs.task-arn"], json!(arn("t1")));

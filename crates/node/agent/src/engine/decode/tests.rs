@@ -213,3 +213,40 @@ fn volumes_are_found_and_plain() {
         assert_eq!(decode(&with).is_ok(), good, "{with:?}");
     }
 }
+
+#[test]
+fn an_interfaces_ipv6_addresses_have_a_gateway() {
+    let interface = |addresses: &[&str], gateway: &str| acs::ElasticNetworkInterface {
+        ec2_id: "eni-1".into(),
+        mac_address: "02:00:00:00:00:01".into(),
+        ipv4_addresses: vec![acs::Ipv4Address {
+            primary: true,
+            private_address: "10.0.0.5".into(),
+        }],
+        subnet_gateway_ipv4_address: "10.0.0.1/24".into(),
+        ipv6_addresses: addresses
+            .iter()
+            .map(|address| acs::Ipv6Address {
+                address: (*address).into(),
+            })
+            .collect(),
+        subnet_gateway_ipv6_address: gateway.into(),
+        ..acs::ElasticNetworkInterface::default()
+    };
+    for (addresses, gateway, complaint) in [
+        (&["fd00::5", "fd00::6"][..], "fd00::1/64", ""),
+        (&[], "", ""),
+        (&["fd00::5"], "", "not an IPv6 address"),
+        (&["fd00::5"], "fd00::1", "not an IPv6 address"),
+        (&["fd00::5"], "fd00::1/129", "not an IPv6 address"),
+        (&["fd00::5"], "10.0.0.1/24", "not an IPv6 address"),
+        (&["10.0.0.5"], "fd00::1/64", "cannot be read"),
+    ] {
+        let words = check_interface(&interface(addresses, gateway))
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default();
+        assert_eq!(words.is_empty(), complaint.is_empty(), "{words}");
+        assert!(words.contains(complaint), "{words}");
+    }
+}

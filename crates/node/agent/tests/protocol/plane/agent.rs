@@ -115,6 +115,7 @@ pub(crate) fn interface(id: &str) -> Value {
     json!({
         "attachmentArn": "arn:aws:ecs:us-east-1:123456789012:attachment/aaaa", "ec2Id": id,
         "macAddress": "02:ec:5e:00:00:01", "ipv4Addresses": [{ "primary": true, "privateAddress": "10.77.1.10" }],
+        "ipv6Addresses": [{"address": "fd00:0:0:1::a"}], "subnetGatewayIpv6Address": "fd00:0:0:1::1/64",
         "subnetGatewayIpv4Address": "10.77.1.1/24",
     })
 }

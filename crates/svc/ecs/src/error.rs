@@ -117,7 +117,6 @@ always_asks!(
     types::IpcMode,
     types::PidMode,
     types::ProxyConfiguration,
-    types::RepositoryCredentials,
     types::S3FilesVolumeConfiguration,
 );
 

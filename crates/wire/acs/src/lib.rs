@@ -15,8 +15,8 @@ pub use orders::{
     TaskManifest, TaskStopVerificationAck,
 };
 pub use payload::{
-    Container, DependsOn, DockerConfig, ElasticNetworkInterface, HostVolume, Ipv4Address, Ipv6Address, MountPoint,
-    PortMapping, Task, Volume, VolumeFrom,
+    AsmAuthData, Container, DependsOn, DockerConfig, ElasticNetworkInterface, HostVolume, Ipv4Address,
+    Ipv6Address, MountPoint, PortMapping, RegistryAuthentication, Task, Volume, VolumeFrom,
 };
 
 /// Attribute an agent registers, and query parameter of its channel, that says it takes [`NetworkMap`]s and

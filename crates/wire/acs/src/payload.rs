@@ -80,6 +80,28 @@ pub struct Container {
     /// `docker` when there is a health check.
     #[serde(skip_serializing_if = "is_default")]
     pub health_check_type: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry_authentication: Option<RegistryAuthentication>,
+}
+
+/// Who pulls the image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RegistryAuthentication {
+    /// `asm`, or `ecr`, which Roadstead never sends.
+    #[serde(rename = "type")]
+    pub kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asm_auth_data: Option<AsmAuthData>,
+}
+
+/// A secret that holds `{"username": …, "password": …}`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AsmAuthData {
+    /// Its name or ARN.
+    pub credentials_parameter: String,
+    pub region: String,
 }
 
 /// Docker API JSON, in strings.

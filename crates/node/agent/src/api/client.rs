@@ -10,9 +10,10 @@ use hyper_util::client::legacy::Client as Http;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use roadstead_api_ecs::MODEL;
+use roadstead_api_secretsmanager::MODEL as SECRETS;
 use roadstead_base::SharedClock;
 use roadstead_protocol::sigv4::{SigningKey, sign};
-use roadstead_protocol::{Kind, ShapeId, Wire, json};
+use roadstead_protocol::{Kind, ServiceModel, ShapeId, Wire, json};
 
 use super::trust::Trust;
 
@@ -159,33 +160,72 @@ impl Client {
         &self.region
     }
 
+    /// In another region.
+    #[must_use]
+    pub fn in_region(mut self, region: &str) -> Self {
+        region.clone_into(&mut self.region);
+        self
+    }
+
     /// Signs a request whose `Host` is set.
     pub fn sign(&self, method: &Method, uri: &Uri, headers: &mut HeaderMap, body: &[u8]) {
+        self.sign_for(&MODEL, method, uri, headers, body);
+    }
+
+    fn sign_for(
+        &self,
+        model: &ServiceModel,
+        method: &Method,
+        uri: &Uri,
+        headers: &mut HeaderMap,
+        body: &[u8],
+    ) {
         let key = SigningKey {
             access_key: &self.credentials.access_key,
             secret: &self.credentials.secret_key,
             region: &self.region,
-            service: MODEL.signing_name,
+            service: model.signing_name,
         };
         sign(method, uri, headers, body, &key, self.clock.now());
     }
 
-    /// Calls an operation.
+    /// Calls an operation of the container service.
     ///
     /// # Errors
     /// [`CallError`]: no answer, one that cannot be read, or the service's refusal.
     pub async fn call<I: Wire, O: Wire>(&self, operation: &'static str, input: I) -> Result<O, CallError> {
+        self.call_of(&MODEL, operation, input).await
+    }
+
+    /// Calls an operation of Secrets Manager.
+    ///
+    /// # Errors
+    /// As of [`Client::call`].
+    pub async fn call_secrets<I: Wire, O: Wire>(
+        &self,
+        operation: &'static str,
+        input: I,
+    ) -> Result<O, CallError> {
+        self.call_of(&SECRETS, operation, input).await
+    }
+
+    async fn call_of<I: Wire, O: Wire>(
+        &self,
+        service: &'static ServiceModel,
+        operation: &'static str,
+        input: I,
+    ) -> Result<O, CallError> {
         let problem = |problem: String| CallError::Transport { operation, problem };
-        let model = MODEL
+        let model = service
             .operation(operation)
             .ok_or_else(|| problem("the model lacks it".to_owned()))?;
-        let body = Bytes::from(json::encode(&MODEL, model.input, input.into_value()));
+        let body = Bytes::from(json::encode(service, model.input, input.into_value()));
         let scheme = if self.endpoint.tls { "https" } else { "http" };
         let uri: Uri = format!("{scheme}://{}/", self.endpoint.authority)
             .parse()
             .map_err(|error| problem(format!("{error}")))?;
         let mut headers = HeaderMap::new();
-        let target = format!("{}.{operation}", MODEL.target_prefix);
+        let target = format!("{}.{operation}", service.target_prefix);
         for (name, value) in [
             (header::HOST, self.endpoint.authority.as_str()),
             (header::CONTENT_TYPE, "application/x-amz-json-1.1"),
@@ -194,7 +234,7 @@ impl Client {
             let value = HeaderValue::from_str(value).map_err(|error| problem(error.to_string()))?;
             headers.insert(name, value);
         }
-        self.sign(&Method::POST, &uri, &mut headers, &body);
+        self.sign_for(service, &Method::POST, &uri, &mut headers, &body);
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri;
@@ -211,8 +251,8 @@ impl Client {
             .ok_or_else(|| problem("it has no output".to_owned()))?;
         let mut answer: serde_json::Value = serde_json::from_slice(&answer)
             .map_err(|error| problem(format!("the answer is not JSON: {error}")))?;
-        prune(shape, &mut answer);
-        let value = json::from_json(&MODEL, shape, answer, "")
+        prune(service, shape, &mut answer);
+        let value = json::from_json(service, shape, answer, "")
             .map_err(|error| problem(format!("the answer is not the operation's: {error:?}")))?;
         O::from_value(value).map_err(|error| problem(format!("the answer is not the operation's: {error}")))
     }
@@ -281,21 +321,23 @@ fn api_error(operation: &'static str, status: u16, answer: &[u8]) -> CallError {
 }
 
 /// Takes out members that this build does not know: a newer control plane may say more.
-fn prune(shape: ShapeId, json: &mut serde_json::Value) {
-    match (&MODEL.shape(shape).kind, json) {
+fn prune(model: &ServiceModel, shape: ShapeId, json: &mut serde_json::Value) {
+    match (&model.shape(shape).kind, json) {
         (Kind::Structure { members, .. }, serde_json::Value::Object(object)) => {
             object.retain(|name, _| members.iter().any(|member| member.wire_name() == name));
             for member in *members {
                 if let Some(value) = object.get_mut(member.wire_name()) {
-                    prune(member.shape, value);
+                    prune(model, member.shape, value);
                 }
             }
         }
         (Kind::List { member, .. }, serde_json::Value::Array(items)) => {
-            items.iter_mut().for_each(|item| prune(member.shape, item));
+            items.iter_mut().for_each(|item| prune(model, member.shape, item));
         }
         (Kind::Map { value, .. }, serde_json::Value::Object(object)) => {
-            object.values_mut().for_each(|item| prune(value.shape, item));
+            object
+                .values_mut()
+                .for_each(|item| prune(model, value.shape, item));
         }
         _ => {}
     }
@@ -355,7 +397,7 @@ mod tests {
             .and_then(|operation| operation.output)
             .expect("a shape");
         let mut answer = serde_json::json!({"endpoint": "http://x", "brandNew": {"a": 1}});
-        prune(shape, &mut answer);
+        prune(&MODEL, shape, &mut answer);
         assert_eq!(answer, serde_json::json!({"endpoint": "http://x"}));
     }
 }

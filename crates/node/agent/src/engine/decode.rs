@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::docker;
 use super::spec::{
-    Condition, Container, Dependency, LaunchType, Link, NetworkMode, Port, STOP_TIMEOUT_MS, Sharing, Task,
-    Volume, metadata_id, runtime_id,
+    Condition, Container, Dependency, LaunchType, Link, NetworkMode, Port, RegistrySecret, STOP_TIMEOUT_MS,
+    Sharing, Task, Volume, metadata_id, runtime_id,
 };
 
 /// More containers than any task definition may have; a bound, not a promise.
@@ -223,6 +223,11 @@ fn read_container(
         runtime_id: runtime_id(&task.arn, id, &name),
         metadata_id: metadata_id(&task.arn, &name),
         image: container.image.clone(),
+        registry: container
+            .registry_authentication
+            .as_ref()
+            .map(|registry| read_registry(&name, registry))
+            .transpose()?,
         cpu: whole("cpu", overrides.cpu.unwrap_or(container.cpu))?,
         memory: whole("memory", overrides.memory.unwrap_or(container.memory))?,
         essential: container.essential,
@@ -254,6 +259,23 @@ fn read_container(
         host,
         name,
     })
+}
+
+fn read_registry(name: &str, registry: &acs::RegistryAuthentication) -> Result<RegistrySecret> {
+    match (registry.kind.as_str(), &registry.asm_auth_data) {
+        ("asm", Some(data)) if !data.credentials_parameter.is_empty() && !data.region.is_empty() => {
+            Ok(RegistrySecret {
+                secret: data.credentials_parameter.clone(),
+                region: data.region.clone(),
+            })
+        }
+        ("asm", _) => refuse(format!(
+            "container {name:?}: registryAuthentication names no secret or no region"
+        )),
+        (other, _) => refuse(format!(
+            "container {name:?}: registryAuthentication of type {other:?} is not supported by Roadstead yet"
+        )),
+    }
 }
 
 /// A container override as it travels: the environment as a map or as the API's list of pairs.

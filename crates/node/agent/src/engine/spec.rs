@@ -113,6 +113,14 @@ pub struct Link {
     pub alias: String,
 }
 
+/// A secret with the name and password that an image is pulled with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistrySecret {
+    /// Its name or ARN.
+    pub secret: String,
+    pub region: String,
+}
+
 /// One container of a task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Container {
@@ -123,6 +131,8 @@ pub struct Container {
     /// The id in the metadata address, derived as well.
     pub metadata_id: String,
     pub image: String,
+    /// Who pulls it, unless anybody may.
+    pub registry: Option<RegistrySecret>,
     /// CPU units; 0 is unset.
     pub cpu: u64,
     /// MiB, hard limit; 0 is unset.

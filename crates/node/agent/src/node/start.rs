@@ -89,6 +89,7 @@ impl Agent {
             clock.clone(),
         )
         .trusting(trust);
+        node.ask_secrets_of(client.clone());
         // Bound before any task runs: a task must never find the address unanswered.
         let address = SocketAddr::from((AGENT_ADDRESS, METADATA_PORT));
         let listener = node.network().listen_in_agent_ns(address).await?;

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use roadstead_image::{Auth, Image, Images};
 use tokio::task::JoinSet;
 
-use super::failed;
+use super::{failed, registry};
+use crate::api::Client;
 use crate::driver::{Failure, Result};
 use crate::engine::spec::Container;
 use crate::journal::{self, Journal};
@@ -55,6 +56,7 @@ pub(super) struct Supply {
     pulled: Mutex<BTreeSet<String>>,
     /// From pull to create, by runtime id.
     ready: Mutex<BTreeMap<String, Image>>,
+    secrets: OnceLock<Client>,
     /// Ends with the supply.
     _cleaning: JoinSet<()>,
 }
@@ -86,7 +88,13 @@ impl Supply {
             patience,
             pulled: Mutex::new(pulled),
             ready: Mutex::default(),
+            secrets: OnceLock::new(),
         })
+    }
+
+    /// Where registries' credentials are asked for; the first call counts.
+    pub(super) fn ask_secrets_of(&self, client: Client) {
+        let _ = self.secrets.set(client);
     }
 
     pub(super) fn images(&self) -> &Images {
@@ -95,18 +103,23 @@ impl Supply {
 
     /// Makes the container's image be here, pinned for it.
     pub(super) async fn pull(&self, journal: &dyn Journal, container: &Container) -> Result<Image> {
-        let mut image = self.choose(journal, &container.image).await?;
+        // Also for an image that is here: whoever may not have it must not get it because another task did.
+        let auth = match &container.registry {
+            Some(registry) => registry::fetch(self.secrets.get(), registry).await?,
+            None => Auth::Anonymous,
+        };
+        let mut image = self.choose(journal, &container.image, auth.clone()).await?;
         if let Err(error) = self.images.pin(&image, &container.runtime_id) {
             // Removed in the moment between; it is not here any more, so it is asked for again.
             tracing::debug!(image = container.image, %error, "the image went before it was pinned");
-            image = self.choose(journal, &container.image).await?;
+            image = self.choose(journal, &container.image, auth).await?;
             self.images.pin(&image, &container.runtime_id).map_err(failed)?;
         }
         lock(&self.ready).insert(container.runtime_id.clone(), image.clone());
         Ok(image)
     }
 
-    async fn choose(&self, journal: &dyn Journal, reference: &str) -> Result<Image> {
+    async fn choose(&self, journal: &dyn Journal, reference: &str, auth: Auth) -> Result<Image> {
         let local = match self.images.get(reference) {
             Err(roadstead_image::Error::Damaged { reference, why }) => {
                 tracing::warn!(reference, why, "the image is damaged and is pulled again");
@@ -125,10 +138,15 @@ impl Supply {
             (PullBehaviour::Default, Some(image)) => (Some(image), Some(self.patience)),
             _ => (None, None),
         };
-        let pull = self.images.pull(reference, Auth::Anonymous);
+        let private = auth != Auth::Anonymous;
+        let pull = self.images.pull(reference, auth);
         let outcome = match patience {
             None => pull.await.map_err(failed),
             Some(patience) => match tokio::time::timeout(patience, pull).await {
+                // The image being here is no way around the registry's no.
+                Ok(Err(denied @ roadstead_image::Error::Denied { .. })) if private => {
+                    return Err(failed(denied));
+                }
                 Ok(outcome) => outcome.map_err(failed),
                 Err(_) => Err(Failure(format!(
                     "the registry did not answer within {} s",

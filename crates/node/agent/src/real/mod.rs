@@ -5,6 +5,7 @@ mod files;
 mod images;
 mod network;
 mod node;
+mod registry;
 mod signals;
 mod spec;
 mod volumes;

@@ -21,6 +21,7 @@ use super::network::Links;
 use super::spec::{self, Allowed, Surroundings};
 use super::volumes::Volumes;
 use super::{failed, files, signals};
+use crate::api::Client;
 use crate::driver::{Driver, Failure, Keep, Made, Result, Usage};
 use crate::engine::event::{Exit, Signal};
 use crate::engine::recover::Found;
@@ -125,6 +126,11 @@ impl RealNode {
 
     pub fn network(&self) -> &Network {
         self.links.network()
+    }
+
+    /// Where registries' credentials are asked for.
+    pub fn ask_secrets_of(&self, client: Client) {
+        self.supply.ask_secrets_of(client);
     }
 
     pub fn images(&self) -> &Images {

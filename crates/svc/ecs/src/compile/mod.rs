@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use roadstead_acs as acs;
 use roadstead_api_ecs::{ContainerDefinition, NetworkMode, TransportProtocol, Volume};
+use roadstead_base::Arn;
 
 use crate::definitions::Definition;
 use crate::error::{Error, Result};
@@ -166,10 +167,6 @@ fn refused(container: &ContainerDefinition) -> Result<()> {
             container.firelens_configuration.is_some(),
         ),
         (
-            "repositoryCredentials",
-            container.repository_credentials.is_some(),
-        ),
-        (
             "resourceRequirements",
             some(container.resource_requirements.as_ref().map(Vec::len)),
         ),
@@ -250,8 +247,27 @@ fn compile_container(
         } else {
             String::new()
         },
+        registry_authentication: container
+            .repository_credentials
+            .as_ref()
+            .map(|credentials| registry_authentication(&credentials.credentials_parameter, task)),
         name,
     })
+}
+
+/// A secret by its name is one of the task's own region.
+fn registry_authentication(secret: &str, task: &TaskRecord) -> acs::RegistryAuthentication {
+    let region = match secret.parse::<Arn>() {
+        Ok(arn) => arn.region,
+        Err(_) => task.partition.region.to_string(),
+    };
+    acs::RegistryAuthentication {
+        kind: "asm".to_owned(),
+        asm_auth_data: Some(acs::AsmAuthData {
+            credentials_parameter: secret.to_owned(),
+            region,
+        }),
+    }
 }
 
 /// The labels every container of a task wears, over whatever the definition says.

@@ -275,12 +275,31 @@ fn docker_structures_say_what_was_asked_and_nothing_else() {
 }
 
 #[test]
+fn registry_credentials_travel_as_the_secret_and_its_region() {
+    let elsewhere = "arn:aws:secretsmanager:eu-west-1:000000000000:secret:r-AbCdEf";
+    for (secret, region) in [("registry", "us-east-1"), (elsewhere, "eu-west-1")] {
+        let text = json!({
+            "family": "fam", "containerDefinitions": [
+                {"name": "web", "image": "i", "repositoryCredentials": {"credentialsParameter": secret}},
+                {"name": "open", "image": "i"},
+            ],
+        });
+        let payload = compile(&definition(text), &task(false)).expect("compiles");
+        let sent = serde_json::to_value(&payload.containers).expect("writes");
+        let wanted = json!({
+            "type": "asm", "asmAuthData": {"credentialsParameter": secret, "region": region},
+        });
+        assert_eq!(sent[0]["registryAuthentication"], wanted);
+        assert_eq!(sent[1].get("registryAuthentication"), None);
+    }
+}
+
+#[test]
 fn what_no_task_can_have_is_refused_by_name() {
     for (member, value) in [
         ("secrets", json!([{"name": "A", "valueFrom": "arn"}])),
         ("environmentFiles", json!([{"type": "s3", "value": "arn"}])),
         ("firelensConfiguration", json!({"type": "fluentd"})),
-        ("repositoryCredentials", json!({"credentialsParameter": "arn"})),
         ("resourceRequirements", json!([{"type": "GPU", "value": "1"}])),
         ("restartPolicy", json!({"enabled": true})),
         ("credentialSpecs", json!(["x"])),

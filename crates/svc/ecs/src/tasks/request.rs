@@ -179,10 +179,6 @@ fn unsupported(definition: &Definition) -> Result<()> {
     let asked = [
         ("taskDefinition.taskRoleArn", definition.task_role_arn.is_some()),
         (
-            "taskDefinition.executionRoleArn",
-            definition.execution_role_arn.is_some(),
-        ),
-        (
             "taskDefinition.proxyConfiguration",
             definition.proxy_configuration.is_some(),
         ),

@@ -250,3 +250,37 @@ fn an_interfaces_ipv6_addresses_have_a_gateway() {
         assert!(words.contains(complaint), "{words}");
     }
 }
+
+#[test]
+fn registry_credentials_are_a_secret_in_a_region() {
+    let with = |registry: serde_json::Value| {
+        let mut web = container("web");
+        web.registry_authentication = serde_json::from_value(registry).expect("reads");
+        task(vec![web])
+    };
+    let data = serde_json::json!({"credentialsParameter": "arn:x", "region": "us-east-1"});
+    let read = decode(&with(serde_json::json!({"type": "asm", "asmAuthData": data}))).expect("reads");
+    let expected = RegistrySecret {
+        secret: "arn:x".into(),
+        region: "us-east-1".into(),
+    };
+    assert_eq!(read.containers[0].registry, Some(expected));
+    assert_eq!(
+        decode(&task(vec![container("web")])).expect("reads").containers[0].registry,
+        None
+    );
+    for (registry, words) in [
+        (serde_json::json!({"type": "asm"}), "names no secret"),
+        (
+            serde_json::json!({"type": "asm", "asmAuthData": {"region": "us-east-1"}}),
+            "names no secret",
+        ),
+        (
+            serde_json::json!({"type": "ecr"}),
+            "type \"ecr\" is not supported",
+        ),
+    ] {
+        let why = refused(&with(registry));
+        assert!(why.contains(words), "{why}");
+    }
+}

@@ -37,6 +37,9 @@ pub(super) fn required_attributes(
         names.insert("ecs.capability.pid-ipc-namespace-sharing");
     }
     for container in containers {
+        if container.repository_credentials.is_some() {
+            names.insert("ecs.capability.private-registry-authentication.secretsmanager");
+        }
         if security::needs_permission(container) {
             names.insert("com.amazonaws.ecs.capability.privileged-container");
         }

@@ -3,7 +3,9 @@
 use roadstead_api_ecs::{ContainerDefinition, PortMapping, VersionConsistency};
 
 use super::around::Around;
-use super::{dependencies, environment, health, kernel, links, linux, logs, memory, mounts, ports, security};
+use super::{
+    dependencies, environment, health, kernel, links, linux, logs, memory, mounts, ports, registry, security,
+};
 use crate::error::{Error, Result, refuse};
 
 /// Seconds; what the agent waits at most, whatever is asked for.
@@ -123,13 +125,13 @@ pub(super) fn check(
     security::check_options(&name, at, options, around)?;
     security::refuse_resources(at, resource_requirements.as_deref().unwrap_or_default())?;
     let log_configuration = logs::check(&name, at, log_configuration, around)?;
+    registry::check_credentials(&name, repository_credentials.as_ref())?;
 
     let member = |member: &str| format!("{at}.{member}");
     refuse(&member("credentialSpecs"), credential_specs)?;
     refuse(&member("environmentFiles"), environment_files)?;
     refuse(&member("firelensConfiguration"), firelens_configuration)?;
     refuse(&member("healthCheck"), health_check)?;
-    refuse(&member("repositoryCredentials"), repository_credentials)?;
     let restart_policy = restart_policy.filter(|policy| policy.enabled);
     refuse(&member("restartPolicy"), restart_policy)?;
     refuse(&member("secrets"), secrets)?;
@@ -168,7 +170,7 @@ pub(super) fn check(
         privileged,
         pseudo_terminal,
         readonly_root_filesystem,
-        repository_credentials: None,
+        repository_credentials,
         resource_requirements: None,
         restart_policy: None,
         secrets: None,

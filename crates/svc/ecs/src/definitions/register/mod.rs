@@ -16,6 +16,7 @@ mod logs;
 mod memory;
 mod mounts;
 mod ports;
+mod registry;
 mod security;
 mod size;
 mod task;

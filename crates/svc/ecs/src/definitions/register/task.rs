@@ -8,7 +8,7 @@ use roadstead_api_ecs::{
 };
 
 use super::around::{Around, Fargate};
-use super::{compatibility, container, dependencies, kernel, memory, mounts, ports, size};
+use super::{compatibility, container, dependencies, kernel, memory, mounts, ports, registry, size};
 use crate::definitions::record::Definition;
 use crate::error::{Error, Result, refuse};
 use crate::names::Family;
@@ -85,7 +85,7 @@ pub(super) fn check(request: RegisterTaskDefinitionRequest) -> Result<Checked> {
 
     refuse("enableFaultInjection", enable_fault_injection)?;
     refuse("ephemeralStorage", ephemeral_storage)?;
-    refuse("executionRoleArn", execution_role_arn)?;
+    let execution_role_arn = registry::check_role(execution_role_arn, &containers)?;
     refuse("inferenceAccelerators", inference_accelerators)?;
     refuse("placementConstraints", Some(&constraints))?;
     refuse("proxyConfiguration", proxy_configuration)?;
@@ -105,7 +105,7 @@ pub(super) fn check(request: RegisterTaskDefinitionRequest) -> Result<Checked> {
         deregistered_at: None,
         enable_fault_injection,
         ephemeral_storage: None,
-        execution_role_arn: None,
+        execution_role_arn,
         family: Some(family.to_string()),
         inference_accelerators: None,
         ipc_mode,

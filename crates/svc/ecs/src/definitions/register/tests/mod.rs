@@ -4,6 +4,7 @@
 mod container;
 mod network;
 mod node;
+mod registry;
 mod storage;
 mod task;
 

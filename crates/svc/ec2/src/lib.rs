@@ -5,6 +5,7 @@
 //! A call reads the state in memory ([`world`]), decides, and commits a [`plan`] whose conditions hold the
 //! decision to what it was based on. Node maps follow from the same state.
 
+mod authorization;
 mod cidr;
 mod default_vpc;
 mod error;
@@ -30,6 +31,7 @@ mod through_the_gate;
 mod world;
 mod zones;
 
+pub use authorization::Ec2Permissions;
 pub use default_vpc::{DefaultSubnet, DefaultVpc};
 pub use error::Error;
 pub use ids::{

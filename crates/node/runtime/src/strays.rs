@@ -22,6 +22,8 @@ use crate::sys;
 const DOOMED: &str = ".gone-";
 /// How long a shim that was told to kill its container may take to write the record and end.
 const SHIM_ENDS_WITHIN: Duration = Duration::from_secs(20);
+/// The same of one that never got as far as having a container: a daemon's start waits for it.
+const UNFINISHED_ENDS_WITHIN: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 impl Runtime {
@@ -127,9 +129,15 @@ impl Inner {
 
     /// Has the shim kill its container and waits for it to go; kills it if it does not.
     async fn end_shim(&self, id: &ContainerId, dir: &Dir) -> Result<()> {
+        let finished = !matches!(dir.life(), Ok(None));
         if let Ok(Some(mut control)) = Control::connect(dir).await {
-            let _ = control.ask(crate::control::Request::Kill, SHIM_ENDS_WITHIN).await;
-            let _ = tokio::time::timeout(SHIM_ENDS_WITHIN, control.closed()).await;
+            let patience = if finished {
+                SHIM_ENDS_WITHIN
+            } else {
+                UNFINISHED_ENDS_WITHIN
+            };
+            let _ = control.ask(crate::control::Request::Kill, patience).await;
+            let _ = tokio::time::timeout(patience, control.closed()).await;
         }
         let Ok(Some(shim)) = dir.shim() else { return Ok(()) };
         let patience = if dir.exit().is_ok_and(|exit| exit.is_some()) {

@@ -366,3 +366,24 @@ async fn what_a_crash_left_is_removed_and_the_rest_is_not() {
     assert!(bench.container_dir("newer").exists());
     bench.finish().await;
 }
+
+/// A shim may hang while it makes its container, as when what it waits for was killed. The next daemon's start must
+/// not wait for it as for one that ends a container in order.
+#[tokio::test]
+async fn a_shim_that_hangs_before_its_container_is_there_holds_up_no_start() {
+    let bench = Bench::new().await;
+    bench.start(bench.spec("healthy", &["sleep", "100"])).await;
+    let dir = bench.container_dir("deaf");
+    fs::create_dir(&dir).expect("a directory");
+    let plan = fs::read_to_string(bench.container_dir("healthy").join("plan.json")).expect("a plan");
+    fs::write(dir.join("plan.json"), plan.replace("c-healthy", "c-deaf")).expect("a plan");
+    // It takes connections and answers nothing.
+    let handle = fs::File::open(&dir).expect("the directory");
+    let socket = format!("/proc/self/fd/{}/ctl", std::os::fd::AsRawFd::as_raw_fd(&handle));
+    let listener = std::os::unix::net::UnixListener::bind(socket).expect("a socket");
+    let reaped = tokio::time::timeout(std::time::Duration::from_secs(15), bench.runtime.reap_strays());
+    reaped.await.expect("in time").expect("reaped");
+    assert!(!dir.exists());
+    drop(listener);
+    bench.finish().await;
+}

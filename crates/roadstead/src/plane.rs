@@ -5,8 +5,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use roadstead_base::{Caller, Pager, Partition, SharedClock};
 use roadstead_dispatch::{Dispatcher, IssuedKey, Listener};
-use roadstead_ec2::{DefaultVpc, Ec2};
-use roadstead_ecs::Ecs;
+use roadstead_ec2::{DefaultVpc, Ec2, Ec2Permissions};
+use roadstead_ecs::{Ecs, EcsPermissions};
 use roadstead_events::{Events, EventsPermissions};
 use roadstead_iam::{Iam, IamPermissions};
 use roadstead_secretsmanager::{SecretsManager, SecretsPermissions};
@@ -57,6 +57,7 @@ impl Plane {
             .await
             .context("starting ec2")?;
         dispatcher.register(Arc::new(roadstead_api_ec2::Server(ec2.clone())));
+        dispatcher.guard(&roadstead_api_ec2::MODEL, Ec2Permissions::of(&ec2));
         let events = Events::new(roadstead_events::Parts {
             store: store.clone(),
             clock: clock.clone(),
@@ -82,6 +83,7 @@ impl Plane {
             options: roadstead_ecs::Options::default(),
         }));
         dispatcher.register(Arc::new(roadstead_api_ecs::Server(ecs.clone())));
+        dispatcher.guard(&roadstead_api_ecs::MODEL, EcsPermissions::of(&ecs));
         dispatcher.mount(roadstead_ecs::ACS_PATH, "ecs", ecs.acs());
         let running = ecs.start().await.context("starting ecs")?;
         let (stop, _) = watch::channel(false);

@@ -10,6 +10,7 @@ mod error;
 mod instances;
 mod names;
 mod paging;
+mod permissions;
 mod reconcile;
 mod service;
 mod settings;
@@ -31,6 +32,7 @@ pub use definitions::{Definition, TaskDefinitionRecord};
 pub use error::{Error, Result};
 
 pub use names::{ClusterName, ContainerInstanceId, Family, TaskDefinitionId, TaskDefinitionRef, TaskId};
+pub use permissions::EcsPermissions;
 pub use reconcile::Running;
 pub use tags::Tags;
 

@@ -20,6 +20,14 @@ use crate::error::Result;
 #[serde(transparent)]
 pub struct Tags(BTreeMap<String, String>);
 
+/// The tags of whatever an ARN names, for policies; nothing has none.
+pub(crate) async fn tags_of(ecs: &crate::Ecs, ctx: &roadstead_base::Ctx, arn: &str) -> Vec<(String, String)> {
+    match resource::update(ecs, ctx, arn, |_| Ok(())).await {
+        Ok(tags) => tags.0.into_iter().collect(),
+        Err(_) => Vec::new(),
+    }
+}
+
 /// A record that carries tags.
 pub(crate) trait Tagged {
     fn tags_mut(&mut self) -> &mut Tags;

@@ -1,0 +1,355 @@
+//! What the operations mean to policies: which action, on which ARNs, with which condition keys.
+//! Source: "Actions, resources, and condition keys for Amazon Elastic Container Service" in the Service Authorization
+//! Reference.
+
+use std::sync::Arc;
+
+use roadstead_base::{Arn, Ctx};
+use roadstead_dispatch::{Asking, Need, Permissions, Rule, text};
+use roadstead_protocol::{BoxFuture, Value};
+
+use crate::Ecs;
+use crate::definitions::find;
+use crate::names::{DEFAULT_CLUSTER, TaskDefinitionRef};
+use crate::tags::tags_of;
+
+const SERVICE: &str = "ecs";
+/// What task and execution roles are handed to.
+pub(crate) const TASKS_PRINCIPAL: &str = "ecs-tasks.amazonaws.com";
+
+/// The service's table, and its resources' tags.
+pub struct EcsPermissions(Arc<Ecs>);
+
+impl EcsPermissions {
+    pub fn of(ecs: &Arc<Ecs>) -> Arc<dyn Permissions> {
+        Arc::new(Self(Arc::clone(ecs)))
+    }
+}
+
+/// The ARN of a cluster that is named by name or ARN, or not named.
+fn cluster_arn(asking: &Asking<'_>, named: Option<&str>) -> String {
+    let named = named.filter(|name| !name.is_empty()).unwrap_or(DEFAULT_CLUSTER);
+    if named.starts_with("arn:") {
+        return named.to_owned();
+    }
+    asking.arn(SERVICE, &format!("cluster/{named}"))
+}
+
+fn own_cluster(asking: &Asking<'_>) -> String {
+    cluster_arn(asking, asking.text("cluster"))
+}
+
+/// The ARN of something of a cluster that is named by its id or ARN.
+fn of_cluster(asking: &Asking<'_>, kind: &str, id: &str) -> String {
+    let cluster = own_cluster(asking);
+    let name = cluster.rsplit('/').next().unwrap_or(DEFAULT_CLUSTER).to_owned();
+    asking.arn(
+        SERVICE,
+        &if id.starts_with("arn:") {
+            id.to_owned()
+        } else {
+            format!("{kind}/{name}/{id}")
+        },
+    )
+}
+
+fn definition_arn(asking: &Asking<'_>, named: &str) -> String {
+    if named.starts_with("arn:") {
+        return named.to_owned();
+    }
+    asking.arn(SERVICE, &format!("task-definition/{named}"))
+}
+
+fn action(asking: &Asking<'_>) -> Need {
+    Need::new(format!("{SERVICE}:{}", asking.operation))
+}
+
+/// Tags in the request that makes something need leave to tag.
+fn with_tags(asking: &Asking<'_>, need: Need, resource: String) -> Vec<Need> {
+    let tags = asking.tags("tags");
+    let mut needs = vec![need.tagging(&tags)];
+    if !tags.is_empty() {
+        let tagging = Need::new("ecs:TagResource")
+            .on([resource])
+            .with("ecs:CreateAction", asking.operation)
+            .tagging(&tags);
+        needs.push(tagging);
+    }
+    needs
+}
+
+fn create_cluster(asking: &Asking<'_>) -> Vec<Need> {
+    let named = cluster_arn(asking, asking.text("clusterName"));
+    with_tags(asking, action(asking), named)
+}
+
+/// One that the request names.
+fn cluster(asking: &Asking<'_>) -> Vec<Need> {
+    vec![action(asking).on([own_cluster(asking)])]
+}
+
+fn describe_clusters(asking: &Asking<'_>) -> Vec<Need> {
+    let named = asking.texts("clusters");
+    let arns: Vec<String> = if named.is_empty() {
+        vec![cluster_arn(asking, None)]
+    } else {
+        named
+            .into_iter()
+            .map(|name| cluster_arn(asking, Some(name)))
+            .collect()
+    };
+    vec![action(asking).on(arns)]
+}
+
+fn register_instance(asking: &Asking<'_>) -> Vec<Need> {
+    let need = action(asking).on([own_cluster(asking)]);
+    with_tags(asking, need, of_cluster(asking, "container-instance", "*"))
+}
+
+fn instances(asking: &Asking<'_>) -> Vec<Need> {
+    let named = asking.texts("containerInstances");
+    let arns: Vec<String> = named
+        .into_iter()
+        .map(|id| of_cluster(asking, "container-instance", id))
+        .collect();
+    vec![action(asking).on(arns).with("ecs:cluster", own_cluster(asking))]
+}
+
+fn list_tasks(asking: &Asking<'_>) -> Vec<Need> {
+    let instance = asking.text("containerInstance").unwrap_or("*");
+    let resource = of_cluster(asking, "container-instance", instance);
+    vec![
+        action(asking)
+            .on([resource])
+            .with("ecs:cluster", own_cluster(asking)),
+    ]
+}
+
+fn tasks(asking: &Asking<'_>) -> Vec<Need> {
+    let mut named = asking.texts("tasks");
+    named.extend(asking.text("task"));
+    let arns: Vec<String> = named
+        .into_iter()
+        .map(|id| of_cluster(asking, "task", id))
+        .collect();
+    vec![action(asking).on(arns).with("ecs:cluster", own_cluster(asking))]
+}
+
+/// Roles that a structure of the request hands to tasks.
+fn passed(asking: &Asking<'_>, from: Option<&Value>) -> Vec<Need> {
+    let role = |member| from.and_then(|value| text(value, member));
+    [role("taskRoleArn"), role("executionRoleArn")]
+        .into_iter()
+        .flatten()
+        .map(|role| Need::pass_role(role_arn(asking.ctx, role), TASKS_PRINCIPAL))
+        .collect()
+}
+
+/// A task definition may name a role by its name alone.
+pub(crate) fn role_arn(ctx: &Ctx, named: &str) -> String {
+    if named.starts_with("arn:") {
+        return named.to_owned();
+    }
+    format!("arn:aws:iam::{}:role/{named}", ctx.account)
+}
+
+fn register_definition(asking: &Asking<'_>) -> Vec<Need> {
+    let family = asking.text("family").unwrap_or("*");
+    let resource = definition_arn(asking, &format!("{family}:*"));
+    let need = action(asking)
+        .on([resource.clone()])
+        .with_some("ecs:task-cpu", asking.text("cpu"))
+        .with_some("ecs:task-memory", asking.text("memory"));
+    let need = asking
+        .texts("requiresCompatibilities")
+        .into_iter()
+        .fold(need, |need, kind| need.with("ecs:compute-compatibility", kind));
+    let privileged = match asking.input.get("containerDefinitions") {
+        Some(Value::List(containers)) => containers
+            .iter()
+            .any(|container| container.get("privileged") == Some(&Value::Bool(true))),
+        _ => false,
+    };
+    let privileged = if privileged { "enabled" } else { "disabled" };
+    let mut needs = with_tags(asking, need.with("ecs:privileged", privileged), resource);
+    needs.extend(passed(asking, Some(asking.input)));
+    needs
+}
+
+fn start(asking: &Asking<'_>) -> Vec<Need> {
+    let named = asking.text("taskDefinition").unwrap_or("*");
+    let exec = asking.input.get("enableExecuteCommand") == Some(&Value::Bool(true));
+    let mut need = action(asking)
+        .on([definition_arn(asking, named)])
+        .with("ecs:cluster", own_cluster(asking))
+        .with("ecs:enable-execute-command", exec.to_string());
+    for id in asking.texts("containerInstances") {
+        need = need.with(
+            "ecs:container-instances",
+            of_cluster(asking, "container-instance", id),
+        );
+    }
+    let mut needs = with_tags(asking, need, of_cluster(asking, "task", "*"));
+    needs.extend(passed(asking, asking.input.get("overrides")));
+    needs
+}
+
+fn tagged(asking: &Asking<'_>) -> Vec<Need> {
+    let resource = asking.text("resourceArn").unwrap_or("*").to_owned();
+    let need = action(asking)
+        .on([resource])
+        .tagging(&asking.tags("tags"))
+        .untagging(&asking.texts("tagKeys"));
+    vec![need]
+}
+
+macro_rules! rules {
+    ($($needs:ident: $($operation:literal)*;)*) => {
+        &[$($(Rule { operation: $operation, needs: $needs },)*)*]
+    };
+}
+
+impl Permissions for EcsPermissions {
+    fn rules(&self) -> &'static [Rule] {
+        rules! {
+            create_cluster: "CreateCluster";
+            cluster: "DeleteCluster" "DeregisterContainerInstance" "ListContainerInstances"
+                "SubmitAttachmentStateChanges";
+            describe_clusters: "DescribeClusters";
+            register_instance: "RegisterContainerInstance";
+            instances: "DescribeContainerInstances";
+            list_tasks: "ListTasks";
+            tasks: "DescribeTasks" "StopTask";
+            register_definition: "RegisterTaskDefinition";
+            start: "RunTask" "StartTask";
+            tagged: "ListTagsForResource" "TagResource" "UntagResource";
+        }
+    }
+
+    /// A family alone means its latest revision.
+    fn whole_arn<'a>(&'a self, ctx: &'a Ctx, arn: String) -> BoxFuture<'a, String> {
+        Box::pin(async move {
+            let Ok(parsed) = arn.parse::<Arn>() else {
+                return arn;
+            };
+            let Some(family) = parsed
+                .resource_of("task-definition")
+                .filter(|name| !name.contains([':', '*']))
+            else {
+                return arn;
+            };
+            let Ok(named) = TaskDefinitionRef::of(ctx, family) else {
+                return arn;
+            };
+            match find(&self.0, ctx, &named).await {
+                Ok(Some(entry)) => format!("{arn}:{}", entry.value.id.revision),
+                _ => arn,
+            }
+        })
+    }
+
+    fn resource_tags<'a>(&'a self, ctx: &'a Ctx, arn: &'a str) -> BoxFuture<'a, Vec<(String, String)>> {
+        Box::pin(tags_of(&self.0, ctx, arn))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::tests::ctx;
+
+    fn check(operation: &'static str, input: serde_json::Value, expected: &[&str]) {
+        let model = &roadstead_api_ecs::MODEL;
+        let shape = model.operation(operation).expect("an operation").input;
+        let input =
+            roadstead_protocol::json::decode(model, shape, input.to_string().as_bytes()).expect("an input");
+        let ctx = ctx();
+        let asking = Asking {
+            ctx: &ctx,
+            operation,
+            input: &input,
+        };
+        let ecs = Arc::new(crate::tests::ecs());
+        let permissions = EcsPermissions(ecs);
+        let rule = permissions
+            .rules()
+            .iter()
+            .find(|rule| rule.operation == operation)
+            .expect("a rule");
+        let shown: Vec<String> = (rule.needs)(&asking)
+            .into_iter()
+            .map(|need| {
+                let keys = need
+                    .keys
+                    .iter()
+                    .map(|(key, values)| format!(" {key}={}", values.join(",")));
+                format!(
+                    "{} {}{}",
+                    need.action,
+                    need.resources.join(" "),
+                    keys.collect::<String>()
+                )
+            })
+            .collect();
+        assert_eq!(shown, expected, "{operation}");
+    }
+
+    const A: &str = "arn:aws:ecs:us-east-1:000000000000";
+
+    #[test]
+    fn requests_become_actions_on_arns() {
+        let web = format!("{A}:cluster/web");
+        check(
+            "DescribeClusters",
+            json!({}),
+            &[&format!("ecs:DescribeClusters {A}:cluster/default")],
+        );
+        check(
+            "DescribeClusters",
+            json!({"clusters": ["web", web]}),
+            &[&format!("ecs:DescribeClusters {web} {web}")],
+        );
+        check(
+            "StopTask",
+            json!({"cluster": "web", "task": "0f"}),
+            &[&format!("ecs:StopTask {A}:task/web/0f ecs:cluster={web}")],
+        );
+        check(
+            "CreateCluster",
+            json!({"clusterName": "web", "tags": [{"key": "team", "value": "a"}]}),
+            &[
+                "ecs:CreateCluster  aws:RequestTag/team=a aws:TagKeys=team",
+                &format!(
+                    "ecs:TagResource {web} ecs:CreateAction=CreateCluster aws:RequestTag/team=a aws:TagKeys=team"
+                ),
+            ],
+        );
+    }
+
+    #[test]
+    fn roles_in_a_request_are_handed_over() {
+        let pass = "iam:PassedToService=ecs-tasks.amazonaws.com";
+        check(
+            "RegisterTaskDefinition",
+            json!({"family": "f", "containerDefinitions": [], "taskRoleArn": "reader",
+                   "executionRoleArn": "arn:aws:iam::000000000000:role/p/puller"}),
+            &[
+                &format!("ecs:RegisterTaskDefinition {A}:task-definition/f:* ecs:privileged=disabled"),
+                &format!("iam:PassRole arn:aws:iam::000000000000:role/reader {pass}"),
+                &format!("iam:PassRole arn:aws:iam::000000000000:role/p/puller {pass}"),
+            ],
+        );
+        check(
+            "RunTask",
+            json!({"taskDefinition": "f:1", "overrides": {"taskRoleArn": "reader"}}),
+            &[
+                &format!(
+                    "ecs:RunTask {A}:task-definition/f:1 ecs:cluster={A}:cluster/default ecs:enable-execute-command=false"
+                ),
+                &format!("iam:PassRole arn:aws:iam::000000000000:role/reader {pass}"),
+            ],
+        );
+    }
+}

@@ -252,6 +252,8 @@ fn link(
     for route in &conf.ipam.routes {
         inside.add_gateway_route(route.dst, route.gw.unwrap_or(gateway), far.index, None)?;
     }
+    inside.await_carrier(&who.ifname)?;
+    side.netlink.await_carrier(&name)?;
     Ok(bridge)
 }
 

@@ -16,8 +16,8 @@ use rtnetlink::packet_core::{
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
-pub use ipv6::ipv6_is_there;
 pub(crate) use ipv6::NO_IPV6;
+pub use ipv6::ipv6_is_there;
 pub(crate) use ops::{BridgePort, Link, Mtu, NewVeth};
 
 use crate::netns::Netns;

@@ -9,10 +9,13 @@ use rtnetlink::packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use rtnetlink::packet_route::address::{AddressAttribute, AddressFlags, AddressScope};
 use rtnetlink::packet_route::link::{
     InfoBridgePort, InfoData, InfoKind, InfoVeth, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo,
-    LinkMessage,
+    LinkMessage, State,
 };
 use rtnetlink::packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
+};
+use rtnetlink::packet_route::neighbour_table::{
+    NeighbourTableAttribute, NeighbourTableMessage, NeighbourTableParameter,
 };
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteScope, RouteType};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage as Message};
@@ -20,8 +23,12 @@ use rtnetlink::{AddressMessageBuilder, LinkBridgePort, LinkUnspec, RouteMessageB
 
 use super::{Netlink, is_absent, is_present};
 use crate::Result;
-use crate::names::MacAddr;
+use crate::names::{MacAddr, fnv1a};
 use crate::netns::Netns;
+
+/// Looks at a device that does not transmit yet, and milliseconds between them: two seconds.
+const CARRIER_LOOKS: u32 = 1000;
+const CARRIER_PAUSE: u16 = 2;
 
 /// A device as a dump shows it.
 #[derive(Clone, Debug)]
@@ -34,6 +41,8 @@ pub(crate) struct Link {
     pub(crate) controller: Option<u32>,
     pub(crate) mtu: u32,
     pub(crate) group: u32,
+    /// Both ends are up, and the kernel has noticed.
+    transmits: bool,
 }
 
 /// A veth pair in one message: the near end in the socket's namespace, the far end in another.
@@ -97,6 +106,23 @@ impl Netlink {
         Ok(self.links()?.into_iter().find(|link| link.mac == Some(mac)))
     }
 
+    /// Waits until a device whose other end is up transmits: the kernel notices a carrier some time later, and
+    /// drops every packet until then. To be asked for the device makes it notice at once (since Linux 6.13);
+    /// before that it takes a moment. A device that is gone, or has no peer that is up, is not waited for.
+    pub(crate) fn await_carrier(&mut self, name: &str) -> Result<()> {
+        for _ in 0..CARRIER_LOOKS {
+            match self.link(name)? {
+                Some(link) if !link.transmits => {
+                    let pause = nix::poll::PollTimeout::from(CARRIER_PAUSE);
+                    // A wait on nothing.
+                    let _ = nix::poll::poll(&mut [], pause);
+                }
+                _ => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
     /// Brings the loopback up; returns its index.
     pub(crate) fn loopback(&mut self) -> Result<u32> {
         let found = self.link("lo")?;
@@ -130,6 +156,7 @@ impl Netlink {
             near = near.up();
         }
         let mut message = near.build();
+        message.header.index = index_of(new.name);
         let info = vec![
             LinkInfo::Kind(InfoKind::Veth),
             LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(far.build()))),
@@ -373,6 +400,23 @@ impl Netlink {
         Ok(answers.into_iter().filter_map(as_route).collect())
     }
 
+    /// Answers by proxy on this device come at once, not after up to 0.8 s.
+    pub(crate) fn answer_at_once(&mut self, index: u32) -> Result<()> {
+        let mut message = NeighbourTableMessage::default();
+        message.header.family = AddressFamily::Inet;
+        message.attributes = vec![
+            NeighbourTableAttribute::Name("arp_cache".into()),
+            NeighbourTableAttribute::Parms(vec![
+                NeighbourTableParameter::Ifindex(index),
+                NeighbourTableParameter::ProxyDelay(0),
+            ]),
+        ];
+        self.change(Message::SetNeighbourTable(message), 0)
+            .map_err(self.failed(format!(
+                "taking the delay of answers by proxy from device {index}"
+            )))
+    }
+
     /// A neighbour that never expires and that no ARP answer changes.
     pub(crate) fn add_neighbour(&mut self, index: u32, ip: Ipv4Addr, mac: MacAddr) -> Result<()> {
         let message = neighbour(index, ip, Some(mac));
@@ -400,6 +444,15 @@ impl Netlink {
         self.change(Message::NewNeighbour(message), NLM_F_CREATE | NLM_F_REPLACE)
             .map_err(self.failed(format!("adding the forwarding entry of {mac}")))
     }
+}
+
+/// The index of a veth's near end. The kernel counts in each namespace from one, so both ends would often have
+/// the same; and such a device it takes for one without a peer, whose carrier it notices up to a second late.
+/// Until then everything sent to a new task is dropped.
+fn index_of(name: &str) -> u32 {
+    const FIRST: u64 = 1 << 16;
+    const SPAN: u64 = 1 << 30;
+    u32::try_from(FIRST + fnv1a(name.as_bytes()) % SPAN).unwrap_or_default()
 }
 
 fn neighbour(index: u32, ip: Ipv4Addr, mac: Option<MacAddr>) -> NeighbourMessage {
@@ -431,6 +484,7 @@ fn as_link(answer: Message) -> Option<Link> {
         controller: None,
         mtu: 0,
         group: 0,
+        transmits: false,
     };
     for attribute in message.attributes {
         match attribute {
@@ -440,6 +494,7 @@ fn as_link(answer: Message) -> Option<Link> {
             LinkAttribute::Controller(index) => link.controller = Some(index),
             LinkAttribute::Mtu(mtu) => link.mtu = mtu,
             LinkAttribute::Group(group) => link.group = group,
+            LinkAttribute::OperState(state) => link.transmits = state == State::Up,
             _ => {}
         }
     }

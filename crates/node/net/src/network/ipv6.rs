@@ -9,7 +9,7 @@ use std::net::Ipv6Addr;
 use ipnet::Ipv6Net;
 use roadstead_acs::network::VpcMap;
 
-use super::router::Router;
+use super::router::{Router, unless_gone};
 use crate::Result;
 use crate::firewall::forget_connections;
 use crate::names::{InterfaceId, MacAddr};
@@ -71,7 +71,7 @@ impl Router {
         }
         for (interface, after) in wanted {
             let before = self.ipv6.ports.get(&interface).filter(|_| !repair).cloned();
-            self.serve(&after, before.as_ref())?;
+            unless_gone(self.serve(&after, before.as_ref()))?;
             self.ipv6.ports.insert(interface, after);
         }
         Ok(())

@@ -149,12 +149,10 @@ impl Router {
     }
 
     fn settle_port(&mut self, interface: &InterfaceId, mac: MacAddr, device: String) -> Result<()> {
-        // Else an answer by proxy comes after up to 0.8 s.
-        let undelayed = (format!("ipv4/neigh/{device}/proxy_delay"), "0");
-        let settled = self
-            .namespace
-            .sysctl(&[undelayed])
-            .and_then(|()| self.netlink.link(&device));
+        let settled = self.netlink.link(&device).and_then(|link| {
+            let settled = link.as_ref().map(|link| self.netlink.answer_at_once(link.index));
+            settled.transpose().map(|_| link)
+        });
         match settled {
             Ok(Some(link)) => {
                 let port = Port {
@@ -240,9 +238,9 @@ impl Router {
                 self.netlink.delete_neighbour(port.index, *ip)?;
             }
             for ip in set.iter().filter(|ip| repair || !port.ips.contains(*ip)) {
-                self.netlink.add_neighbour(port.index, *ip, port.mac)?;
-                self.netlink
-                    .add_device_route(Ipv4Net::new_assert(*ip, 32), port.index)?;
+                unless_gone(self.netlink.add_neighbour(port.index, *ip, port.mac))?;
+                let route = Ipv4Net::new_assert(*ip, 32);
+                unless_gone(self.netlink.add_device_route(route, port.index))?;
             }
             port.ips = set;
             local.push(LocalPort {
@@ -305,5 +303,17 @@ fn as_v4(net: &ipnet::IpNet) -> Option<Ipv4Net> {
     match net {
         ipnet::IpNet::V4(net) => Some(*net),
         ipnet::IpNet::V6(_) => None,
+    }
+}
+
+/// A device goes with the namespace of a task that was killed, at any moment. Nothing leads there any more, which
+/// must not keep the map from every other task of the VPC.
+pub(super) fn unless_gone(done: Result<()>) -> Result<()> {
+    match done {
+        Err(Error::Kernel { attempt, source }) if source.raw_os_error() == Some(libc::ENODEV) => {
+            tracing::debug!(attempt, "its device is gone");
+            Ok(())
+        }
+        done => done,
     }
 }

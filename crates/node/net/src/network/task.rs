@@ -207,7 +207,9 @@ impl Inner {
         }
         let id = &task.eni.interface_id;
         let link = lock(&vpc).plug(self, id, inside.namespace, inside.netlink)?;
-        match eni::configure(inside, &link, conf) {
+        let configured = eni::configure(inside, &link, conf)
+            .and_then(|()| Ok(lock(&vpc).await_carrier(id, inside.netlink)?));
+        match configured {
             Ok(()) => Ok(eni::result(&task.netns, who, conf)),
             Err(error) => Err(match lock(&vpc).unplug(self, id) {
                 Ok(()) => error,

@@ -151,6 +151,18 @@ impl Vpc {
         link.ok_or_else(|| Error::Invalid(format!("the device of {interface} vanished while it was made")))
     }
 
+    /// Waits until both ends of an interface that is up in its task transmit.
+    pub(super) fn await_carrier(&mut self, interface: &InterfaceId, inside: &mut Netlink) -> Result<()> {
+        inside.await_carrier(TASK_ENI)?;
+        match &mut self.router {
+            Some(router) => match router.ports.get(interface) {
+                Some(port) => router.netlink.await_carrier(&port.device),
+                None => Ok(()),
+            },
+            None => Ok(()),
+        }
+    }
+
     /// Takes the interface out of its task, wherever that is. It stays attached.
     pub(super) fn unplug(&mut self, inner: &Inner, interface: &InterfaceId) -> Result<()> {
         match &mut self.router {
@@ -279,9 +291,7 @@ impl Vpc {
                 }
             }
             for port in router.ports.values() {
-                router
-                    .namespace
-                    .sysctl(&[(format!("ipv4/neigh/{}/proxy_delay", port.device), "0")])?;
+                router.netlink.answer_at_once(port.index)?;
             }
         }
         for eni in recorded {

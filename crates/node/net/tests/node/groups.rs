@@ -19,9 +19,9 @@ async fn only_what_a_rule_allows_passes() {
         serve(&tb.ns, port);
     }
     assert_eq!(call(&ta.ns, address(11).into(), 80).unwrap(), "172.31.0.10");
-    assert!(!reaches(&ta.ns, address(11), 81), "no rule opens 81");
-    assert!(!reaches(&tb.ns, address(10), 80), "no rule opens the other way");
-    assert!(!pings(&ta.ns, address(11)), "no rule opens ICMP");
+    assert!(blocked(&ta.ns, address(11), 81), "no rule opens 81");
+    assert!(blocked(&tb.ns, address(10), 80), "no rule opens the other way");
+    assert!(unanswered(&ta.ns, address(11)), "no rule opens ICMP");
     assert!(reaches(&ta.ns, address(10), 81), "a task reaches itself");
 }
 
@@ -58,20 +58,20 @@ async fn groups_are_sources_and_a_change_applies_to_new_connections() {
     );
     serve(&ta.ns, 80);
     assert!(reaches(&tb.ns, address(10), 80));
-    assert!(!reaches(&tc.ns, address(10), 80), "c does not wear sg-client");
+    assert!(blocked(&tc.ns, address(10), 80), "c does not wear sg-client");
     assert!(pings(&tc.ns, address(10)), "but sg-other");
 
     let applied = m.net().apply(&map(2, &["sg-client"], &open)).await.unwrap();
     assert_eq!(applied.transaction, Transaction::Incremental);
     assert!(reaches(&tc.ns, address(10), 80), "now it does");
-    assert!(!pings(&tc.ns, address(10)));
+    assert!(unanswered(&tc.ns, address(10)));
 
     let applied = m.net().apply(&map(3, &["sg-client"], &open[1..])).await.unwrap();
     assert_eq!(
         (applied.generation, applied.transaction),
         (3, Transaction::Incremental)
     );
-    assert!(!reaches(&tb.ns, address(10), 80), "the rule is gone");
+    assert!(blocked(&tb.ns, address(10), 80), "the rule is gone");
     let stale = m.net().apply(&map(2, &["sg-client"], &open)).await;
     assert!(
         matches!(
@@ -85,7 +85,7 @@ async fn groups_are_sources_and_a_change_applies_to_new_connections() {
         "{stale:?}"
     );
     assert!(
-        !reaches(&tb.ns, address(10), 80),
+        blocked(&tb.ns, address(10), 80),
         "and a stale map brings it not back"
     );
     assert_eq!(
@@ -136,8 +136,8 @@ async fn egress_rules_hold_too() {
         serve(ns, 81);
     }
     assert!(reaches(&ta.ns, address(11), 80));
-    assert!(!reaches(&ta.ns, address(11), 81));
-    assert!(!reaches(&ta.ns, address(12), 80));
+    assert!(blocked(&ta.ns, address(11), 81));
+    assert!(blocked(&ta.ns, address(12), 80));
     assert!(reaches(&tb.ns, address(12), 81));
 }
 
@@ -165,16 +165,16 @@ async fn a_tracked_connection_outlives_its_rule_but_not_its_interface() {
     let server = udp(&tb.ns, (address(11), 5000));
     let say = |text: &str| client.send_to(text.as_bytes(), (address(11), 5000)).unwrap();
     say("one");
-    let (_, from) = received(&server).unwrap();
+    let (_, from) = heard(&server);
     server.send_to(b"answer", from).unwrap();
-    assert_eq!(received(&client).unwrap().0, "answer");
+    assert_eq!(heard(&client).0, "answer");
     let map = MapOf::new(&v, 2).wears(&a, &["sg-a"]).wears(&b, &["sg-b"]);
     m.net()
         .apply(&map.group("sg-a", &[]).group("sg-b", &[]).0)
         .await
         .unwrap();
     say("two");
-    assert_eq!(received(&server).unwrap().0, "two", "tracked");
+    assert_eq!(heard(&server).0, "two", "tracked");
 
     m.net().disconnect(&tb.net).await.unwrap();
     m.net().detach(&b.interface_id).await.unwrap();
@@ -216,7 +216,7 @@ async fn a_map_with_a_name_that_is_no_id_changes_nothing() {
         .apply(&MapOf::new(&v, 2).wears(&a, &[]).wears(&b, &[]).0)
         .await
         .unwrap();
-    assert!(!reaches(&ta.ns, address(11), 80), "no group, no traffic");
+    assert!(blocked(&ta.ns, address(11), 80), "no group, no traffic");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -240,7 +240,7 @@ async fn traffic_never_pauses_and_never_opens_while_rules_change() {
     let caller = tokio::task::spawn_blocking(move || {
         let mut calls = (0, 0);
         for _ in 0..150 {
-            calls.0 += usize::from(!reaches(&ns, address(11), 80));
+            calls.0 += usize::from(blocked(&ns, address(11), 80));
             // Closed throughout: one SYN into a drop, not waited for.
             let socket = inside(&ns, || {
                 std::net::TcpStream::connect_timeout(

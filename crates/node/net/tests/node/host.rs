@@ -34,21 +34,21 @@ async fn the_host_reaches_what_groups_allow_and_the_vpc_never_begins() {
     serve(&ta.ns, 81);
     let seen = call(&m.host, address(10).into(), 80).unwrap();
     assert!(seen.starts_with("169.254."), "{seen}");
-    assert!(!reaches(&m.host, address(10), 81));
+    assert!(blocked(&m.host, address(10), 81));
     assert!(
-        !reaches(&m.host, address(11), 80),
+        blocked(&m.host, address(11), 80),
         "the group lets only the VPC in"
     );
     assert!(pings(&m.host, address(1)), "the gateway answers the host");
     assert!(
-        call(&ta.ns, seen.parse().unwrap(), 80).is_err(),
+        call_briefly(&ta.ns, seen.parse().unwrap(), 80).is_err(),
         "the VPC does not begin"
     );
     let routes = ip(&m.host, "route");
     assert_eq!(routes.lines().count(), 1, "{routes}");
     m.net().detach_host(&v).await.unwrap();
     m.net().detach_host(&v).await.unwrap();
-    assert!(!reaches(&m.host, address(10), 80));
+    assert!(blocked(&m.host, address(10), 80));
     for eni in [&a, &b] {
         m.net().detach(&eni.interface_id).await.unwrap();
     }

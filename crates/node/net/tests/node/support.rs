@@ -16,7 +16,9 @@ use roadstead_net::{
     Connected, Eni, EniIpv6, InstanceId, InterfaceId, MacAddr, Network, Options, TaskNet, VpcId,
 };
 
-/// Long enough for any answer that comes, short enough to wait for those that must not.
+/// Long enough for what must come, on a machine that does much else.
+pub const LONG: Duration = Duration::from_secs(15);
+/// Long enough for what would come, short enough to wait for it when it must not.
 pub const PATIENCE: Duration = Duration::from_millis(400);
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
@@ -244,10 +246,19 @@ pub fn answer_on(listener: TcpListener) {
 
 /// Connects from inside `ns`; the address that the server saw, or why there is none.
 pub fn call(ns: &str, to: IpAddr, port: u16) -> Result<String, std::io::ErrorKind> {
+    call_within(LONG, ns, to, port)
+}
+
+/// As [`call`], where no answer is expected.
+pub fn call_briefly(ns: &str, to: IpAddr, port: u16) -> Result<String, std::io::ErrorKind> {
+    call_within(PATIENCE, ns, to, port)
+}
+
+fn call_within(patience: Duration, ns: &str, to: IpAddr, port: u16) -> Result<String, std::io::ErrorKind> {
     inside(ns, || {
         let mut stream =
-            TcpStream::connect_timeout(&SocketAddr::new(to, port), PATIENCE).map_err(|e| e.kind())?;
-        stream.set_read_timeout(Some(PATIENCE)).map_err(|e| e.kind())?;
+            TcpStream::connect_timeout(&SocketAddr::new(to, port), patience).map_err(|e| e.kind())?;
+        stream.set_read_timeout(Some(patience)).map_err(|e| e.kind())?;
         let mut seen = String::new();
         stream.read_to_string(&mut seen).map_err(|e| e.kind())?;
         Ok(seen)
@@ -258,8 +269,20 @@ pub fn reaches(ns: &str, to: Ipv4Addr, port: u16) -> bool {
     call(ns, to.into(), port).is_ok()
 }
 
+pub fn blocked(ns: &str, to: Ipv4Addr, port: u16) -> bool {
+    call_briefly(ns, to.into(), port).is_err()
+}
+
 /// An echo request from inside `ns`; true when the answer came.
 pub fn pings(ns: &str, to: Ipv4Addr) -> bool {
+    pings_within(LONG, ns, to)
+}
+
+pub fn unanswered(ns: &str, to: Ipv4Addr) -> bool {
+    !pings_within(PATIENCE, ns, to)
+}
+
+fn pings_within(patience: Duration, ns: &str, to: Ipv4Addr) -> bool {
     use nix::sys::socket::*;
     inside(ns, || {
         let raw = socket(
@@ -269,7 +292,7 @@ pub fn pings(ns: &str, to: Ipv4Addr) -> bool {
             SockProtocol::Icmp,
         )
         .unwrap();
-        let patience = nix::sys::time::TimeVal::new(0, PATIENCE.as_micros() as _);
+        let patience = nix::sys::time::TimeVal::new(patience.as_secs() as _, patience.subsec_micros().into());
         setsockopt(&raw, sockopt::ReceiveTimeout, &patience).unwrap();
         let raw = UdpSocket::from(raw);
         // Type 8, code 0, checksum, identifier, sequence 1. A new identifier each time: the firewall tracks
@@ -303,6 +326,15 @@ pub fn udp<A: Into<IpAddr> + Send>(ns: &str, (host, port): (A, u16)) -> UdpSocke
     socket
 }
 
+/// What must come.
+pub fn heard(socket: &UdpSocket) -> (String, SocketAddr) {
+    socket.set_read_timeout(Some(LONG)).unwrap();
+    let heard = received(socket).expect("a datagram");
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    heard
+}
+
+/// What may come.
 pub fn received(socket: &UdpSocket) -> Option<(String, SocketAddr)> {
     let mut buffer = [0u8; 64];
     let (length, from) = socket.recv_from(&mut buffer).ok()?;

@@ -317,7 +317,9 @@ impl Local {
         let prefix = fabric.subnet.prefix_len();
         inside.add_address(far.index, Ipv4Net::new_assert(endpoint.ip, prefix), false)?;
         inside.set_up(far.index)?;
-        inside.add_gateway_route(Ipv4Net::default(), Self::gateway(fabric.subnet), far.index, None)
+        inside.add_gateway_route(Ipv4Net::default(), Self::gateway(fabric.subnet), far.index, None)?;
+        inside.await_carrier(TASK_ENI)?;
+        fabric.netlink.await_carrier(&endpoint.device)
     }
 
     pub(super) fn disconnect(&mut self, inner: &Inner, container: &str) -> Result<()> {
@@ -419,8 +421,7 @@ impl Fabric {
 
     /// What lets packets find a port, and it answer by proxy without the delay that is usual.
     fn settle(&mut self, endpoint: &Endpoint, index: u32) -> Result<()> {
-        let undelayed = (format!("ipv4/neigh/{}/proxy_delay", endpoint.device), "0");
-        self.namespace.sysctl(&[undelayed])?;
+        self.netlink.answer_at_once(index)?;
         self.netlink
             .add_neighbour(index, endpoint.ip, MacAddr::of_ip(endpoint.ip))?;
         self.netlink

@@ -149,10 +149,12 @@ impl Router {
     }
 
     fn settle_port(&mut self, interface: &InterfaceId, mac: MacAddr, device: String) -> Result<()> {
-        let settled = self.netlink.link(&device).and_then(|link| {
-            let settled = link.as_ref().map(|link| self.netlink.answer_at_once(link.index));
-            settled.transpose().map(|_| link)
-        });
+        // Else an answer by proxy comes after up to 0.8 s.
+        let undelayed = (format!("ipv4/neigh/{device}/proxy_delay"), "0");
+        let settled = self
+            .namespace
+            .sysctl(&[undelayed])
+            .and_then(|()| self.netlink.link(&device));
         match settled {
             Ok(Some(link)) => {
                 let port = Port {

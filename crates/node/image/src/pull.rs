@@ -245,6 +245,9 @@ async fn check_room(inner: &Arc<Inner>, wanted: &[Wanted], text: &str) -> Result
                 transfer = transfer.saturating_add(layer.descriptor.size);
             }
         }
+        if transfer == 0 {
+            return Ok(());
+        }
         let missing = inner.room.missing(transfer);
         if missing > 0 {
             inner.make_room(missing)?;

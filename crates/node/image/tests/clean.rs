@@ -165,6 +165,19 @@ async fn a_full_store_refuses_before_anything_is_transferred() {
         "its configuration alone"
     );
     assert_eq!(names(&images), ["a", "b"], "they are too young to go for it");
+    // What takes no room is not refused in a store that is beyond its bound.
+    let mut smaller = options_at(root.path(), &registry, &clock);
+    smaller.limits.store_bytes = Some(1000);
+    let tight = Images::open(smaller).await.expect("open");
+    let image = tight
+        .pull(&format!("b@{}", app("b", 100).digest()), Auth::Anonymous)
+        .await;
+    assert!(image.is_ok(), "{image:?}");
+    tight
+        .remove(&format!("b@{}", app("b", 100).digest()))
+        .await
+        .expect("remove");
+    drop(tight);
     // An hour later they make room, the least recently used first and no more than it takes.
     clock.advance(HOUR + 60_000);
     pull(&images, &["c"]).await;

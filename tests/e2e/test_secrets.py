@@ -1,0 +1,53 @@
+"""Secrets Manager with the aws CLI and boto3: versions, labels, deletion, and what outlives a crash."""
+
+import pytest
+
+
+def test_a_secret_lives_through_versions_labels_and_a_crash(fresh):
+    cloud = fresh()
+    made = cloud.aws("secretsmanager", "create-secret", "--name", "db/password", "--secret-string", "first-4711",
+                     "--description", "The database's", "--tags", "Key=team,Value=blue")
+    assert made["ARN"].startswith("arn:aws:secretsmanager:us-east-1:000000000000:secret:db/password-")
+    cloud.aws("secretsmanager", "put-secret-value", "--secret-id", "db/password", "--secret-string", "second-4711")
+    get = ["secretsmanager", "get-secret-value", "--secret-id", made["ARN"][:-7]]
+    assert cloud.aws(*get)["SecretString"] == "second-4711"
+    assert cloud.aws(*get, "--version-stage", "AWSPREVIOUS")["SecretString"] == "first-4711"
+    # What was answered is durable, and not for whoever reads the disk.
+    cloud.kill()
+    kept = [path for path in cloud.data.rglob("*") if path.is_file() and "images" not in path.parts]
+    assert kept and not any(b"second-4711" in path.read_bytes() for path in kept)
+    assert (cloud.data / "secrets-key").stat().st_mode & 0o777 == 0o600
+    cloud.up()
+    assert cloud.aws(*get)["SecretString"] == "second-4711"
+    secrets = cloud.client("secretsmanager")
+    versions = secrets.describe_secret(SecretId="db/password")["VersionIdsToStages"]
+    by_label = {label: version for version, labels in versions.items() for label in labels}
+    secrets.update_secret_version_stage(SecretId="db/password", VersionStage="AWSCURRENT",
+                                        MoveToVersionId=by_label["AWSPREVIOUS"], RemoveFromVersionId=by_label["AWSCURRENT"])
+    assert secrets.get_secret_value(SecretId="db/password")["SecretString"] == "first-4711"
+    secrets.update_secret(SecretId="db/password", SecretBinary=b"\x00\xff")
+    assert secrets.get_secret_value(SecretId="db/password")["SecretBinary"] == b"\x00\xff"
+
+
+def test_secrets_are_listed_deleted_and_brought_back(cloud):
+    secrets = cloud.client("secretsmanager")
+    for number in range(5):
+        secrets.create_secret(Name=f"list/{number}", SecretString="x", Tags=[{"Key": "n", "Value": str(number)}])
+    pages = secrets.get_paginator("list_secrets").paginate(
+        Filters=[{"Key": "name", "Values": ["list/"]}], PaginationConfig={"PageSize": 2})
+    assert [secret["Name"] for page in pages for secret in page["SecretList"]] == [f"list/{n}" for n in range(5)]
+    secrets.delete_secret(SecretId="list/0")
+    with pytest.raises(secrets.exceptions.InvalidRequestException, match="marked for deletion"):
+        secrets.get_secret_value(SecretId="list/0")
+    secrets.restore_secret(SecretId="list/0")
+    assert secrets.get_secret_value(SecretId="list/0")["SecretString"] == "x"
+    secrets.delete_secret(SecretId="list/0", ForceDeleteWithoutRecovery=True)
+    with pytest.raises(secrets.exceptions.ResourceNotFoundException):
+        secrets.describe_secret(SecretId="list/0")
+
+
+def test_what_is_not_built_says_so(cloud):
+    for words in (["rotate-secret", "--secret-id", "a"], ["get-random-password"],
+                  ["put-resource-policy", "--secret-id", "a", "--resource-policy", "{}"]):
+        done = cloud.aws("secretsmanager", *words, check=False)
+        assert done.returncode != 0 and "not implemented" in done.stderr.lower(), done.stderr

@@ -1,6 +1,7 @@
 //! Measurements, each a ratio against a reference that runs in the same minute on the same machine. Numbers go
 //! to SPECIFICATION.md by hand, with the command; no test depends on them.
 
+mod api;
 pub(crate) mod client;
 mod cni;
 mod pull;
@@ -24,6 +25,8 @@ pub(crate) struct Options {
 
 #[derive(Subcommand)]
 enum What {
+    /// DescribeTasks and RegisterTaskDefinition, against moto's server.
+    Api(api::Options),
     /// A task's network made and removed, against the reference `bridge` plugin's ADD and DEL.
     Cni(cni::Options),
     /// RunTask to RUNNING with a cached image, against bare `runc run` plus the reference `bridge` plugin.
@@ -45,9 +48,13 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         if matches!(options.what, What::Pull(_)) {
             pull::install()?;
         }
+        if matches!(options.what, What::Api(_)) {
+            api::install(root)?;
+        }
         return enter(root);
     }
     match &options.what {
+        What::Api(options) => api::run(root, options),
         What::Patterns => Ok(()),
         What::Cni(options) => cni::run(root, options),
         What::Start(options) => start::run(root, options),

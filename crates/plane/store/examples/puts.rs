@@ -1,85 +1,115 @@
-//! How many durable puts a second this machine's disk gives, for 1 and for 64 clients, beside what a bare
-//! append with fdatasync costs: `cargo run --release -p roadstead-store --example puts [SECONDS] [DIR] [ETCD]`,
-//! where ETCD is an empty cluster such as `etcd://127.0.0.1:2379` to measure beside it.
+//! How many durable puts a second the store on disk takes, against the same puts in etcd on the same disk, for one
+//! client and for 64: `cargo xtask perf store`, which starts an etcd for it, or by hand
+//! `cargo run --release -p roadstead-store --example puts FOLDER etcd://127.0.0.1:2379 [SECONDS] [ROUNDS]`.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use roadstead_store::{Embedded, Op, Options, Store, Txn};
+use roadstead_store::{Embedded, Etcd, Op, Options, Store, Txn};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Clients, and how many times etcd's rate is aimed at.
+const AIMS: [(usize, f64); 2] = [(1, 1.0), (64, 3.0)];
+const VALUE: usize = 256;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
     let mut arguments = std::env::args().skip(1);
-    let time = Duration::from_secs_f64(arguments.next().map_or(Ok(3.0), |seconds| seconds.parse())?);
-    let base = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
-    let dir = base.join(format!("rs-puts-{}", std::process::id()));
-    let etcd = arguments.next();
-    let measured = measure(&dir, time, etcd.as_deref()).await;
-    std::fs::remove_dir_all(&dir)?;
-    measured
-}
-
-async fn measure(dir: &Path, time: Duration, etcd: Option<&str>) -> Result<(), Failure> {
-    std::fs::create_dir_all(dir)?;
-    let mut file = std::fs::File::create(dir.join("bare"))?;
-    let (begin, mut syncs) = (Instant::now(), 0u32);
-    while begin.elapsed() < time / 3 {
-        file.write_all(&[7; 512])?;
-        file.sync_data()?;
-        syncs += 1;
-    }
+    let (Some(folder), Some(etcd)) = (arguments.next().map(PathBuf::from), arguments.next()) else {
+        return Err("usage: puts FOLDER etcd://HOST:PORT [SECONDS] [ROUNDS]".into());
+    };
+    let time = Duration::from_secs_f64(arguments.next().map_or(Ok(2.0), |seconds| seconds.parse())?);
+    let rounds: usize = arguments.next().map_or(Ok(5), |rounds| rounds.parse())?;
     println!(
-        "bare append and fdatasync: {:.0}/s",
-        f64::from(syncs) / begin.elapsed().as_secs_f64()
+        "bare append of 512 bytes and fdatasync: {:.0}/s",
+        bare(&folder, time / 2)?
     );
-    let kinds = ["disk", "memory", "etcd"].map(|kind| [(kind, 1), (kind, 64)]);
-    for (kind, clients) in kinds.into_iter().flatten() {
-        let store: Arc<dyn Store> = match (kind, etcd) {
-            ("disk", _) => Arc::new(Embedded::open(
-                &dir.join(format!("store-{clients}")),
-                Options::default(),
-            )?),
-            ("memory", _) => Arc::new(Embedded::in_memory(Options::default())?),
-            (_, Some(etcd)) => Arc::new(connect(etcd).await?),
-            (_, None) => continue,
-        };
-        let (rate, mut waits) = puts(store, clients, time).await?;
-        waits.sort();
-        let at = |part: usize| waits[(waits.len() - 1) * part / 100];
-        println!(
-            "{kind}, {clients} clients: {rate:.0} puts/s, median {:?}, p99 {:?}",
-            at(50),
-            at(99)
-        );
+    let ours: Arc<dyn Store> = Arc::new(Embedded::open(&folder.join("store"), Options::default())?);
+    let theirs: Arc<dyn Store> = Arc::new(Etcd::connect(etcd.parse()?, Default::default()).await?);
+    for (clients, aim) in AIMS {
+        let (mut mine, mut other) = (Series::default(), Series::default());
+        // In turns, so that whatever else the machine does falls on both; the first of each only warms up.
+        for round in 0..=rounds {
+            let (a, b) = (
+                puts(&ours, clients, time).await?,
+                puts(&theirs, clients, time).await?,
+            );
+            if round > 0 {
+                mine.take(a);
+                other.take(b);
+            }
+        }
+        mine.print("disk", clients);
+        other.print("etcd", clients);
+        let ratio = mine.rate() / other.rate();
+        let verdict = if ratio >= aim { "met" } else { "missed" };
+        println!("ratio of median rates with {clients} clients: {ratio:.2} (aim: at least {aim}): {verdict}");
     }
     Ok(())
 }
 
-#[cfg(feature = "etcd")]
-async fn connect(etcd: &str) -> Result<roadstead_store::Etcd, Failure> {
-    Ok(roadstead_store::Etcd::connect(etcd.parse()?, Default::default()).await?)
+fn bare(folder: &Path, time: Duration) -> Result<f64, Failure> {
+    let mut file = std::fs::File::create(folder.join("bare"))?;
+    let (begin, mut syncs) = (Instant::now(), 0u32);
+    while begin.elapsed() < time {
+        file.write_all(&[7; 512])?;
+        file.sync_data()?;
+        syncs += 1;
+    }
+    Ok(f64::from(syncs) / begin.elapsed().as_secs_f64())
 }
 
-#[cfg(not(feature = "etcd"))]
-async fn connect(_: &str) -> Result<Embedded, Failure> {
-    Err("this was built without the feature etcd".into())
+#[derive(Default)]
+struct Series {
+    rates: Vec<f64>,
+    waits: Vec<Duration>,
+}
+
+impl Series {
+    fn take(&mut self, (rate, waits): (f64, Vec<Duration>)) {
+        self.rates.push(rate);
+        self.waits.extend(waits);
+    }
+
+    fn rate(&self) -> f64 {
+        let mut sorted = self.rates.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+    }
+
+    fn print(&self, name: &str, clients: usize) {
+        let mut waits = self.waits.clone();
+        waits.sort();
+        let at = |part: usize| {
+            waits
+                .get(waits.len().saturating_sub(1) * part / 100)
+                .copied()
+                .unwrap_or_default()
+        };
+        println!(
+            "{name}, {clients:>2} clients: {:>6.0} puts/s (median of {}), a put takes {:.2?} at the median, {:.2?} at p99",
+            self.rate(),
+            self.rates.len(),
+            at(50),
+            at(99)
+        );
+    }
 }
 
 async fn puts(
-    store: Arc<dyn Store>,
+    store: &Arc<dyn Store>,
     clients: usize,
     time: Duration,
 ) -> Result<(f64, Vec<Duration>), Failure> {
     let begin = Instant::now();
     let mut running = tokio::task::JoinSet::new();
     for client in 0..clients {
-        let store = Arc::clone(&store);
+        let store = Arc::clone(store);
         running.spawn(async move {
-            let (mut waits, value) = (Vec::new(), vec![b'v'; 256]);
+            let (mut waits, value) = (Vec::new(), vec![b'v'; VALUE]);
             while begin.elapsed() < time {
                 let key = format!("000000000000/us-east-1/bench/{client}/{}", waits.len() % 1000);
                 let start = Instant::now();

@@ -164,3 +164,19 @@ async fn history_is_compacted_automatically() {
         }
     }
 }
+
+/// However long a store runs, its file holds what is there and the kept history, and no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_running_store_does_not_grow() {
+    let f = Fixture::disk(|options| options.keep_revisions = 100);
+    let file = f.dir.as_ref().unwrap().path().join("store.redb");
+    let value = "x".repeat(4096);
+    let mut sizes = Vec::new();
+    for _ in 0..8 {
+        let puts = (0..400).map(|i| f.commit(Txn::of([put(&format!("k{}", i % 10), &value)])));
+        futures_util::future::join_all(puts).await;
+        sizes.push(std::fs::metadata(&file).unwrap().len());
+    }
+    // 8 x 400 x (4 KiB and what it replaced) would be 26 MB.
+    assert!(sizes[7] <= sizes[1] * 3 / 2 && sizes[7] < 12_000_000, "{sizes:?}");
+}

@@ -1,5 +1,5 @@
 //! `kill -9` under load, again and again on the same directory: nothing acknowledged is lost, nothing is half
-//! there, and the store opens without help. `ROADSTEAD_CRASH_ROUNDS` says how often (8).
+//! there, and the store opens without help. `ROADSTEAD_CRASH_ROUNDS` says how often (100).
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};
@@ -123,7 +123,7 @@ async fn check(dir: &Path, acknowledged: &HashMap<u64, u64>) -> u64 {
 
 #[tokio::test]
 async fn kill_9_loses_nothing_acknowledged() {
-    let rounds = std::env::var("ROADSTEAD_CRASH_ROUNDS").map_or(8, |rounds| rounds.parse::<u64>().unwrap());
+    let rounds = std::env::var("ROADSTEAD_CRASH_ROUNDS").map_or(100, |rounds| rounds.parse::<u64>().unwrap());
     let dir = tempfile::TempDir::with_prefix("rs-store-").unwrap();
     let mut total = 0;
     for round in 0..rounds {

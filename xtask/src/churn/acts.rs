@@ -384,7 +384,8 @@ impl Acts {
     }
 
     /// How many stopped tasks are shown.
-    pub(crate) fn stopped(&mut self, _: &Cloud) -> Result<u64> {
+    pub(crate) fn stopped(&mut self, cloud: &Cloud) -> Result<u64> {
+        self.reconnect(cloud)?; // the server ends what was idle for long
         Ok(self.listed("STOPPED")?.len() as u64)
     }
 

@@ -16,6 +16,7 @@ use crate::perf::client::Cloud;
 use crate::perf::{again_inside, built, checked};
 use acts::Acts;
 use census::Census;
+pub(crate) use census::memory;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -161,7 +162,7 @@ fn settled(cloud: &Cloud, instance: &str, before: Option<&Census>) -> Result<Cen
         match before {
             Some(before) if before.differences(&census).is_empty() => return Ok(census),
             // With nothing to compare with, for some seconds nothing changed.
-            None if same >= 20 => return Ok(census),
+            None if same >= 8 => return Ok(census),
             _ => {}
         }
         if begin.elapsed() > SETTLE {

@@ -333,13 +333,17 @@ impl Client {
 }
 
 /// The reference's server.
-struct Moto {
+pub(super) struct Moto {
     address: String,
     child: Child,
 }
 
 impl Moto {
-    fn start(root: &Path, folder: &Path) -> Result<Self> {
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(super) fn start(root: &Path, folder: &Path) -> Result<Self> {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let log = std::fs::File::create(folder.join("moto.log"))?;
         let child = Command::new(environment(root).join("bin/moto_server"))

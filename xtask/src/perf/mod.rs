@@ -4,8 +4,10 @@
 mod api;
 pub(crate) mod client;
 mod cni;
+mod memory;
 mod pull;
 mod start;
+mod store;
 
 use std::path::Path;
 use std::process::{Command, ExitStatus};
@@ -33,6 +35,10 @@ enum What {
     Start(start::Options),
     /// Pulling and unpacking an image, against `skopeo copy` plus `umoci unpack`.
     Pull(pull::Options),
+    /// Durable puts of the store on disk, with 1 client and with 64, against etcd.
+    Store(store::Options),
+    /// Idle memory, and how long until it is ready, beside moto's server.
+    Memory(memory::Options),
     /// Events matched against 10,000 rules, against the same with 100.
     Patterns,
 }
@@ -42,6 +48,12 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         return example(root, "roadstead-patterns", "speed");
     }
     if !options.inside {
+        if matches!(options.what, What::Store(_)) {
+            return store::enter(root);
+        }
+        if matches!(options.what, What::Memory(_)) {
+            api::install(root)?;
+        }
         if matches!(options.what, What::Cni(_)) {
             return cni::enter(root);
         }
@@ -59,6 +71,8 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         What::Cni(options) => cni::run(root, options),
         What::Start(options) => start::run(root, options),
         What::Pull(options) => pull::run(root, options),
+        What::Store(options) => store::run(root, options),
+        What::Memory(options) => memory::run(root, options),
     }
 }
 

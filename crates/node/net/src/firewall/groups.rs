@@ -84,6 +84,7 @@ pub(crate) struct Uplink {
     /// MAC and address of the host's end.
     pub(crate) mac: MacAddr,
     pub(crate) ip: Ipv4Addr,
+    pub(crate) ipv6: Option<Ipv6Addr>,
 }
 
 /// Groups that an interface wears together.
@@ -135,6 +136,9 @@ pub(crate) fn router_rules(
         let pin = Element::pin(&uplink.device, uplink.mac, uplink.ip);
         rules.set(inet("pins"), SetKind::Pins).insert(pin.clone());
         rules.set(arp_pins.clone(), SetKind::Pins).insert(pin);
+        rules
+            .set(inet("pins6"), SetKind::Pins6)
+            .extend(uplink.ipv6.map(|ip| Element::pin(&uplink.device, uplink.mac, ip)));
         rules
             .set(inet("uplinks"), SetKind::Devices)
             .insert(Element::device(&uplink.device));

@@ -335,13 +335,14 @@ fn a_host_attachment_is_pinned_and_receives_nothing_new() {
         device: "rsabcd-h00001".into(),
         mac: MacAddr([2; 6]),
         ip: ip(200),
+        ipv6: Some("fd00::200".parse().unwrap()),
     };
     let none = BTreeSet::new();
     let set = router_rules(None, &[], Some(&uplink), &none, &none, &BTreeSet::new()).unwrap();
     let of = |name: &str| set.sets[&SetId::new(Family::Inet, name)].elements.len();
     assert_eq!(
-        (of("pins"), of("uplinks"), of("senders"), of("receivers")),
-        (1, 1, 0, 0)
+        ["pins", "pins6", "uplinks", "senders", "receivers"].map(of),
+        [1, 1, 1, 0, 0]
     );
 }
 

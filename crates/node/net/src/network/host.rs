@@ -9,6 +9,7 @@ use rtnetlink::packet_route::route::RouteType;
 use serde::{Deserialize, Serialize};
 
 use super::Inner;
+use super::host_ipv6::HostIpv6;
 use super::vpc::Vpc;
 use crate::firewall::Uplink;
 use crate::names::{MacAddr, fnv1a};
@@ -39,6 +40,8 @@ pub(super) struct HostLink {
     pub(super) device: String,
     pub(super) host_ip: Ipv4Addr,
     pub(super) router_ip: Ipv4Addr,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ipv6: Option<HostIpv6>,
 }
 
 impl HostLink {
@@ -47,6 +50,7 @@ impl HostLink {
             device: self.device.clone(),
             mac: MacAddr::of_ip(self.host_ip),
             ip: self.host_ip,
+            ipv6: self.ipv6.map(|ipv6| ipv6.host_ip),
         }
     }
 }
@@ -159,6 +163,7 @@ impl Vpc {
                     device: inner.instance.device('h', self.id.as_str(), 0),
                     host_ip,
                     router_ip,
+                    ipv6: None,
                 }
             }
         };
@@ -195,7 +200,9 @@ impl Vpc {
         node.add_address(there, Ipv4Net::new_assert(host.host_ip, 32), true)?;
         node.set_up(there)?;
         node.add_neighbour(there, host.router_ip, router_mac)?;
-        node.add_gateway_route(cidr, host.router_ip, there, Some(host.host_ip))
+        node.add_gateway_route(cidr, host.router_ip, there, Some(host.host_ip))?;
+        self.refresh_host_ipv6(inner);
+        Ok(())
     }
 
     pub(super) fn detach_host(&mut self, inner: &Inner) -> Result<()> {

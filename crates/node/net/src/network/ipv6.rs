@@ -54,10 +54,8 @@ impl Router {
     /// Makes IPv6 agree with the map, after the rules are in force. `repair` does all of it anew.
     pub(super) fn refresh_ipv6(&mut self, map: Option<&VpcMap>, repair: bool) -> Result<()> {
         let wanted = self.wanted_ipv6(map);
-        if !wanted.is_empty() && !self.ipv6.on {
-            self.namespace
-                .sysctl(&SWITCHED_ON.map(|(key, value)| (key.to_owned(), value)))?;
-            self.ipv6.on = true;
+        if !wanted.is_empty() {
+            self.switch_ipv6_on()?;
         }
         for (interface, before) in std::mem::take(&mut self.ipv6.ports) {
             let after = wanted.get(&interface).filter(|after| after.index == before.index);
@@ -73,6 +71,16 @@ impl Router {
             let before = self.ipv6.ports.get(&interface).filter(|_| !repair).cloned();
             unless_gone(self.serve(&after, before.as_ref()))?;
             self.ipv6.ports.insert(interface, after);
+        }
+        Ok(())
+    }
+
+    /// Repeating it is fine.
+    pub(super) fn switch_ipv6_on(&mut self) -> Result<()> {
+        if !self.ipv6.on {
+            self.namespace
+                .sysctl(&SWITCHED_ON.map(|(key, value)| (key.to_owned(), value)))?;
+            self.ipv6.on = true;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 mod agent;
 mod doomed;
 mod host;
+mod host_ipv6;
 mod ipv6;
 mod local;
 mod router;

@@ -75,6 +75,9 @@ impl Vpc {
             Some(_) => self.refresh(repair),
             None => Ok(Transaction::None),
         });
+        if done.is_ok() {
+            self.refresh_host_ipv6(inner);
+        }
         match done {
             Ok(transaction) => Ok(Applied {
                 generation,
@@ -310,6 +313,7 @@ impl Vpc {
         devices.extend(self.host.as_ref().map(|host| host.device.clone()));
         self.drop_router_if_unused()?;
         self.refresh(true)?;
+        self.refresh_host_ipv6(inner);
         Ok(devices)
     }
 }

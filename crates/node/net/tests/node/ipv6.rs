@@ -280,3 +280,56 @@ async fn an_interface_that_contradicts_itself_is_refused() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_hosts_way_follows_the_map_unless_it_would_take_something_away() {
+    let mut m = Machine::new().await;
+    let v = vpc(1);
+    let plain = MapOf::new(&v, 1).wears(&eni(&v, 10), &["sg-a"]);
+    m.net()
+        .apply(&plain.group("sg-a", &[anywhere(tcp(80))]).0)
+        .await
+        .unwrap();
+    m.net()
+        .attach_host(&v, "172.31.0.0/16".parse().unwrap())
+        .await
+        .unwrap();
+    let routes = |m: &Machine| {
+        let shown = ip(&m.host, "-6 route show table all");
+        shown.lines().filter(|line| line.contains("fd00:")).count()
+    };
+    assert_eq!(routes(&m), 0, "no block yet");
+    let dual_map = |generation| {
+        let map = MapOf::dual(&v, generation).wears(&dual(&v, 10), &["sg-a"]);
+        map.group("sg-a", &[anywhere6(tcp(80))]).0
+    };
+    m.net().apply(&dual_map(2)).await.unwrap();
+    let ta = m.start(&dual(&v, 10), "a").await;
+    for port in [80, 81] {
+        serve6(&ta.ns, port);
+    }
+    serve6(&m.host, 80);
+    let seen = call(&m.host, address6(10).into(), 80).unwrap();
+    assert!(seen.starts_with("fd7a:7273:6c6e::a9fe:"), "{seen}");
+    assert!(!reaches6(&m.host, 10, 81), "the group opens 80 alone");
+    assert!(
+        call(&ta.ns, seen.parse().unwrap(), 80).is_err(),
+        "the VPC does not begin"
+    );
+    assert_eq!(routes(&m), 1);
+    m.reopen().await;
+    assert!(reaches6(&m.host, 10, 80), "a new process leads the same way");
+
+    ip(&m.host, "link add rs-up type veth peer name rs-down");
+    ip(&m.host, "link set rs-up up");
+    ip(&m.host, "addr add fd00:0:0:9::1/64 dev rs-up nodad");
+    m.net().apply(&dual_map(3)).await.unwrap();
+    assert!(!reaches6(&m.host, 10, 80), "the host needs a part of the block");
+    assert!(ip(&m.host, "-6 addr show dev rs-up").contains("fd00:0:0:9::1"));
+    ip(&m.host, "link del rs-up");
+    m.net().apply(&dual_map(4)).await.unwrap();
+    assert!(reaches6(&m.host, 10, 80));
+    m.net().detach_host(&v).await.unwrap();
+    assert_eq!(routes(&m), 0);
+    assert!(!reaches6(&m.host, 10, 80));
+}

@@ -68,6 +68,10 @@ pub(crate) struct ImageArgs {
         value_name = "REFERENCE"
     )]
     pub exclude_untracked_image: Option<Vec<String>>,
+    /// How long a stopped task is remembered on this node, with its logs, at least 1m, as
+    /// ECS_ENGINE_TASK_CLEANUP_WAIT_DURATION [default: 3h]
+    #[arg(long, env = "ROADSTEAD_TASK_CLEANUP_WAIT", value_name = "DURATION")]
+    pub task_cleanup_wait: Option<String>,
 }
 
 /// What the options amount to.
@@ -75,7 +79,11 @@ pub(crate) struct ImageArgs {
 pub(crate) struct Settled {
     options: roadstead_image::Options,
     behaviour: PullBehaviour,
+    retention: Duration,
 }
+
+/// The vendor's agent keeps a stopped task for so long.
+const RETENTION: Duration = Duration::from_secs(3 * 60 * 60);
 
 impl RegistryArgs {
     fn or(self, other: Self) -> Self {
@@ -109,6 +117,7 @@ impl ImageArgs {
                 .untracked_image_minimum_cleanup_age
                 .or(other.untracked_image_minimum_cleanup_age),
             exclude_untracked_image: self.exclude_untracked_image.or(other.exclude_untracked_image),
+            task_cleanup_wait: self.task_cleanup_wait.or(other.task_cleanup_wait),
         }
     }
 
@@ -123,10 +132,12 @@ impl ImageArgs {
                 None => bail!("--image-pull-behavior {name} must be default, always, once or prefer-cached"),
             },
         };
+        let mut retention = RETENTION;
         let cleanup = &mut options.cleanup;
         cleanup.enabled = !self.no_image_cleanup.unwrap_or_default();
         cleanup.untracked = self.untracked_image_cleanup.unwrap_or_default();
         for (name, text, least, setting) in [
+            ("--task-cleanup-wait", self.task_cleanup_wait, 1, &mut retention),
             (
                 "--image-cleanup-interval",
                 self.image_cleanup_interval,
@@ -164,7 +175,11 @@ impl ImageArgs {
         cleanup.untracked_exclude = excluded.collect::<Result<_, _>>()?;
         // The images of tasks are this node's to clean; those of people at the command line are theirs.
         options.tracks = true;
-        Ok(Settled { options, behaviour })
+        Ok(Settled {
+            options,
+            behaviour,
+            retention,
+        })
     }
 }
 
@@ -172,6 +187,7 @@ impl Settled {
     /// Tells a node, which knows where its images are.
     pub(crate) fn apply(&self, node: &mut Options) {
         node.pull_behaviour = self.behaviour;
+        node.limits.retention = self.retention;
         node.images = roadstead_image::Options {
             root: node.images.root.clone(),
             mirrors: node.images.mirrors.clone(),
@@ -235,7 +251,12 @@ mod tests {
 
     #[test]
     fn without_a_word_the_documented_defaults_hold() {
-        let Settled { options, behaviour } = ImageArgs::default().settle().expect("settles");
+        let Settled {
+            options,
+            behaviour,
+            retention,
+        } = ImageArgs::default().settle().expect("settles");
+        assert_eq!(retention.as_secs(), 10_800);
         let cleanup = options.cleanup;
         assert_eq!(behaviour, PullBehaviour::Default);
         assert!(cleanup.enabled && !cleanup.untracked && options.tracks);
@@ -256,14 +277,16 @@ mod tests {
             "image-pull-behavior = \"once\"\nno-image-cleanup = true\nimage-cleanup-interval = \"1h30m\"\n\
              image-minimum-cleanup-age = \"90s\"\nimages-deleted-per-cycle = 2\nuntracked-image-cleanup = true\n\
              untracked-image-minimum-cleanup-age = \"2h\"\nexclude-untracked-image = [\"nginx\"]\n\
-             image-store-limit = \"20GB\"\nregistry-credentials = \"/a\"\nregistry-ca = \"/b\"\n",
+             task-cleanup-wait = \"2m\"\nimage-store-limit = \"20GB\"\nregistry-credentials = \"/a\"\nregistry-ca = \"/b\"\n",
         )
         .expect("parses");
         let settled = ImageArgs::default().or(args).settle().expect("settles");
         let Settled {
             options: images,
             behaviour,
+            retention,
         } = settled;
+        assert_eq!(retention.as_secs(), 120);
         assert_eq!(behaviour, PullBehaviour::Once);
         let cleanup = images.cleanup;
         assert!(!cleanup.enabled && cleanup.untracked);
@@ -299,6 +322,7 @@ mod tests {
                 "--image-minimum-cleanup-age",
             ),
             ("untracked-image-minimum-cleanup-age = \"h\"", "--untracked-image"),
+            ("task-cleanup-wait = \"30s\"", "--task-cleanup-wait"),
             ("images-deleted-per-cycle = 0", "--images-deleted-per-cycle"),
             ("exclude-untracked-image = [\"Nginx\"]", "Nginx"),
             ("image-store-limit = \"0GB\"", "--image-store-limit"),

@@ -234,3 +234,27 @@ async fn the_bound_holds_for_what_comes_out() {
     let error = images.import(&layout, None).await.expect_err("full");
     assert!(matches!(error, Error::StoreFull { .. }), "{error:?}");
 }
+
+#[tokio::test]
+async fn cycles_come_by_themselves_until_their_owner_goes() {
+    let (root, clock, (registry, _)) = (tempfile::tempdir().expect("tempdir"), clock(), registry());
+    let mut options = options_at(root.path(), &registry, &clock);
+    options.cleanup.interval = Duration::from_millis(10);
+    let images = Images::open(options.clone()).await.expect("open");
+    pull(&images, &["a"]).await;
+    let cleaner = images.clone();
+    let cleaning = tokio::spawn(async move { cleaner.keep_clean().await });
+    clock.advance(HOUR + 60_000);
+    // The patience only bounds a failure.
+    for _ in 0..6000 {
+        if names(&images).is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(names(&images), [""; 0]);
+    cleaning.abort();
+    options.cleanup.enabled = false;
+    let idle = Images::open(options).await.expect("open");
+    idle.keep_clean().await;
+}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use roadstead_agent::real::PullBehaviour;
 use serde_json::json;
 
 use crate::bench::{Bench, plain, script};
@@ -243,46 +244,51 @@ async fn an_imported_image_needs_no_registry() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn always_means_always() {
-    let mut bench = Bench::with(|options| {
-        options.images.mirrors =
-            vec![roadstead_image::Mirror::parse("docker.io=http://127.0.0.1:9").expect("a mirror")];
-        options.images.limits.retries = 0;
-        options.pull_behaviour = roadstead_agent::real::PullBehaviour::Always;
-    })
-    .await;
-    bench
-        .run(json!([plain("t1", json!([script("web", "true")]))]))
+async fn always_means_always_and_once_the_first_time() {
+    for behaviour in [PullBehaviour::Always, PullBehaviour::Once] {
+        let mut bench = Bench::with(|options| {
+            options.images.mirrors =
+                vec![roadstead_image::Mirror::parse("docker.io=http://127.0.0.1:9").expect("a mirror")];
+            options.images.limits.retries = 0;
+            options.pull_behaviour = behaviour;
+        })
         .await;
-    let told = bench.plane.until_status("t1", "STOPPED").await;
-    let reason = told["containers"][0]["reason"].as_str().unwrap_or_default();
-    assert!(reason.starts_with("CannotPullContainerError: "), "{told}");
-    bench.end().await;
+        bench
+            .run(json!([plain("t1", json!([script("web", "true")]))]))
+            .await;
+        let told = bench.plane.until_status("t1", "STOPPED").await;
+        let reason = told["containers"][0]["reason"].as_str().unwrap_or_default();
+        assert!(reason.starts_with("CannotPullContainerError: "), "{told}");
+        bench.end().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pulled_image_serves_when_its_registry_is_gone() {
-    let mut bench = Bench::with(|options| {
-        options.images.mirrors =
-            vec![roadstead_image::Mirror::parse("docker.io=http://127.0.0.1:9").expect("a mirror")];
-        options.images.limits.retries = 0;
-    })
-    .await;
-    let image = bench
-        .agent()
-        .images()
-        .get(crate::bench::IMAGE)
-        .expect("looks")
-        .expect("is there");
-    bench.kill().await;
-    let record = json!({ "format": 1, "record": [format!("{} {}", image.reference, image.digest)] });
-    let dir = bench.options.data.join("agent/images");
-    std::fs::create_dir_all(&dir).expect("makes");
-    std::fs::write(dir.join("pulled.json"), record.to_string()).expect("writes");
-    bench.start().await;
-    bench
-        .run(json!([plain("t1", json!([script("web", "true")]))]))
+    for behaviour in [PullBehaviour::Default, PullBehaviour::Once] {
+        let mut bench = Bench::with(|options| {
+            options.images.mirrors =
+                vec![roadstead_image::Mirror::parse("docker.io=http://127.0.0.1:9").expect("a mirror")];
+            options.images.limits.retries = 0;
+            options.pull_behaviour = behaviour;
+        })
         .await;
-    bench.plane.until_status("t1", "RUNNING").await;
-    bench.end().await;
+        let image = bench
+            .agent()
+            .images()
+            .get(crate::bench::IMAGE)
+            .expect("looks")
+            .expect("is there");
+        bench.kill().await;
+        let record = json!({ "format": 1, "record": [format!("{} {}", image.reference, image.digest)] });
+        let dir = bench.options.data.join("agent/images");
+        std::fs::create_dir_all(&dir).expect("makes");
+        std::fs::write(dir.join("pulled.json"), record.to_string()).expect("writes");
+        bench.start().await;
+        bench
+            .run(json!([plain("t1", json!([script("web", "true")]))]))
+            .await;
+        bench.plane.until_status("t1", "RUNNING").await;
+        bench.end().await;
+    }
 }

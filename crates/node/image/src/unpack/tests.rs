@@ -8,6 +8,7 @@ use std::path::Path;
 use super::*;
 
 mod archive;
+mod property;
 use archive::*;
 
 fn run(members: &[Member], root: &Path) -> Result<u64, String> {

@@ -4,6 +4,7 @@
 mod api;
 pub(crate) mod client;
 mod cni;
+mod container;
 mod memory;
 mod pull;
 mod start;
@@ -31,6 +32,8 @@ enum What {
     Api(api::Options),
     /// A task's network made and removed, against the reference `bridge` plugin's ADD and DEL.
     Cni(cni::Options),
+    /// A container from its beginning to its end, against `crun` and `runc`.
+    Container(container::Options),
     /// RunTask to RUNNING with a cached image, against bare `runc run` plus the reference `bridge` plugin.
     Start(start::Options),
     /// Pulling and unpacking an image, against `skopeo copy` plus `umoci unpack`.
@@ -57,6 +60,9 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         if matches!(options.what, What::Cni(_)) {
             return cni::enter(root);
         }
+        if matches!(options.what, What::Container(_)) {
+            return container::enter(root);
+        }
         if matches!(options.what, What::Pull(_)) {
             pull::install()?;
         }
@@ -69,6 +75,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         What::Api(options) => api::run(root, options),
         What::Patterns => Ok(()),
         What::Cni(options) => cni::run(root, options),
+        What::Container(options) => container::run(root, options),
         What::Start(options) => start::run(root, options),
         What::Pull(options) => pull::run(root, options),
         What::Store(options) => store::run(root, options),

@@ -57,8 +57,14 @@ impl Runtime {
 
     /// Removes every container, and every trace of the instance from the machine.
     pub async fn destroy(&self) -> Result<()> {
+        let mut shims = Vec::new();
         for id in self.0.ids().await? {
+            shims.extend(Dir::of(&self.0.state_dir, &id).shim().ok().flatten());
             self.0.remove(&id).await?;
+        }
+        for shim in shims {
+            // Killed already, if it has not ended by itself.
+            let _ = tokio::time::timeout(SHIM_ENDS_WITHIN, ended(shim)).await;
         }
         let inner = Arc::clone(&self.0);
         blocking(move || {
@@ -140,20 +146,12 @@ impl Inner {
             let _ = tokio::time::timeout(patience, control.closed()).await;
         }
         let Ok(Some(shim)) = dir.shim() else { return Ok(()) };
-        let patience = if dir.exit().is_ok_and(|exit| exit.is_some()) {
-            SHIM_ENDS_WITHIN
-        } else {
-            LOOK_AGAIN
-        };
-        let ended = tokio::time::timeout(patience, async {
-            while lives(shim) {
-                tokio::time::sleep(LOOK_AGAIN).await;
-            }
-        });
-        if ended.await.is_err() {
+        // One that has written the record only waits for the disk, which nobody needs any more.
+        let recorded = dir.exit().is_ok_and(|exit| exit.is_some());
+        if !recorded && tokio::time::timeout(LOOK_AGAIN, ended(shim)).await.is_err() {
             tracing::warn!(container = %id, pid = shim.pid, "its shim does not end; killing it");
-            kill(shim);
         }
+        kill(shim);
         Ok(())
     }
 
@@ -208,6 +206,12 @@ fn names_in(dir: &Path) -> Result<Vec<String>> {
 /// Whether this very process, not a later one with its pid, is there.
 fn lives(shim: ShimProcess) -> bool {
     sys::start_time(shim.pid) == Some(shim.start)
+}
+
+async fn ended(shim: ShimProcess) {
+    while lives(shim) {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
 }
 
 fn kill(shim: ShimProcess) {

@@ -93,6 +93,20 @@ def test_dynamic_ports_let_two_copies_live_side_by_side(cloud):
     assert not any(connects("127.0.0.1", port) for port in ports)
 
 
+def test_a_port_that_somebody_has_is_told(cloud):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        definition = cloud.define(
+            "taken", {"name": "web", "image": "busybox", "command": ["sleep", "60"],
+                      "portMappings": [{"containerPort": 80, "hostPort": port}]},
+            networkMode="bridge")
+        task = cloud.until(run(cloud, definition), "STOPPED")
+    assert task["stopCode"] == "TaskFailedToStart", task
+    assert f":{port} failed: port is already allocated" in task["stoppedReason"], task
+
+
 def test_datagrams_find_their_way_in_and_out(cloud):
     definition = cloud.define(
         "datagrams",
@@ -169,6 +183,8 @@ def test_the_hosts_network_is_the_hosts(cloud):
         "hosted", {"name": "web", "image": "busybox", "command": [*SHELL, SERVE.format(port=port)],
                    "portMappings": [{"containerPort": port}]},
         networkMode="host")
+    other = cloud.define("named", {"name": "app", "image": "busybox", "command": ["hostname"], "hostname": "pier"}, networkMode="host")
+    assert cloud.finished(run(cloud, other))[2].strip() == "pier"
     arn = run(cloud, definition)
     task = cloud.until(arn, "RUNNING")
     assert bindings(task) == [{"bindIP": "0.0.0.0", "containerPort": port, "hostPort": port, "protocol": "tcp"}]

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from botocore.exceptions import ClientError
-from roadstead import eventually, sandbox_pids
+from roadstead import address, eventually, http, sandbox_pids
 
 SHELL = ["sh", "-c"]
 UNIFIED = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
@@ -206,7 +206,7 @@ def test_privileged_containers_need_the_operators_word(cloud, fresh):
 
 
 def test_root_in_a_container_can_be_nobody_on_the_machine(fresh, tmp_path):
-    cloud = fresh(options=["--userns", "200000:65536"])
+    cloud = fresh(options=["--userns", "200000:65536", "--default-vpc-cidr", "10.60.0.0/20"])
     folder = tmp_path / "shared"
     folder.mkdir(mode=0o777)
     folder.chmod(0o777)
@@ -221,6 +221,15 @@ def test_root_in_a_container_can_be_nobody_on_the_machine(fresh, tmp_path):
     owners = {os.stat(f"/proc/{pid}").st_uid for pid, name in sandbox_pids(cloud.instance).items() if name in ("sh", "sleep")}
     assert owners == {200000}, owners
     cloud.stop(arn)
+    web = {"name": "web", "image": "nginx", "portMappings": [{"containerPort": 80}]}
+    own = cloud.run(cloud.define("own", web), groups=[cloud.open_group("web", 80)])
+    host = address(cloud.until(own, "RUNNING"))
+    assert "Welcome to nginx!" in eventually(lambda: http(host), "a low port in an interface's namespace")
+    bridged = cloud.run(cloud.define("bridged", web, networkMode="bridge"), awsvpc=False)
+    port = cloud.until(bridged, "RUNNING")["containers"][0]["networkBindings"][0]["hostPort"]
+    assert "Welcome to nginx!" in eventually(lambda: http("127.0.0.1", port), "a low port on the bridge")
+    for task in (own, bridged):
+        cloud.stop(task)
     assert failures(cloud, cloud.define("sharing", app("true"), networkMode="none", pidMode="task"))[0][0] == "ATTRIBUTE"
 
 

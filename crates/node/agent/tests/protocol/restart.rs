@@ -265,3 +265,43 @@ fn map(message: &str, generation: u64, interfaces: &[&str]) -> serde_json::Value
 fn ack_own(message: &str) -> serde_json::Value {
     json!({ "type": "AckRequest", "message": { "cluster": "default", "containerInstance": INSTANCE, "messageId": message } })
 }
+
+/// The agent died between putting a container on the bridge and writing that down.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_on_the_bridge_is_asked_for_again() {
+    let (plane, machine) = (Plane::start().await, Machine::new());
+    let agent = machine.agent(&plane).await;
+    let mut connection = plane.accept().await;
+    let mut web = container("web");
+    web["portMappings"] = json!([{ "containerPort": 80, "hostPort": 0, "protocol": "tcp" }]);
+    let task = task("t1", json!([web]));
+    connection
+        .send("PayloadMessage", payload("p", json!([task])))
+        .await;
+    let told = plane.until_status("t1", "RUNNING").await;
+    let bindings = told["containers"][0]["networkBindings"].clone();
+    assert_eq!(bindings[0]["containerPort"], 80);
+    kill(agent).await;
+    for (name, text) in machine.disk.all("tasks").await.expect("records") {
+        let mut record: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+        let web = &mut record["record"]["state"]["containers"]["web"];
+        assert!(web["connection"].is_object(), "{web}");
+        web["connection"] = serde_json::Value::Null;
+        let text = serde_json::to_vec(&record).expect("JSON");
+        machine
+            .disk
+            .put(&format!("tasks/{name}"), text)
+            .await
+            .expect("is kept");
+    }
+    let agent = machine.agent(&plane).await;
+    let mut connection = plane.accept().await;
+    let mut stop = task;
+    stop["desiredStatus"] = json!("STOPPED");
+    connection
+        .send("PayloadMessage", payload("s", json!([stop])))
+        .await;
+    let stopped = plane.until_status("t1", "STOPPED").await;
+    assert_eq!(stopped["containers"][0]["networkBindings"], bindings);
+    agent.detach().await;
+}

@@ -52,7 +52,7 @@ pub(super) fn required_attributes(
         }
         let mut mappings = container.port_mappings.iter().flatten();
         if mappings.any(|mapping| mapping.container_port_range.is_some()) {
-            names.insert("ecs.capability.container-port-range");
+            names.insert("ecs.capability.network.container-port-range");
         }
         if container.docker_labels.is_some()
             || container.ulimits.is_some()

@@ -285,7 +285,7 @@ async fn privileges_are_a_matter_of_placement() {
         (
             json!({"portMappings": [{"containerPortRange": "1-2"}]}),
             json!({}),
-            "ecs.capability.container-port-range",
+            "ecs.capability.network.container-port-range",
         ),
     ] {
         assert!(

@@ -48,6 +48,6 @@ def test_secrets_are_listed_deleted_and_brought_back(cloud):
 
 def test_what_is_not_built_says_so(cloud):
     for words in (["rotate-secret", "--secret-id", "a"], ["get-random-password"],
-                  ["put-resource-policy", "--secret-id", "a", "--resource-policy", "{}"]):
+                  ["replicate-secret-to-regions", "--secret-id", "a", "--add-replica-regions", "Region=eu-west-1"]):
         done = cloud.aws("secretsmanager", *words, check=False)
         assert done.returncode != 0 and "not implemented" in done.stderr.lower(), done.stderr

@@ -29,6 +29,11 @@ pub enum Error {
     TokenUsed { token: String, arn: String },
     #[error("{0}")]
     Limit(String),
+    /// A resource policy that is none.
+    #[error("This resource policy contains an error: {0}")]
+    Malformed(String),
+    #[error("You can't attach the resource policy to the secret because it grants broad access.")]
+    PublicPolicy,
     #[error("The NextToken is invalid: it is not one of this listing.")]
     NextToken,
     /// The value is there and cannot be read.
@@ -71,6 +76,8 @@ impl From<Error> for ApiError {
             Error::NotFound | Error::NoSuchVersion { .. } => api::resource_not_found_exception(message),
             Error::Exists { .. } | Error::TokenUsed { .. } => api::resource_exists_exception(message),
             Error::Limit(_) => api::limit_exceeded_exception(message),
+            Error::Malformed(_) => api::malformed_policy_document_exception(message),
+            Error::PublicPolicy => api::public_policy_exception(message),
             Error::NextToken => api::invalid_next_token_exception(message),
             Error::Decryption { .. } => api::decryption_failure(message),
             Error::Encryption => api::encryption_failure(message),
@@ -120,6 +127,8 @@ mod tests {
         };
         check(used, "ResourceExistsException", 400);
         check(Error::Limit(text()), "LimitExceededException", 400);
+        check(Error::Malformed(text()), "MalformedPolicyDocumentException", 400);
+        check(Error::PublicPolicy, "PublicPolicyException", 400);
         check(Error::NextToken, "InvalidNextTokenException", 400);
         check(Error::Decryption { why: text() }, "DecryptionFailure", 400);
         check(Error::Encryption, "EncryptionFailure", 400);

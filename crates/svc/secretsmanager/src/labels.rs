@@ -175,6 +175,7 @@ mod tests {
             accessed: None,
             deletion: None,
             versions: BTreeMap::new(),
+            policy: None,
         }
     }
 

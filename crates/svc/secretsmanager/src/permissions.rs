@@ -46,6 +46,7 @@ fn on_secret(asking: &Asking<'_>) -> Vec<Need> {
             "secretsmanager:RecoveryWindowInDays",
             number("RecoveryWindowInDays"),
         )
+        .with_some("secretsmanager:BlockPublicPolicy", flag("BlockPublicPolicy"))
         .with_some(
             "secretsmanager:ForceDeleteWithoutRecovery",
             flag("ForceDeleteWithoutRecovery"),
@@ -77,12 +78,15 @@ impl Permissions for SecretsPermissions {
         const fn of(operation: &'static str, needs: fn(&Asking<'_>) -> Vec<Need>) -> Rule {
             Rule { operation, needs }
         }
-        const RULES: [Rule; 11] = [
+        const RULES: [Rule; 14] = [
             of("CreateSecret", create),
+            of("DeleteResourcePolicy", on_secret),
             of("DeleteSecret", on_secret),
             of("DescribeSecret", on_secret),
+            of("GetResourcePolicy", on_secret),
             of("GetSecretValue", on_secret),
             of("ListSecretVersionIds", on_secret),
+            of("PutResourcePolicy", on_secret),
             of("PutSecretValue", on_secret),
             of("RestoreSecret", on_secret),
             of("TagResource", on_secret),
@@ -107,6 +111,10 @@ impl Permissions for SecretsPermissions {
                 Err(_) => arn,
             }
         })
+    }
+
+    fn resource_policy<'a>(&'a self, ctx: &'a Ctx, arn: &'a str) -> BoxFuture<'a, Option<String>> {
+        Box::pin(async move { self.0.upgrade()?.find(ctx, arn).await.ok()?.value.policy })
     }
 
     fn resource_tags<'a>(&'a self, ctx: &'a Ctx, arn: &'a str) -> BoxFuture<'a, Vec<(String, String)>> {

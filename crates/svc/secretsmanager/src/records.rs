@@ -27,6 +27,9 @@ pub(crate) struct Secret {
     pub(crate) accessed: Option<Timestamp>,
     pub(crate) deletion: Option<Deletion>,
     pub(crate) versions: BTreeMap<String, Version>,
+    /// Who else may use it, as the document that was given.
+    #[serde(default)]
+    pub(crate) policy: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -16,6 +16,14 @@ impl api::SecretsManager for SecretsManager {
         Ok(ops::create::create_secret(self, ctx, input).await?)
     }
 
+    async fn delete_resource_policy(
+        &self,
+        ctx: &Ctx,
+        input: api::DeleteResourcePolicyRequest,
+    ) -> Result<api::DeleteResourcePolicyResponse, ApiError> {
+        Ok(ops::delete_policy::delete_resource_policy(self, ctx, input).await?)
+    }
+
     async fn delete_secret(
         &self,
         ctx: &Ctx,
@@ -30,6 +38,14 @@ impl api::SecretsManager for SecretsManager {
         input: api::DescribeSecretRequest,
     ) -> Result<api::DescribeSecretResponse, ApiError> {
         Ok(ops::describe::describe_secret(self, ctx, input).await?)
+    }
+
+    async fn get_resource_policy(
+        &self,
+        ctx: &Ctx,
+        input: api::GetResourcePolicyRequest,
+    ) -> Result<api::GetResourcePolicyResponse, ApiError> {
+        Ok(ops::get_policy::get_resource_policy(self, ctx, input).await?)
     }
 
     async fn get_secret_value(
@@ -54,6 +70,14 @@ impl api::SecretsManager for SecretsManager {
         input: api::ListSecretsRequest,
     ) -> Result<api::ListSecretsResponse, ApiError> {
         Ok(ops::list::list_secrets(self, ctx, input).await?)
+    }
+
+    async fn put_resource_policy(
+        &self,
+        ctx: &Ctx,
+        input: api::PutResourcePolicyRequest,
+    ) -> Result<api::PutResourcePolicyResponse, ApiError> {
+        Ok(ops::put_policy::put_resource_policy(self, ctx, input).await?)
     }
 
     async fn put_secret_value(

@@ -41,6 +41,10 @@ pub fn precondition_not_met_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("PreconditionNotMetException", 400, message)
 }
 
+pub fn public_policy_exception(message: impl Into<String>) -> ApiError {
+    ApiError::new("PublicPolicyException", 400, message)
+}
+
 pub fn resource_exists_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("ResourceExistsException", 400, message)
 }

@@ -7,11 +7,14 @@ use crate::types::*;
 
 service!(SecretsManager MODEL {
     create_secret "CreateSecret" CreateSecretRequest, CreateSecretResponse,
+    delete_resource_policy "DeleteResourcePolicy" DeleteResourcePolicyRequest, DeleteResourcePolicyResponse,
     delete_secret "DeleteSecret" DeleteSecretRequest, DeleteSecretResponse,
     describe_secret "DescribeSecret" DescribeSecretRequest, DescribeSecretResponse,
+    get_resource_policy "GetResourcePolicy" GetResourcePolicyRequest, GetResourcePolicyResponse,
     get_secret_value "GetSecretValue" GetSecretValueRequest, GetSecretValueResponse,
     list_secret_version_ids "ListSecretVersionIds" ListSecretVersionIdsRequest, ListSecretVersionIdsResponse,
     list_secrets "ListSecrets" ListSecretsRequest, ListSecretsResponse,
+    put_resource_policy "PutResourcePolicy" PutResourcePolicyRequest, PutResourcePolicyResponse,
     put_secret_value "PutSecretValue" PutSecretValueRequest, PutSecretValueResponse,
     restore_secret "RestoreSecret" RestoreSecretRequest, RestoreSecretResponse,
     tag_resource "TagResource" TagResourceRequest, (),

@@ -27,6 +27,15 @@ structure!(CreateSecretResponse {
     replication_status "ReplicationStatus" Vec<ReplicationStatusType>,
     version_id "VersionId" String,
 });
+structure!(DeleteResourcePolicyRequest {
+    secret_id "SecretId" String,
+} {
+});
+structure!(DeleteResourcePolicyResponse {
+} {
+    arn "ARN" String,
+    name "Name" String,
+});
 structure!(DeleteSecretRequest {
     secret_id "SecretId" String,
 } {
@@ -86,6 +95,16 @@ enumeration!(FilterNameStringType {
     OwningService "owning-service",
     All "all",
 });
+structure!(GetResourcePolicyRequest {
+    secret_id "SecretId" String,
+} {
+});
+structure!(GetResourcePolicyResponse {
+} {
+    arn "ARN" String,
+    name "Name" String,
+    resource_policy "ResourcePolicy" String,
+});
 structure!(GetSecretValueRequest {
     secret_id "SecretId" String,
 } {
@@ -129,6 +148,17 @@ structure!(ListSecretsResponse {
 } {
     next_token "NextToken" String,
     secret_list "SecretList" Vec<SecretListEntry>,
+});
+structure!(PutResourcePolicyRequest {
+    resource_policy "ResourcePolicy" String,
+    secret_id "SecretId" String,
+} {
+    block_public_policy "BlockPublicPolicy" bool,
+});
+structure!(PutResourcePolicyResponse {
+} {
+    arn "ARN" String,
+    name "Name" String,
 });
 structure!(PutSecretValueRequest {
     secret_id "SecretId" String,

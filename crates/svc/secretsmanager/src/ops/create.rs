@@ -50,6 +50,7 @@ pub(crate) async fn create_secret(
         accessed: None,
         deletion: None,
         versions: BTreeMap::new(),
+        policy: None,
         name,
     };
     if value.is_some() {

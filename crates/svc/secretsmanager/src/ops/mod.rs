@@ -2,11 +2,14 @@
 
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod delete_policy;
 pub(crate) mod describe;
 pub(crate) mod get;
+pub(crate) mod get_policy;
 pub(crate) mod list;
 pub(crate) mod list_versions;
 pub(crate) mod put;
+pub(crate) mod put_policy;
 pub(crate) mod restore;
 pub(crate) mod tag;
 pub(crate) mod untag;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use redb::{Builder, Database};
 
 use crate::disk::format::{self, MIGRATIONS};
-use crate::disk::initialize;
+use crate::disk::image;
 use crate::error::{Error, Result};
 
 /// A data directory that this process holds, and its open database.
@@ -101,6 +101,7 @@ fn lock(dir: &Path) -> Result<File> {
 /// nothing that looks like a store.
 fn create(dir: &Path, path: &Path) -> Result<()> {
     let doing = "making the database file";
+    let empty = image::empty(&Database::builder())?;
     let new: PathBuf = dir.join("store.redb.new");
     match fs::remove_file(&new) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -109,15 +110,16 @@ fn create(dir: &Path, path: &Path) -> Result<()> {
         _ => {}
     }
     // The directory may have been there before, open to others; what is stored is nobody else's business.
-    OpenOptions::new()
+    let written = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(&new)
-        .map_err(Error::storage(doing))?;
-    let database = Database::create(&new).map_err(Error::storage(doing))?;
-    initialize(&database)?;
-    database.close().map_err(Error::storage(doing))?;
+        .and_then(|mut file| {
+            file.write_all(&empty)?;
+            file.sync_all()
+        });
+    written.map_err(Error::storage(doing))?;
     fs::rename(&new, path).map_err(Error::storage(doing))?;
     let synced = File::open(dir).and_then(|dir| dir.sync_all());
     synced.map_err(Error::storage(doing))

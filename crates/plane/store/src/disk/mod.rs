@@ -4,6 +4,7 @@
 mod codec;
 mod dir;
 mod format;
+mod image;
 #[cfg(test)]
 mod power;
 mod tables;

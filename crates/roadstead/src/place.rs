@@ -14,6 +14,11 @@ pub(crate) fn store(data: &Path) -> PathBuf {
     data.join("store.redb")
 }
 
+/// What comes in volume: log lines.
+pub(crate) fn volume(data: &Path) -> PathBuf {
+    data.join("volume")
+}
+
 /// The image store, shared with `roadstead image`.
 pub(crate) fn images(data: &Path) -> PathBuf {
     data.join("images")

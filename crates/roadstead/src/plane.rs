@@ -9,9 +9,11 @@ use roadstead_ec2::{DefaultVpc, Ec2, Ec2Permissions};
 use roadstead_ecs::{Ecs, EcsPermissions};
 use roadstead_events::{Events, EventsPermissions};
 use roadstead_iam::{Iam, IamPermissions};
+use roadstead_logs::{Logs, LogsPermissions};
 use roadstead_secretsmanager::{SecretsManager, SecretsPermissions};
 use roadstead_store::etcd::{Held, Holder};
 use roadstead_sts::{Sts, StsPermissions};
+use roadstead_volume::Volume;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -27,6 +29,7 @@ pub(crate) struct Plane {
     pub ec2: Arc<Ec2>,
     ecs: roadstead_ecs::Running,
     events: roadstead_events::Running,
+    logs: roadstead_logs::Running,
     listeners: JoinSet<()>,
     stop: watch::Sender<bool>,
     held: Option<Held>,
@@ -68,6 +71,19 @@ impl Plane {
         .context("starting events")?;
         dispatcher.register(Arc::new(roadstead_api_events::Server(events.clone())));
         dispatcher.guard(&roadstead_api_events::MODEL, EventsPermissions::of(&events));
+        let logs = Logs::new(roadstead_logs::Parts {
+            store: store.clone(),
+            volume: volume(config).await?,
+            clock: clock.clone(),
+            dispatcher: dispatcher.clone(),
+            options: roadstead_logs::Options::default(),
+        })
+        .await
+        .context("starting logs")?;
+        dispatcher.register(Arc::new(roadstead_api_logs::Server(Arc::new(
+            roadstead_logs::Server(logs.clone()),
+        ))));
+        dispatcher.guard(&roadstead_api_logs::MODEL, LogsPermissions::of(&logs));
         let seal = sealing::seal(&config.store, &config.data)?;
         let secrets = Arc::new(SecretsManager::new(store.clone(), clock.clone(), seal));
         dispatcher.register(Arc::new(roadstead_api_secretsmanager::Server(secrets.clone())));
@@ -93,6 +109,7 @@ impl Plane {
             ecs: running,
             // Last: what it delivers goes to the others.
             events: events.start(),
+            logs: logs.start(),
             listeners: JoinSet::new(),
             stop,
             held,
@@ -143,6 +160,7 @@ impl Plane {
         self.stop.send_replace(true);
         self.events.stop().await;
         self.ecs.stop().await;
+        self.logs.stop().await;
         while self.listeners.join_next().await.is_some() {}
         if let Some(held) = self.held
             && let Err(error) = held.release().await
@@ -162,4 +180,15 @@ fn identity_key(page_key: &[u8; 32]) -> [u8; 32] {
         *byte = u8::from_str_radix(pair, 16).unwrap_or_default();
     }
     key
+}
+
+/// Where log lines lie: beside the records, or, where nothing is kept, in a folder that goes when the daemon does.
+async fn volume(config: &UpConfig) -> Result<Volume> {
+    let folder = place::volume(&config.data);
+    let options = roadstead_volume::Options {
+        temporary: matches!(config.store, store::Choice::Memory),
+        ..Default::default()
+    };
+    let opened = tokio::task::spawn_blocking(move || Volume::open(&folder, options)).await?;
+    opened.context("opening the volume of log lines")
 }

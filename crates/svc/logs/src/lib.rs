@@ -1,0 +1,124 @@
+//! What applications say: log groups, their streams, and the lines in them. Groups and what is set on them are records
+//! of the store; streams and lines come in volume and lie in a volume beside it. A line that was acknowledged is on
+//! disk.
+
+mod error;
+mod filters;
+mod groups;
+mod lines;
+mod names;
+mod page;
+mod permissions;
+mod records;
+mod service;
+mod streams;
+mod sweep;
+mod tags;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use roadstead_base::SharedClock;
+use roadstead_dispatch::Dispatcher;
+use roadstead_store::{Mirror, Store};
+use roadstead_volume::Volume;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use error::{Error, Result};
+pub use permissions::LogsPermissions;
+pub use service::Server;
+
+/// What the platform calls itself when this service calls another.
+pub const PRINCIPAL: &str = "logs.amazonaws.com";
+
+/// How the service is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Log groups of an account in a region.
+    pub max_groups: usize,
+    /// Between looks for lines that are older than their group keeps them.
+    pub sweep: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_groups: 10_000,
+            sweep: Duration::from_secs(600),
+        }
+    }
+}
+
+/// What the service stands on.
+pub struct Parts {
+    pub store: Arc<dyn Store>,
+    pub volume: Volume,
+    pub clock: SharedClock,
+    /// The way to the metrics that filters make.
+    pub dispatcher: Arc<Dispatcher>,
+    pub options: Options,
+}
+
+/// The service. Cheap to make again over the same store and volume: that is what a restart is.
+pub struct Logs {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) lines: lines::Lines,
+    pub(crate) clock: SharedClock,
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) options: Options,
+    pub(crate) groups: Mirror<records::GroupRecord>,
+}
+
+/// The service's background duties.
+pub struct Running {
+    sweeper: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+}
+
+impl Logs {
+    /// # Errors
+    /// Store or volume cannot be read.
+    pub async fn new(parts: Parts) -> Result<Arc<Self>> {
+        let Parts {
+            store,
+            volume,
+            clock,
+            dispatcher,
+            options,
+        } = parts;
+        let groups = Mirror::of(&groups::table(&store)).await?;
+        let lines = lines::Lines::open(volume).await?;
+        Ok(Arc::new(Self {
+            store,
+            lines,
+            clock,
+            dispatcher,
+            options,
+            groups,
+        }))
+    }
+
+    /// Starts to clear away what is gone or too old.
+    pub fn start(self: &Arc<Self>) -> Running {
+        let (stop, stopped) = watch::channel(false);
+        Running {
+            sweeper: tokio::spawn(sweep::keep(Arc::clone(self), stopped)),
+            stop,
+        }
+    }
+}
+
+impl Running {
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        if let Err(failed) = self.sweeper.await {
+            tracing::error!(error = %failed, "the sweeper of logs ended badly");
+        }
+    }
+}
+
+#[cfg(test)]
+mod harness;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+//! What the operations mean to policies, by the Service Authorization Reference's page for CloudWatch Logs.
+//!
+//! As the service itself names resources in its denials: a group is `…:log-group:NAME:log-stream:` with what would be
+//! the stream's name left empty, which is why policies end in `:*`.
+
+use std::sync::{Arc, Weak};
+
+use roadstead_base::Ctx;
+use roadstead_dispatch::{Asking, Need, Permissions, Rule};
+use roadstead_protocol::{BoxFuture, Value};
+
+use crate::Logs;
+use crate::names::{from_identifier, group_arn, stream_arn};
+
+/// Tells the gate of groups and their tags.
+pub struct LogsPermissions(Weak<Logs>);
+
+impl LogsPermissions {
+    pub fn of(logs: &Arc<Logs>) -> Arc<Self> {
+        Arc::new(Self(Arc::downgrade(logs)))
+    }
+}
+
+fn group(asking: &Asking<'_>) -> String {
+    let given = asking
+        .text("logGroupName")
+        .or_else(|| asking.text("logGroupIdentifier"));
+    from_identifier(asking.ctx, given.unwrap_or_default()).unwrap_or_default()
+}
+
+fn on_group(asking: &Asking<'_>) -> Vec<Need> {
+    let arn = stream_arn(&asking.ctx.partition(), &group(asking), "");
+    vec![Need::new(format!("logs:{}", asking.operation)).on([arn])]
+}
+
+fn on_stream(asking: &Asking<'_>) -> Vec<Need> {
+    let stream = asking.text("logStreamName").unwrap_or_default();
+    let arn = stream_arn(&asking.ctx.partition(), &group(asking), stream);
+    vec![Need::new(format!("logs:{}", asking.operation)).on([arn])]
+}
+
+/// `logs:CreateLogGroup`, and `logs:TagResource` if it is made with tags.
+fn create_group(asking: &Asking<'_>) -> Vec<Need> {
+    let mut needs = on_group(asking);
+    let tags = map(asking.input.get("tags"));
+    if !tags.is_empty() {
+        let arn = stream_arn(&asking.ctx.partition(), &group(asking), "");
+        needs.push(Need::new("logs:TagResource").on([arn]).tagging(&tags));
+    }
+    needs
+}
+
+fn on_resource(asking: &Asking<'_>) -> Vec<Need> {
+    let arn = asking.text("resourceArn").unwrap_or("*").to_owned();
+    let need = Need::new(format!("logs:{}", asking.operation)).on([arn]);
+    vec![
+        need.tagging(&map(asking.input.get("tags")))
+            .untagging(&asking.texts("tagKeys")),
+    ]
+}
+
+fn map(value: Option<&Value>) -> Vec<(String, String)> {
+    let Some(Value::Map(fields)) = value else {
+        return Vec::new();
+    };
+    let text = |value: &Value| match value {
+        Value::Str(text) => text.clone(),
+        _ => String::new(),
+    };
+    fields
+        .iter()
+        .map(|(key, value)| (key.to_string(), text(value)))
+        .collect()
+}
+
+impl Permissions for LogsPermissions {
+    fn rules(&self) -> &'static [Rule] {
+        const fn of(operation: &'static str, needs: fn(&Asking<'_>) -> Vec<Need>) -> Rule {
+            Rule { operation, needs }
+        }
+        const RULES: [Rule; 19] = [
+            of("CreateLogGroup", create_group),
+            of("DeleteLogGroup", on_group),
+            of("DescribeLogGroups", on_group),
+            of("DescribeLogStreams", on_group),
+            of("PutRetentionPolicy", on_group),
+            of("DeleteRetentionPolicy", on_group),
+            of("FilterLogEvents", on_group),
+            of("PutMetricFilter", on_group),
+            of("DeleteMetricFilter", on_group),
+            of("DescribeMetricFilters", on_group),
+            of("TagLogGroup", on_group),
+            of("UntagLogGroup", on_group),
+            of("ListTagsLogGroup", on_group),
+            of("CreateLogStream", on_stream),
+            of("DeleteLogStream", on_stream),
+            of("PutLogEvents", on_stream),
+            of("GetLogEvents", on_stream),
+            of("TagResource", on_resource),
+            of("UntagResource", on_resource),
+        ];
+        &RULES
+    }
+
+    fn resource_tags<'a>(&'a self, ctx: &'a Ctx, arn: &'a str) -> BoxFuture<'a, Vec<(String, String)>> {
+        Box::pin(async move {
+            let Some(logs) = self.0.upgrade() else {
+                return Vec::new();
+            };
+            let base = group_arn(&ctx.partition(), "");
+            let Some(rest) = arn.strip_prefix(&base) else {
+                return Vec::new();
+            };
+            let name = rest.split_once(":log-stream:").map_or(rest, |(name, _)| name);
+            // What is not there has no tags; the operation says that it is not there.
+            let tags = logs.group(ctx, name).await.map(|group| group.tags);
+            tags.map(|tags| tags.into_iter().collect()).unwrap_or_default()
+        })
+    }
+}

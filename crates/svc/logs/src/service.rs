@@ -1,0 +1,147 @@
+//! The trait the model asks for, operation by operation: each is a function of its own module, and each error
+//! becomes a client's error here.
+
+use std::sync::Arc;
+
+use roadstead_api_logs as api;
+use roadstead_base::Ctx;
+use roadstead_protocol::ApiError;
+
+use crate::{Logs, filters, groups, streams, tags};
+
+/// The service behind the gate.
+pub struct Server(pub Arc<Logs>);
+
+impl api::Logs for Server {
+    async fn create_log_group(&self, ctx: &Ctx, input: api::CreateLogGroupRequest) -> Result<(), ApiError> {
+        Ok(groups::create::create_log_group(&self.0, ctx, input).await?)
+    }
+
+    async fn create_log_stream(&self, ctx: &Ctx, input: api::CreateLogStreamRequest) -> Result<(), ApiError> {
+        Ok(streams::create::create_log_stream(&self.0, ctx, input).await?)
+    }
+
+    async fn delete_log_group(&self, ctx: &Ctx, input: api::DeleteLogGroupRequest) -> Result<(), ApiError> {
+        Ok(groups::delete::delete_log_group(&self.0, ctx, input).await?)
+    }
+
+    async fn delete_log_stream(&self, ctx: &Ctx, input: api::DeleteLogStreamRequest) -> Result<(), ApiError> {
+        Ok(streams::delete::delete_log_stream(&self.0, ctx, input).await?)
+    }
+
+    async fn delete_metric_filter(
+        &self,
+        ctx: &Ctx,
+        input: api::DeleteMetricFilterRequest,
+    ) -> Result<(), ApiError> {
+        Ok(filters::delete::delete_metric_filter(&self.0, ctx, input).await?)
+    }
+
+    async fn delete_retention_policy(
+        &self,
+        ctx: &Ctx,
+        input: api::DeleteRetentionPolicyRequest,
+    ) -> Result<(), ApiError> {
+        Ok(groups::retention::delete_retention_policy(&self.0, ctx, input).await?)
+    }
+
+    async fn describe_log_groups(
+        &self,
+        ctx: &Ctx,
+        input: api::DescribeLogGroupsRequest,
+    ) -> Result<api::DescribeLogGroupsResponse, ApiError> {
+        Ok(groups::describe::describe_log_groups(&self.0, ctx, input).await?)
+    }
+
+    async fn describe_log_streams(
+        &self,
+        ctx: &Ctx,
+        input: api::DescribeLogStreamsRequest,
+    ) -> Result<api::DescribeLogStreamsResponse, ApiError> {
+        Ok(streams::describe::describe_log_streams(&self.0, ctx, input).await?)
+    }
+
+    async fn describe_metric_filters(
+        &self,
+        ctx: &Ctx,
+        input: api::DescribeMetricFiltersRequest,
+    ) -> Result<api::DescribeMetricFiltersResponse, ApiError> {
+        Ok(filters::describe::describe_metric_filters(&self.0, ctx, input).await?)
+    }
+
+    async fn filter_log_events(
+        &self,
+        ctx: &Ctx,
+        input: api::FilterLogEventsRequest,
+    ) -> Result<api::FilterLogEventsResponse, ApiError> {
+        Ok(streams::filter::filter_log_events(&self.0, ctx, input).await?)
+    }
+
+    async fn get_log_events(
+        &self,
+        ctx: &Ctx,
+        input: api::GetLogEventsRequest,
+    ) -> Result<api::GetLogEventsResponse, ApiError> {
+        Ok(streams::get::get_log_events(&self.0, ctx, input).await?)
+    }
+
+    async fn list_tags_for_resource(
+        &self,
+        ctx: &Ctx,
+        input: api::ListTagsForResourceRequest,
+    ) -> Result<api::ListTagsForResourceResponse, ApiError> {
+        Ok(tags::list_tags_for_resource(&self.0, ctx, input).await?)
+    }
+
+    async fn list_tags_log_group(
+        &self,
+        ctx: &Ctx,
+        input: api::ListTagsLogGroupRequest,
+    ) -> Result<api::ListTagsLogGroupResponse, ApiError> {
+        Ok(tags::list_tags_log_group(&self.0, ctx, input).await?)
+    }
+
+    async fn put_log_events(
+        &self,
+        ctx: &Ctx,
+        input: api::PutLogEventsRequest,
+    ) -> Result<api::PutLogEventsResponse, ApiError> {
+        Ok(streams::put::put_log_events(&self.0, ctx, input).await?)
+    }
+
+    async fn put_metric_filter(&self, ctx: &Ctx, input: api::PutMetricFilterRequest) -> Result<(), ApiError> {
+        Ok(filters::put::put_metric_filter(&self.0, ctx, input).await?)
+    }
+
+    async fn put_retention_policy(
+        &self,
+        ctx: &Ctx,
+        input: api::PutRetentionPolicyRequest,
+    ) -> Result<(), ApiError> {
+        Ok(groups::retention::put_retention_policy(&self.0, ctx, input).await?)
+    }
+
+    async fn tag_log_group(&self, ctx: &Ctx, input: api::TagLogGroupRequest) -> Result<(), ApiError> {
+        Ok(tags::tag_log_group(&self.0, ctx, input).await?)
+    }
+
+    async fn tag_resource(&self, ctx: &Ctx, input: api::TagResourceRequest) -> Result<(), ApiError> {
+        Ok(tags::tag_resource(&self.0, ctx, input).await?)
+    }
+
+    async fn test_metric_filter(
+        &self,
+        _ctx: &Ctx,
+        input: api::TestMetricFilterRequest,
+    ) -> Result<api::TestMetricFilterResponse, ApiError> {
+        Ok(filters::test::test_metric_filter(input)?)
+    }
+
+    async fn untag_log_group(&self, ctx: &Ctx, input: api::UntagLogGroupRequest) -> Result<(), ApiError> {
+        Ok(tags::untag_log_group(&self.0, ctx, input).await?)
+    }
+
+    async fn untag_resource(&self, ctx: &Ctx, input: api::UntagResourceRequest) -> Result<(), ApiError> {
+        Ok(tags::untag_resource(&self.0, ctx, input).await?)
+    }
+}

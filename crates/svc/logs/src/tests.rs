@@ -1,0 +1,7 @@
+//! The service through its handlers, over a store in memory and a volume on disk.
+
+mod filters;
+mod groups;
+mod lines;
+mod streams;
+mod tagging;

@@ -1,0 +1,178 @@
+use serde_json::{Value as Json, json};
+
+use crate::harness::Bench;
+
+#[tokio::test]
+async fn create_log_group_once_describe_keep_and_delete_it() {
+    let bench = Bench::new().await;
+    let made = json!({"logGroupName": "/app/a", "tags": {"team": "a"}, "logGroupClass": "STANDARD"});
+    bench.call("CreateLogGroup", made.clone()).await.expect("made");
+    let again = bench.call("CreateLogGroup", made).await;
+    Bench::refused(
+        again,
+        "ResourceAlreadyExistsException",
+        "The specified log group already exists",
+    );
+    let days = |days: i32| json!({"logGroupName": "/app/a", "retentionInDays": days});
+    bench
+        .call("PutRetentionPolicy", days(7))
+        .await
+        .expect("kept for a week");
+    Bench::refused(
+        bench.call("PutRetentionPolicy", days(8)).await,
+        "InvalidParameterException",
+        "enum value set",
+    );
+    let bench = bench.restarted().await;
+    let shown = bench.call("DescribeLogGroups", json!({})).await.expect("groups");
+    let arn = "arn:aws:logs:us-east-1:000000000000:log-group:/app/a";
+    assert_eq!(
+        shown,
+        json!({"logGroups": [{"logGroupName": "/app/a", "arn": format!("{arn}:*"), "logGroupArn": arn,
+            "creationTime": 1_700_000_000_000_i64, "retentionInDays": 7, "storedBytes": 0, "metricFilterCount": 0,
+            "logGroupClass": "STANDARD", "deletionProtectionEnabled": false}]})
+    );
+    bench
+        .call("DeleteRetentionPolicy", json!({"logGroupName": "/app/a"}))
+        .await
+        .expect("kept for ever");
+    let shown = bench.call("DescribeLogGroups", json!({})).await.expect("groups");
+    assert!(shown["logGroups"][0].get("retentionInDays").is_none());
+    bench
+        .call("DeleteLogGroup", json!({"logGroupName": "/app/a"}))
+        .await
+        .expect("deleted");
+    for (operation, input) in [
+        ("DeleteLogGroup", json!({"logGroupName": "/app/a"})),
+        ("PutRetentionPolicy", days(7)),
+        ("DeleteRetentionPolicy", json!({"logGroupName": "/app/a"})),
+        (
+            "CreateLogStream",
+            json!({"logGroupName": "/app/a", "logStreamName": "s"}),
+        ),
+    ] {
+        Bench::refused(
+            bench.call(operation, input).await,
+            "ResourceNotFoundException",
+            "The specified log group does not exist.",
+        );
+    }
+}
+
+#[tokio::test]
+async fn describe_log_groups_finds_pages_and_narrows() {
+    let bench = Bench::new().await;
+    for name in ["/app/b", "/app/a", "/other", "/app/c"] {
+        bench
+            .call("CreateLogGroup", json!({"logGroupName": name}))
+            .await
+            .expect(name);
+    }
+    let names = |page: &Json| {
+        let groups = page["logGroups"].as_array().expect("groups").clone();
+        let name = |group: &Json| group["logGroupName"].as_str().expect("a name").to_owned();
+        groups.iter().map(name).collect::<Vec<_>>()
+    };
+    let first = json!({"logGroupNamePrefix": "/app/", "limit": 2});
+    let first = bench.call("DescribeLogGroups", first).await.expect("a page");
+    assert_eq!(names(&first), ["/app/a", "/app/b"]);
+    let rest = json!({"logGroupNamePrefix": "/app/", "limit": 2, "nextToken": first["nextToken"]});
+    let rest = bench.call("DescribeLogGroups", rest).await.expect("a page");
+    assert_eq!(names(&rest), ["/app/c"]);
+    assert!(rest.get("nextToken").is_none());
+    let arn = "arn:aws:logs:us-east-1:000000000000:log-group:/app/c";
+    for (request, found) in [
+        (json!({"logGroupNamePattern": "the"}), vec!["/other"]),
+        (json!({"logGroupNamePattern": "THE"}), vec![]),
+        (
+            json!({"logGroupIdentifiers": ["/app/b", arn]}),
+            vec!["/app/b", "/app/c"],
+        ),
+        (json!({"logGroupClass": "INFREQUENT_ACCESS"}), vec![]),
+        (
+            json!({"logGroupClass": "STANDARD", "logGroupNamePrefix": "/o"}),
+            vec!["/other"],
+        ),
+        (
+            json!({"includeLinkedAccounts": false, "logGroupNamePrefix": "/o"}),
+            vec!["/other"],
+        ),
+    ] {
+        let page = bench
+            .call("DescribeLogGroups", request.clone())
+            .await
+            .expect("a page");
+        assert_eq!(names(&page), found, "{request}");
+    }
+    for (request, words) in [
+        (
+            json!({"logGroupNamePattern": "abc", "logGroupNamePrefix": "b"}),
+            "mutually exclusive",
+        ),
+        (
+            json!({"logGroupIdentifiers": ["/app/a"], "logGroupNamePrefix": "b"}),
+            "logGroupIdentifiers",
+        ),
+        (json!({"nextToken": "forged"}), "nextToken"),
+        (json!({"nextToken": first["nextToken"]}), "nextToken"),
+        (
+            json!({"accountIdentifiers": ["000000000000"]}),
+            "accountIdentifiers",
+        ),
+        (json!({"includeLinkedAccounts": true}), "includeLinkedAccounts"),
+    ] {
+        Bench::refused(
+            bench.call("DescribeLogGroups", request).await,
+            "InvalidParameterException",
+            words,
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_groups_cannot_have_yet_is_refused_by_name() {
+    let bench = Bench::new().await;
+    for (member, value) in [
+        ("kmsKeyId", json!("arn:aws:kms:us-east-1:000000000000:key/x")),
+        ("logGroupClass", json!("INFREQUENT_ACCESS")),
+        ("tags", json!({"aws:x": "y"})),
+    ] {
+        let mut request = json!({"logGroupName": "/a"});
+        request[member] = value;
+        let words = if member == "tags" { "reserved" } else { member };
+        Bench::refused(
+            bench.call("CreateLogGroup", request).await,
+            "InvalidParameterException",
+            words,
+        );
+    }
+    let reserved = bench
+        .call("CreateLogGroup", json!({"logGroupName": "aws/x"}))
+        .await;
+    Bench::refused(reserved, "InvalidParameterException", "reserved");
+}
+
+#[tokio::test]
+async fn a_protected_group_stays() {
+    let bench = Bench::new().await;
+    let made = json!({"logGroupName": "/a", "deletionProtectionEnabled": true});
+    bench.call("CreateLogGroup", made).await.expect("made");
+    bench
+        .call(
+            "CreateLogStream",
+            json!({"logGroupName": "/a", "logStreamName": "s"}),
+        )
+        .await
+        .expect("a stream");
+    let kept = bench.call("DeleteLogGroup", json!({"logGroupName": "/a"})).await;
+    Bench::refused(kept, "ValidationException", "protected");
+    let kept = bench
+        .call(
+            "DeleteLogStream",
+            json!({"logGroupName": "/a", "logStreamName": "s"}),
+        )
+        .await;
+    Bench::refused(kept, "ValidationException", "protected");
+    let shown = bench.call("DescribeLogGroups", json!({})).await.expect("groups");
+    assert_eq!(shown["logGroups"][0]["deletionProtectionEnabled"], true);
+}

@@ -279,8 +279,13 @@ fn number(name: &str) -> Option<u32> {
     })
 }
 
-#[allow(unsafe_code)]
 fn ceiling(resource: u32) -> Option<u64> {
+    rlimit(resource).map(|(_, hard)| hard)
+}
+
+/// This process's own limit: (soft, hard).
+#[allow(unsafe_code)]
+pub(crate) fn rlimit(resource: u32) -> Option<(u64, u64)> {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
@@ -288,7 +293,7 @@ fn ceiling(resource: u32) -> Option<u64> {
     // JUSTIFICATION: the typed wrappers do not know all resources by number.
     // SAFETY: the structure is valid for the call; an unknown number is answered with EINVAL.
     let done = unsafe { libc::getrlimit(resource as libc::__rlimit_resource_t, &raw mut limit) };
-    (done == 0).then_some(limit.rlim_max)
+    (done == 0).then_some((limit.rlim_cur, limit.rlim_max))
 }
 
 #[cfg(test)]

@@ -75,6 +75,9 @@ fn user_namespace(spec: &ContainerSpec) -> Result<(), (&'static str, String)> {
             ),
         ));
     }
+    if matches!(spec.process, Process::Pause) {
+        return refuse("a pause container has no users; what joins it may have its own");
+    }
     if spec.privileged {
         return refuse("a privileged container is the machine's root");
     }

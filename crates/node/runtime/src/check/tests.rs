@@ -60,6 +60,112 @@ fn what_cannot_work_is_refused_by_name() {
 }
 
 #[test]
+fn what_loosens_or_tightens_is_refused_where_it_would_mean_nothing() {
+    use crate::spec::{Device, UserNamespace};
+    let other = || Share::With("other".parse().expect("an id"));
+    check(|s| s.oom_score_adj = 1001, Some("oom_score_adj"));
+    check(|s| s.swappiness = Some(101), Some("swappiness"));
+    check(|s| s.shm_size = Some(1 << 20), None);
+    check(|s| s.shm_size = Some(0), Some("shm_size"));
+    for ipc in [other(), Share::Host] {
+        check(
+            |s| {
+                s.shm_size = Some(1 << 20);
+                s.ipc = ipc;
+            },
+            Some("shm_size"),
+        );
+    }
+    check(
+        |s| {
+            s.process = Process::Pause;
+            s.init = true;
+        },
+        Some("process"),
+    );
+    let device = |host: &str, container: &str, read| Device {
+        host: host.into(),
+        container: container.into(),
+        read,
+        write: false,
+        mknod: false,
+    };
+    check(|s| s.devices.push(device("/dev/null", "/dev/nil", true)), None);
+    for (host, container, read) in [
+        ("/dev/null", "/dev/nil", false),
+        ("dev/null", "/dev/nil", true),
+        ("/dev/null", "/tmp/nil", true),
+        ("/dev/null", "/dev", true),
+        ("/dev/null", "/dev/../x", true),
+    ] {
+        check(|s| s.devices.push(device(host, container, read)), Some("devices"));
+    }
+    let users = |first, size| Some(UserNamespace { first, size });
+    check(|s| s.user_namespace = users(100_000, 65_536), None);
+    for (first, size) in [(0, 65_536), (100_000, 10), (u32::MAX - 10, 65_536)] {
+        check(|s| s.user_namespace = users(first, size), Some("user_namespace"));
+    }
+    let mapped = |change: fn(&mut ContainerSpec)| {
+        check(
+            |s| {
+                s.user_namespace = users(100_000, 65_536);
+                change(s);
+            },
+            Some("user_namespace"),
+        );
+    };
+    mapped(|s| s.privileged = true);
+    mapped(|s| s.network = Net::Host);
+    mapped(|s| s.ipc = Share::Host);
+    mapped(|s| s.process = Process::Pause);
+    for option in ["bind", "remount", "shared", "a,b"] {
+        let kind = MountKind::Tmpfs {
+            size: None,
+            options: vec![option.into()],
+        };
+        let mount = Mount {
+            kind,
+            target: "/t".into(),
+            read_only: false,
+        };
+        check(|s| s.mounts.push(mount), Some("mounts"));
+    }
+}
+
+#[test]
+fn kernel_parameters_belong_to_a_namespace_of_the_containers_own() {
+    let set = |name: &str, change: fn(&mut ContainerSpec), member| {
+        check(
+            |s| {
+                s.sysctls.insert(name.into(), "1".into());
+                change(s);
+            },
+            member,
+        );
+    };
+    for name in [
+        "net.core.somaxconn",
+        "net/core/somaxconn",
+        "kernel.shmmax",
+        "fs.mqueue.msg_max",
+    ] {
+        set(name, |_| {}, None);
+    }
+    for name in [
+        "",
+        "net..x",
+        "kernel.pid_max",
+        "vm.swappiness",
+        "fs.file-max",
+        "net.core.x\n",
+    ] {
+        set(name, |_| {}, Some("sysctls"));
+    }
+    set("net.core.somaxconn", |s| s.network = Net::Host, Some("sysctls"));
+    set("kernel.shmmax", |s| s.ipc = Share::Host, Some("sysctls"));
+}
+
+#[test]
 fn mounts_are_checked_at_both_ends() {
     let mount = |source: &str, target: &str| Mount {
         kind: MountKind::Bind {

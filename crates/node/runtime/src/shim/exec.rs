@@ -15,7 +15,7 @@ use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, Uid, fchown};
 use rustix::process::{DumpableBehavior, PidfdFlags, WaitOptions, pidfd_open};
 
-use super::launch::Launch;
+use super::launch::{Launch, raise_limits};
 use super::setup::pipe;
 use super::{control_from_stdin, detach, user};
 use crate::control::encode_reply;
@@ -177,6 +177,7 @@ fn enter(
     let score = plan.spec.oom_score_adj.to_string();
     std::fs::write("/proc/self/oom_score_adj", score)
         .map_err(|err| say(format!("could not set the OOM score: {err}")))?;
+    raise_limits(plan).map_err(say)?;
     plan.cgroups
         .enter(&plan.cgroup)
         .map_err(|err| say(err.to_string()))?;

@@ -14,6 +14,7 @@ use super::executor::die_with_shim;
 use super::init;
 use super::user::User;
 use crate::capabilities;
+use crate::check::rlimit;
 use crate::files::{Dir, Plan};
 use crate::seccomp::{self, Program};
 use crate::spec::Command;
@@ -214,6 +215,22 @@ impl Launch {
         caps::set(None, CapSet::Effective, &own).map_err(io::Error::other)?;
         caps::set(None, CapSet::Permitted, &own).map_err(io::Error::other)
     }
+}
+
+/// Raises hard limits as far as the plan goes, for a program that will be in a user namespace, where it could not
+/// do so itself. What is set exactly, and what is lowered, is set last, by `Launch`.
+pub(super) fn raise_limits(plan: &Plan) -> Result<(), String> {
+    if plan.spec.user_namespace.is_none() {
+        return Ok(());
+    }
+    for (resource, _, hard) in &plan.rlimits {
+        let (soft, most) = rlimit(*resource).unwrap_or((0, u64::MAX));
+        if *hard > most {
+            set_rlimit(*resource, soft, *hard)
+                .map_err(|err| format!("could not raise resource limit {resource} to {hard}: {err}"))?;
+        }
+    }
+    Ok(())
 }
 
 fn give_up(failure: OwnedFd, code: u8, message: &str) -> ! {

@@ -17,7 +17,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use super::executor::{Doorstep, Exec};
-use super::launch::Launch;
+use super::launch::{self, Launch};
 use super::pause::Pause;
 use super::streams::{self, Ends, Streams};
 use super::user::User;
@@ -166,6 +166,7 @@ fn build(
 ) -> Result<(i32, Option<OwnedFd>), String> {
     let spec = &plan.spec;
     set_oom_score(spec.oom_score_adj)?;
+    launch::raise_limits(plan)?;
     plan.cgroups.enter(&plan.cgroup).map_err(text)?;
     let view = match spec.process {
         Process::Command(_) => cgroup_view::collect(&plan.cgroups.view(&plan.cgroup), spec.privileged)?,

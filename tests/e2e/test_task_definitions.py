@@ -2,10 +2,11 @@
 
 import os
 import re
+import subprocess
 
 import pytest
 from botocore.exceptions import ClientError
-from roadstead import address, eventually, http, sandbox_pids
+from roadstead import BINARY, PATIENCE, address, eventually, http, sandbox_pids
 
 SHELL = ["sh", "-c"]
 UNIFIED = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
@@ -231,6 +232,31 @@ def test_root_in_a_container_can_be_nobody_on_the_machine(fresh, tmp_path):
     for task in (own, bridged):
         cloud.stop(task)
     assert failures(cloud, cloud.define("sharing", app("true"), networkMode="none", pidMode="task"))[0][0] == "ATTRIBUTE"
+
+
+def test_a_node_that_joins_says_what_its_operator_allows(cloud, tmp_path):
+    env = dict(os.environ, AWS_ACCESS_KEY_ID=cloud.account, AWS_SECRET_ACCESS_KEY="any")
+    privileged, sharing = "com.amazonaws.ecs.capability.privileged-container", "ecs.capability.pid-ipc-namespace-sharing"
+    for name, option, wanted in (
+        ("open", ["--allow-privileged"], {privileged, sharing}), ("mapped", ["--userns", "200000:65536"], set())):
+        data, log = tmp_path / name, tmp_path / f"{name}.log"
+        words = [BINARY, "agent", "--backend", cloud.url, "--cluster", f"joined-{name}", "--data", data, *option]
+        with open(log, "w") as out:
+            agent = subprocess.Popen(words, env=env, stdout=out, stderr=subprocess.STDOUT)
+        try:
+            eventually(lambda: "ready" in log.read_text(), "the node is ready")
+            arns = cloud.ecs.list_container_instances(cluster=f"joined-{name}")["containerInstanceArns"]
+            answer = cloud.ecs.describe_container_instances(cluster=f"joined-{name}", containerInstances=arns)
+            names = {attribute["name"] for attribute in answer["containerInstances"][0]["attributes"]}
+            assert names & {privileged, sharing} == wanted
+        finally:
+            agent.terminate()
+            agent.wait(timeout=PATIENCE)
+            subprocess.run([BINARY, "down", "--data", data, "--purge"], check=True)
+    both = ["--userns", "200000:65536", "--allow-privileged"]
+    for command in (["agent", "--backend", cloud.url], ["up", "--listen", "127.0.0.1:0"]):
+        done = subprocess.run([BINARY, *command, "--data", tmp_path / "both", *both], env=env, capture_output=True, text=True, timeout=60)
+        assert done.returncode != 0 and "exclude each other" in done.stderr
 
 
 def test_what_no_node_has_is_refused_by_name(cloud):

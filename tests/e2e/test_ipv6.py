@@ -4,7 +4,7 @@ import ipaddress
 import json
 
 import pytest
-from roadstead import address
+from roadstead import address, connects, eventually
 
 SERVE = "mkdir /w; hostname > /w/index.html; httpd -f -p [::]:80 -h /w"
 
@@ -171,4 +171,16 @@ def test_a_task_cannot_send_from_an_address_that_is_not_its_own(cloud, default):
     output = cloud.finished(cloud.run(cloud.define("forges6", container), groups=[group]))[2]
     assert f"inet6 {forged}/64" in output, output
     assert "own REACHED" in output and "forged BLOCKED" in output, output
+    cloud.stop(arn)
+
+
+def test_the_host_reaches_the_default_vpc_by_ipv6(cloud, default):
+    group = cloud.open_group("host6")
+    permit(cloud, "authorize", group, {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "Ipv6Ranges": [{"CidrIpv6": "::/0"}]})
+    server = cloud.define("serves6", {"name": "app", "image": "busybox", "command": ["sh", "-c", SERVE]})
+    arn = cloud.run(server, groups=[group])
+    target = ipv6(cloud.until(arn, "RUNNING"))
+    eventually(lambda: connects(target, 80), f"the host reaches {target}")
+    permit(cloud, "revoke", group, {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "Ipv6Ranges": [{"CidrIpv6": "::/0"}]})
+    assert not connects(target, 80)
     cloud.stop(arn)

@@ -15,6 +15,8 @@ use crate::ReservedFor;
 pub const VPC_PREFIX: u8 = 56;
 /// What unique local addresses begin with, locally assigned: `fd00::/8`.
 const UNIQUE_LOCAL: u128 = 0xfd << 120;
+/// What the cloud has in that range for every machine, such as the metadata service: no VPC's.
+const CLOUDS_OWN: (u128, u8) = (0xfd00_0ec2 << 96, 32);
 /// The smallest block of a subnet.
 const SMALLEST: u8 = 64;
 /// Lengths of subnets' blocks are multiples of this.
@@ -60,12 +62,18 @@ pub enum Ipv6AddressError {
 /// The block of a VPC with these random bits; the next one that overlaps none of `used` if it is taken.
 pub fn vpc_block(bits: [u8; 6], used: &BTreeSet<Ipv6Net>) -> Ipv6Net {
     let [a, b, c, d, e, f] = bits;
+    let (base, length) = CLOUDS_OWN;
+    let clouds_own = Ipv6Net::new_assert(Ipv6Addr::from(base), length);
     let mut number = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
     // Ends: there are more blocks than any set in memory holds.
     loop {
         let base = UNIQUE_LOCAL | (u128::from(number) << (128 - u32::from(VPC_PREFIX)));
         let block = Ipv6Net::new_assert(Ipv6Addr::from(base), VPC_PREFIX);
-        if !used.iter().any(|other| overlap(&block, other)) {
+        if !used
+            .iter()
+            .chain([&clouds_own])
+            .any(|other| overlap(&block, other))
+        {
             return block;
         }
         number = (number + 1) & 0xffff_ffff_ffff;

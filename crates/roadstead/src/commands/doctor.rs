@@ -23,6 +23,7 @@ pub(crate) fn run() -> Result<()> {
         nft(),
         namespaces(),
         nofile(),
+        ipv6(),
         limits(),
     ];
     let mut out = std::io::stdout().lock();
@@ -41,6 +42,24 @@ pub(crate) fn run() -> Result<()> {
         bail!("{missing} of the things Roadstead needs are missing");
     }
     Ok(())
+}
+
+/// Only a kernel built or booted so has none.
+fn ipv6() -> Check {
+    let found = if roadstead_net::ipv6_is_there() {
+        Ok("tasks in dual-stack subnets get IPv6 addresses".to_owned())
+    } else {
+        Err(
+            "the kernel has no IPv6, so tasks in dual-stack subnets are refused; boot without ipv6.disable=1, or set \
+             the account setting dualStackIPv6 to disabled"
+                .to_owned(),
+        )
+    };
+    Check {
+        name: "IPv6",
+        needed: false,
+        found,
+    }
 }
 
 fn root() -> Check {

@@ -100,6 +100,8 @@ fn the_next_one_goes_round() {
     let (taken, next) = (net("fdff:ffff:ffff:ff00::/56"), net("fd00::/56"));
     assert_eq!(vpc_block([0xff; 6], &BTreeSet::new()), taken);
     assert_eq!(vpc_block([0xff; 6], &BTreeSet::from([taken])), next);
+    let metadata = [0, 0x0e, 0xc2, 0xff, 0xff, 0xff];
+    assert_eq!(vpc_block(metadata, &BTreeSet::new()), net("fd00:ec3::/56"));
 }
 
 proptest! {

@@ -67,6 +67,10 @@ pub(crate) enum SetKind {
     Addresses,
     /// IPv6 address.
     Addresses6,
+    /// Device, IPv4 address.
+    Owners,
+    /// Device, IPv6 address.
+    Owners6,
     /// Device to the chain that decides.
     Flows,
 }
@@ -81,6 +85,8 @@ impl SetKind {
             SetKind::Pins6 => ("set", "ifname . ether_addr . ipv6_addr"),
             SetKind::Addresses => ("set", "ipv4_addr"),
             SetKind::Addresses6 => ("set", "ipv6_addr"),
+            SetKind::Owners => ("set", "ifname . ipv4_addr"),
+            SetKind::Owners6 => ("set", "ifname . ipv6_addr"),
             SetKind::Flows => ("map", "ifname : verdict"),
         }
     }
@@ -128,6 +134,14 @@ impl Element {
     pub(crate) fn address(ip: impl Into<IpAddr>) -> Self {
         Self {
             key: vec![Key::Ip(ip.into())],
+            goes_to: None,
+        }
+    }
+
+    /// For the set of the address's family.
+    pub(crate) fn owner(name: &str, ip: impl Into<IpAddr>) -> Self {
+        Self {
+            key: vec![Key::Device(name.to_owned()), Key::Ip(ip.into())],
             goes_to: None,
         }
     }

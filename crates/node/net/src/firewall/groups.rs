@@ -48,17 +48,40 @@ const INET: &[BaseChain] = &[
     BaseChain {
         name: "egress",
         hook: "type filter hook forward priority filter - 10; policy drop;",
-        rules: &[TRACKED, "iifname @uplinks accept", "iifname vmap @senders"],
+        rules: &[
+            TRACKED,
+            ERRORS[0],
+            ERRORS[1],
+            ERRORS[2],
+            ERRORS[3],
+            "iifname @uplinks accept",
+            "iifname vmap @senders",
+        ],
     },
     BaseChain {
         name: "ingress",
         hook: "type filter hook forward priority filter; policy drop;",
-        rules: &[TRACKED, "oifname vmap @receivers"],
+        rules: &[
+            TRACKED,
+            ERRORS[0],
+            ERRORS[1],
+            ERRORS[2],
+            ERRORS[3],
+            "oifname vmap @receivers",
+        ],
     },
 ];
 
 /// Rules decide about connections; what belongs to one that was let in passes.
-const TRACKED: &str = "ct state vmap { established : accept, related : accept, invalid : drop }";
+const TRACKED: &str = "ct state vmap { established : accept, invalid : drop }";
+/// So does an error about a connection, from one of its two ends. Anyone can write one about a conversation of
+/// others; then it is a message like any other, which rules decide about.
+const ERRORS: [&str; 4] = [
+    "ct state related iifname . ct original ip saddr @owners accept",
+    "ct state related iifname . ct original ip daddr @owners accept",
+    "ct state related iifname . ct original ip6 saddr @owners6 accept",
+    "ct state related iifname . ct original ip6 daddr @owners6 accept",
+];
 
 /// Neither may a task claim another's address by ARP, nor fill the neighbour table with strangers.
 pub(super) const ARP: &[BaseChain] = &[BaseChain {
@@ -116,6 +139,8 @@ pub(crate) fn router_rules(
         ("resolvers", SetKind::Addresses),
         ("gateways", SetKind::Addresses),
         ("gateways6", SetKind::Addresses6),
+        ("owners", SetKind::Owners),
+        ("owners6", SetKind::Owners6),
         ("uplinks", SetKind::Devices),
         ("senders", SetKind::Flows),
         ("receivers", SetKind::Flows),
@@ -140,6 +165,12 @@ pub(crate) fn router_rules(
             .set(inet("pins6"), SetKind::Pins6)
             .extend(uplink.ipv6.map(|ip| Element::pin(&uplink.device, uplink.mac, ip)));
         rules
+            .set(inet("owners"), SetKind::Owners)
+            .insert(Element::owner(&uplink.device, uplink.ip));
+        rules
+            .set(inet("owners6"), SetKind::Owners6)
+            .extend(uplink.ipv6.map(|ip| Element::owner(&uplink.device, ip)));
+        rules
             .set(inet("uplinks"), SetKind::Devices)
             .insert(Element::device(&uplink.device));
     }
@@ -155,6 +186,9 @@ pub(crate) fn router_rules(
             let pin = Element::pin(&port.device, port.mac, *ip);
             rules.set(inet("pins"), SetKind::Pins).insert(pin.clone());
             rules.set(arp_pins.clone(), SetKind::Pins).insert(pin);
+            rules
+                .set(inet("owners"), SetKind::Owners)
+                .insert(Element::owner(&port.device, *ip));
         }
         let Some(interface) = map.and_then(|m| {
             m.interfaces
@@ -165,6 +199,9 @@ pub(crate) fn router_rules(
         };
         if !interface.ipv6_addresses.is_empty() {
             let own = interface.ipv6_addresses.iter().copied();
+            rules
+                .set(inet("owners6"), SetKind::Owners6)
+                .extend(own.clone().map(|ip| Element::owner(&port.device, ip)));
             rules.set(inet("pins6"), SetKind::Pins6).extend(
                 own.chain([port.mac.link_local()])
                     .map(|ip| Element::pin(&port.device, port.mac, ip)),

@@ -323,8 +323,8 @@ fn one_more_interface_in_known_groups_is_only_elements() {
     };
     assert_eq!(
         (change.add.len(), change.remove.len()),
-        (4, 0),
-        "pins of inet and arp, sender, receiver"
+        (5, 0),
+        "pins of inet and arp, owner, sender, receiver"
     );
     assert_eq!(after.change_from(&after), Change::Nothing);
 }

@@ -6,8 +6,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use roadstead_base::{AccountId, Caller, Ctx, Pager, Region, SharedClock};
 use roadstead_protocol::rest::Router;
-use roadstead_protocol::{ApiError, BoxFuture, Call, Handler, Protocol, ServiceModel, Value, check};
+use roadstead_protocol::{
+    ApiError, BoxFuture, Call, Handler, Operation, Protocol, ServiceModel, Value, check,
+};
 
+use crate::audit::{self, Called, Observer};
 use crate::credentials::Credentials;
 use crate::gate::Gate;
 use crate::render;
@@ -44,6 +47,7 @@ pub struct Dispatcher {
     pub(crate) credentials: Credentials,
     pub(crate) default_account: AccountId,
     pub(crate) gate: Gate,
+    observers: RwLock<Vec<Arc<dyn Observer>>>,
     pager: Arc<Pager>,
     handlers: RwLock<Vec<Registered>>,
     mounts: RwLock<Vec<Mount>>,
@@ -57,6 +61,7 @@ impl Dispatcher {
             credentials: Credentials::default(),
             default_account,
             gate: Gate::default(),
+            observers: RwLock::default(),
             pager: Arc::new(pager),
             handlers: RwLock::default(),
             mounts: RwLock::default(),
@@ -157,11 +162,7 @@ impl Dispatcher {
         let Some(operation) = model.operation(operation) else {
             return Err(render::no_such_operation(model, operation));
         };
-        if let Some(shape) = operation.input {
-            check(model, shape, &input).map_err(|violation| render::violation(model, &violation))?;
-        }
-        self.authorize(model, operation, ctx, &input).await?;
-        let result = handler.call(operation, ctx, input).await;
+        let result = self.answer_to(handler, operation, ctx, input).await;
         let outcome = result.as_ref().err().map_or("ok", |error| error.code.as_ref());
         tracing::info!(
             target: "audit",
@@ -169,11 +170,50 @@ impl Dispatcher {
             operation = operation.name,
             account = %ctx.account,
             region = %ctx.region,
-            caller = ?ctx.caller,
+            caller = %ctx.caller,
             request_id = %ctx.request_id,
             outcome,
         );
+        self.observe(&Called {
+            model,
+            operation,
+            ctx,
+            error: result.as_ref().err(),
+            at: self.clock.now(),
+        });
         result
+    }
+
+    async fn answer_to(
+        &self,
+        handler: &dyn Handler,
+        operation: &'static Operation,
+        ctx: &Ctx,
+        input: Value,
+    ) -> Result<Value, ApiError> {
+        let model = handler.model();
+        self.authorize(model, operation, ctx, &input).await?;
+        if let Some(shape) = operation.input {
+            check(model, shape, &input).map_err(|violation| render::violation(model, &violation))?;
+        }
+        handler.call(operation, ctx, input).await
+    }
+
+    /// From now on `observer` is told of every call.
+    pub fn observe_by(&self, observer: Arc<dyn Observer>) {
+        let mut all = self.observers.write().unwrap_or_else(PoisonError::into_inner);
+        all.push(observer);
+    }
+
+    fn observe(&self, called: &Called<'_>) {
+        let all = self.observers.read().unwrap_or_else(PoisonError::into_inner);
+        if all.is_empty() {
+            return;
+        }
+        let record = audit::record(called);
+        for observer in all.iter() {
+            observer.called(&record);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! One way in. Every call, from outside or from another service, passes here: protocol, identity, policy,
 //! audit, handler. Nothing else may reach a service.
 
+mod audit;
 mod authority;
 mod body;
 mod by_name;
@@ -18,6 +19,7 @@ mod sign_in;
 mod steady;
 mod tls;
 
+pub use audit::{AuditLog, Observer};
 pub use authority::{
     Asked, Authority, Because, Denial, KeyError, Keys, RoleError, ServiceAssumes, SessionKeys,
 };

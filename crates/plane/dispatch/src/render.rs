@@ -52,6 +52,10 @@ pub(crate) fn violation(model: &ServiceModel, violation: &Violation) -> ApiError
         ),
         ("ecs", _) => ApiError::client("InvalidParameterException", message),
         (_, Violation::Type { .. }) => ApiError::client("SerializationException", message),
+        _ if model.protocols.first() == Some(&Protocol::Query) => ApiError::client(
+            "ValidationError",
+            format!("1 validation error detected: {message}"),
+        ),
         _ => ApiError::client(
             "ValidationException",
             format!("1 validation error detected: {message}"),

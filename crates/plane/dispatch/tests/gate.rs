@@ -271,3 +271,71 @@ async fn keys_that_ended_are_refused_even_where_strangers_are_root() {
     let (status, body) = world.json("STRANGER", target, "", "{}").await;
     assert_eq!(status, 200, "{body}");
 }
+
+/// Keeps the records.
+#[derive(Default)]
+struct Notes(Mutex<Vec<serde_json::Value>>);
+
+impl roadstead_dispatch::Observer for Notes {
+    fn called(&self, record: &serde_json::Value) {
+        self.0.lock().expect("no panic").push(record.clone());
+    }
+}
+
+#[tokio::test]
+async fn every_call_is_recorded_the_denied_ones_too() {
+    let (world, _) = guarded(vec![("ecs:DescribeClusters", A)]).await;
+    let notes = Arc::new(Notes::default());
+    world.dispatcher.observe_by(notes.clone());
+    let target = "AmazonEC2ContainerServiceV20141113.ListClusters";
+    assert_eq!(
+        world
+            .json("STRANGER", target, "User-Agent: a client\r\n", "{}")
+            .await
+            .0,
+        200
+    );
+    let ctx = user(&world);
+    let model = &roadstead_api_ecs::MODEL;
+    let _ = world
+        .dispatcher
+        .call(model, "DescribeClusters", &ctx, clusters(&["b"]))
+        .await;
+    let own = world
+        .dispatcher
+        .internal_ctx("ecs.amazonaws.com", ctx.account.clone(), ctx.region.clone());
+    let _ = world
+        .dispatcher
+        .call(&roadstead_api_ec2::MODEL, "CreateVpc", &own, Value::empty())
+        .await;
+    let records = notes.0.lock().expect("no panic").clone();
+    let show = |record: &serde_json::Value| {
+        let text = |pointer: &str| {
+            record
+                .pointer(pointer)
+                .map(|value| value.to_string())
+                .unwrap_or_default()
+        };
+        let all = [
+            "/userIdentity/type",
+            "/eventSource",
+            "/eventName",
+            "/readOnly",
+            "/sourceIPAddress",
+            "/errorCode",
+        ];
+        all.map(text).join(" ").replace('"', "")
+    };
+    let shown: Vec<String> = records.iter().map(show).collect();
+    assert_eq!(
+        shown,
+        [
+            "Root ecs.amazonaws.com ListClusters true 127.0.0.1 ",
+            "IAMUser ecs.amazonaws.com DescribeClusters true AWS Internal AccessDeniedException",
+            "AWSService ec2.amazonaws.com CreateVpc false ecs.amazonaws.com ",
+        ]
+    );
+    assert_eq!(records[0]["userIdentity"]["accessKeyId"], "STRANGER");
+    assert_eq!(records[0]["userAgent"], "a client");
+    assert_eq!(records[0]["eventTime"], "2027-01-15T08:00:00Z");
+}

@@ -5,6 +5,8 @@ mod assume;
 mod error;
 mod permissions;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use permissions::StsPermissions;
 pub use service::Sts;

@@ -4,6 +4,7 @@
 mod gate;
 mod life;
 mod policies;
+mod rest;
 mod simulation;
 
 use roadstead_api_iam::{Iam as _, *};

@@ -10,6 +10,8 @@ use crate::error::{Error, Result};
 
 /// Mappings of one container.
 const MAX: usize = 100;
+/// Ports of one container that a node publishes, each of a range counted.
+const PUBLISHED: u32 = 200;
 
 pub(super) fn check(
     name: &str,
@@ -30,9 +32,19 @@ pub(super) fn check(
         ));
     }
     let mappings = mappings.into_iter().enumerate();
-    mappings
+    let mappings: Vec<PortMapping> = mappings
         .map(|(index, mapping)| check_one(name, &format!("{at}.portMappings[{index}]"), mapping, around))
-        .collect()
+        .collect::<Result<_>>()?;
+    let ranges = mappings.iter().map(|mapping| {
+        let range = mapping.container_port_range.as_deref().and_then(read_range);
+        range.map_or(1, |(first, last)| u32::from(last - first) + 1)
+    });
+    if around.network == NetworkMode::Bridge && ranges.sum::<u32>() > PUBLISHED {
+        return Err(Error::invalid(format!(
+            "{at}.portMappings: a node publishes at most {PUBLISHED} ports of a container."
+        )));
+    }
+    Ok(mappings)
 }
 
 fn check_one(container: &str, at: &str, mapping: PortMapping, around: &Around) -> Result<PortMapping> {

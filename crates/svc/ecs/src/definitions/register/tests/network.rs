@@ -181,6 +181,10 @@ async fn ranges_of_ports_lead_where_the_network_mode_says() {
         ),
     ];
     containers_refused(CLIENT, &cases).await;
+    let many = range("1000-1200");
+    container_shows(range("1001-1200"), bridge.clone(), json!({})).await;
+    container_shows(many.clone(), json!({}), json!({})).await;
+    containers_refused(INVALID, &[(many, bridge.clone(), "at most 200 ports")]).await;
     let apart = json!([
         {"containerPortRange": "80-90", "protocol": "tcp"}, {"containerPortRange": "80-90", "protocol": "udp"},
         {"containerPort": 91, "hostPort": 0, "protocol": "tcp"}

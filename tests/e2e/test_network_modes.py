@@ -211,7 +211,7 @@ def test_an_interface_is_for_awsvpc_alone(cloud):
         cloud.run(definition)
 
 
-def test_bridged_tasks_reach_each_other_and_nothing_else_of_the_host(cloud):
+def test_nothing_of_the_host_can_be_reached_from_a_bridge(cloud):
     port = int(cloud.listen.rsplit(":", 1)[1])
     gateway = "$(ip route | sed -n 's/^default via \\([0-9.]*\\) .*/\\1/p')"
     script = f"for ip in {gateway} 172.31.0.1 169.254.169.254; do nc -w 2 $ip {port} < /dev/null && echo REACHED $ip; done; true"

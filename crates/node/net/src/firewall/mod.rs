@@ -4,6 +4,7 @@
 
 mod apply;
 mod element;
+mod flows;
 mod groups;
 mod local;
 mod pins;
@@ -18,7 +19,7 @@ pub(crate) use groups::{LocalPort, Uplink, Wardrobe, router_rules};
 pub(crate) use local::{Pin, local_rules};
 pub(crate) use pins::{LinkPins, PORT_PREFIX};
 pub(crate) use ruleset::Ruleset;
-pub(crate) use tracked::forget_connections;
+pub(crate) use tracked::{end_connections, forget_connections};
 
 /// Name of our table in every family and namespace.
 pub(crate) const TABLE: &str = "roadstead";

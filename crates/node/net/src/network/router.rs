@@ -8,7 +8,9 @@ use ipnet::Ipv4Net;
 
 use super::doomed::{DOOMED, Undertaker};
 use super::ipv6::Ipv6;
-use crate::firewall::{Firewall, LocalPort, Transaction, Uplink, Wardrobe, forget_connections, router_rules};
+use crate::firewall::{
+    Firewall, LocalPort, Transaction, Uplink, Wardrobe, end_connections, forget_connections, router_rules,
+};
 use crate::names::{InterfaceId, MacAddr};
 use crate::netlink::{Mtu, NewVeth};
 use crate::netlink::{Netlink, is_present};
@@ -34,6 +36,15 @@ pub(super) const QUIET: [(&str, &str); 8] = [
     ("ipv4/conf/default/send_redirects", "0"),
     ("ipv4/conf/all/accept_redirects", "0"),
     ("ipv4/conf/all/proxy_arp", "1"),
+];
+
+/// The documented idle times of tracked connections, in seconds; and what follows a connection that was ended is
+/// not taken for a new one.
+const TRACKING: [(&str, &str); 4] = [
+    ("netfilter/nf_conntrack_tcp_timeout_established", "432000"),
+    ("netfilter/nf_conntrack_udp_timeout", "30"),
+    ("netfilter/nf_conntrack_udp_timeout_stream", "180"),
+    ("netfilter/nf_conntrack_tcp_loose", "0"),
 ];
 
 /// An interface's end in the router.
@@ -149,12 +160,10 @@ impl Router {
     }
 
     fn settle_port(&mut self, interface: &InterfaceId, mac: MacAddr, device: String) -> Result<()> {
-        // Else an answer by proxy comes after up to 0.8 s.
-        let undelayed = (format!("ipv4/neigh/{device}/proxy_delay"), "0");
-        let settled = self
-            .namespace
-            .sysctl(&[undelayed])
-            .and_then(|()| self.netlink.link(&device));
+        let settled = self.netlink.link(&device).and_then(|link| {
+            let settled = link.as_ref().map(|link| self.netlink.answer_at_once(link.index));
+            settled.transpose().map(|_| link)
+        });
         match settled {
             Ok(Some(link)) => {
                 let port = Port {
@@ -266,7 +275,10 @@ impl Router {
         }
         let transaction = self.firewall.apply(rules)?;
         if !self.forwards {
-            self.namespace.sysctl(&[("ipv4/ip_forward".to_owned(), "1")])?;
+            // Tracking is there once the rules are.
+            let settings = TRACKING.iter().chain(&[("ipv4/ip_forward", "1")]);
+            let settings: Vec<_> = settings.map(|(key, value)| ((*key).to_owned(), *value)).collect();
+            self.namespace.sysctl(&settings)?;
             self.forwards = true;
         }
         self.refresh_ipv6(wanted.map, repair)?;
@@ -274,6 +286,22 @@ impl Router {
             .set_zone(wanted.map.map(Zone::of).unwrap_or_default());
         self.resolver.listen(&self.namespace, resolvers)?;
         Ok(transaction)
+    }
+
+    /// Ends what goes on under the rules before and is neither tracked nor permitted by those after. A failure is
+    /// told: the rules hold for whatever is new.
+    pub(super) fn end_connections(&self, before: &VpcMap, after: &VpcMap) {
+        match end_connections(&self.namespace, before, after) {
+            Ok(0) => {}
+            Ok(ended) => tracing::debug!(
+                router = self.name,
+                ended,
+                "connections that no rule lets in any more"
+            ),
+            Err(error) => {
+                tracing::warn!(router = self.name, %error, "connections go on that no rule lets in")
+            }
+        }
     }
 
     /// Keeps what was worn lately, but no group that the map has no more, and not without end.

@@ -77,6 +77,9 @@ impl Vpc {
         });
         if done.is_ok() {
             self.refresh_host_ipv6(inner);
+            if let (Some(router), Some(before), Some(after)) = (&self.router, &before, &self.map) {
+                router.end_connections(before, after);
+            }
         }
         match done {
             Ok(transaction) => Ok(Applied {
@@ -264,6 +267,9 @@ impl Vpc {
         let name = inner.instance.router_namespace(&self.id);
         if Netns::named(&name)?.is_some() {
             self.ensure_router(inner)?;
+        } else {
+            // A file that was to become a namespace.
+            Netns::remove(&name)?;
         }
         if let Some(router) = &mut self.router {
             let links = router.netlink.links()?;

@@ -282,6 +282,37 @@ impl Runtime {
         )
     }
 
+    /// Starts a plugin and kills it after a while.
+    pub fn exec_and_kill(
+        &self,
+        conf: &Value,
+        command: &str,
+        (container, ifname): Whom,
+        after: std::time::Duration,
+    ) {
+        let mut child = Command::new("nsenter")
+            .arg(format!("--net={}", netns::path_of(&self.node).display()))
+            .arg(self.find(conf["type"].as_str().unwrap()))
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("IPAM_DB_PATH", self.directory.path().join("leases.json"))
+            .env("CNI_COMMAND", command)
+            .env("CNI_CONTAINERID", container)
+            .env("CNI_IFNAME", ifname)
+            .env("CNI_NETNS", netns::path_of(&self.task))
+            .env("CNI_PATH", self.directory.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(conf.to_string().as_bytes()).unwrap();
+        drop(stdin);
+        std::thread::park_timeout(after);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
     /// Forgets what was answered, as a runtime whose cache is lost.
     pub fn forget(&mut self) {
         self.cache.clear();

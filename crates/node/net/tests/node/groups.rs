@@ -154,7 +154,11 @@ async fn a_tracked_connection_outlives_its_rule_but_not_its_interface() {
         ips: b.ips.clone(),
         ..next
     };
-    let udp_in = [anywhere(Protocol::Udp { from: 5000, to: 5000 })];
+    // From one address: what is open to all is not tracked.
+    let udp_in = [Rule {
+        protocol: Protocol::Udp { from: 5000, to: 5000 },
+        peer: Peer::Cidr("172.31.0.10/32".parse().unwrap()),
+    }];
     let map = MapOf::new(&v, 1).wears(&a, &["sg-a"]).wears(&b, &["sg-b"]);
     m.net()
         .apply(&map.group("sg-a", &[]).group("sg-b", &udp_in).0)
@@ -191,6 +195,70 @@ async fn a_tracked_connection_outlives_its_rule_but_not_its_interface() {
         None,
         "the address's next owner gets nothing of it"
     );
+}
+
+/// As the user guide says of connection tracking: what is open to all both ways is not tracked and ends with its rule,
+/// at once; what a narrower rule let in is, and goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_untracked_connection_ends_with_its_rule_and_a_tracked_one_goes_on() {
+    use std::io::{Read as _, Write as _};
+    let m = Machine::new().await;
+    let v = vpc(1);
+    let (a, b) = (eni(&v, 10), eni(&v, 11));
+    let narrow = |protocol| Rule {
+        protocol,
+        peer: Peer::Cidr("172.31.0.10/32".parse().unwrap()),
+    };
+    let map = |generation, rules: &[Rule]| {
+        let map = MapOf::new(&v, generation)
+            .wears(&a, &["sg-a"])
+            .wears(&b, &["sg-b"]);
+        map.group("sg-a", &[]).group("sg-b", rules).0
+    };
+    let before = [
+        anywhere(tcp(80)),
+        narrow(tcp(81)),
+        anywhere(Protocol::Udp { from: 82, to: 82 }),
+    ];
+    m.net().apply(&map(1, &before)).await.unwrap();
+    let (ta, tb) = (m.start(&a, "a").await, m.start(&b, "b").await);
+    let connect = |port: u16| {
+        let listener = inside(&tb.ns, || {
+            std::net::TcpListener::bind((address(11), port)).unwrap()
+        });
+        let client = inside(&ta.ns, || {
+            std::net::TcpStream::connect((address(11), port)).unwrap()
+        });
+        (client, listener.accept().unwrap().0)
+    };
+    let (mut open, mut tracked) = (connect(80), connect(81));
+    let passes = |pair: &mut (std::net::TcpStream, std::net::TcpStream), patience| {
+        let mut byte = [0];
+        pair.1.set_read_timeout(Some(patience)).unwrap();
+        pair.0.set_read_timeout(Some(patience)).unwrap();
+        pair.0.write_all(b"x").is_ok()
+            && pair.1.read_exact(&mut byte).is_ok()
+            && pair.1.write_all(b"y").is_ok()
+            && pair.0.read_exact(&mut byte).is_ok()
+    };
+    let server = udp(&tb.ns, (address(11), 82));
+    let client = udp(&ta.ns, (address(10), 0));
+    client.send_to(b"one", (address(11), 82)).unwrap();
+    let (_, back) = heard(&server);
+    assert!(passes(&mut open, LONG) && passes(&mut tracked, LONG));
+    // Another rule comes: nothing ends.
+    let more = [&before[..], &[anywhere(tcp(90))]].concat();
+    m.net().apply(&map(2, &more)).await.unwrap();
+    assert!(passes(&mut open, LONG) && passes(&mut tracked, LONG));
+    m.net().apply(&map(3, &[])).await.unwrap();
+    assert!(!passes(&mut open, PATIENCE), "at once");
+    client.send_to(b"two", (address(11), 82)).unwrap();
+    assert_eq!(received(&server), None, "at once");
+    server.send_to(b"answer", back).unwrap();
+    assert_eq!(received(&client), None, "the other way too");
+    assert!(passes(&mut tracked, LONG), "tracked");
+    m.net().apply(&map(4, &before)).await.unwrap();
+    assert!(blocked(&ta.ns, address(11), 99) && passes(&mut tracked, LONG));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -306,6 +306,43 @@ async fn an_interface_that_contradicts_itself_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_interfaces_on_one_node() {
+    let m = Machine::new().await;
+    let v = vpc(1);
+    let enis: Vec<_> = (10..210).map(|n| eni(&v, n)).collect();
+    let all = enis.iter().collect::<Vec<_>>();
+    m.net().apply(&open_map(&all)).await.unwrap();
+    let mut tasks = Vec::new();
+    for some in enis.chunks(20) {
+        let m = &m;
+        let started = some
+            .iter()
+            .map(|eni| async move { m.start(eni, eni.interface_id.as_str()).await });
+        tasks.extend(futures_util::future::join_all(started).await);
+    }
+    let links: BTreeSet<_> = tasks.iter().map(|t| t.connected.bridge_address).collect();
+    assert_eq!(links.len(), 200);
+    assert_eq!(m.net().attached().await.unwrap().len(), 200);
+    serve(&tasks[199].ns, 80);
+    for from in [0, 57, 198] {
+        assert!(reaches(&tasks[from].ns, address(209), 80));
+    }
+    for some in tasks.chunks(20) {
+        let stopped = some.iter().map(|task| async {
+            m.net().disconnect(&task.net).await.unwrap();
+            m.net().detach(&task.net.eni.interface_id).await.unwrap();
+            m.net().remove_task_namespace(&task.net.container).await.unwrap();
+        });
+        futures_util::future::join_all(stopped).await;
+    }
+    m.net().settled().await.unwrap();
+    assert_eq!(m.traces(), [m.id.agent_namespace()]);
+    let agent = m.id.agent_namespace();
+    assert_eq!(ip(&agent, "-o link show master ecs-bridge"), "");
+    assert_eq!(ip(&agent, "neigh show dev ecs-bridge"), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn many_tasks_start_at_once() {
     let m = Machine::new().await;
     let v = vpc(1);

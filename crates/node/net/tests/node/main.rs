@@ -5,6 +5,7 @@ mod bridge;
 mod cni;
 mod cnitool;
 mod conformance;
+mod crash;
 mod frames;
 mod groups;
 mod host;

@@ -361,9 +361,12 @@ impl Local {
         for endpoint in self.records.all::<Endpoint>()? {
             self.endpoints.insert(endpoint.container.clone(), endpoint);
         }
-        let there = Netns::named(&inner.instance.bridge_namespace())?.is_some();
-        if there || !self.endpoints.is_empty() {
+        let name = inner.instance.bridge_namespace();
+        if Netns::named(&name)?.is_some() || !self.endpoints.is_empty() {
             self.ensure_fabric(inner)?;
+        } else {
+            // A file that was to become a namespace.
+            Netns::remove(&name)?;
         }
         let Some(fabric) = &mut self.fabric else {
             return Ok(());

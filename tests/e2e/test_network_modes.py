@@ -161,7 +161,8 @@ def test_containers_of_a_bridge_find_each_other_by_links(cloud):
 def test_tasks_know_their_network_from_the_metadata(cloud):
     script = "wget -qO- $ECS_CONTAINER_METADATA_URI_V4; echo; ip -o -4 addr show dev eth0; cat /etc/hosts; sleep 300"
     definition = cloud.define(
-        "known", {"name": "app", "image": "busybox", "command": [*SHELL, script], "portMappings": [{"containerPort": 80}]},
+        "known", {"name": "app", "image": "busybox", "command": [*SHELL, script],
+                  "portMappings": [{"containerPort": 80}, {"containerPort": 80}, {"containerPortRange": "90-91", "protocol": "udp"}]},
         networkMode="bridge")
     arn = run(cloud, definition)
     task = cloud.until(arn, "RUNNING")
@@ -171,8 +172,12 @@ def test_tasks_know_their_network_from_the_metadata(cloud):
     address = re.search(r"inet (\d+\.\d+\.\d+\.\d+)/", output).group(1)
     assert document["Networks"][0]["NetworkMode"] == "bridge"
     assert document["Networks"][0]["IPv4Addresses"] == [address]
-    (port,) = document["Ports"]
-    assert (port["ContainerPort"], port["HostPort"]) == (80, bindings(task)[0]["hostPort"])
+    one, other, many = document["Ports"]
+    told = bindings(task)
+    for port, binding in ((one, told[0]), (other, told[1])):
+        assert (port["ContainerPort"], port["HostPort"]) == (80, binding["hostPort"])
+    assert one["HostPort"] != other["HostPort"]
+    assert (many["ContainerPortRange"], many["HostPortRange"], many["Protocol"]) == ("90-91", told[2]["hostPortRange"], "udp")
     assert re.search(rf"{re.escape(address)} [0-9a-f]{{12}}$", output, re.M), "its own name in its hosts file"
     cloud.stop(arn)
 

@@ -124,13 +124,10 @@ pub(super) fn container(machine: &Machine, spec: &Container, state: &ContainerSt
 
 /// What the container listens on, and what of the node leads there.
 fn ports(machine: &Machine, spec: &Container, state: &ContainerState) -> Vec<Value> {
-    let known = report::bindings(&machine.task, spec, state);
-    let port = |port: &Port| {
-        let bound = known.iter().find(|binding| {
-            binding.container_port == port.first
-                && binding.protocol == port.protocol()
-                && (port.host == 0 || binding.host_port == port.host)
-        });
+    // One for each, in their order, once the container has its place.
+    let bound = report::bindings(&machine.task, spec, state);
+    let port = |(index, port): (usize, &Port)| {
+        let bound = bound.get(index);
         let mut one = Map::new();
         match bound.and_then(Binding::ranges) {
             Some((container, host)) => {
@@ -152,7 +149,7 @@ fn ports(machine: &Machine, spec: &Container, state: &ContainerState) -> Vec<Val
         );
         Value::Object(one)
     };
-    spec.ports.iter().map(port).collect()
+    spec.ports.iter().enumerate().map(port).collect()
 }
 
 fn networks(machine: &Machine, spec: &Container, state: &ContainerState) -> Vec<Value> {

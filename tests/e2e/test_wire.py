@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
+import resource
 import shlex
+import socket
 import ssl
 import subprocess
 
@@ -155,7 +158,36 @@ def test_the_operators_certificate_is_read_again_when_it_changes(fresh, tmp_path
     assert refused.returncode != 0 and "no certificate in the chain" in refused.stderr, refused.stderr
 
 
+def test_a_crowd_of_silent_clients_keeps_nobody_from_working(fresh):
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, most))
+    crowd = []
+    try:
+        cloud = fresh()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        limits = pathlib_text(f"/proc/{cloud.process.pid}/limits")
+        soft, hard = re.search(r"Max open files\s+(\d+)\s+(\d+)", limits).groups()
+        assert soft == hard == str(most), "all that it may have"
+        host, port = cloud.listen.rsplit(":", 1)
+        crowd += [socket.create_connection((host, int(port))) for _ in range(600)]
+        # With more connections open than the limit it was started with, writes still find their files.
+        definition = cloud.define("crowd", {"name": "app", "image": "busybox", "command": ["true"]})
+        codes, _, _ = cloud.finished(cloud.run(definition, groups=[cloud.open_group("crowd")]))
+        assert codes == {"app": 0}
+    finally:
+        for silent in crowd:
+            silent.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
+
+
 # --- pages ---
+
+GROUP = "arn:aws:logs:us-east-1:000000000000:log-group:/aws/events/a"
+POLICY = "arn:aws:iam::000000000000:policy/p0"
+DOCUMENT = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ecs:*", "Resource": "*"}]})
+TRUST = json.dumps({"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]})
+TAGS = [{"Key": key, "Value": "x"} for key in "abc"]
 
 # Listings, how to ask for a page with another one behind it, and where the page's items are. Whoever adds an
 # operation with pages adds it here, and what it lists to `many`.
@@ -170,9 +202,33 @@ PAGED = {
     ("ec2", "DescribeSubnets"): (dict(MaxResults=5), "Subnets"),
     ("ec2", "DescribeTags"): (dict(MaxResults=5), "Tags"),
     ("ec2", "DescribeVpcs"): (dict(MaxResults=5), "Vpcs"),
+    ("events", "ListEventBuses"): (dict(Limit=1), "EventBuses"),
+    ("events", "ListRuleNamesByTarget"): (dict(Limit=1, TargetArn=GROUP), "RuleNames"),
+    ("events", "ListRules"): (dict(Limit=1), "Rules"),
+    ("events", "ListTargetsByRule"): (dict(Limit=1, Rule="r0"), "Targets"),
+    ("iam", "GetGroup"): (dict(MaxItems=1, GroupName="g0"), "Users"),
+    ("iam", "ListAccessKeys"): (dict(MaxItems=1, UserName="u0"), "AccessKeyMetadata"),
+    ("iam", "ListAttachedGroupPolicies"): (dict(MaxItems=1, GroupName="g0"), "AttachedPolicies"),
+    ("iam", "ListAttachedRolePolicies"): (dict(MaxItems=1, RoleName="r0"), "AttachedPolicies"),
+    ("iam", "ListAttachedUserPolicies"): (dict(MaxItems=1, UserName="u0"), "AttachedPolicies"),
+    ("iam", "ListGroupPolicies"): (dict(MaxItems=1, GroupName="g0"), "PolicyNames"),
+    ("iam", "ListGroups"): (dict(MaxItems=1), "Groups"),
+    ("iam", "ListGroupsForUser"): (dict(MaxItems=1, UserName="u0"), "Groups"),
+    ("iam", "ListInstanceProfiles"): (dict(MaxItems=1), "InstanceProfiles"),
+    ("iam", "ListInstanceProfilesForRole"): (dict(MaxItems=1, RoleName="r0"), "InstanceProfiles"),
+    ("iam", "ListPolicies"): (dict(MaxItems=1, Scope="Local"), "Policies"),
+    ("iam", "ListPolicyTags"): (dict(MaxItems=1, PolicyArn=POLICY), "Tags"),
+    ("iam", "ListPolicyVersions"): (dict(MaxItems=1, PolicyArn=POLICY), "Versions"),
+    ("iam", "ListRolePolicies"): (dict(MaxItems=1, RoleName="r0"), "PolicyNames"),
+    ("iam", "ListRoleTags"): (dict(MaxItems=1, RoleName="r0"), "Tags"),
+    ("iam", "ListRoles"): (dict(MaxItems=1), "Roles"),
+    ("iam", "ListUserPolicies"): (dict(MaxItems=1, UserName="u0"), "PolicyNames"),
+    ("iam", "ListUserTags"): (dict(MaxItems=1, UserName="u0"), "Tags"),
+    ("iam", "ListUsers"): (dict(MaxItems=1), "Users"),
+    ("secretsmanager", "ListSecrets"): (dict(MaxResults=1), "SecretList"),
 }
 TOKENS = ("nextToken", "NextToken", "Marker")
-REFUSED = {"InvalidParameterException", "InvalidNextToken", "ValidationException", "InvalidInput", "ValidationError"}
+REFUSED = {"InvalidParameterException", "InvalidNextToken", "InvalidNextTokenException", "ValidationException", "InvalidInput", "ValidationError"}
 
 
 def paged_operations():
@@ -200,6 +256,13 @@ def many(tmp_path_factory, images):
             cloud.define(f"page-{number}", {"name": "app", "image": "busybox", "command": ["true"]})
         for number in range(3):
             cloud.finished(cloud.run(f"page-{number}", groups=[cloud.open_group(f"g{number}")]))
+        identities(cloud.client("iam"))
+        events, secrets = cloud.client("events"), cloud.client("secretsmanager")
+        for number in range(3):
+            events.create_event_bus(Name=f"b{number}")
+            events.put_rule(Name=f"r{number}", EventPattern='{"source": ["a"]}')
+            events.put_targets(Rule=f"r{number}", Targets=[{"Id": str(n), "Arn": GROUP} for n in range(3)])
+            secrets.create_secret(Name=f"s{number}", SecretString="x")
         pages = {}
         for (service, name), (arguments, items) in PAGED.items():
             api = cloud.client(service)
@@ -207,6 +270,29 @@ def many(tmp_path_factory, images):
         cloud.interrupt()
         cloud.up()
         yield cloud, pages
+
+
+def identities(iam):
+    """Three of each, all of them of the first."""
+    for number in range(3):
+        iam.create_policy(PolicyName=f"p{number}", PolicyDocument=DOCUMENT, Tags=TAGS)
+        iam.create_user(UserName=f"u{number}", Tags=TAGS)
+        iam.create_role(RoleName=f"r{number}", AssumeRolePolicyDocument=TRUST, Tags=TAGS)
+        iam.create_group(GroupName=f"g{number}")
+        iam.create_instance_profile(InstanceProfileName=f"ip{number}")
+        iam.add_user_to_group(GroupName=f"g{number}", UserName="u0")
+        iam.add_role_to_instance_profile(InstanceProfileName=f"ip{number}", RoleName="r0")
+        policy = f"arn:aws:iam::000000000000:policy/p{number}"
+        iam.attach_user_policy(UserName="u0", PolicyArn=policy)
+        iam.attach_role_policy(RoleName="r0", PolicyArn=policy)
+        iam.attach_group_policy(GroupName="g0", PolicyArn=policy)
+        iam.put_user_policy(UserName="u0", PolicyName=f"i{number}", PolicyDocument=DOCUMENT)
+        iam.put_role_policy(RoleName="r0", PolicyName=f"i{number}", PolicyDocument=DOCUMENT)
+        iam.put_group_policy(GroupName="g0", PolicyName=f"i{number}", PolicyDocument=DOCUMENT)
+        iam.create_policy_version(PolicyArn=POLICY, PolicyDocument=DOCUMENT)
+    for number in (1, 2):
+        iam.add_user_to_group(GroupName="g0", UserName=f"u{number}")
+        iam.create_access_key(UserName="u0")
 
 
 def call(api, name, **arguments):
@@ -228,7 +314,7 @@ def test_tokens_survive_a_restart_and_cannot_be_forged(many, service, name, toke
             break
         answer = call(api, name, **arguments, **{token: answer[token]})
         seen += answer[items]
-    whole = {key: value for key, value in arguments.items() if not key.lower().startswith("max")}
+    whole = {key: value for key, value in arguments.items() if not key.lower().startswith(("max", "limit"))}
     assert seen == call(api, name, **whole)[items]
     assert len(seen) > len(first[items])
     # Any other text is refused: changed anywhere, cut, made up, of another listing, or another account's.
@@ -237,8 +323,10 @@ def test_tokens_survive_a_restart_and_cannot_be_forged(many, service, name, toke
     changed = [real[:at] + ("A" if real[at] != "A" else "B") + real[at + 1:] for at in (0, 7, len(real) // 2)]
     for forged in [*changed, real[:-4], real + "AAAA", "AAAA", "1", other]:
         assert code(getattr(api, xform_name(name)), **arguments, **{token: forged}) in REFUSED, forged
-    stranger = cloud.client(service, account="111111111111")
-    elsewhere = cloud.client(service, region="eu-west-1")
-    for foreign in (stranger, elsewhere):
-        assert code(getattr(foreign, xform_name(name)), **arguments, **{token: real}) in REFUSED | {
-            "ClusterNotFoundException"}
+    foreign = [cloud.client(service, account="111111111111")]
+    if service != "iam":  # which is of no region
+        foreign.append(cloud.client(service, region="eu-west-1"))
+    for elsewhere in foreign:
+        # Or what it lists is not there at all.
+        assert code(getattr(elsewhere, xform_name(name)), **arguments, **{token: real}) in REFUSED | {
+            "ClusterNotFoundException", "NoSuchEntity", "ResourceNotFoundException"}

@@ -80,7 +80,19 @@ fn start_log() {
         .init();
 }
 
+/// As many descriptors as this process may have: the connections of clients are bounded, but must not be what
+/// keeps the store or a task from its files.
+fn raise_descriptors() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays as it was");
+    }
+}
+
 fn run(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    raise_descriptors();
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?

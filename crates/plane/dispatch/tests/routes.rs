@@ -9,7 +9,7 @@ use roadstead_dispatch::Trust;
 use roadstead_protocol::Value;
 use roadstead_protocol::cbor::Item;
 use roadstead_protocol::sigv4::{Authorization, ChunkKey, SigningKey, presign, sign};
-use support::services::{CBOR, REST_JSON, REST_XML};
+use support::services::{CBOR, QUERY, REST_JSON, REST_XML};
 use support::{LIMITS, NOW, World, world_of};
 
 async fn world(trust: Trust) -> World {
@@ -257,5 +257,63 @@ async fn bodies_in_chunks_arrive_whole_or_not_at_all() {
         Some(&Value::Str("gzip".into())),
         "what chunks are sent in is no member"
     );
+    assert_eq!(world.calls(), 0);
+}
+
+#[tokio::test]
+async fn deep_bodies_are_refused_in_the_form_of_the_protocol() {
+    let world = world_of(
+        Trust::UnknownIsRoot,
+        LIMITS,
+        &[&REST_JSON, &REST_XML, &CBOR, &QUERY],
+    )
+    .await;
+    let form = format!("Action=Note&Version=2010-05-08&name{}=x", ".1".repeat(15_000));
+    let json = format!("{{\"note\":{}{}}}", "[".repeat(15_000), "]".repeat(15_000));
+    let cbor = "smithy-protocol: rpc-v2-cbor\r\nContent-Type: application/cbor\r\n";
+    for (service, path, more, body, part) in [
+        (
+            "notes",
+            "/notes/a",
+            "",
+            json.into_bytes(),
+            "SerializationException",
+        ),
+        (
+            "s3",
+            "/notes/a",
+            "",
+            "<note>".repeat(9000).into_bytes(),
+            "<Code>MalformedXML",
+        ),
+        (
+            "metrics",
+            "/service/Metrics_2020/operation/Note",
+            cbor,
+            vec![0x81; 60_000],
+            "SerializationException",
+        ),
+        (
+            "people",
+            "/",
+            "Content-Type: application/x-www-form-urlencoded\r\n",
+            form.into_bytes(),
+            "<Code>MalformedQueryString",
+        ),
+    ] {
+        let mut request = format!(
+            "POST {path} HTTP/1.1\r\n{}{more}Content-Length: {}\r\n\r\n",
+            stranger(service),
+            body.len()
+        )
+        .into_bytes();
+        request.extend_from_slice(&body);
+        let (status, head, answer) = world.bytes(&request).await;
+        assert_eq!(status, 400, "{service}: {answer}");
+        assert!(
+            head.contains(&part.to_lowercase()) || answer.contains(part),
+            "{service}: {head} {answer}"
+        );
+    }
     assert_eq!(world.calls(), 0);
 }

@@ -4,9 +4,10 @@
 //! Mounts need no clean-up: root file systems are mounted inside of their containers' namespaces only.
 
 use std::collections::BTreeSet;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -14,8 +15,9 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::files::{Dir, ShimProcess};
 use crate::ids::{ContainerId, GroupName};
-use crate::inner::{CONTAINER, GROUP, Inner, blocking, remove_dir};
+use crate::inner::{CONTAINER, GROUP, Inner, SHIMS, blocking, remove_dir};
 use crate::runtime::Runtime;
+use crate::shim::NAME;
 use crate::sys;
 
 /// Directories on their way out; no container id begins with a dot.
@@ -24,6 +26,7 @@ const DOOMED: &str = ".gone-";
 const SHIM_ENDS_WITHIN: Duration = Duration::from_secs(20);
 /// The same of one that never got as far as having a container: a daemon's start waits for it.
 const UNFINISHED_ENDS_WITHIN: Duration = Duration::from_secs(1);
+const ORPHANS_END_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 impl Runtime {
@@ -49,6 +52,7 @@ impl Runtime {
         }
         let inner = Arc::clone(&self.0);
         blocking(move || {
+            inner.end_orphans(|dir| !dir.is_dir());
             inner.remove_doomed()?;
             inner.remove_stray_cgroups()
         })
@@ -101,6 +105,9 @@ impl Inner {
         }
         let (inner, id) = (Arc::clone(self), id.clone());
         blocking(move || {
+            if !matches!(dir.exit(), Ok(Some(_))) {
+                inner.end_orphans(|of| of == dir.path());
+            }
             for cgroup in inner.cgroups_of(&id, &dir) {
                 inner.cgroups.remove(&cgroup)?;
             }
@@ -155,6 +162,33 @@ impl Inner {
         Ok(())
     }
 
+    /// Ends what a shim that was killed had forked to make its container: nobody waits for it any more, and it would
+    /// go on to make control groups for a container that is gone. It still has the shim's arguments.
+    fn end_orphans(&self, of: impl Fn(&Path) -> bool) {
+        let group = self.base.join(SHIMS);
+        let deadline = Instant::now() + ORPHANS_END_WITHIN;
+        loop {
+            let processes = self.cgroups.processes(&group);
+            let orphans: Vec<i32> = processes
+                .into_iter()
+                .filter(|pid| {
+                    sys::start_time(*pid).is_some() && directory_of(*pid).is_some_and(|dir| of(&dir))
+                })
+                .collect();
+            if orphans.is_empty() {
+                return;
+            }
+            if Instant::now() > deadline {
+                tracing::warn!(?orphans, "what a killed shim left does not die");
+                return;
+            }
+            for pid in orphans {
+                let _ = sys::kill(pid, libc::SIGKILL);
+            }
+            std::thread::park_timeout(LOOK_AGAIN);
+        }
+    }
+
     fn remove_doomed(&self) -> Result<()> {
         for name in names_in(&self.state_dir)?
             .iter()
@@ -193,6 +227,17 @@ impl Inner {
         }
         Ok(())
     }
+}
+
+/// The container's directory that a shim was started with.
+fn directory_of(pid: i32) -> Option<PathBuf> {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let mut words = line.split(|byte| *byte == 0);
+    if words.next() != Some(NAME.as_bytes()) {
+        return None;
+    }
+    let dir = PathBuf::from(std::ffi::OsStr::from_bytes(words.next()?));
+    dir.is_absolute().then_some(dir)
 }
 
 fn names_in(dir: &Path) -> Result<Vec<String>> {

@@ -387,3 +387,41 @@ async fn a_shim_that_hangs_before_its_container_is_there_holds_up_no_start() {
     drop(listener);
     bench.finish().await;
 }
+
+/// What a killed shim had forked must not make control groups for a container that is gone.
+#[tokio::test]
+async fn what_a_killed_shim_had_begun_ends_with_it() {
+    use std::os::unix::process::CommandExt as _;
+    let bench = Bench::new().await;
+    let healthy = bench.start(bench.spec("healthy", &["sleep", "100"])).await;
+    // A script in the place of the forked shim: its first argument is the container's directory, as the shim's is.
+    let gone = bench.options.state_dir.join(".begun");
+    fs::write(&gone, "sleep 100 & wait\n").expect("a script");
+    let mut orphan = std::process::Command::new("/bin/sh")
+        .arg0("rs-shim")
+        .arg(&gone)
+        .spawn()
+        .expect("a process");
+    for controller in fs::read_dir("/sys/fs/cgroup").expect("groups").flatten() {
+        let shims = controller
+            .path()
+            .join(&bench.options.cgroup_parent)
+            .join("shims/cgroup.procs");
+        if shims.exists() {
+            fs::write(shims, orphan.id().to_string()).expect("moved");
+        }
+    }
+    let begin = std::time::Instant::now();
+    while !fs::read_to_string(format!("/proc/{}/cmdline", orphan.id()))
+        .is_ok_and(|line| line.starts_with("rs-shim"))
+    {
+        assert!(begin.elapsed().as_secs() < 10, "it begins");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    bench.runtime.reap_strays().await.expect("reaped");
+    let ended = orphan.try_wait().expect("asked");
+    assert!(ended.is_some(), "it was ended");
+    let _ = fs::remove_file(&gone);
+    assert!(std::path::Path::new(&format!("/proc/{healthy}")).exists());
+    bench.finish().await;
+}

@@ -1,6 +1,7 @@
 """The network modes besides awsvpc: a bridge with published ports, the host's network, none at all."""
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -12,14 +13,9 @@ from roadstead import connects, eventually, free_port, http
 SHELL = ["sh", "-c"]
 SERVE = "mkdir -p /w; hostname > /w/index.html; exec httpd -f -p {port} -h /w"
 # The machine's own interpreter, since the test images have no server for UDP.
-PYTHON = {
-    "mountPoints": [{"sourceVolume": name, "containerPath": f"/{name}", "readOnly": True} for name in ("usr", "lib", "lib64")]
-}
-PYTHON_VOLUMES = [
-    {"name": "usr", "host": {"sourcePath": "/usr"}},
-    {"name": "lib", "host": {"sourcePath": "/usr/lib"}},
-    {"name": "lib64", "host": {"sourcePath": "/usr/lib64"}},
-]
+SYSTEM = {name: path for name, path in (("usr", "/usr"), ("lib", "/usr/lib"), ("lib64", "/usr/lib64")) if os.path.isdir(path)}
+PYTHON = {"mountPoints": [{"sourceVolume": name, "containerPath": f"/{name}", "readOnly": True} for name in SYSTEM]}
+PYTHON_VOLUMES = [{"name": name, "host": {"sourcePath": path}} for name, path in SYSTEM.items()]
 ECHO = """
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -93,7 +93,12 @@ def test_images_are_listed_and_removed(fresh):
 
 
 def test_a_private_image_is_pulled_with_the_secret_that_the_definition_names(cloud, private):
-    secrets = cloud.client("secretsmanager")
+    secrets, iam = cloud.client("secretsmanager"), cloud.client("iam")
+    trust = {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = ROLE.rsplit("/", 1)[1]
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
+    read = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "arn:aws:secretsmanager:*:*:secret:registry/*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [read]})
     good = json.dumps({"username": "robot", "password": "s3cret-pull"})
     arn = secrets.create_secret(Name="registry/good", SecretString=good)["ARN"]
     secrets.create_secret(Name="registry/wrong", SecretString=good.replace("s3cret", "other"))
@@ -105,6 +110,9 @@ def test_a_private_image_is_pulled_with_the_secret_that_the_definition_names(clo
                      "repositoryCredentials": {"credentialsParameter": secret}}
         return cloud.define(family, container, executionRoleArn=ROLE)
 
+    task = cloud.until(cloud.run(define("forbidden", arn), groups=[group]), "STOPPED")
+    assert "is not authorized to perform: secretsmanager:GetSecretValue" in reason(task), reason(task)
+    iam.put_role_policy(RoleName=role, PolicyName="read", PolicyDocument=document)
     for family, secret, words in [
         ("wrong", "registry/wrong", "pull access denied"),
         ("odd", "registry/odd", "does not hold JSON"),

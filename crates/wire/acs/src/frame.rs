@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
-    Ack, AttachTaskNetworkInterfaces, Close, CredentialsAck, Error, Heartbeat, HeartbeatAck, Nack,
-    NetworkMap, Payload, TaskManifest, TaskStopVerification, TaskStopVerificationAck,
+    Ack, AttachTaskNetworkInterfaces, Close, CredentialsAck, Error, Heartbeat, HeartbeatAck,
+    IamRoleCredentials, Nack, NetworkMap, Payload, TaskManifest, TaskStopVerification,
+    TaskStopVerificationAck,
 };
 
 /// The envelope.
@@ -80,6 +81,7 @@ messages! {
         AttachTaskNetworkInterfaces(AttachTaskNetworkInterfaces) "AttachTaskNetworkInterfacesMessage",
         TaskManifest(TaskManifest) "TaskManifestMessage",
         TaskStopVerificationAck(TaskStopVerificationAck) "TaskStopVerificationAck",
+        Credentials(IamRoleCredentials) "IAMRoleCredentialsMessage",
         NetworkMap(NetworkMap) "RoadsteadNetworkMapMessage",
         Close(Close) "CloseMessage",
         Error(Error) "ErrorMessage",

@@ -11,12 +11,12 @@ mod payload;
 pub use answers::{Ack, CredentialsAck, HeartbeatAck, Nack, TaskStopVerification};
 pub use frame::{Frame, FrameError, FromAgent, ToAgent};
 pub use orders::{
-    AttachTaskNetworkInterfaces, Close, Error, Heartbeat, ManifestTask, NetworkMap, Payload, StopTask,
-    TaskManifest, TaskStopVerificationAck,
+    AttachTaskNetworkInterfaces, Close, Error, Heartbeat, IamRoleCredentials, ManifestTask, NetworkMap,
+    Payload, ROLE_OF_APPLICATION, ROLE_OF_EXECUTION, StopTask, TaskManifest, TaskStopVerificationAck,
 };
 pub use payload::{
     AsmAuthData, Container, DependsOn, DockerConfig, ElasticNetworkInterface, HostVolume, Ipv4Address,
-    Ipv6Address, MountPoint, PortMapping, RegistryAuthentication, Task, Volume, VolumeFrom,
+    Ipv6Address, MountPoint, PortMapping, RegistryAuthentication, RoleCredentials, Task, Volume, VolumeFrom,
 };
 
 /// Attribute an agent registers, and query parameter of its channel, that says it takes [`NetworkMap`]s and

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::network::VpcMap;
-use crate::payload::{ElasticNetworkInterface, Task};
+use crate::payload::{ElasticNetworkInterface, RoleCredentials, Task};
 
 /// Answered by [`crate::HeartbeatAck`]; any frame resets the agent's inactivity timer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -99,6 +99,21 @@ pub struct NetworkMap {
     pub generation: u64,
     pub vpcs: Vec<VpcMap>,
 }
+
+/// New keys of a task's role. Acknowledged by [`crate::CredentialsAck`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct IamRoleCredentials {
+    pub message_id: String,
+    pub task_arn: String,
+    pub task_cluster_arn: String,
+    /// [`ROLE_OF_APPLICATION`] or [`ROLE_OF_EXECUTION`].
+    pub role_type: String,
+    pub role_credentials: RoleCredentials,
+}
+
+pub const ROLE_OF_APPLICATION: &str = "TaskApplication";
+pub const ROLE_OF_EXECUTION: &str = "TaskExecution";
 
 /// The control plane is about to close the connection.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -45,6 +45,50 @@ pub struct Task {
     pub service_name: String,
     #[serde(skip_serializing_if = "is_default")]
     pub task_definition_account_id: String,
+    /// What the task's own calls are made with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role_credentials: Option<RoleCredentials>,
+    /// What the agent prepares the task with: images, secrets, logs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub execution_role_credentials: Option<RoleCredentials>,
+}
+
+/// Keys of a role's session. The id stays the same for a task's life; the keys are renewed.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RoleCredentials {
+    pub credentials_id: String,
+    pub role_arn: String,
+    pub access_key_id: String,
+    pub secret_access_key: String,
+    pub session_token: String,
+    /// RFC 3339.
+    pub expiration: String,
+}
+
+impl RoleCredentials {
+    /// The same without its keys, to be written down.
+    pub fn without_keys(&self) -> Self {
+        Self {
+            credentials_id: self.credentials_id.clone(),
+            role_arn: self.role_arn.clone(),
+            ..Self::default()
+        }
+    }
+
+    pub fn has_keys(&self) -> bool {
+        !self.access_key_id.is_empty()
+    }
+}
+
+impl std::fmt::Debug for RoleCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "RoleCredentials({} of {}, keys withheld)",
+            self.credentials_id, self.role_arn
+        )
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Http;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use roadstead_acs::RoleCredentials;
 use roadstead_api_ecs::MODEL;
 use roadstead_api_secretsmanager::MODEL as SECRETS;
 use roadstead_base::SharedClock;
@@ -127,6 +128,8 @@ pub struct Client {
     trust: Trust,
     endpoint: Endpoint,
     credentials: Credentials,
+    /// With keys of a session.
+    token: Option<HeaderValue>,
     region: String,
     clock: SharedClock,
 }
@@ -139,6 +142,7 @@ impl Client {
             trust,
             endpoint,
             credentials,
+            token: None,
             region: region.to_owned(),
             clock,
         }
@@ -158,6 +162,18 @@ impl Client {
 
     pub fn region(&self) -> &str {
         &self.region
+    }
+
+    /// The same, as a role.
+    #[must_use]
+    pub fn acting_as(&self, keys: &RoleCredentials) -> Self {
+        let mut client = self.clone();
+        client.credentials = Credentials {
+            access_key: keys.access_key_id.clone(),
+            secret_key: keys.secret_access_key.clone(),
+        };
+        client.token = HeaderValue::from_str(&keys.session_token).ok();
+        client
     }
 
     /// In another region.
@@ -180,6 +196,9 @@ impl Client {
         headers: &mut HeaderMap,
         body: &[u8],
     ) {
+        if let Some(token) = &self.token {
+            headers.insert("x-amz-security-token", token.clone());
+        }
         let key = SigningKey {
             access_key: &self.credentials.access_key,
             secret: &self.credentials.secret_key,

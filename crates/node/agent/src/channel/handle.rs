@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_acs::{
-    Ack, AttachTaskNetworkInterfaces, FrameError, FromAgent, HeartbeatAck, Nack, NetworkMap, Payload,
-    StopTask, Task, TaskManifest, TaskStopVerification, TaskStopVerificationAck, ToAgent,
+    Ack, AttachTaskNetworkInterfaces, CredentialsAck, FrameError, FromAgent, HeartbeatAck,
+    IamRoleCredentials, Nack, NetworkMap, Payload, RoleCredentials, StopTask, Task, TaskManifest,
+    TaskStopVerification, TaskStopVerificationAck, ToAgent,
 };
 use serde::Deserialize;
 
@@ -63,6 +64,7 @@ impl Handler {
                 self.verified(*ack).await;
                 Vec::new()
             }
+            ToAgent::Credentials(message) => self.keys(&message),
             ToAgent::NetworkMap(map) => vec![self.map(*map).await],
             ToAgent::Close(close) => {
                 tracing::info!(
@@ -90,6 +92,27 @@ impl Handler {
         }))
     }
 
+    fn keys_ack(message_id: &str, keys: &RoleCredentials) -> FromAgent {
+        FromAgent::CredentialsAck(Box::new(CredentialsAck {
+            message_id: message_id.to_owned(),
+            expiration: keys.expiration.clone(),
+            credentials_id: keys.credentials_id.clone(),
+        }))
+    }
+
+    /// New keys of a task's role. Those of no task here are none of ours to acknowledge.
+    fn keys(&self, message: &IamRoleCredentials) -> Vec<FromAgent> {
+        if self.engine.renew_keys(message) {
+            return vec![Self::keys_ack(&message.message_id, &message.role_credentials)];
+        }
+        tracing::info!(
+            task = message.task_arn,
+            role = message.role_type,
+            "keys for no task of this node are dropped"
+        );
+        Vec::new()
+    }
+
     async fn payload(&mut self, payload: Payload) -> Vec<FromAgent> {
         let Payload {
             message_id,
@@ -111,8 +134,14 @@ impl Handler {
             return Vec::new();
         }
         self.timeline = self.timeline.max(seq_num);
+        let keys = tasks
+            .iter()
+            .flat_map(|task| [&task.role_credentials, &task.execution_role_credentials])
+            .flatten();
+        let mut answers: Vec<FromAgent> = keys.map(|keys| Self::keys_ack(&message_id, keys)).collect();
         if self.accept(tasks).await {
-            vec![Self::ack(cluster_arn, container_instance_arn, message_id)]
+            answers.insert(0, Self::ack(cluster_arn, container_instance_arn, message_id));
+            answers
         } else {
             Vec::new()
         }

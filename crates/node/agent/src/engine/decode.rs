@@ -84,6 +84,12 @@ pub fn decode(task: &acs::Task) -> Result<Task> {
         },
         group: task.group.clone(),
         service_name: task.service_name.clone(),
+        credentials_id: task
+            .role_credentials
+            .as_ref()
+            .map(|keys| keys.credentials_id.clone())
+            .filter(|id| !id.is_empty()),
+        execution_keys: None,
     };
     check_references(&read)?;
     Ok(read)

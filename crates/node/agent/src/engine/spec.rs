@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use roadstead_acs::{ElasticNetworkInterface, MountPoint, VolumeFrom};
+use roadstead_acs::{ElasticNetworkInterface, MountPoint, RoleCredentials, VolumeFrom};
 use roadstead_base::derived_hex;
 
 use super::docker::{Config, HostConfig};
@@ -35,6 +35,10 @@ pub struct Task {
     pub ipc: Sharing,
     pub group: String,
     pub service_name: String,
+    /// Of the keys of its own role, for as long as it lives.
+    pub credentials_id: Option<String>,
+    /// The keys it is prepared with, while it is: never written down.
+    pub execution_keys: Option<RoleCredentials>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -121,11 +121,13 @@ impl Server {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here");
         }
         match parts.as_slice() {
-            ["v1", "credentials"] => {
-                credentials(1, query.split('&').find_map(|pair| pair.strip_prefix("id=")))
-            }
-            ["v2", "credentials"] => credentials(2, None),
-            ["v2", "credentials", id] => credentials(2, Some(id)),
+            ["v1", "credentials"] => self.credentials(
+                &view,
+                1,
+                query.split('&').find_map(|pair| pair.strip_prefix("id=")),
+            ),
+            ["v2", "credentials"] => self.credentials(&view, 2, None),
+            ["v2", "credentials", id] => self.credentials(&view, 2, Some(id)),
             ["v2", "metadata"] => (StatusCode::OK, document::task(&view.machine, &self.place).into()),
             ["v2", "stats"] => self.task_stats(&view).await,
             ["v3" | "v4", id, rest @ ..] => match own(&view, id) {
@@ -194,6 +196,47 @@ impl Server {
         (StatusCode::OK, all.into())
     }
 
+    /// The keys of the asking task's own role, and of no other: an id that is another's is no id here.
+    fn credentials(&self, view: &View, version: u8, id: Option<&str>) -> Answer {
+        let refuse = |status: StatusCode, code: &str, what: &str| {
+            let message = format!("CredentialsV{version}Request: {what}");
+            (
+                status,
+                json!({ "code": code, "message": message, "HTTPErrorCode": status.as_u16() }),
+            )
+        };
+        let Some(id) = id.filter(|id| !id.is_empty()) else {
+            return refuse(
+                StatusCode::BAD_REQUEST,
+                "NoIdInRequest",
+                "no credentials id in the request",
+            );
+        };
+        let task = &view.machine.task;
+        if task.credentials_id.as_deref() != Some(id) {
+            return refuse(
+                StatusCode::BAD_REQUEST,
+                "InvalidIdInRequest",
+                "the task has no role credentials of this id",
+            );
+        }
+        let Some(keys) = self.engine.keys_of_task(&task.arn) else {
+            return refuse(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "CredentialsUninitialized",
+                "the credentials have not come yet",
+            );
+        };
+        let answer = json!({
+            "RoleArn": keys.role_arn,
+            "AccessKeyId": keys.access_key_id,
+            "SecretAccessKey": keys.secret_access_key,
+            "Token": keys.session_token,
+            "Expiration": keys.expiration,
+        });
+        (StatusCode::OK, answer)
+    }
+
     /// The task whose link, or one of whose containers' links, has this address.
     fn task_at(&self, peer: Ipv4Addr) -> Option<Arc<View>> {
         self.engine.tasks().into_values().find(|view| {
@@ -219,19 +262,6 @@ fn own<'a>(view: &'a View, id: &str) -> Option<&'a Container> {
 
 fn not_found() -> Answer {
     text(StatusCode::NOT_FOUND, "404 page not found")
-}
-
-/// There are no roles yet, so no id leads anywhere.
-fn credentials(version: u8, id: Option<&str>) -> Answer {
-    let (code, what) = match id {
-        None | Some("") => ("NoIdInRequest", "no credentials id in the request"),
-        Some(_) => ("InvalidIdInRequest", "the task has no role credentials"),
-    };
-    let message = format!("CredentialsV{version}Request: {what}");
-    (
-        StatusCode::BAD_REQUEST,
-        json!({ "code": code, "message": message, "HTTPErrorCode": 400 }),
-    )
 }
 
 /// The agent's API, whose operations do not exist yet; said so, rather than pretending.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use roadstead_acs::RoleCredentials;
 use roadstead_image::{Auth, Image, Images};
 use tokio::task::JoinSet;
 
@@ -102,10 +103,15 @@ impl Supply {
     }
 
     /// Makes the container's image be here, pinned for it.
-    pub(super) async fn pull(&self, journal: &dyn Journal, container: &Container) -> Result<Image> {
+    pub(super) async fn pull(
+        &self,
+        journal: &dyn Journal,
+        container: &Container,
+        keys: Option<&RoleCredentials>,
+    ) -> Result<Image> {
         // Also for an image that is here: whoever may not have it must not get it because another task did.
         let auth = match &container.registry {
-            Some(registry) => registry::fetch(self.secrets.get(), registry).await?,
+            Some(registry) => registry::fetch(self.secrets.get(), registry, keys).await?,
             None => Auth::Anonymous,
         };
         let mut image = self.choose(journal, &container.image, auth.clone()).await?;

@@ -223,8 +223,9 @@ fn exit(exit: roadstead_runtime::Exit) -> Exit {
 
 #[async_trait]
 impl Driver for RealNode {
-    async fn pull(&self, _: &Task, container: &Container) -> Result<ImageFacts> {
-        let image = self.supply.pull(self.journal.as_ref(), container).await?;
+    async fn pull(&self, task: &Task, container: &Container) -> Result<ImageFacts> {
+        let keys = task.execution_keys.as_ref();
+        let image = self.supply.pull(self.journal.as_ref(), container, keys).await?;
         Ok(ImageFacts {
             id: image.image_id.to_string(),
             digest: Some(image.digest.to_string()),

@@ -1,7 +1,7 @@
 //! The name and password that an image of a private registry is pulled with: from a secret that the task
-//! definition names. The vendor's agent reads it as the task's execution role; such a role has no credentials here
-//! yet, so the node reads it as itself, and says so.
+//! definition names, and which is read as the task's execution role.
 
+use roadstead_acs::RoleCredentials;
 use roadstead_api_secretsmanager::{GetSecretValueRequest, GetSecretValueResponse};
 use roadstead_image::Auth;
 use serde::Deserialize;
@@ -17,7 +17,11 @@ struct Login {
     password: String,
 }
 
-pub(super) async fn fetch(client: Option<&Client>, of: &RegistrySecret) -> Result<Auth> {
+pub(super) async fn fetch(
+    client: Option<&Client>,
+    of: &RegistrySecret,
+    keys: Option<&RoleCredentials>,
+) -> Result<Auth> {
     let RegistrySecret { secret, region } = of;
     let failed = |why: &dyn std::fmt::Display| {
         Failure(format!(
@@ -25,17 +29,14 @@ pub(super) async fn fetch(client: Option<&Client>, of: &RegistrySecret) -> Resul
         ))
     };
     let client = client.ok_or_else(|| failed(&"this node has no control plane to ask"))?;
-    tracing::info!(
-        secret,
-        "the registry's credentials are read as this node: the execution role has no credentials of its own yet"
-    );
+    let keys = keys.ok_or_else(|| failed(&"the task's execution role has given no keys"))?;
     let request = GetSecretValueRequest {
         secret_id: secret.clone(),
         version_id: None,
         version_stage: None,
     };
     let answer: GetSecretValueResponse = client
-        .clone()
+        .acting_as(keys)
         .in_region(region)
         .call_secrets("GetSecretValue", request)
         .await
@@ -84,7 +85,7 @@ mod tests {
             secret: "registry".to_owned(),
             region: "us-east-1".to_owned(),
         };
-        let error = fetch(None, &of).await.expect_err("nobody to ask");
+        let error = fetch(None, &of, None).await.expect_err("nobody to ask");
         assert!(
             error
                 .0

@@ -281,6 +281,12 @@ fn environment(
         set("ECS_CONTAINER_METADATA_URI", &format!("{base}/v3/{id}"));
         set("ECS_CONTAINER_METADATA_URI_V4", &format!("{base}/v4/{id}"));
         set("ECS_AGENT_URI", &format!("{base}/api/{id}"));
+        if let Some(id) = &task.credentials_id {
+            set(
+                "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+                &format!("/v2/credentials/{id}"),
+            );
+        }
     }
     all
 }

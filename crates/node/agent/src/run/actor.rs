@@ -288,6 +288,7 @@ impl Actor {
             tracing::warn!(task = task.arn, %error, "its record could not be removed");
         }
         lock(&self.inner.retained).retain(|arn| *arn != task.arn);
+        self.inner.roles.forget(&task.arn);
         lock(&self.inner.tasks).remove(&task.arn);
     }
 }

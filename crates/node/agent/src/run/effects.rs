@@ -78,7 +78,9 @@ impl Actor {
         let Some(container) = self.container(&name) else {
             return;
         };
-        let (inner, task) = (self.inner.clone(), self.machine.task.clone());
+        let inner = self.inner.clone();
+        let mut task = self.machine.task.as_ref().clone();
+        task.execution_keys = inner.roles.execution(&task.arn);
         let handle = self.spawn({
             let name = name.clone();
             async move {

@@ -15,6 +15,7 @@ use super::actor::{Actor, View};
 use super::attachments::Attachments;
 use super::limits::Limits;
 use super::record::{TASKS, TaskRecord};
+use super::roles::Roles;
 use crate::driver::{Driver, Failure};
 use crate::engine::decode::{DecodeError, decode};
 use crate::engine::event::Event;
@@ -76,6 +77,7 @@ pub(super) struct Inner {
     pub pulls: Arc<Semaphore>,
     pub stop: CancellationToken,
     pub attachments: Attachments,
+    pub roles: Roles,
     arrivals: AtomicU64,
     actors: Mutex<JoinSet<()>>,
     /// The highest generation of a network map; held while one is applied, so that they apply in order.
@@ -93,6 +95,21 @@ pub(super) struct Entry {
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What may be written down of a payload.
+fn without_keys(payload: &acs::Task) -> acs::Task {
+    let mut payload = payload.clone();
+    for keys in [
+        &mut payload.role_credentials,
+        &mut payload.execution_role_credentials,
+    ]
+    .into_iter()
+    .flatten()
+    {
+        *keys = keys.without_keys();
+    }
+    payload
 }
 
 impl Engine {
@@ -127,6 +144,7 @@ impl Engine {
             pulls: Arc::new(Semaphore::new(PULLS)),
             stop: CancellationToken::new(),
             attachments,
+            roles: Roles::default(),
             arrivals: AtomicU64::new(records.last().map_or(0, |record| record.arrival + 1)),
             actors: Mutex::default(),
             map_generation: tokio::sync::Mutex::new(0),
@@ -171,6 +189,9 @@ impl Engine {
         let inner = &self.0;
         let stopping = payload.desired_status == "STOPPED";
         let _one_by_one = inner.accepting.lock().await;
+        if !stopping {
+            self.keep_keys(payload);
+        }
         if let Some(mailbox) = self.mailbox(&payload.arn) {
             if stopping {
                 // The actor is gone only when the engine stops.
@@ -194,7 +215,7 @@ impl Engine {
         let record = TaskRecord {
             session: session.to_owned(),
             arrival: inner.arrivals.fetch_add(1, Ordering::SeqCst),
-            payload: payload.clone(),
+            payload: without_keys(payload),
             state: machine.state.clone(),
         };
         let text = journal::write(&record).map_err(|source| JournalError::Corrupt {
@@ -216,6 +237,38 @@ impl Engine {
         }
         self.spawn(machine, record, first);
         Ok(())
+    }
+
+    fn keep_keys(&self, payload: &acs::Task) {
+        let both = [
+            (acs::ROLE_OF_APPLICATION, &payload.role_credentials),
+            (acs::ROLE_OF_EXECUTION, &payload.execution_role_credentials),
+        ];
+        for (role_type, keys) in both {
+            if let Some(keys) = keys {
+                self.0.roles.put(&payload.arn, role_type, keys);
+            }
+        }
+    }
+
+    /// New keys for a task's role. False: there is no such task, or no such kind of role.
+    pub fn renew_keys(&self, message: &acs::IamRoleCredentials) -> bool {
+        let known = lock(&self.0.tasks).contains_key(&message.task_arn);
+        known
+            && self
+                .0
+                .roles
+                .put(&message.task_arn, &message.role_type, &message.role_credentials)
+    }
+
+    /// The keys of the task's own role, if it has one and they have come.
+    pub fn keys_of_task(&self, arn: &str) -> Option<acs::RoleCredentials> {
+        self.0.roles.application(arn)
+    }
+
+    /// The keys that the task is prepared with, if it has such a role and they have come.
+    pub fn keys_of_execution(&self, arn: &str) -> Option<acs::RoleCredentials> {
+        self.0.roles.execution(arn)
     }
 
     /// Asks a task to stop; one that is not here is none.

@@ -9,6 +9,7 @@ mod limits;
 mod pace;
 mod record;
 mod restore;
+mod roles;
 
 pub use actor::View;
 pub use engine::{AcceptError, Engine, EngineError, NetworkMapError};

@@ -16,8 +16,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 
 use crate::Ecs;
-use crate::acs::manifest;
 use crate::acs::session::{Outgoing, Session};
+use crate::acs::{manifest, renew};
 use crate::error::Result;
 use crate::instances::InstanceRef;
 
@@ -98,6 +98,8 @@ async fn run(
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut again = interval(MAPS_AGAIN);
     again.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut keys = interval(renew::AGAIN);
+    keys.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut unanswered = 0;
     let mut heard = Instant::now();
     loop {
@@ -118,6 +120,8 @@ async fn run(
             Some(frame) = outgoing.frames.recv() => write(socket, &frame).await,
             () = changed(&mut maps) => send_maps(session, &maps, socket).await,
             _ = again.tick() => send_maps(session, &maps, socket).await,
+            // At once, and then from time to time.
+            _ = keys.tick() => send_keys(ecs, instance, socket).await,
             why = closing(&mut outgoing.close) => Err(End::Closed(why)),
             _ = beat.tick() => {
                 if unanswered >= MISSED && heard.elapsed() >= ecs.options.heartbeat {
@@ -181,6 +185,20 @@ async fn write(socket: &mut Socket, frame: &ToAgent) -> Result<(), End> {
         Ok(Err(error)) => Err(End::Gone(error.to_string())),
         Err(_) => Err(End::Gone("the agent does not read".to_owned())),
     }
+}
+
+/// Sends new keys of the roles of the instance's tasks.
+async fn send_keys(ecs: &Ecs, instance: &InstanceRef, socket: &mut Socket) -> Result<(), End> {
+    match renew::messages(ecs, instance).await {
+        Ok(messages) => {
+            for message in messages {
+                write(socket, &message).await?;
+            }
+        }
+        // Those that are out last for a while; the next time may be better.
+        Err(error) => tracing::error!(%error, "keys of tasks' roles could not be renewed"),
+    }
+    Ok(())
 }
 
 /// Sends the present maps unless they were sent.

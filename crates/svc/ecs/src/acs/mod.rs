@@ -5,6 +5,7 @@
 mod connection;
 pub(crate) mod discover;
 mod manifest;
+mod renew;
 mod server;
 mod session;
 #[cfg(test)]

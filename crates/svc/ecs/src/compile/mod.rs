@@ -75,6 +75,9 @@ pub(crate) fn compile(definition: &Definition, task: &TaskRecord) -> Result<acs:
         group: task.group.clone(),
         service_name: String::new(),
         task_definition_account_id: task.partition.account.to_string(),
+        // Keys are no part of a definition: whoever sends the task adds them.
+        role_credentials: None,
+        execution_role_credentials: None,
     })
 }
 

@@ -9,7 +9,7 @@ use crate::compile;
 use crate::error::{Error, Result};
 use crate::reconcile::Worker;
 use crate::tables::definition_key;
-use crate::tasks::{TaskRecord, definition_with};
+use crate::tasks::{TaskRecord, definition_with, roles};
 
 /// Milliseconds an agent waits for a task's interface to show up.
 const WAIT_FOR_INTERFACE: i64 = 180_000;
@@ -36,7 +36,10 @@ async fn order(worker: &Worker, task: &TaskRecord, stage: Stage, session: &Sessi
         )));
     };
     let definition = definition_with(&definition.value.definition, task)?;
-    let compiled = compile::compile(&definition, task)?;
+    let mut compiled = compile::compile(&definition, task)?;
+    if stage == Stage::Start {
+        roles::give(&worker.dispatcher, &definition, task, &mut compiled);
+    }
     let mut frames = Vec::new();
     if stage == Stage::Start && task.attachment.is_some() {
         if let Some(machine) = session.maps_for() {

@@ -11,6 +11,7 @@ mod overrides;
 mod record;
 mod report;
 mod request;
+pub(crate) mod roles;
 pub(crate) mod run;
 mod show;
 mod sizes;

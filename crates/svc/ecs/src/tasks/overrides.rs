@@ -48,12 +48,16 @@ pub(super) fn apply(definition: &Definition, overrides: Option<TaskOverride>) ->
     if ephemeral_storage.is_some() {
         return Err(Error::unsupported("overrides.ephemeralStorage"));
     }
-    refuse("overrides.executionRoleArn", execution_role_arn)?;
-    refuse("overrides.taskRoleArn", task_role_arn)?;
     refuse(
         "overrides.inferenceAcceleratorOverrides",
         inference_accelerator_overrides,
     )?;
+    if execution_role_arn.is_some() {
+        definition.execution_role_arn = execution_role_arn;
+    }
+    if task_role_arn.is_some() {
+        definition.task_role_arn = task_role_arn;
+    }
     if cpu.is_some() {
         definition.cpu = cpu;
     }
@@ -324,10 +328,12 @@ mod tests {
         };
         refused(long, "8192");
         let role = TaskOverride {
-            task_role_arn: Some("arn".into()),
+            task_role_arn: Some("application".into()),
+            execution_role_arn: Some("execution".into()),
             ..Default::default()
         };
-        let error = apply(&definition(), Some(role)).expect_err("refused").to_string();
-        assert!(error.contains("overrides.taskRoleArn"), "{error}");
+        let done = apply(&definition(), Some(role)).expect("applied").definition;
+        assert_eq!(done.task_role_arn.as_deref(), Some("application"));
+        assert_eq!(done.execution_role_arn.as_deref(), Some("execution"));
     }
 }

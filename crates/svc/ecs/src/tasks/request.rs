@@ -15,7 +15,7 @@ use crate::names::TaskDefinitionId;
 use crate::tags::Tags;
 use crate::tasks::network::{self, Network};
 use crate::tasks::overrides::{self, Overridden, reserved};
-use crate::tasks::{Launch, sizes};
+use crate::tasks::{Launch, roles, sizes};
 use crate::{Ecs, compile};
 
 /// Attributes that a definition requires and that the scheduler looks at otherwise: interfaces are counted.
@@ -78,6 +78,7 @@ pub(super) async fn check(ecs: &Ecs, ctx: &Ctx, asked: Asked) -> Result<Wanted> 
         overrides,
     } = overrides::apply(&found.value.definition, asked.overrides)?;
     unsupported(&definition)?;
+    roles::check(ecs, ctx, &definition)?;
     if asked.launch == Launch::Fargate {
         check_fargate_size(cpu, memory)?;
     }
@@ -177,7 +178,6 @@ fn compatible(record: &TaskDefinitionRecord, launch: Launch) -> Result<()> {
 /// What a definition may say for later and a task cannot have yet.
 fn unsupported(definition: &Definition) -> Result<()> {
     let asked = [
-        ("taskDefinition.taskRoleArn", definition.task_role_arn.is_some()),
         (
             "taskDefinition.proxyConfiguration",
             definition.proxy_configuration.is_some(),

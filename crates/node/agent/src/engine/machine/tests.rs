@@ -63,6 +63,8 @@ pub(super) fn machine(containers: Vec<Container>) -> Machine {
         ipc: Sharing::None,
         group: String::new(),
         service_name: String::new(),
+        credentials_id: None,
+        execution_keys: None,
     })
 }
 

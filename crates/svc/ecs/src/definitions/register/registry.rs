@@ -1,7 +1,7 @@
 //! Credentials of private registries, and the role that a task's preparations are done with. Source: the ECS API
 //! reference, data types RepositoryCredentials and TaskDefinition, and the developer guide on private registries.
 
-use roadstead_api_ecs::{ContainerDefinition, RepositoryCredentials};
+use roadstead_api_ecs::{ContainerDefinition, NetworkMode, RepositoryCredentials};
 use roadstead_base::Arn;
 
 use crate::error::{Error, Result};
@@ -32,7 +32,7 @@ pub(super) fn check_credentials(container: &str, credentials: Option<&Repository
     }
 }
 
-/// The role has no other use here yet, so without one it is refused instead of forgotten.
+/// Who prepares the task: pulls, secrets and logs.
 pub(super) fn check_role(role: Option<String>, containers: &[ContainerDefinition]) -> Result<Option<String>> {
     let used = containers
         .iter()
@@ -42,13 +42,29 @@ pub(super) fn check_role(role: Option<String>, containers: &[ContainerDefinition
             "When you are specifying repositoryCredentials, you must also specify a value for 'executionRoleArn'.",
         )),
         None => Ok(None),
-        Some(_) if !used => Err(Error::unsupported("executionRoleArn")),
-        Some(role) if is_role(&role) => Ok(Some(role)),
+        Some(role) if is_arn(&role) => Ok(Some(role)),
         Some(_) => Err(Error::client("Role is not valid")),
     }
 }
 
-fn is_role(text: &str) -> bool {
+/// Who the task is to others. Where a container cannot reach the agent, its keys could not reach it either.
+pub(super) fn check_task_role(role: Option<String>, network: NetworkMode) -> Result<Option<String>> {
+    match role {
+        None => Ok(None),
+        Some(role) if !is_arn(&role) && !is_name(&role) => Err(Error::client("Role is not valid")),
+        Some(_) if matches!(network, NetworkMode::Host | NetworkMode::None) => Err(Error::unsupported(
+            format!("taskRoleArn with networkMode {network}"),
+        )),
+        Some(role) => Ok(Some(role)),
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let named = |c: char| c.is_ascii_alphanumeric() || "+=,.@-_".contains(c);
+    (1..=64).contains(&text.len()) && text.chars().all(named)
+}
+
+fn is_arn(text: &str) -> bool {
     text.parse::<Arn>().is_ok_and(|arn| {
         arn.service == "iam"
             && !arn.account.is_empty()

@@ -89,7 +89,7 @@ pub(super) fn check(request: RegisterTaskDefinitionRequest) -> Result<Checked> {
     refuse("inferenceAccelerators", inference_accelerators)?;
     refuse("placementConstraints", Some(&constraints))?;
     refuse("proxyConfiguration", proxy_configuration)?;
-    refuse("taskRoleArn", task_role_arn)?;
+    let task_role_arn = registry::check_task_role(task_role_arn, network)?;
 
     let attributes = compatibility::required_attributes(
         network,
@@ -122,7 +122,7 @@ pub(super) fn check(request: RegisterTaskDefinitionRequest) -> Result<Checked> {
         runtime_platform,
         status: None,
         task_definition_arn: None,
-        task_role_arn: None,
+        task_role_arn,
         volumes: Some(volumes),
     };
     Ok(Checked {

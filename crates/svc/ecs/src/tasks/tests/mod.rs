@@ -10,4 +10,5 @@ mod reading;
 mod refusals;
 mod reports;
 mod restarts;
+mod roles;
 mod tokens;

@@ -86,14 +86,6 @@ async fn run_task_refuses_members_that_have_no_effect_by_name() {
             "launchType MANAGED_INSTANCES",
         ),
         (
-            json!({"overrides": {"taskRoleArn": "arn"}}),
-            "overrides.taskRoleArn",
-        ),
-        (
-            json!({"overrides": {"executionRoleArn": "arn"}}),
-            "overrides.executionRoleArn",
-        ),
-        (
             json!({"overrides": {"ephemeralStorage": {"sizeInGiB": 30}}}),
             "overrides.ephemeralStorage",
         ),

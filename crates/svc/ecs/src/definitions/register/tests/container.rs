@@ -232,7 +232,6 @@ async fn what_nodes_cannot_do_yet_is_refused_by_name() {
     for (member, value) in [
         ("enableFaultInjection", json!(true)),
         ("ephemeralStorage", json!({"sizeInGiB": 21})),
-        ("executionRoleArn", json!("arn:aws:iam::000000000000:role/x")),
         (
             "inferenceAccelerators",
             json!([{"deviceName": "a", "deviceType": "b"}]),
@@ -242,7 +241,6 @@ async fn what_nodes_cannot_do_yet_is_refused_by_name() {
             json!([{"type": "memberOf", "expression": "attribute:a == b"}]),
         ),
         ("proxyConfiguration", json!({"containerName": "web"})),
-        ("taskRoleArn", json!("arn:aws:iam::000000000000:role/x")),
     ] {
         let words = format!("{member} is not supported by Roadstead yet.");
         containers_refused(INVALID, &[(json!({}), json!({member: value}), &words)]).await;

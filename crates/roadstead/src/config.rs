@@ -61,6 +61,10 @@ pub(crate) struct UpArgs {
     /// Folder for state, images, logs and volumes [default: /var/lib/roadstead]
     #[arg(long, env = "ROADSTEAD_DATA", value_name = "FOLDER")]
     pub data: Option<PathBuf>,
+    /// File with a record of every call, one line of JSON each, in CloudTrail's form; at most 32 MiB and one
+    /// predecessor with .1 behind its name [default: DATA/audit.jsonl]
+    #[arg(long, env = "ROADSTEAD_AUDIT_LOG", value_name = "FILE")]
+    pub audit_log: Option<PathBuf>,
     /// Where records are kept: disk, memory (as --ephemeral), or an etcd from 3.4 on, as
     /// etcd://HOST:PORT,HOST:PORT/PREFIX, over TLS as etcds:// [default: disk]
     #[arg(long, env = "ROADSTEAD_STORE", value_name = "STORE")]
@@ -140,6 +144,7 @@ pub(crate) struct UpConfig {
     pub allow_privileged: bool,
     pub users: Option<Users>,
     pub open_task_api: bool,
+    pub audit_log: PathBuf,
 }
 
 /// Which certificate TLS shows.
@@ -226,16 +231,21 @@ impl UpArgs {
             .unwrap_or_default();
         let users = self.userns.or(file.userns);
         check_users(users, allow_privileged)?;
+        let data = self
+            .data
+            .or(file.data)
+            .unwrap_or_else(|| PathBuf::from(DEFAULT_DATA));
         Ok(UpConfig {
             listen,
             public,
             public_without_tls,
             tls,
             certificate,
-            data: self
-                .data
-                .or(file.data)
-                .unwrap_or_else(|| PathBuf::from(DEFAULT_DATA)),
+            audit_log: self
+                .audit_log
+                .or(file.audit_log)
+                .unwrap_or_else(|| data.join("audit.jsonl")),
+            data,
             ephemeral: matches!(store, Choice::Memory),
             store,
             region: match self.region.or(file.region) {

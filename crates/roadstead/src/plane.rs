@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use roadstead_base::{Caller, Pager, Partition, SharedClock};
-use roadstead_dispatch::{Dispatcher, IssuedKey, Listener};
+use roadstead_dispatch::{AuditLog, Dispatcher, IssuedKey, Listener};
 use roadstead_ec2::{DefaultVpc, Ec2, Ec2Permissions};
 use roadstead_ecs::{Ecs, EcsPermissions};
 use roadstead_events::{Events, EventsPermissions};
@@ -43,6 +43,13 @@ impl Plane {
             held,
         } = store::open(&config.store, &config.data).await?;
         let dispatcher = Dispatcher::new(clock.clone(), Pager::new(page_key), config.account.clone());
+        let audit = AuditLog::open(&config.audit_log).with_context(|| {
+            format!(
+                "opening {}: choose another file with --audit-log",
+                config.audit_log.display()
+            )
+        })?;
+        dispatcher.observe_by(Arc::new(audit));
         let iam = Iam::new(store.clone(), clock.clone(), identity_key(&page_key))
             .await
             .context("starting iam")?;

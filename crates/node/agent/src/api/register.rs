@@ -178,7 +178,10 @@ fn attributes(node: &Node) -> Vec<Attribute> {
         attribute("ecs.capability.full-sync", ""),
         attribute("ecs.capability.task-cpu-mem-limit", ""),
         attribute("ecs.capability.network.container-port-range", ""),
-        attribute("ecs.capability.private-registry-authentication.secretsmanager", ""),
+        attribute(
+            "ecs.capability.private-registry-authentication.secretsmanager",
+            "",
+        ),
         attribute("com.amazonaws.ecs.capability.logging-driver.json-file", ""),
         // The control plane derives it from what the task definition asks of Docker.
         attribute("com.amazonaws.ecs.capability.docker-remote-api.1.17", ""),

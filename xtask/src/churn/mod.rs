@@ -66,11 +66,9 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     std::fs::create_dir_all(&folder)?;
     let result = churn(root, &folder, options);
     if result.is_err() {
-        let log = std::fs::read_to_string(folder.join("up.log")).unwrap_or_default();
-        let tail: Vec<&str> = log.lines().rev().take(40).collect();
-        for line in tail.into_iter().rev() {
-            eprintln!("{line}");
-        }
+        let kept = built(root).join("churn.log");
+        std::fs::copy(folder.join("up.log"), &kept)?;
+        eprintln!("what the daemons said is in {}", kept.display());
     }
     std::fs::remove_dir_all(&folder)?;
     result

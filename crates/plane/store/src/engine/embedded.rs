@@ -49,7 +49,7 @@ impl Default for Options {
             keep_revisions: 10_000,
             keep_bytes: 64 * 1024 * 1024,
             time: Arc::new(MachineTime::default()),
-            cache_bytes: 32 * 1024 * 1024,
+            cache_bytes: 8 * 1024 * 1024,
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::range::KeyRange;
 
 /// The ring holds at most so many commits, of together at most so many bytes.
 const RING_COMMITS: usize = 1024;
-const RING_BYTES: u64 = 8 * 1024 * 1024;
+const RING_BYTES: u64 = 4 * 1024 * 1024;
 /// How many commits a watch takes at a time.
 const CHUNK: usize = 256;
 

@@ -22,7 +22,7 @@ use crate::range::KeyRange;
 
 /// The ring holds at most so many commits, of together at most so many bytes.
 const RING_COMMITS: usize = 2048;
-const RING_BYTES: u64 = 32 * 1024 * 1024;
+const RING_BYTES: u64 = 8 * 1024 * 1024;
 /// How many commits a watch takes at a time.
 const CHUNK: usize = 256;
 /// When nothing came for so long, etcd is asked whether it still serves, and whether anything should have come.

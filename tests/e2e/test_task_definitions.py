@@ -269,6 +269,18 @@ def test_what_no_node_has_is_refused_by_name(cloud):
             cloud.define("absent", app("true", **{member: value}), networkMode="none")
 
 
+def test_fargate_runs_what_it_allows(cloud):
+    definition = cloud.define(
+        "allowed", app(
+            "cat /proc/sys/net/core/somaxconn; test -t 1 && echo a terminal; ps; grep CapBnd /proc/self/status",
+            pseudoTerminal=True, interactive=True, systemControls=[{"namespace": "net.core.somaxconn", "value": "99"}],
+            linuxParameters={"initProcessEnabled": True, "capabilities": {"add": ["SYS_PTRACE"]}}),
+        fargate=True, pidMode="task")
+    codes, _, output = cloud.finished(cloud.run(definition, launch="FARGATE"))
+    assert codes == {"app": 0} and "99" in output and "a terminal" in output and "pause" in output, output
+    assert int(status(output, "CapBnd"), 16) & (1 << 19), output
+
+
 def test_fargate_refuses_what_reaches_the_machine(cloud):
     for member, value, words in (
         ("privileged", True, "Fargate does not support privileged containers."),

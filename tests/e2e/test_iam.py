@@ -213,6 +213,24 @@ def test_a_task_is_its_role(cloud, tmp_path):
         ecs.stop_task(task=task)
 
 
+def test_every_call_is_recorded(cloud):
+    """In CloudTrail's form, the denied ones too; no secret is in the record."""
+    carol = user(cloud, "carol")
+    ecs = session(cloud, carol)("ecs")
+    with pytest.raises(ClientError) as raised:
+        ecs.list_clusters()
+    request = raised.value.response["ResponseMetadata"]["RequestId"]
+    text = (cloud.data / "audit.jsonl").read_text()
+    assert carol["SecretAccessKey"] not in text
+    records = [json.loads(line) for line in text.splitlines()]
+    (record,) = [record for record in records if record["requestID"] == request]
+    identity = record["userIdentity"]
+    assert (identity["type"], identity["userName"], identity["accessKeyId"]) == ("IAMUser", "carol", carol["AccessKeyId"])
+    assert (record["eventSource"], record["eventName"]) == ("ecs.amazonaws.com", "ListClusters")
+    assert (record["errorCode"], record["sourceIPAddress"]) == ("AccessDeniedException", "127.0.0.1")
+    assert "ecs:ListClusters" in record["errorMessage"] and "Boto3" in record["userAgent"]
+
+
 def test_bad_documents_are_refused_with_their_place(cloud):
     iam = cloud.client("iam")
     for text, words in [

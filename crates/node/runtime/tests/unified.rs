@@ -84,6 +84,7 @@ async fn inside() {
 /// Everything above needs controllers, which a hybrid machine has given to cgroup v1. So the tests below run in a
 /// guest under emulation, on Debian's kernel, with cgroup v2 alone.
 #[test]
+#[cfg(target_arch = "x86_64")]
 fn cgroup_v2_holds_in_a_guest() {
     let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../scripts/guest.sh");
     let output = Program::new(script)

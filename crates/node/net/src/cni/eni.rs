@@ -21,6 +21,8 @@ pub(crate) const INSTANCE_METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254)
 const INSTANCE_METADATA_IPV6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 /// Bits of a subnet's IPv6 block when the configuration says none: the vendor's plugin asks the router instead.
 const IPV6_PREFIX: u8 = 64;
+/// Bytes that every IPv6 link takes (RFC 8200).
+const IPV6_MTU: u32 = 1280;
 
 /// The plugin's own members, by the names of the vendor's releases from 2018 on.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -149,6 +151,10 @@ impl Conf {
             return Err(Error::config(
                 "no IPv4 address: give ip-addresses or ipv4-address",
             ));
+        }
+        if !ipv6.is_empty() && (1..IPV6_MTU).contains(&members.mtu) {
+            let why = format!("below {IPV6_MTU} a device has no IPv6");
+            return Err(named("mtu", &members.mtu.to_string(), &why));
         }
         let own = ipv6.first().map(|net| ipv6_subnet_gateway(*net));
         let conf = Self {
@@ -445,6 +451,11 @@ mod tests {
                 ),
                 code::INVALID_CONFIG,
                 "second IPv6",
+            ),
+            (
+                format!(r#"{mac},"ip-addresses":["10.0.0.5/24","fd00::5/64"],"mtu":1279"#),
+                code::INVALID_CONFIG,
+                "mtu",
             ),
             (
                 format!(r#"{mac},"ipv4-address":"10.0.0.5""#),

@@ -386,7 +386,8 @@ fn replacing_keeps_base_chains_and_removes_strangers() {
 fn any_ruleset() -> impl Strategy<Value = Ruleset> {
     let worn = prop::collection::vec(prop::collection::vec(0usize..4, 0..3), 4);
     let peers = prop::collection::vec(prop::option::of(0usize..4), 4);
-    (worn, peers, 0usize..5).prop_map(|(worn, peers, here)| {
+    let dual = prop::collection::vec(any::<bool>(), 4);
+    (worn, peers, dual, 0usize..5).prop_map(|(worn, peers, dual, here)| {
         let ids = ["sg-0", "sg-1", "sg-2", "sg-3"];
         let worn: Vec<(u8, Vec<&str>)> = worn
             .iter()
@@ -409,7 +410,12 @@ fn any_ruleset() -> impl Strategy<Value = Ruleset> {
             })
             .collect();
         let ports: Vec<LocalPort> = (1u8..).take(here).map(port).collect();
-        rules(&map(&borrowed, &groups), &ports)
+        let mut map = map(&borrowed, &groups);
+        for ((interface, dual), host) in map.interfaces.iter_mut().zip(dual).zip(1u16..) {
+            let address = std::net::Ipv6Addr::new(0xfd00, 0, 0, 1, 0, 0, 0, host);
+            interface.ipv6_addresses = dual.then_some(address).into_iter().collect();
+        }
+        rules(&map, &ports)
     })
 }
 

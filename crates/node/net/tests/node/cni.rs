@@ -176,6 +176,42 @@ fn ecs_eni_as_a_process() {
 }
 
 #[test]
+fn ecs_eni_gives_both_families() {
+    let r = Runner::new();
+    ip(
+        &r.node,
+        "link add up0 address 02:00:00:00:00:0a type veth peer name up1",
+    );
+    let mut conf = eni_conf("1.0.0");
+    conf["ip-addresses"] = json!(["10.0.0.10/24", "fd00:0:0:1::a/64"]);
+    conf["gateway-ip-addresses"] = json!(["10.0.0.1", "fd00:0:0:1::1"]);
+    for _ in 0..2 {
+        let result = r.ok("ecs-eni", "ADD", "eth0", &conf);
+        assert_eq!(result["ips"][1]["address"], "fd00:0:0:1::a/64");
+        assert_eq!(result["ips"][1]["gateway"], "fd00:0:0:1::1");
+        assert_eq!(result["routes"][1], json!({"dst": "::/0", "gw": "fd00:0:0:1::1"}));
+        assert!(ip(&r.task, "-6 addr show eth0").contains("inet6 fd00:0:0:1::a/64 scope global"));
+        let routes = ip(&r.task, "-6 route");
+        assert!(routes.contains("default via fd00:0:0:1::1 dev eth0"), "{routes}");
+        assert!(
+            !routes.contains("fd00:0:0:1::/64"),
+            "all goes by the gateway: {routes}"
+        );
+        assert!(routes.contains("blackhole fd00:ec2::254"), "{routes}");
+        conf["prevResult"] = result;
+        r.ok("ecs-eni", "CHECK", "eth0", &conf);
+        ip(&r.task, "-6 route del default");
+        assert_eq!(r.error("ecs-eni", "CHECK", "eth0", &conf), 102);
+        ip(&r.task, "-6 addr del fd00:0:0:1::a/64 dev eth0");
+        assert_eq!(r.error("ecs-eni", "CHECK", "eth0", &conf), 102);
+        for _ in 0..2 {
+            r.ok("ecs-eni", "DEL", "eth0", &conf);
+        }
+        assert!(!ip(&r.task, "-6 addr").contains("fd00:"));
+    }
+}
+
+#[test]
 fn an_eni_that_cannot_be_configured_goes_back_to_the_node() {
     let r = Runner::new();
     ip(

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use roadstead_base::{AccountId, Caller, Ctx, Origin, Timestamp};
 use roadstead_protocol::{ApiError, Operation, Protocol, ServiceModel, Value};
 
-use crate::authority::{Asked, Authority, Denial, Keys, RoleError, ServiceAssumes, SessionKeys};
+use crate::authority::{Asked, Authority, Because, Denial, Keys, RoleError, ServiceAssumes, SessionKeys};
 use crate::dispatcher::{Dispatcher, Raw};
 use crate::permissions::{Asking, Need, Permissions};
 
@@ -155,7 +155,7 @@ impl Dispatcher {
                 caller: ctx.caller.arn(&ctx.account),
                 action: action.to_owned(),
                 resource: resource.to_owned(),
-                because: crate::authority::Because::NoIdentityPolicy,
+                because: Because::NoIdentityPolicy,
             }),
         }
     }
@@ -173,10 +173,21 @@ impl Dispatcher {
         {
             return Err(expired(model));
         }
+        let permissions = self.gate.permissions(model.name);
+        if ctx.caller == Caller::Node && permissions.as_ref().is_some_and(|all| !all.serves_nodes()) {
+            return Err(denied(
+                model,
+                &Denial {
+                    caller: "a node's agent".to_owned(),
+                    action: format!("{}:{}", model.signing_name, operation.name),
+                    resource: ANY.to_owned(),
+                    because: Because::NoIdentityPolicy,
+                },
+            ));
+        }
         if !ctx.caller.is_bound() {
             return Ok(());
         }
-        let permissions = self.gate.permissions(model.name);
         let asking = Asking {
             ctx,
             operation: operation.name,

@@ -155,6 +155,11 @@ pub trait Permissions: Send + Sync + 'static {
         None
     }
 
+    /// Whether nodes' agents have any business here. Their keys lie on every machine.
+    fn serves_nodes(&self) -> bool {
+        true
+    }
+
     /// Operations that need something other than `<prefix>:<Operation>` on `*`.
     fn rules(&self) -> &'static [Rule];
 

@@ -88,6 +88,19 @@ impl Authority for Clerk {
 
 struct EcsTable;
 
+/// For users alone.
+struct Ec2Table;
+
+impl Permissions for Ec2Table {
+    fn serves_nodes(&self) -> bool {
+        false
+    }
+
+    fn rules(&self) -> &'static [Rule] {
+        &[]
+    }
+}
+
 impl Permissions for EcsTable {
     fn rules(&self) -> &'static [Rule] {
         const fn one(asking: &Asking<'_>) -> Vec<Need> {
@@ -255,6 +268,23 @@ async fn a_service_acts_as_a_role_until_the_session_ends() {
             .to_string()
             .contains("iam:PassRole on resource: arn:aws:iam::000000000000:role/reader")
     );
+}
+
+#[tokio::test]
+async fn nodes_are_kept_from_what_is_not_theirs() {
+    let (world, _) = guarded(Vec::new()).await;
+    let mut node = user(&world);
+    node.caller = Caller::Node;
+    let call = |model, operation| world.dispatcher.call(model, operation, &node, Value::empty());
+    assert!(call(&roadstead_api_ecs::MODEL, "ListClusters").await.is_ok());
+    assert!(call(&roadstead_api_ec2::MODEL, "DescribeVpcs").await.is_ok());
+    world
+        .dispatcher
+        .guard(&roadstead_api_ec2::MODEL, Arc::new(Ec2Table));
+    let error = call(&roadstead_api_ec2::MODEL, "DescribeVpcs")
+        .await
+        .expect_err("not for nodes");
+    assert_eq!(error.code, "UnauthorizedOperation");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod authority;
 mod compiled;
+mod context;
 mod error;
 mod ids;
 mod limits;

@@ -98,6 +98,11 @@ macro_rules! rules {
 }
 
 impl Permissions for IamPermissions {
+    /// A node that could make keys would be everybody.
+    fn serves_nodes(&self) -> bool {
+        false
+    }
+
     fn rules(&self) -> &'static [Rule] {
         rules! {
             new: "CreateUser" "CreateGroup" "CreateRole" "CreatePolicy" "CreateInstanceProfile";

@@ -45,6 +45,10 @@ fn nothing(_asking: &Asking<'_>) -> Vec<Need> {
 }
 
 impl Permissions for StsPermissions {
+    fn serves_nodes(&self) -> bool {
+        false
+    }
+
     fn rules(&self) -> &'static [Rule] {
         &[
             Rule {

@@ -145,46 +145,128 @@ pub(crate) fn path_of(arn: &str) -> &str {
     rest.rfind('/').map_or("/", |end| &rest[..=end])
 }
 
-macro_rules! for_kind {
-    ($kind:ident, $attach:ident($attach_in:ident), $detach:ident($detach_in:ident),
-     $list:ident($list_in:ident) -> $list_out:ident, $name:ident) => {
-        pub(crate) async fn $attach(iam: &Iam, ctx: &Ctx, input: $attach_in) -> Result<()> {
-            let $attach_in { $name, policy_arn } = input;
-            attach(iam, ctx, Kind::$kind, &$name, &policy_arn).await
-        }
-
-        pub(crate) async fn $detach(iam: &Iam, ctx: &Ctx, input: $detach_in) -> Result<()> {
-            let $detach_in { $name, policy_arn } = input;
-            detach(iam, ctx, Kind::$kind, &$name, &policy_arn).await
-        }
-
-        pub(crate) async fn $list(iam: &Iam, ctx: &Ctx, input: $list_in) -> Result<$list_out> {
-            let $list_in {
-                $name,
-                marker,
-                max_items,
-                path_prefix,
-            } = input;
-            let asked = Asked {
-                kind: Kind::$kind,
-                name: $name,
-                marker,
-                max_items,
-                path_prefix,
-            };
-            let page = list(iam, ctx, asked).await?;
-            Ok($list_out {
-                attached_policies: Some(page.items),
-                is_truncated: page.is_truncated,
-                marker: page.marker,
-            })
-        }
-    };
+pub(crate) async fn user(iam: &Iam, ctx: &Ctx, input: AttachUserPolicyRequest) -> Result<()> {
+    let AttachUserPolicyRequest {
+        user_name,
+        policy_arn,
+    } = input;
+    attach(iam, ctx, Kind::User, &user_name, &policy_arn).await
 }
 
-for_kind!(User, user(AttachUserPolicyRequest), detach_user(DetachUserPolicyRequest),
-    list_of_user(ListAttachedUserPoliciesRequest) -> ListAttachedUserPoliciesResponse, user_name);
-for_kind!(Group, group(AttachGroupPolicyRequest), detach_group(DetachGroupPolicyRequest),
-    list_of_group(ListAttachedGroupPoliciesRequest) -> ListAttachedGroupPoliciesResponse, group_name);
-for_kind!(Role, role(AttachRolePolicyRequest), detach_role(DetachRolePolicyRequest),
-    list_of_role(ListAttachedRolePoliciesRequest) -> ListAttachedRolePoliciesResponse, role_name);
+pub(crate) async fn detach_user(iam: &Iam, ctx: &Ctx, input: DetachUserPolicyRequest) -> Result<()> {
+    let DetachUserPolicyRequest {
+        user_name,
+        policy_arn,
+    } = input;
+    detach(iam, ctx, Kind::User, &user_name, &policy_arn).await
+}
+
+pub(crate) async fn list_of_user(
+    iam: &Iam,
+    ctx: &Ctx,
+    input: ListAttachedUserPoliciesRequest,
+) -> Result<ListAttachedUserPoliciesResponse> {
+    let ListAttachedUserPoliciesRequest {
+        user_name,
+        marker,
+        max_items,
+        path_prefix,
+    } = input;
+    let asked = Asked {
+        kind: Kind::User,
+        name: user_name,
+        marker,
+        max_items,
+        path_prefix,
+    };
+    let page = list(iam, ctx, asked).await?;
+    Ok(ListAttachedUserPoliciesResponse {
+        attached_policies: Some(page.items),
+        is_truncated: page.is_truncated,
+        marker: page.marker,
+    })
+}
+
+pub(crate) async fn group(iam: &Iam, ctx: &Ctx, input: AttachGroupPolicyRequest) -> Result<()> {
+    let AttachGroupPolicyRequest {
+        group_name,
+        policy_arn,
+    } = input;
+    attach(iam, ctx, Kind::Group, &group_name, &policy_arn).await
+}
+
+pub(crate) async fn detach_group(iam: &Iam, ctx: &Ctx, input: DetachGroupPolicyRequest) -> Result<()> {
+    let DetachGroupPolicyRequest {
+        group_name,
+        policy_arn,
+    } = input;
+    detach(iam, ctx, Kind::Group, &group_name, &policy_arn).await
+}
+
+pub(crate) async fn list_of_group(
+    iam: &Iam,
+    ctx: &Ctx,
+    input: ListAttachedGroupPoliciesRequest,
+) -> Result<ListAttachedGroupPoliciesResponse> {
+    let ListAttachedGroupPoliciesRequest {
+        group_name,
+        marker,
+        max_items,
+        path_prefix,
+    } = input;
+    let asked = Asked {
+        kind: Kind::Group,
+        name: group_name,
+        marker,
+        max_items,
+        path_prefix,
+    };
+    let page = list(iam, ctx, asked).await?;
+    Ok(ListAttachedGroupPoliciesResponse {
+        attached_policies: Some(page.items),
+        is_truncated: page.is_truncated,
+        marker: page.marker,
+    })
+}
+
+pub(crate) async fn role(iam: &Iam, ctx: &Ctx, input: AttachRolePolicyRequest) -> Result<()> {
+    let AttachRolePolicyRequest {
+        role_name,
+        policy_arn,
+    } = input;
+    attach(iam, ctx, Kind::Role, &role_name, &policy_arn).await
+}
+
+pub(crate) async fn detach_role(iam: &Iam, ctx: &Ctx, input: DetachRolePolicyRequest) -> Result<()> {
+    let DetachRolePolicyRequest {
+        role_name,
+        policy_arn,
+    } = input;
+    detach(iam, ctx, Kind::Role, &role_name, &policy_arn).await
+}
+
+pub(crate) async fn list_of_role(
+    iam: &Iam,
+    ctx: &Ctx,
+    input: ListAttachedRolePoliciesRequest,
+) -> Result<ListAttachedRolePoliciesResponse> {
+    let ListAttachedRolePoliciesRequest {
+        role_name,
+        marker,
+        max_items,
+        path_prefix,
+    } = input;
+    let asked = Asked {
+        kind: Kind::Role,
+        name: role_name,
+        marker,
+        max_items,
+        path_prefix,
+    };
+    let page = list(iam, ctx, asked).await?;
+    Ok(ListAttachedRolePoliciesResponse {
+        attached_policies: Some(page.items),
+        is_truncated: page.is_truncated,
+        marker: page.marker,
+    })
+}

@@ -88,63 +88,158 @@ async fn list(
     .await
 }
 
-macro_rules! for_kind {
-    ($kind:ident, $name:ident, $put:ident($put_in:ident), $delete:ident($delete_in:ident),
-     $get:ident($get_in:ident) -> $get_out:ident, $list:ident($list_in:ident) -> $list_out:ident) => {
-        pub(crate) async fn $put(iam: &Iam, ctx: &Ctx, input: $put_in) -> Result<()> {
-            let $put_in {
-                $name,
-                policy_document,
-                policy_name,
-            } = input;
-            put(
-                iam,
-                ctx,
-                Kind::$kind,
-                &$name,
-                &policy_name,
-                &policy_document,
-            )
-            .await
-        }
-
-        pub(crate) async fn $delete(iam: &Iam, ctx: &Ctx, input: $delete_in) -> Result<()> {
-            let $delete_in { $name, policy_name } = input;
-            delete(iam, ctx, Kind::$kind, &$name, &policy_name).await
-        }
-
-        pub(crate) async fn $get(iam: &Iam, ctx: &Ctx, input: $get_in) -> Result<$get_out> {
-            let $get_in { $name, policy_name } = input;
-            let ($name, policy_document) = get(iam, ctx, Kind::$kind, &$name, &policy_name).await?;
-            Ok($get_out {
-                $name,
-                policy_document,
-                policy_name,
-            })
-        }
-
-        pub(crate) async fn $list(iam: &Iam, ctx: &Ctx, input: $list_in) -> Result<$list_out> {
-            let $list_in {
-                $name,
-                marker,
-                max_items,
-            } = input;
-            let page = list(iam, ctx, Kind::$kind, &$name, marker, max_items).await?;
-            Ok($list_out {
-                policy_names: page.items,
-                is_truncated: page.is_truncated,
-                marker: page.marker,
-            })
-        }
-    };
+pub(crate) async fn put_of_user(iam: &Iam, ctx: &Ctx, input: PutUserPolicyRequest) -> Result<()> {
+    let PutUserPolicyRequest {
+        user_name,
+        policy_document,
+        policy_name,
+    } = input;
+    put(iam, ctx, Kind::User, &user_name, &policy_name, &policy_document).await
 }
 
-for_kind!(User, user_name, put_of_user(PutUserPolicyRequest), delete_of_user(DeleteUserPolicyRequest),
-    get_of_user(GetUserPolicyRequest) -> GetUserPolicyResponse,
-    list_of_user(ListUserPoliciesRequest) -> ListUserPoliciesResponse);
-for_kind!(Group, group_name, put_of_group(PutGroupPolicyRequest), delete_of_group(DeleteGroupPolicyRequest),
-    get_of_group(GetGroupPolicyRequest) -> GetGroupPolicyResponse,
-    list_of_group(ListGroupPoliciesRequest) -> ListGroupPoliciesResponse);
-for_kind!(Role, role_name, put_of_role(PutRolePolicyRequest), delete_of_role(DeleteRolePolicyRequest),
-    get_of_role(GetRolePolicyRequest) -> GetRolePolicyResponse,
-    list_of_role(ListRolePoliciesRequest) -> ListRolePoliciesResponse);
+pub(crate) async fn delete_of_user(iam: &Iam, ctx: &Ctx, input: DeleteUserPolicyRequest) -> Result<()> {
+    let DeleteUserPolicyRequest {
+        user_name,
+        policy_name,
+    } = input;
+    delete(iam, ctx, Kind::User, &user_name, &policy_name).await
+}
+
+pub(crate) async fn get_of_user(
+    iam: &Iam,
+    ctx: &Ctx,
+    input: GetUserPolicyRequest,
+) -> Result<GetUserPolicyResponse> {
+    let GetUserPolicyRequest {
+        user_name,
+        policy_name,
+    } = input;
+    let (user_name, policy_document) = get(iam, ctx, Kind::User, &user_name, &policy_name).await?;
+    Ok(GetUserPolicyResponse {
+        user_name,
+        policy_document,
+        policy_name,
+    })
+}
+
+pub(crate) async fn list_of_user(
+    iam: &Iam,
+    ctx: &Ctx,
+    input: ListUserPoliciesRequest,
+) -> Result<ListUserPoliciesResponse> {
+    let ListUserPoliciesRequest {
+        user_name,
+        marker,
+        max_items,
+    } = input;
+    let page = list(iam, ctx, Kind::User, &user_name, marker, max_items).await?;
+    Ok(ListUserPoliciesResponse {
+        policy_names: page.items,
+        is_truncated: page.is_truncated,
+        marker: page.marker,
+    })
+}
+
+pub(crate) async fn put_of_group(iam: &Iam, ctx: &Ctx, input: PutGroupPolicyRequest) -> Result<()> {
+    let PutGroupPolicyRequest {
+        group_name,
+        policy_document,
+        policy_name,
+    } = input;
+    put(iam, ctx, Kind::Group, &group_name, &policy_name, &policy_document).await
+}
+
+pub(crate) async fn delete_of_group(iam: &Iam, ctx: &Ctx, input: DeleteGroupPolicyRequest) -> Result<()> {
+    let DeleteGroupPolicyRequest {
+        group_name,
+        policy_name,
+    } = input;
+    delete(iam, ctx, Kind::Group, &group_name, &policy_name).await
+}
+
+pub(crate) async fn get_of_group(
+    iam: &Iam,
+    ctx: &Ctx,
+    input: GetGroupPolicyRequest,
+) -> Result<GetGroupPolicyResponse> {
+    let GetGroupPolicyRequest {
+        group_name,
+        policy_name,
+    } = input;
+    let (group_name, policy_document) = get(iam, ctx, Kind::Group, &group_name, &policy_name).await?;
+    Ok(GetGroupPolicyResponse {
+        group_name,
+        policy_document,
+        policy_name,
+    })
+}
+
+pub(crate) async fn list_of_group(
+    iam: &Iam,
+    ctx: &Ctx,
+    input: ListGroupPoliciesRequest,
+) -> Result<ListGroupPoliciesResponse> {
+    let ListGroupPoliciesRequest {
+        group_name,
+        marker,
+        max_items,
+    } = input;
+    let page = list(iam, ctx, Kind::Group, &group_name, marker, max_items).await?;
+    Ok(ListGroupPoliciesResponse {
+        policy_names: page.items,
+        is_truncated: page.is_truncated,
+        marker: page.marker,
+    })
+}
+
+pub(crate) async fn put_of_role(iam: &Iam, ctx: &Ctx, input: PutRolePolicyRequest) -> Result<()> {
+    let PutRolePolicyRequest {
+        role_name,
+        policy_document,
+        policy_name,
+    } = input;
+    put(iam, ctx, Kind::Role, &role_name, &policy_name, &policy_document).await
+}
+
+pub(crate) async fn delete_of_role(iam: &Iam, ctx: &Ctx, input: DeleteRolePolicyRequest) -> Result<()> {
+    let DeleteRolePolicyRequest {
+        role_name,
+        policy_name,
+    } = input;
+    delete(iam, ctx, Kind::Role, &role_name, &policy_name).await
+}
+
+pub(crate) async fn get_of_role(
+    iam: &Iam,
+    ctx: &Ctx,
+    input: GetRolePolicyRequest,
+) -> Result<GetRolePolicyResponse> {
+    let GetRolePolicyRequest {
+        role_name,
+        policy_name,
+    } = input;
+    let (role_name, policy_document) = get(iam, ctx, Kind::Role, &role_name, &policy_name).await?;
+    Ok(GetRolePolicyResponse {
+        role_name,
+        policy_document,
+        policy_name,
+    })
+}
+
+pub(crate) async fn list_of_role(
+    iam: &Iam,
+    ctx: &Ctx,
+    input: ListRolePoliciesRequest,
+) -> Result<ListRolePoliciesResponse> {
+    let ListRolePoliciesRequest {
+        role_name,
+        marker,
+        max_items,
+    } = input;
+    let page = list(iam, ctx, Kind::Role, &role_name, marker, max_items).await?;
+    Ok(ListRolePoliciesResponse {
+        policy_names: page.items,
+        is_truncated: page.is_truncated,
+        marker: page.marker,
+    })
+}

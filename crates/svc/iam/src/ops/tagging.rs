@@ -130,46 +130,143 @@ async fn list(
     .await
 }
 
-macro_rules! for_kind {
-    ($kind:ident, $name:ident, $tag:ident($tag_in:ident), $untag:ident($untag_in:ident),
-     $list:ident($list_in:ident) -> $list_out:ident) => {
-        pub(crate) async fn $tag(iam: &Iam, ctx: &Ctx, input: $tag_in) -> Result<()> {
-            let $tag_in { $name, tags } = input;
-            let new = checked_tags(Some(tags))?;
-            edit(iam, ctx, Kind::$kind, &$name, |tags| merge(tags, &new)).await
-        }
-
-        pub(crate) async fn $untag(iam: &Iam, ctx: &Ctx, input: $untag_in) -> Result<()> {
-            let $untag_in { $name, tag_keys } = input;
-            let change = |tags: &mut Tags| {
-                strip(tags, &tag_keys);
-                Ok(())
-            };
-            edit(iam, ctx, Kind::$kind, &$name, change).await
-        }
-
-        pub(crate) async fn $list(iam: &Iam, ctx: &Ctx, input: $list_in) -> Result<$list_out> {
-            let $list_in {
-                $name,
-                marker,
-                max_items,
-            } = input;
-            let page = list(iam, ctx, Kind::$kind, &$name, marker, max_items).await?;
-            Ok($list_out {
-                tags: page.items,
-                is_truncated: page.is_truncated,
-                marker: page.marker,
-            })
-        }
-    };
+pub(crate) async fn tag_user(iam: &Iam, ctx: &Ctx, input: TagUserRequest) -> Result<()> {
+    let TagUserRequest { user_name, tags } = input;
+    let new = checked_tags(Some(tags))?;
+    edit(iam, ctx, Kind::User, &user_name, |tags| merge(tags, &new)).await
 }
 
-for_kind!(User, user_name, tag_user(TagUserRequest), untag_user(UntagUserRequest),
-    list_of_user(ListUserTagsRequest) -> ListUserTagsResponse);
-for_kind!(Role, role_name, tag_role(TagRoleRequest), untag_role(UntagRoleRequest),
-    list_of_role(ListRoleTagsRequest) -> ListRoleTagsResponse);
-for_kind!(Policy, policy_arn, tag_policy(TagPolicyRequest), untag_policy(UntagPolicyRequest),
-    list_of_policy(ListPolicyTagsRequest) -> ListPolicyTagsResponse);
-for_kind!(Profile, instance_profile_name, tag_profile(TagInstanceProfileRequest),
-    untag_profile(UntagInstanceProfileRequest),
-    list_of_profile(ListInstanceProfileTagsRequest) -> ListInstanceProfileTagsResponse);
+pub(crate) async fn untag_user(iam: &Iam, ctx: &Ctx, input: UntagUserRequest) -> Result<()> {
+    let UntagUserRequest { user_name, tag_keys } = input;
+    let change = |tags: &mut Tags| {
+        strip(tags, &tag_keys);
+        Ok(())
+    };
+    edit(iam, ctx, Kind::User, &user_name, change).await
+}
+
+pub(crate) async fn list_of_user(
+    iam: &Iam,
+    ctx: &Ctx,
+    input: ListUserTagsRequest,
+) -> Result<ListUserTagsResponse> {
+    let ListUserTagsRequest {
+        user_name,
+        marker,
+        max_items,
+    } = input;
+    let page = list(iam, ctx, Kind::User, &user_name, marker, max_items).await?;
+    Ok(ListUserTagsResponse {
+        tags: page.items,
+        is_truncated: page.is_truncated,
+        marker: page.marker,
+    })
+}
+
+pub(crate) async fn tag_role(iam: &Iam, ctx: &Ctx, input: TagRoleRequest) -> Result<()> {
+    let TagRoleRequest { role_name, tags } = input;
+    let new = checked_tags(Some(tags))?;
+    edit(iam, ctx, Kind::Role, &role_name, |tags| merge(tags, &new)).await
+}
+
+pub(crate) async fn untag_role(iam: &Iam, ctx: &Ctx, input: UntagRoleRequest) -> Result<()> {
+    let UntagRoleRequest { role_name, tag_keys } = input;
+    let change = |tags: &mut Tags| {
+        strip(tags, &tag_keys);
+        Ok(())
+    };
+    edit(iam, ctx, Kind::Role, &role_name, change).await
+}
+
+pub(crate) async fn list_of_role(
+    iam: &Iam,
+    ctx: &Ctx,
+    input: ListRoleTagsRequest,
+) -> Result<ListRoleTagsResponse> {
+    let ListRoleTagsRequest {
+        role_name,
+        marker,
+        max_items,
+    } = input;
+    let page = list(iam, ctx, Kind::Role, &role_name, marker, max_items).await?;
+    Ok(ListRoleTagsResponse {
+        tags: page.items,
+        is_truncated: page.is_truncated,
+        marker: page.marker,
+    })
+}
+
+pub(crate) async fn tag_policy(iam: &Iam, ctx: &Ctx, input: TagPolicyRequest) -> Result<()> {
+    let TagPolicyRequest { policy_arn, tags } = input;
+    let new = checked_tags(Some(tags))?;
+    edit(iam, ctx, Kind::Policy, &policy_arn, |tags| merge(tags, &new)).await
+}
+
+pub(crate) async fn untag_policy(iam: &Iam, ctx: &Ctx, input: UntagPolicyRequest) -> Result<()> {
+    let UntagPolicyRequest { policy_arn, tag_keys } = input;
+    let change = |tags: &mut Tags| {
+        strip(tags, &tag_keys);
+        Ok(())
+    };
+    edit(iam, ctx, Kind::Policy, &policy_arn, change).await
+}
+
+pub(crate) async fn list_of_policy(
+    iam: &Iam,
+    ctx: &Ctx,
+    input: ListPolicyTagsRequest,
+) -> Result<ListPolicyTagsResponse> {
+    let ListPolicyTagsRequest {
+        policy_arn,
+        marker,
+        max_items,
+    } = input;
+    let page = list(iam, ctx, Kind::Policy, &policy_arn, marker, max_items).await?;
+    Ok(ListPolicyTagsResponse {
+        tags: page.items,
+        is_truncated: page.is_truncated,
+        marker: page.marker,
+    })
+}
+
+pub(crate) async fn tag_profile(iam: &Iam, ctx: &Ctx, input: TagInstanceProfileRequest) -> Result<()> {
+    let TagInstanceProfileRequest {
+        instance_profile_name,
+        tags,
+    } = input;
+    let new = checked_tags(Some(tags))?;
+    edit(iam, ctx, Kind::Profile, &instance_profile_name, |tags| {
+        merge(tags, &new)
+    })
+    .await
+}
+
+pub(crate) async fn untag_profile(iam: &Iam, ctx: &Ctx, input: UntagInstanceProfileRequest) -> Result<()> {
+    let UntagInstanceProfileRequest {
+        instance_profile_name,
+        tag_keys,
+    } = input;
+    let change = |tags: &mut Tags| {
+        strip(tags, &tag_keys);
+        Ok(())
+    };
+    edit(iam, ctx, Kind::Profile, &instance_profile_name, change).await
+}
+
+pub(crate) async fn list_of_profile(
+    iam: &Iam,
+    ctx: &Ctx,
+    input: ListInstanceProfileTagsRequest,
+) -> Result<ListInstanceProfileTagsResponse> {
+    let ListInstanceProfileTagsRequest {
+        instance_profile_name,
+        marker,
+        max_items,
+    } = input;
+    let page = list(iam, ctx, Kind::Profile, &instance_profile_name, marker, max_items).await?;
+    Ok(ListInstanceProfileTagsResponse {
+        tags: page.items,
+        is_truncated: page.is_truncated,
+        marker: page.marker,
+    })
+}

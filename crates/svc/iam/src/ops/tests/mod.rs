@@ -1,6 +1,7 @@
 //! The operations by their service, as a client would call them: good and bad requests, the second identical call,
 //! pages, a restart.
 
+mod account;
 mod gate;
 mod life;
 mod policies;

@@ -1,3 +1,5 @@
+//! Buses: made, described, listed, deleted, and always one there.
+
 use serde_json::json;
 
 use crate::harness::{Bench, START};

@@ -1,3 +1,5 @@
+//! Publishing: what matches is owed before the publisher is answered, and what is not valid fails alone.
+
 use roadstead_base::{Caller, Ctx};
 use serde_json::{Value as Json, json};
 

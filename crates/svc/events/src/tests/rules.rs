@@ -1,3 +1,5 @@
+//! Rules: put, put again, switched, listed, deleted, and what can be none.
+
 use serde_json::{Value as Json, json};
 
 use crate::harness::{Bench, START};

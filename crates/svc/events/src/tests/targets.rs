@@ -1,3 +1,5 @@
+//! Targets: kept as they were given, and refused where nothing could ever be delivered.
+
 use serde_json::{Value as Json, json};
 
 use crate::harness::{Bench, START};

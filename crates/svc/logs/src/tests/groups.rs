@@ -1,3 +1,5 @@
+//! Groups: made, described, kept for so long, protected, deleted.
+
 use serde_json::{Value as Json, json};
 
 use crate::harness::Bench;

@@ -1,3 +1,5 @@
+//! Lines: in order from either end, merged over streams, and gone when too old.
+
 use serde_json::{Value as Json, json};
 
 use crate::harness::{Bench, START};

@@ -1,3 +1,5 @@
+//! Streams: made, described in either order, deleted.
+
 use serde_json::{Value as Json, json};
 
 use crate::harness::{Bench, START};

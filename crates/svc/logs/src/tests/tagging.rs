@@ -1,3 +1,5 @@
+//! Tags of groups.
+
 use serde_json::{Value as Json, json};
 
 use crate::harness::Bench;

@@ -44,11 +44,16 @@ enum What {
     Memory(memory::Options),
     /// Events matched against 10,000 rules, against the same with 100.
     Patterns,
+    /// Decisions about a request over five policies, against the engine `iam-rs`.
+    Policy,
 }
 
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     if let What::Patterns = &options.what {
         return example(root, "roadstead-patterns", "speed");
+    }
+    if let What::Policy = &options.what {
+        return example(root, "roadstead-policy", "speed");
     }
     if !options.inside {
         if matches!(options.what, What::Store(_)) {
@@ -73,7 +78,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     }
     match &options.what {
         What::Api(options) => api::run(root, options),
-        What::Patterns => Ok(()),
+        What::Patterns | What::Policy => Ok(()),
         What::Cni(options) => cni::run(root, options),
         What::Container(options) => container::run(root, options),
         What::Start(options) => start::run(root, options),

@@ -1,5 +1,8 @@
 """Secrets Manager with the aws CLI and boto3: versions, labels, deletion, and what outlives a crash."""
 
+import json
+
+import boto3
 import pytest
 
 
@@ -51,3 +54,32 @@ def test_what_is_not_built_says_so(cloud):
                   ["replicate-secret-to-regions", "--secret-id", "a", "--add-replica-regions", "Region=eu-west-1"]):
         done = cloud.aws("secretsmanager", *words, check=False)
         assert done.returncode != 0 and "not implemented" in done.stderr.lower(), done.stderr
+
+
+def test_a_secrets_own_policy_says_who_may_read_it(cloud):
+    secrets, iam = cloud.client("secretsmanager"), cloud.client("iam")
+    user = iam.create_user(UserName="reader")["User"]["Arn"]
+    key = iam.create_access_key(UserName="reader")["AccessKey"]
+    reader = boto3.client("secretsmanager", endpoint_url=cloud.url, region_name=cloud.region,
+                          aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
+    secrets.create_secret(Name="guarded", SecretString="x")
+
+    def denied():
+        with pytest.raises(reader.exceptions.ClientError, match="AccessDenied"):
+            reader.get_secret_value(SecretId="guarded")
+
+    denied()
+    statement = {"Effect": "Allow", "Principal": {"AWS": user}, "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    secrets.put_resource_policy(SecretId="guarded", ResourcePolicy=policy, BlockPublicPolicy=True)
+    assert reader.get_secret_value(SecretId="guarded")["SecretString"] == "x"
+    with pytest.raises(reader.exceptions.ClientError, match="AccessDenied"):
+        reader.describe_secret(SecretId="guarded")
+    secrets.delete_resource_policy(SecretId="guarded")
+    denied()
+    # An identity's policy speaks of the ARN, whose last characters a name leaves out.
+    arn = secrets.describe_secret(SecretId="guarded")["ARN"]
+    statement = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": arn[:-6] + "??????"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_user_policy(UserName="reader", PolicyName="guarded", PolicyDocument=policy)
+    assert reader.get_secret_value(SecretId="guarded")["SecretString"] == "x"

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Series, again_inside, checked, compare};
+use super::{Series, again_inside, built, checked, compare};
 
 /// Of ADD and DEL together.
 const AIM: f64 = 0.3;
@@ -97,7 +97,7 @@ struct Ours {
 
 impl Ours {
     fn start(root: &Path, rounds: u8) -> Result<Self> {
-        let program = root.join("target/release/examples").join(EXAMPLE);
+        let program = built(root).join("release/examples").join(EXAMPLE);
         let mut child = Command::new(&program)
             .arg((rounds + 1).to_string())
             .stdin(Stdio::piped())

@@ -225,6 +225,9 @@ PAGED = {
     ("iam", "ListUserPolicies"): (dict(MaxItems=1, UserName="u0"), "PolicyNames"),
     ("iam", "ListUserTags"): (dict(MaxItems=1, UserName="u0"), "Tags"),
     ("iam", "ListUsers"): (dict(MaxItems=1), "Users"),
+    ("logs", "DescribeLogGroups"): (dict(limit=1), "logGroups"),
+    ("logs", "DescribeLogStreams"): (dict(limit=1, logGroupName="g0"), "logStreams"),
+    ("logs", "DescribeMetricFilters"): (dict(limit=1, logGroupName="g0"), "metricFilters"),
     ("secretsmanager", "ListSecrets"): (dict(MaxResults=1), "SecretList"),
 }
 TOKENS = ("nextToken", "NextToken", "Marker")
@@ -257,8 +260,13 @@ def many(tmp_path_factory, images):
         for number in range(3):
             cloud.finished(cloud.run(f"page-{number}", groups=[cloud.open_group(f"g{number}")]))
         identities(cloud.client("iam"))
-        events, secrets = cloud.client("events"), cloud.client("secretsmanager")
+        events, logs, secrets = (cloud.client(name) for name in ("events", "logs", "secretsmanager"))
+        logs.create_log_group(logGroupName="g0")
         for number in range(3):
+            logs.create_log_group(logGroupName=f"more{number}")
+            logs.create_log_stream(logGroupName="g0", logStreamName=f"s{number}")
+            logs.put_metric_filter(logGroupName="g0", filterName=f"f{number}", filterPattern="x", metricTransformations=[
+                {"metricName": "m", "metricNamespace": "n", "metricValue": "1"}])
             events.create_event_bus(Name=f"b{number}")
             events.put_rule(Name=f"r{number}", EventPattern='{"source": ["a"]}')
             events.put_targets(Rule=f"r{number}", Targets=[{"Id": str(n), "Arn": GROUP} for n in range(3)])

@@ -23,6 +23,10 @@ impl Authority for OneRole {
         Ok(None)
     }
 
+    fn account_of(&self, _access_key: &str) -> Option<AccountId> {
+        None
+    }
+
     fn decide(&self, _asked: Asked<'_>) -> Result<(), Denial> {
         Ok(())
     }

@@ -254,6 +254,10 @@ async fn ports_are_served_while_the_daemon_is_away_and_a_forwarder_that_died_com
     m.close().await;
     assert!(call(&m.host, localhost(), port).is_ok(), "without the daemon");
     m.net_namespace_gone(&gone);
+    until("its device's end, which the kernel takes its time for", || {
+        ip(&m.id.bridge_namespace(), "-o link").lines().count() == 2
+    })
+    .await;
     m.open().await;
     assert_eq!(forwarders(&a), before, "the same process");
     assert_eq!(

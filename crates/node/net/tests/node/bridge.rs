@@ -31,19 +31,6 @@ fn localhost() -> IpAddr {
     Ipv4Addr::LOCALHOST.into()
 }
 
-/// Processes of this test binary's that forward for `container`.
-fn forwarders(container: &str) -> Vec<i32> {
-    let of = |entry: std::fs::DirEntry| {
-        let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
-        let line = std::fs::read(entry.path().join("cmdline")).ok()?;
-        (line == format!("rs-forward\0{container}\0").into_bytes()).then_some(pid)
-    };
-    std::fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|entry| of(entry.ok()?))
-        .collect()
-}
-
 /// A name that no other test's processes have.
 fn unique(m: &Machine, name: &str) -> String {
     format!("{}-{name}", m.id)

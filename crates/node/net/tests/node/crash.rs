@@ -60,20 +60,6 @@ async fn a_daemon_killed_at_any_step_leaves_nothing_to_the_next() {
     assert_eq!(std::fs::read_dir(m.state.path()).unwrap().count(), 0);
 }
 
-/// Processes that forward for containers whose names begin so.
-fn forwarders(prefix: &str) -> Vec<i32> {
-    let of = |entry: std::fs::DirEntry| {
-        let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
-        let line = std::fs::read(entry.path().join("cmdline")).ok()?;
-        line.starts_with(format!("rs-forward\0{prefix}").as_bytes())
-            .then_some(pid)
-    };
-    std::fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|entry| of(entry.ok()?))
-        .collect()
-}
-
 #[test]
 fn a_plugin_killed_at_any_step_is_cleaned_up_by_del_and_add_works_again() {
     const MAC: &str = "02:00:00:00:00:0a";

@@ -170,6 +170,9 @@ struct Cleaner {
 
 impl Drop for Cleaner {
     fn drop(&mut self) {
+        for pid in forwarders(&format!("{}-", self.id)) {
+            kill(pid);
+        }
         for name in Netns::list(&format!("rs-{}-", self.id)).unwrap_or_default() {
             let _ = Netns::remove(&name);
         }
@@ -197,9 +200,24 @@ pub async fn until(what: &str, mut good: impl FnMut() -> bool) {
     }
 }
 
+/// Ends a process that is this test's. One that ended by itself is fine.
 pub fn kill(pid: i32) {
     let pid = nix::unistd::Pid::from_raw(pid);
-    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+    let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL);
+}
+
+/// Processes that forward for containers whose names begin so; tests let them begin with their instance's id.
+pub fn forwarders(prefix: &str) -> Vec<i32> {
+    let of = |entry: std::fs::DirEntry| {
+        let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
+        let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+        line.starts_with(format!("rs-forward\0{prefix}").as_bytes())
+            .then_some(pid)
+    };
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| of(entry.ok()?))
+        .collect()
 }
 
 pub struct Task {

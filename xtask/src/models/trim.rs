@@ -111,7 +111,10 @@ pub(crate) fn trim(data: &Path, service: &Service) -> Result<String> {
         shapes[shape]["members"][member] = json!({ "shape": r#type });
     }
     for ExtraValue { shape, value } in &service.values {
-        match shapes.get_mut(shape).and_then(|shape| shape["enum"].as_array_mut()) {
+        match shapes
+            .get_mut(shape)
+            .and_then(|shape| shape["enum"].as_array_mut())
+        {
             Some(values) if !values.iter().any(|known| known == value) => values.push(json!(value)),
             _ => bail!("{}: {shape} cannot have the value {value}", service.name),
         }

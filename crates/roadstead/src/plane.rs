@@ -30,6 +30,7 @@ pub(crate) struct Plane {
     ecs: roadstead_ecs::Running,
     events: roadstead_events::Running,
     logs: roadstead_logs::Running,
+    outbox: roadstead_outbox::Running,
     listeners: JoinSet<()>,
     stop: watch::Sender<bool>,
     held: Option<Held>,
@@ -99,8 +100,8 @@ impl Plane {
             SecretsPermissions::of(&secrets),
         );
         let ecs = Arc::new(Ecs::new(roadstead_ecs::Parts {
-            store,
-            clock,
+            store: store.clone(),
+            clock: clock.clone(),
             dispatcher: dispatcher.clone(),
             maps: ec2.clone(),
             options: roadstead_ecs::Options::default(),
@@ -109,6 +110,9 @@ impl Plane {
         dispatcher.guard(&roadstead_api_ecs::MODEL, EcsPermissions::of(&ecs));
         dispatcher.mount(roadstead_ecs::ACS_PATH, "ecs", ecs.acs());
         let running = ecs.start().await.context("starting ecs")?;
+        let outbox = roadstead_outbox::start(&store, &dispatcher, clock)
+            .await
+            .context("starting to tell events")?;
         let (stop, _) = watch::channel(false);
         Ok(Self {
             dispatcher,
@@ -117,6 +121,7 @@ impl Plane {
             // Last: what it delivers goes to the others.
             events: events.start(),
             logs: logs.start(),
+            outbox,
             listeners: JoinSet::new(),
             stop,
             held,
@@ -168,6 +173,7 @@ impl Plane {
         self.events.stop().await;
         self.ecs.stop().await;
         self.logs.stop().await;
+        self.outbox.stop().await;
         while self.listeners.join_next().await.is_some() {}
         if let Some(held) = self.held
             && let Err(error) = held.release().await

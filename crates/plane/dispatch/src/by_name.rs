@@ -9,6 +9,11 @@ use crate::dispatcher::Dispatcher;
 use crate::render;
 
 impl Dispatcher {
+    /// Whether there is a service here by that short name.
+    pub fn serves(&self, service: &str) -> bool {
+        self.handler(|model| model.name == service).is_some()
+    }
+
     /// Calls an operation of a service by its short name, `ecs`.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod instances;
 mod names;
 mod paging;
 mod permissions;
+mod published;
 mod reconcile;
 mod service;
 mod settings;

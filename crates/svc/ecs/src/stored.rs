@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::OnceLock;
 
 use roadstead_api_ecs::{MODEL, TaskDefinition, TaskOverride};
-use roadstead_protocol::{ShapeId, Wire, json};
+use roadstead_protocol::{ShapeId, Value, Wire, json};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -66,6 +66,13 @@ impl<'de, T: Shaped> Deserialize<'de> for Stored<T> {
         let value = json::from_json(&MODEL, shape, json, T::SHAPE).map_err(D::Error::custom)?;
         T::from_value(value).map(Self).map_err(D::Error::custom)
     }
+}
+
+/// A structure of the API as its JSON.
+pub(crate) fn shown<T: Shaped>(value: Value) -> Result<serde_json::Value, serde_json::Error> {
+    let missing = || <serde_json::Error as serde::ser::Error>::custom(unknown(T::SHAPE));
+    let shape = shape(T::SHAPE).ok_or_else(missing)?;
+    Ok(json::to_json(&MODEL, shape, value))
 }
 
 fn unknown(shape: &str) -> String {

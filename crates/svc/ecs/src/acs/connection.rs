@@ -19,7 +19,7 @@ use crate::Ecs;
 use crate::acs::session::{Outgoing, Session};
 use crate::acs::{manifest, renew};
 use crate::error::Result;
-use crate::instances::InstanceRef;
+use crate::instances::{InstanceRef, connection};
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
@@ -52,11 +52,14 @@ pub(super) async fn serve(
             ecs.agents.enter(&session);
             tracing::info!(instance = session.instance(), "an agent is connected");
             ecs.wake_tasks_of(&instance).await;
+            connection::changed(&ecs, &instance).await;
             run(&ecs, &instance, &session, outgoing, &mut socket).await
         }
         Err(end) => end,
     };
-    ecs.agents.leave(&session);
+    if ecs.agents.leave(&session) {
+        connection::changed(&ecs, &instance).await;
+    }
     let (End::Gone(why) | End::Closed(why)) = &end;
     tracing::info!(instance = session.instance(), why, "an agent's connection ended");
     if let End::Closed(message) = end {

@@ -123,15 +123,16 @@ impl Sessions {
         }
     }
 
-    /// The connection is over.
-    pub(super) fn leave(&self, session: &Session) {
+    /// The connection is over; whether it was the agent's until now.
+    pub(super) fn leave(&self, session: &Session) -> bool {
         let mut live = lock(&self.live);
-        if live
+        let current = live
             .get(&session.instance)
-            .is_some_and(|current| current.id == session.id)
-        {
+            .is_some_and(|current| current.id == session.id);
+        if current {
             live.remove(&session.instance);
         }
+        current
     }
 
     pub(crate) fn is_connected(&self, instance: &str) -> bool {

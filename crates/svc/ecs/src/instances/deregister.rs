@@ -9,7 +9,7 @@ use crate::Ecs;
 use crate::error::{Error, Result};
 use crate::instances::ledger::node_key;
 use crate::instances::show::show;
-use crate::instances::{ContainerInstanceRecord, InstanceRef, InstanceStatus, named_cluster};
+use crate::instances::{ContainerInstanceRecord, InstanceRef, InstanceStatus, named_cluster, write};
 use crate::names::ContainerInstanceId;
 
 const TRIES: usize = 32;
@@ -70,7 +70,7 @@ async fn retire(ecs: &Ecs, name: &InstanceRef, force: bool) -> Result<Option<Con
         version: entry.value.version + 1,
         ..entry.value.clone()
     };
-    let transaction = Transaction::new(&ecs.store).replace(&ecs.instances(), &entry, &record);
+    let transaction = write::replace(ecs, Transaction::new(&ecs.store), &entry, &record).await?;
     // Nothing may be placed there between the question and the answer.
     let transaction = match &node {
         Some(node) => transaction.compare_unmodified(node),

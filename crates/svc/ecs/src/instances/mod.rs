@@ -1,5 +1,6 @@
 //! Container instances: agents that registered in a cluster, and the ledger of the machine behind them.
 
+pub(crate) mod connection;
 pub(crate) mod counts;
 pub(crate) mod deregister;
 pub(crate) mod describe;
@@ -13,6 +14,7 @@ mod resources;
 mod show;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub(crate) use lookup::{find_by_arn, named_cluster};
 pub(crate) use record::ATTRIBUTE_ZONE;

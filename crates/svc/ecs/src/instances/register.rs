@@ -14,7 +14,9 @@ use crate::error::{Error, Result, refuse};
 use crate::instances::identity::{self, Identity};
 use crate::instances::record::{Registered, Versions};
 use crate::instances::show::show;
-use crate::instances::{ATTRIBUTE_ZONE, ContainerInstanceRecord, InstanceRef, InstanceStatus, resources};
+use crate::instances::{
+    ATTRIBUTE_ZONE, ContainerInstanceRecord, InstanceRef, InstanceStatus, resources, write,
+};
 use crate::names::{ClusterName, ContainerInstanceId};
 use crate::tables::instances_of;
 use crate::tags::Tags;
@@ -163,13 +165,13 @@ async fn anew(
         tags: asked.tags.clone(),
         name,
     };
-    let table = ecs.instances();
-    let mut transaction = Transaction::new(&ecs.store).insert(&table, &record.name.key(), &record);
+    let mut transaction = write::insert(ecs, Transaction::new(&ecs.store), &record).await?;
     if let Some(cluster) = &cluster {
         transaction = transaction.compare_unmodified(cluster);
     }
     if let Some(machine) = &record.ec2_instance_id {
-        let (others, _) = table
+        let (others, _) = ecs
+            .instances()
             .all(&instances_of(&record.name.partition, &record.name.cluster))
             .await?;
         let same = |entry: &&Entry<ContainerInstanceRecord>| {
@@ -185,7 +187,7 @@ async fn anew(
                 version: old.value.version + 1,
                 ..old.value.clone()
             };
-            transaction = transaction.replace(&table, old, &gone);
+            transaction = write::replace(ecs, transaction, old, &gone).await?;
         }
     }
     Ok(matches!(transaction.commit().await?, Outcome::Committed(_)).then_some(record))
@@ -227,11 +229,8 @@ async fn again(
     record.versions = asked.versions.clone();
     record.tags.merge(asked.tags.clone())?;
     record.version += 1;
-    let outcome = Transaction::new(&ecs.store)
-        .replace(&ecs.instances(), &entry, &record)
-        .commit()
-        .await?;
-    Ok(matches!(outcome, Outcome::Committed(_)).then_some(record))
+    let transaction = write::replace(ecs, Transaction::new(&ecs.store), &entry, &record).await?;
+    Ok(matches!(transaction.commit().await?, Outcome::Committed(_)).then_some(record))
 }
 
 fn read_attributes(

@@ -6,7 +6,9 @@ use roadstead_store::{Entry, Outcome, Transaction};
 use crate::Ecs;
 use crate::error::Result;
 use crate::instances::ledger::node_key;
-use crate::tasks::{AttachmentStatus, ContainerStatus, Desired, LastStatus, Stop, StopCode, TaskRecord};
+use crate::tasks::{
+    AttachmentStatus, ContainerStatus, Desired, LastStatus, Stop, StopCode, TaskRecord, write,
+};
 
 const TRIES: usize = 64;
 
@@ -37,12 +39,12 @@ pub(crate) fn abandon(task: &mut TaskRecord, code: StopCode, reason: impl Into<S
 /// Writes a task and, if it is stopped now, gives back what it had. False: the task changed since it was read.
 pub(crate) async fn finish(ecs: &Ecs, entry: &Entry<TaskRecord>, task: &TaskRecord) -> Result<bool> {
     if task.last != LastStatus::Stopped {
-        let transaction = Transaction::new(&ecs.store).replace(&ecs.tasks(), entry, task);
+        let transaction = write::replace(ecs, Transaction::new(&ecs.store), entry, task)?;
         return Ok(matches!(transaction.commit().await?, Outcome::Committed(_)));
     }
     let key = node_key(&task.node);
     for _ in 0..TRIES {
-        let mut transaction = Transaction::new(&ecs.store).replace(&ecs.tasks(), entry, task);
+        let mut transaction = write::replace(ecs, Transaction::new(&ecs.store), entry, task)?;
         if let Some(ledger) = ecs.nodes().get(&key).await? {
             let mut left = ledger.value.clone();
             if left.release(&task.arn()) {

@@ -21,6 +21,7 @@ use crate::tables::instances_of;
 use crate::tasks::network::{Network, Subnet};
 use crate::tasks::request::{Wanted, architecture_name};
 use crate::tasks::token::{Token, TokenRecord};
+use crate::tasks::write;
 use crate::tasks::{
     AttachmentRecord, AttachmentStatus, ContainerRecord, ContainerStatus, Desired, LastStatus, Launch,
     TaskRecord, Times,
@@ -67,7 +68,7 @@ pub(super) async fn launch(
             ));
         }
         let (places, failures) = decide(wanted, choice, &world);
-        if let Some(tasks) = write(ecs, ctx, wanted, &world, &places, token, replaces).await? {
+        if let Some(tasks) = commit(ecs, ctx, wanted, &world, &places, token, replaces).await? {
             return Ok(Some(Launched { tasks, failures }));
         }
         if let Some(token) = token
@@ -220,7 +221,7 @@ fn detail(wanted: &Wanted, world: &World, id: &CandidateId, refusal: Refusal) ->
 }
 
 /// Makes the tasks and sells what they need; none if something changed since it was looked at.
-async fn write(
+async fn commit(
     ecs: &Ecs,
     ctx: &Ctx,
     wanted: &Wanted,
@@ -257,7 +258,7 @@ async fn write(
         let arn = id.arn(&partition, &wanted.cluster.value.name);
         let device = ledger.sell(arn, place.0.clone(), wanted.group.clone(), &wanted.demand);
         let task = new_task(ecs, ctx, wanted, id, &host.value, device);
-        transaction = transaction.insert(&ecs.tasks(), &task.key(), &task);
+        transaction = write::insert(ecs, transaction, &task)?;
         tasks.push(task);
     }
     for (node, ledger) in &ledgers {

@@ -21,6 +21,7 @@ pub(crate) mod submit_attachments;
 pub(crate) mod submit_container;
 pub(crate) mod submit_task;
 mod token;
+mod write;
 
 #[cfg(test)]
 mod tests;

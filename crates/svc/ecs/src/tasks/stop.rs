@@ -2,7 +2,7 @@
 
 use roadstead_api_ecs::{StopTaskRequest, StopTaskResponse};
 use roadstead_base::Ctx;
-use roadstead_store::Change;
+use roadstead_store::Key;
 
 use crate::Ecs;
 use crate::clusters::get_cluster;
@@ -10,8 +10,9 @@ use crate::error::{Error, Result};
 use crate::names::TaskId;
 use crate::tables::task_key;
 use crate::tasks::show::{Include, show};
-use crate::tasks::{Desired, LastStatus, StopCode, TaskRecord, abandon};
+use crate::tasks::{Desired, LastStatus, StopCode, TaskRecord, abandon, finish};
 
+const TRIES: usize = 128;
 /// Characters of a reason.
 const MAX_REASON: usize = 1024;
 const DEFAULT_REASON: &str = "Task stopped by user";
@@ -33,23 +34,28 @@ pub(crate) async fn stop_task(ecs: &Ecs, ctx: &Ctx, input: StopTaskRequest) -> R
         )));
     }
     let key = task_key(&ctx.partition(), &cluster, &id);
-    let now = ecs.clock.now();
-    let updated = ecs
-        .tasks()
-        .update(&key, |task: Option<&TaskRecord>| {
-            let Some(task) = task else {
-                return Err(Error::invalid("The referenced task was not found."));
-            };
-            if task.desired == Desired::Stopped || task.last == LastStatus::Stopped {
-                return Ok(Change::Keep);
-            }
-            let mut task = task.clone();
-            abandon(&mut task, StopCode::UserInitiated, reason.clone());
-            task.times.stopping.get_or_insert(now);
-            task.version += 1;
-            Ok(Change::Put(task))
-        })
-        .await?;
-    let task = updated.value.map(|task| show(ecs, &task, Include::default()));
-    Ok(StopTaskResponse { task })
+    let task = stop(ecs, &key, &reason).await?;
+    Ok(StopTaskResponse {
+        task: Some(show(ecs, &task, Include::default())),
+    })
+}
+
+/// The task, now meant to stop.
+async fn stop(ecs: &Ecs, key: &Key, reason: &str) -> Result<TaskRecord> {
+    for _ in 0..TRIES {
+        let Some(entry) = ecs.tasks().get(key).await? else {
+            return Err(Error::invalid("The referenced task was not found."));
+        };
+        if entry.value.desired == Desired::Stopped || entry.value.last == LastStatus::Stopped {
+            return Ok(entry.value);
+        }
+        let mut task = entry.value.clone();
+        abandon(&mut task, StopCode::UserInitiated, reason);
+        task.times.stopping.get_or_insert(ecs.clock.now());
+        task.version += 1;
+        if finish(ecs, &entry, &task).await? {
+            return Ok(task);
+        }
+    }
+    Err(Error::Contended)
 }

@@ -318,11 +318,9 @@ async fn calls_made_at_once_sell_nothing_twice() {
                 .map(|task| text(&task["taskDefinitionArn"])),
         );
     }
-    assert_eq!(
-        placed.iter().filter(|arn| arn.contains("/port:")).count(),
-        1,
-        "two tasks on one host port"
-    );
+    // None, if the five that need no port were all faster.
+    let on_port = placed.iter().filter(|arn| arn.contains("/port:")).count();
+    assert!(on_port <= 1, "{on_port} tasks on one host port");
     // 1000 MiB at 200 each.
     assert_eq!(placed.len(), 5);
     assert_eq!(cloud.remaining(&instance, "MEMORY").await, 0);

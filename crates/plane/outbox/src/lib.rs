@@ -11,7 +11,7 @@ use roadstead_store::{Key, Store, Table, Transaction};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-pub use pump::{MAX_AGE, MAX_WAITING, Running, start};
+pub use pump::{LINGER, MAX_AGE, MAX_WAITING, Running, start};
 
 const TABLE: &str = "outbox";
 /// Account, region, table, subject.

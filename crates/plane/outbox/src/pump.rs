@@ -19,6 +19,9 @@ const WORKERS: usize = 8;
 const MAX_SUBJECTS: usize = 100_000;
 /// Events of one subject in one look.
 const AT_A_TIME: usize = 32;
+/// Milliseconds for which an event waits first: what starts or stops a task makes several in a row, which then go
+/// together, and no write of the outbox comes in between that it would have to wait for.
+pub const LINGER: i64 = 200;
 /// Milliseconds for which an event is tried when the event service fails: a day.
 pub const MAX_AGE: i64 = 24 * 3_600_000;
 /// While more events than this wait, those that fail are given up at once.
@@ -97,9 +100,26 @@ impl Reconciler for Pump {
             ..Listing::default()
         };
         let page = self.table.list(subject, listing).await?;
+        if let Some(first) = page.entries.first()
+            && let Some(rest) = self.too_young(&first.value)
+        {
+            return Ok(Action::Again(rest));
+        }
+        let mut gone = Transaction::new(&self.store);
+        let (mut failed, mut taken) = (None, 0);
         for entry in &page.entries {
-            self.hand_over(entry).await?;
-            let _gone = Transaction::new(&self.store).delete(&entry.key).commit().await?;
+            if let Err(error) = self.hand_over(entry).await {
+                failed = Some(error);
+                break;
+            }
+            gone = gone.delete(&entry.key);
+            taken += 1;
+        }
+        if taken > 0 {
+            let _unconditional = gone.commit().await?;
+        }
+        if let Some(error) = failed {
+            return Err(error.into());
         }
         Ok(if page.next.is_some() {
             Action::Again(Duration::ZERO)
@@ -118,6 +138,13 @@ impl Reconciler for Pump {
 }
 
 impl Pump {
+    /// How long the event is to wait still.
+    fn too_young(&self, event: &Event) -> Option<Duration> {
+        let age = self.clock.now().0 - event.at.0;
+        let rest = (0..LINGER).contains(&age).then_some(LINGER - age)?;
+        Some(Duration::from_millis(rest.unsigned_abs()))
+    }
+
     /// Returns once the event service has the event, or it is given up, which is said in the log.
     async fn hand_over(&self, entry: &Entry<Event>) -> Result<(), NotTaken> {
         if !self.dispatcher.serves(SERVICE) {

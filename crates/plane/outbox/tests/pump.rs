@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use roadstead_base::{Caller, Ctx, ManualClock, Pager, Partition, Timestamp};
 use roadstead_dispatch::Dispatcher;
-use roadstead_outbox::{Event, MAX_AGE, Running, Source, add, start, table};
+use roadstead_outbox::{Event, LINGER, MAX_AGE, Running, Source, add, start, table};
 use roadstead_protocol::{ApiError, BoxFuture, Handler, Operation, ServiceModel, Value};
 use roadstead_store::{Embedded, Outcome, Store, Transaction};
 use serde_json::json;
@@ -84,7 +84,8 @@ fn event(subject: &str, number: u64) -> Event {
 
 impl Bench {
     fn new(served: bool, moods: impl IntoIterator<Item = Mood>) -> Self {
-        let clock = Arc::new(ManualClock::at(START));
+        // The events are old enough at once.
+        let clock = Arc::new(ManualClock::at(START.plus_millis(LINGER)));
         let dispatcher = Dispatcher::new(clock.clone(), Pager::new([7; 32]), partition().account);
         let fake = Arc::new(Fake {
             moods: Mutex::new(moods.into_iter().collect()),
@@ -235,6 +236,28 @@ async fn an_event_that_will_never_be_taken_does_not_hold_up_others() {
     bench.emptied().await;
     driver.stop().await;
     assert_eq!(bench.heard(), of("arn:a", &[1, 2, 3]));
+}
+
+#[tokio::test]
+async fn events_that_follow_one_another_go_together() {
+    let bench = Bench::new(true, []);
+    let young = Event {
+        at: START.plus_millis(LINGER),
+        ..event("arn:a", 2)
+    };
+    let before = bench.store.revision().await.unwrap();
+    let driver = bench.run().await;
+    bench.add(std::slice::from_ref(&young)).await;
+    // Only the clock that tests move ends the wait.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(bench.waiting().await, 1);
+    bench.add(&[Event { number: 3, ..young }]).await;
+    bench.clock.advance(LINGER);
+    bench.emptied().await;
+    driver.stop().await;
+    assert_eq!(bench.fake.heard.lock().unwrap().len(), 2);
+    let commits = bench.store.revision().await.unwrap().0 - before.0;
+    assert_eq!(commits, 3, "one for each event, and one that deletes both");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 from roadstead import ROOT
 
-SERVICES = ("ecs", "ec2", "events", "iam", "logs", "secretsmanager", "sts")
+SERVICES = ("cloudwatch", "ecs", "ec2", "events", "iam", "logs", "secretsmanager", "sts")
 # The client itself goes elsewhere with these, or not at all without a library of its own; the handlers' tests send them.
 NOT_BY_CLIENT = {"PutEvents.EndpointId"}
 
@@ -49,6 +49,8 @@ VALUES = {
     "SimulateCustomPolicy.ResourceHandlingOption": "EC2-VPC-InstanceStore",
     "SimulatePrincipalPolicy.ResourceHandlingOption": "EC2-VPC-InstanceStore",
     "DescribeLogGroups.accountIdentifiers": ["000000000000"],
+    "PutMetricData.EntityMetricData": [{"MetricData": [{"MetricName": "m", "Value": 1.0}]}],
+    "ListMetrics.OwningAccount": "000000000000",
     "PutLogEvents.entity": {"attributes": {"a": "b"}},
     "CreateSecret.AddReplicaRegions": [{"Region": "eu-west-1"}],
     "AssumeRole.SerialNumber": "arn:aws:iam::000000000000:mfa/a",
@@ -107,6 +109,8 @@ def bases(cloud):
     metric = {"metricName": "m", "metricNamespace": "n", "metricValue": "1"}
     filtered = {"logGroupName": "/refused", "filterName": "f", "filterPattern": "a", "metricTransformations": [metric]}
     secret = cloud.client("secretsmanager").create_secret(Name="refused", SecretString="x")["ARN"]
+    query = {"Id": "a", "MetricStat": {"Metric": {"Namespace": "n", "MetricName": "m"}, "Period": 60, "Stat": "Sum"}}
+    span = {"StartTime": 1_700_000_000, "EndTime": 1_700_000_600}
     simulated = {"ActionNames": ["ecs:RunTask"]}
     rule = {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}
     return {
@@ -114,6 +118,8 @@ def bases(cloud):
         "RunTask": lambda: dict(taskDefinition=definition, networkConfiguration=dict(network)),
         "StartTask": lambda: dict(taskDefinition=definition, containerInstances=instances, networkConfiguration=dict(network)),
         "CreateCluster": lambda: dict(clusterName="refused"),
+        "PutMetricData": lambda: dict(Namespace="n", MetricData=[{"MetricName": "m", "Value": 1.0}]),
+        "GetMetricData": lambda: dict(span, MetricDataQueries=[dict(query)]),
         "CreateEventBus": lambda: dict(Name="refused"),
         "UpdateEventBus": lambda: dict(Name="default"),
         "PutEvents": lambda: dict(Entries=[dict(event)]),

@@ -11,7 +11,7 @@ use roadstead_base::{AccountId, Region};
 use roadstead_image::Mirror;
 use serde::Deserialize;
 
-use crate::images::{self, ImageArgs};
+use crate::images::{self, ImageArgs, RegistryArgs};
 use crate::store::{Choice, Files, choose};
 use crate::users::{Users, check_users};
 
@@ -107,6 +107,10 @@ pub(crate) struct UpArgs {
     #[command(flatten)]
     #[serde(flatten)]
     pub images: ImageArgs,
+    /// Of a file; those of the command line are among `images`.
+    #[arg(skip)]
+    #[serde(flatten)]
+    pub file_registries: RegistryArgs,
     /// How many tasks with an interface of their own this node holds [default: 120]
     #[arg(long, env = "ROADSTEAD_ENI_SLOTS", value_name = "COUNT")]
     pub eni_slots: Option<u32>,
@@ -292,12 +296,31 @@ fn certificate(given: (Option<PathBuf>, Option<PathBuf>), names: Vec<String>) ->
 
 fn read(path: &Path) -> Result<UpArgs> {
     let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    toml::from_str(&text).with_context(|| format!("reading {}", path.display()))
+    let mut file: UpArgs = toml::from_str(&text).with_context(|| format!("reading {}", path.display()))?;
+    file.images.registries = file.file_registries.clone();
+    Ok(file)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_file_says_of_images_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("roadstead.toml");
+        std::fs::write(
+            &file,
+            "image-store-limit = \"20GB\"\nimage-pull-behavior = \"once\"\n",
+        )
+        .expect("written");
+        let args = read(&file).expect("a file");
+        assert_eq!(args.images.registries.image_store_limit.as_deref(), Some("20GB"));
+        assert_eq!(args.images.image_pull_behavior.as_deref(), Some("once"));
+        std::fs::write(&file, "image-store-limits = \"20GB\"\n").expect("written");
+        let error = format!("{:#}", read(&file).expect_err("no such option"));
+        assert!(error.contains("image-store-limits"), "{error}");
+    }
 
     #[test]
     fn flags_go_before_the_file_and_the_file_before_defaults() {

@@ -31,7 +31,8 @@ pub(crate) struct RegistryArgs {
 #[serde(rename_all = "kebab-case", default)]
 pub(crate) struct ImageArgs {
     #[command(flatten)]
-    #[serde(flatten)]
+    #[serde(skip)]
+    // a file's are read beside these: a flattened part of a flattened part is not told apart from what is unknown
     pub registries: RegistryArgs,
     /// When the registry is asked: default, always, once or prefer-cached, as ECS_IMAGE_PULL_BEHAVIOR; images that
     /// were imported are never asked for by default [default: default]

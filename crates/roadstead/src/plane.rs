@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
 use roadstead_base::{Caller, Pager, Partition, SharedClock};
+use roadstead_cloudwatch::{CloudWatch, CloudWatchPermissions};
 use roadstead_dispatch::{AuditLog, Dispatcher, IssuedKey, Listener};
 use roadstead_ec2::{DefaultVpc, Ec2, Ec2Permissions};
 use roadstead_ecs::{Ecs, EcsPermissions};
@@ -30,6 +31,7 @@ pub(crate) struct Plane {
     ecs: roadstead_ecs::Running,
     events: roadstead_events::Running,
     logs: roadstead_logs::Running,
+    metrics: roadstead_cloudwatch::Running,
     outbox: roadstead_outbox::Running,
     listeners: JoinSet<()>,
     stop: watch::Sender<bool>,
@@ -79,9 +81,18 @@ impl Plane {
         .context("starting events")?;
         dispatcher.register(Arc::new(roadstead_api_events::Server(events.clone())));
         dispatcher.guard(&roadstead_api_events::MODEL, EventsPermissions::of(&events));
+        let volume = volume(config).await?;
+        let metrics = CloudWatch::new(
+            volume.clone(),
+            clock.clone(),
+            roadstead_cloudwatch::Options::default(),
+        )
+        .context("starting cloudwatch")?;
+        dispatcher.register(Arc::new(roadstead_api_cloudwatch::Server(metrics.clone())));
+        dispatcher.guard(&roadstead_api_cloudwatch::MODEL, Arc::new(CloudWatchPermissions));
         let logs = Logs::new(roadstead_logs::Parts {
             store: store.clone(),
-            volume: volume(config).await?,
+            volume,
             clock: clock.clone(),
             dispatcher: dispatcher.clone(),
             options: roadstead_logs::Options::default(),
@@ -121,6 +132,7 @@ impl Plane {
             // Last: what it delivers goes to the others.
             events: events.start(),
             logs: logs.start(),
+            metrics: metrics.start(),
             outbox,
             listeners: JoinSet::new(),
             stop,
@@ -173,6 +185,7 @@ impl Plane {
         self.events.stop().await;
         self.ecs.stop().await;
         self.logs.stop().await;
+        self.metrics.stop().await;
         self.outbox.stop().await;
         while self.listeners.join_next().await.is_some() {}
         if let Some(held) = self.held
@@ -195,7 +208,7 @@ fn identity_key(page_key: &[u8; 32]) -> [u8; 32] {
     key
 }
 
-/// Where log lines lie: beside the records, or, where nothing is kept, in a folder that goes when the daemon does.
+/// Where log lines and samples lie: beside the records, or, where nothing is kept, in a folder that goes when the daemon does.
 async fn volume(config: &UpConfig) -> Result<Volume> {
     let folder = place::volume(&config.data);
     let options = roadstead_volume::Options {
@@ -203,5 +216,5 @@ async fn volume(config: &UpConfig) -> Result<Volume> {
         ..Default::default()
     };
     let opened = tokio::task::spawn_blocking(move || Volume::open(&folder, options)).await?;
-    opened.context("opening the volume of log lines")
+    opened.context("opening the volume of log lines and samples")
 }

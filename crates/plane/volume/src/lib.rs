@@ -4,6 +4,7 @@
 
 mod batch;
 mod error;
+mod numbers;
 mod space;
 mod writer;
 
@@ -15,6 +16,7 @@ use fjall::{CompressionType, Database, KeyspaceCreateOptions};
 
 pub use batch::Batch;
 pub use error::{Error, Result};
+pub use numbers::Numbers;
 pub use space::{Pair, Space};
 
 /// How a volume is kept.

@@ -88,7 +88,7 @@ impl Logs {
             options,
         } = parts;
         let groups = Mirror::of(&groups::table(&store)).await?;
-        let lines = lines::Lines::open(volume).await?;
+        let lines = lines::Lines::open(volume)?;
         Ok(Arc::new(Self {
             store,
             lines,

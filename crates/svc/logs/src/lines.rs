@@ -7,7 +7,7 @@ mod read;
 use std::sync::Arc;
 
 use roadstead_base::Timestamp;
-use roadstead_volume::{Batch, Space, Volume};
+use roadstead_volume::{Batch, Numbers, Space, Volume};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::error::{Error, Result};
@@ -15,8 +15,6 @@ use crate::records::StreamRecord;
 
 /// Streams that are changed at the same time wait for each other only if they share one of these.
 const LOCKS: usize = 64;
-/// So many numbers are taken from the volume at a time.
-const BLOCK: u64 = 1 << 20;
 /// What each line counts besides its text, as documented.
 pub(crate) const LINE_BYTES: usize = 26;
 /// Deletes in one write.
@@ -28,14 +26,8 @@ pub(crate) struct Lines {
     lines: Space,
     /// Groups and streams that are deleted, whose lines are not yet.
     doomed: Space,
-    meta: Space,
-    numbers: Mutex<Numbers>,
+    numbers: Numbers,
     locks: Arc<[Mutex<()>; LOCKS]>,
-}
-
-struct Numbers {
-    next: u64,
-    end: u64,
 }
 
 /// A line as it lies.
@@ -51,40 +43,20 @@ pub(crate) struct Line {
 pub(crate) type Place = (i64, u64);
 
 impl Lines {
-    pub(crate) async fn open(volume: Volume) -> Result<Self> {
-        let lines = Self {
+    pub(crate) fn open(volume: Volume) -> Result<Self> {
+        Ok(Self {
             streams: volume.space("log-streams")?,
             lines: volume.space("log-lines")?,
             doomed: volume.space("log-doomed")?,
-            meta: volume.space("log-meta")?,
+            numbers: Numbers::open(&volume, "log-meta")?,
             volume,
-            numbers: Mutex::new(Numbers { next: 0, end: 0 }),
             locks: Arc::new(std::array::from_fn(|_| Mutex::new(()))),
-        };
-        // What a former process had taken of its last block is not known.
-        let mut numbers = lines.numbers.lock().await;
-        let next = match lines.meta.get("next")? {
-            Some(bytes) => u64::from_be_bytes(bytes.try_into().map_err(|_| broken("the next number"))?),
-            None => 1,
-        };
-        *numbers = Numbers { next, end: next };
-        drop(numbers);
-        Ok(lines)
+        })
     }
 
     /// `count` numbers in a row, none of which was given before.
     pub(crate) async fn numbers(&self, count: u64) -> Result<u64> {
-        let mut numbers = self.numbers.lock().await;
-        if numbers.next + count > numbers.end {
-            let end = numbers.next + count + BLOCK;
-            let mut batch = Batch::default();
-            batch.put(&self.meta, "next", end.to_be_bytes());
-            self.volume.write(batch).await?;
-            numbers.end = end;
-        }
-        let first = numbers.next;
-        numbers.next += count;
-        Ok(first)
+        Ok(self.numbers.take(count).await?)
     }
 
     /// Keeps others from changing the stream.

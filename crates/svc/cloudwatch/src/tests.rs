@@ -1,0 +1,632 @@
+//! The service through its handlers, over a volume on disk and a clock that the test moves.
+
+use roadstead_base::{Caller, Ctx};
+use serde_json::{Value as Json, json};
+
+use crate::harness::{Bench, START, ctx};
+
+/// A whole minute: START is 20 seconds into it.
+const MINUTE: i64 = START.0 / 1000 - 20;
+
+async fn put(bench: &Bench, data: Json) {
+    let request = json!({"Namespace": "App", "MetricData": data});
+    bench.call("PutMetricData", request).await.expect("taken");
+}
+
+fn datum(second: i64, value: f64) -> Json {
+    json!({"MetricName": "m", "Timestamp": second, "Value": value, "StorageResolution": 1, "Unit": "Count",
+        "Dimensions": [{"Name": "b", "Value": "2"}, {"Name": "a", "Value": "1"}]})
+}
+
+fn ask(more: Json) -> Json {
+    let mut request = json!({"Namespace": "App", "MetricName": "m", "StartTime": MINUTE, "EndTime": MINUTE + 60,
+        "Period": 60, "Dimensions": [{"Name": "a", "Value": "1"}, {"Name": "b", "Value": "2"}]});
+    for (name, value) in more.as_object().expect("members") {
+        request[name] = value.clone();
+    }
+    request
+}
+
+async fn statistics(bench: &Bench, more: Json) -> Vec<Json> {
+    let answer = bench
+        .call("GetMetricStatistics", ask(more))
+        .await
+        .expect("points");
+    assert_eq!(answer["Label"], "m");
+    answer["Datapoints"].as_array().expect("points").clone()
+}
+
+fn query(id: &str, stat: &str, period: i32) -> Json {
+    json!({"Id": id, "MetricStat": {"Stat": stat, "Period": period, "Metric": {"Namespace": "App", "MetricName": "m",
+        "Dimensions": [{"Name": "a", "Value": "1"}, {"Name": "b", "Value": "2"}]}}})
+}
+
+async fn data(bench: &Bench, queries: Json, more: Json) -> Json {
+    let mut request = json!({"StartTime": MINUTE, "EndTime": MINUTE + 120, "MetricDataQueries": queries});
+    for (name, value) in more.as_object().expect("members") {
+        request[name] = value.clone();
+    }
+    bench.call("GetMetricData", request).await.expect("data")
+}
+
+#[tokio::test]
+async fn one_second_samples_are_told_by_the_second_and_by_any_period_also_after_a_restart() {
+    let bench = Bench::new();
+    put(
+        &bench,
+        json!([datum(MINUTE, 1.0), datum(MINUTE + 1, 2.0), datum(MINUTE + 1, 4.0)]),
+    )
+    .await;
+    put(
+        &bench,
+        json!([datum(MINUTE + 59, 8.0), datum(MINUTE + 60, 100.0)]),
+    )
+    .await;
+    let bench = bench.restarted();
+    put(&bench, json!([datum(MINUTE + 30, 5.0)])).await;
+    let all = json!({"Statistics": ["SampleCount", "Sum", "Average", "Minimum", "Maximum"]});
+    let points = statistics(&bench, all).await;
+    assert_eq!(
+        points,
+        [
+            json!({"Timestamp": MINUTE, "Unit": "Count", "SampleCount": 5.0, "Sum": 20.0, "Average": 4.0, "Minimum": 1.0,
+            "Maximum": 8.0})
+        ]
+    );
+    let seconds = statistics(&bench, json!({"Statistics": ["Sum"], "Period": 1})).await;
+    let told: Vec<(i64, f64)> = seconds
+        .iter()
+        .map(|point| {
+            (
+                point["Timestamp"].as_i64().expect("a time") - MINUTE,
+                point["Sum"].as_f64().expect("a sum"),
+            )
+        })
+        .collect();
+    assert_eq!(told, [(0, 1.0), (1, 6.0), (30, 5.0), (59, 8.0)]);
+    let extended = statistics(&bench, json!({"ExtendedStatistics": ["p50", "tm80"]})).await;
+    assert_eq!(extended[0]["ExtendedStatistics"]["p50"], 4.0);
+    // What was written by the minute counts for the minute, whatever second it was.
+    let mut coarse = datum(MINUTE + 45, 50.0);
+    coarse["StorageResolution"] = json!(60);
+    put(&bench, json!([coarse])).await;
+    let seconds = statistics(
+        &bench,
+        json!({"Statistics": ["Sum"], "Period": 1, "EndTime": MINUTE + 1}),
+    )
+    .await;
+    assert_eq!(seconds[0]["Sum"], 51.0);
+}
+
+#[tokio::test]
+async fn values_with_counts_sets_and_units() {
+    let bench = Bench::new();
+    let with = |more: Json| {
+        let mut datum = json!({"MetricName": "m", "Timestamp": MINUTE});
+        for (name, value) in more.as_object().expect("members") {
+            datum[name] = value.clone();
+        }
+        datum
+    };
+    put(
+        &bench,
+        json!([with(
+            json!({"Values": [1.0, 3.0], "Counts": [2.0, 1.0], "Unit": "Bytes"})
+        )]),
+    )
+    .await;
+    let set = json!({"SampleCount": 3.0, "Sum": 9.0, "Minimum": 1.0, "Maximum": 5.0});
+    put(&bench, json!([with(json!({"StatisticValues": set}))])).await;
+    let points = statistics(
+        &bench,
+        json!({"Statistics": ["Sum", "SampleCount"], "Dimensions": []}),
+    )
+    .await;
+    assert_eq!(points.len(), 2, "one for each unit");
+    let bytes = statistics(
+        &bench,
+        json!({"Statistics": ["Sum", "SampleCount"], "Dimensions": [], "Unit": "Bytes"}),
+    )
+    .await;
+    assert_eq!(
+        bytes,
+        [json!({"Timestamp": MINUTE, "Unit": "Bytes", "Sum": 5.0, "SampleCount": 3.0})]
+    );
+    let none = statistics(
+        &bench,
+        json!({"ExtendedStatistics": ["p50"], "Dimensions": [], "Unit": "None"}),
+    )
+    .await;
+    assert!(
+        none[0].get("ExtendedStatistics").is_none(),
+        "of a set no percentile is known"
+    );
+    let other = statistics(&bench, json!({"Statistics": ["Sum"]})).await;
+    assert!(other.is_empty(), "other dimensions are another metric");
+}
+
+#[tokio::test]
+async fn put_metric_data_refuses_what_cannot_be_and_takes_nothing_of_it() {
+    let bench = Bench::new();
+    let two_weeks = 14 * 86_400;
+    let now = START.0 / 1000;
+    for (datum, code, words) in [
+        (
+            json!({"MetricName": "m"}),
+            "MissingParameter",
+            "MetricData.member.2.Value",
+        ),
+        (
+            json!({"MetricName": "m", "Value": 1.0, "Values": [1.0]}),
+            "InvalidParameterCombination",
+            "mutually exclusive",
+        ),
+        (
+            json!({"MetricName": "m", "Value": 1.0, "Counts": [1.0]}),
+            "InvalidParameterCombination",
+            "Counts",
+        ),
+        (
+            json!({"MetricName": "m", "Values": [1.0], "Counts": [1.0, 2.0]}),
+            "InvalidParameterValue",
+            "Counts",
+        ),
+        (
+            json!({"MetricName": "m", "Values": []}),
+            "InvalidParameterValue",
+            "Values",
+        ),
+        (
+            json!({"MetricName": "m", "Values": vec![1.0; 151]}),
+            "InvalidParameterValue",
+            "150",
+        ),
+        (
+            json!({"MetricName": "m", "Value": "NaN"}),
+            "InvalidParameterValue",
+            "member.2 is invalid",
+        ),
+        (
+            json!({"MetricName": "m", "Value": 1e200}),
+            "InvalidParameterValue",
+            "2^360",
+        ),
+        (
+            json!({"MetricName": "m", "StatisticValues": {"SampleCount": 1.0, "Sum": 1.0, "Minimum": 2.0, "Maximum": 1.0}}),
+            "InvalidParameterValue",
+            "minimum",
+        ),
+        (
+            json!({"MetricName": "m", "Value": 1.0, "StorageResolution": 5}),
+            "InvalidParameterValue",
+            "1 or 60",
+        ),
+        (
+            json!({"MetricName": "m", "Value": 1.0, "Timestamp": now - two_weeks - 1}),
+            "InvalidParameterValue",
+            "Timestamp",
+        ),
+        (
+            json!({"MetricName": "m", "Value": 1.0, "Timestamp": now + 7201}),
+            "InvalidParameterValue",
+            "Timestamp",
+        ),
+        (
+            json!({"MetricName": "m", "Value": 1.0, "Dimensions": [{"Name": "a", "Value": "1"}, {"Name": "a", "Value": "2"}]}),
+            "InvalidParameterValue",
+            "twice",
+        ),
+    ] {
+        let good = json!({"MetricName": "good", "Value": 1.0});
+        let request = json!({"Namespace": "App", "MetricData": [good, datum]});
+        Bench::refused(bench.call("PutMetricData", request).await, code, words);
+    }
+    let listed = bench.call("ListMetrics", json!({})).await.expect("metrics");
+    assert_eq!(listed, json!({"Metrics": []}));
+    for (request, code, words) in [
+        (json!({"Namespace": "App"}), "MissingParameter", "MetricData"),
+        (
+            json!({"Namespace": "App", "MetricData": []}),
+            "MissingParameter",
+            "MetricData",
+        ),
+        (
+            json!({"Namespace": "App", "MetricData": vec![json!({"MetricName": "m", "Value": 1.0}); 1001]}),
+            "InvalidParameterValue",
+            "1000",
+        ),
+        (
+            json!({"Namespace": "AWS/ECS", "MetricData": [{"MetricName": "m", "Value": 1.0}]}),
+            "InvalidParameterValue",
+            "AWS/",
+        ),
+        (
+            json!({"Namespace": "App", "EntityMetricData": []}),
+            "InvalidParameterValue",
+            "EntityMetricData",
+        ),
+        (
+            json!({"Namespace": "App", "StrictEntityValidation": true, "MetricData": [{"MetricName": "m", "Value": 1.0}]}),
+            "InvalidParameterValue",
+            "StrictEntityValidation",
+        ),
+    ] {
+        Bench::refused(bench.call("PutMetricData", request).await, code, words);
+    }
+    let platform = Ctx {
+        caller: Caller::Service("ecs.amazonaws.com"),
+        ..ctx()
+    };
+    let own = json!({"Namespace": "AWS/ECS", "MetricData": [{"MetricName": "m", "Value": 1.0}]});
+    bench
+        .call_as(&platform, "PutMetricData", own)
+        .await
+        .expect("the platform's own");
+}
+
+#[tokio::test]
+async fn get_metric_statistics_keeps_to_the_documented_ranges() {
+    let bench = Bench::new();
+    let now = START.0 / 1000;
+    let day = 86_400;
+    for (more, code, words) in [
+        (
+            json!({}),
+            "InvalidParameterCombination",
+            "Either Statistics or ExtendedStatistics",
+        ),
+        (
+            json!({"Statistics": ["Sum"], "ExtendedStatistics": ["p50"]}),
+            "InvalidParameterCombination",
+            "not both",
+        ),
+        (
+            json!({"ExtendedStatistics": ["p500"]}),
+            "InvalidParameterValue",
+            "position 1",
+        ),
+        (
+            json!({"Statistics": ["Sum"], "Period": 7}),
+            "InvalidParameterValue",
+            "Period 7",
+        ),
+        (
+            json!({"Statistics": ["Sum"], "Period": 90}),
+            "InvalidParameterValue",
+            "Period 90",
+        ),
+        (
+            json!({"Statistics": ["Sum"], "EndTime": MINUTE}),
+            "InvalidParameterValue",
+            "StartTime must be less",
+        ),
+        (
+            json!({"Statistics": ["Sum"], "StartTime": now - 2 * day, "EndTime": now}),
+            "InvalidParameterCombination",
+            "exceeds the limit of 1440",
+        ),
+        (
+            json!({"Statistics": ["Sum"], "Period": 1, "StartTime": now - 4 * 3600, "EndTime": now - 14_000}),
+            "InvalidParameterValue",
+            "multiple of 60",
+        ),
+        (
+            json!({"Statistics": ["Sum"], "Period": 60, "StartTime": now - 16 * day, "EndTime": now - 16 * day + 600}),
+            "InvalidParameterValue",
+            "multiple of 300",
+        ),
+        (
+            json!({"Statistics": ["Sum"], "Period": 300, "StartTime": now - 64 * day, "EndTime": now - 64 * day + 600}),
+            "InvalidParameterValue",
+            "multiple of 3600",
+        ),
+        (
+            json!({"Statistics": ["Sum"], "Dimensions": [{"Name": "a", "Value": "1"}, {"Name": "a", "Value": "2"}]}),
+            "InvalidParameterValue",
+            "twice",
+        ),
+    ] {
+        Bench::refused(bench.call("GetMetricStatistics", ask(more)).await, code, words);
+    }
+}
+
+#[tokio::test]
+async fn get_metric_data_answers_many_queries_in_either_order_and_in_pages() {
+    let bench = Bench::new();
+    put(
+        &bench,
+        json!([
+            datum(MINUTE, 1.0),
+            datum(MINUTE + 10, 3.0),
+            datum(MINUTE + 70, 5.0)
+        ]),
+    )
+    .await;
+    let queries = json!([
+        query("sums", "Sum", 60),
+        query("each", "Average", 1),
+        query("p", "p90", 60)
+    ]);
+    let up = json!({"ScanBy": "TimestampAscending"});
+    let whole = data(&bench, queries.clone(), up.clone()).await;
+    let result = |index: usize, timestamps: Json, values: Json| {
+        let found = &whole["MetricDataResults"][index];
+        assert_eq!(
+            (&found["Timestamps"], &found["Values"]),
+            (&timestamps, &values),
+            "{index}"
+        );
+        assert_eq!(found["StatusCode"], "Complete");
+        assert_eq!(found["Label"], "m");
+    };
+    result(0, json!([MINUTE, MINUTE + 60]), json!([4.0, 5.0]));
+    result(
+        1,
+        json!([MINUTE, MINUTE + 10, MINUTE + 70]),
+        json!([1.0, 3.0, 5.0]),
+    );
+    result(2, json!([MINUTE, MINUTE + 60]), json!([3.0, 5.0]));
+    let down = data(&bench, json!([query("sums", "Sum", 60)]), json!({})).await;
+    assert_eq!(
+        down["MetricDataResults"][0]["Values"],
+        json!([5.0, 4.0]),
+        "the latest first, unless asked otherwise"
+    );
+    let (mut values, mut token) = (vec![Vec::new(); 3], Json::Null);
+    loop {
+        let mut more = up.clone();
+        more["MaxDatapoints"] = json!(2);
+        if !token.is_null() {
+            more["NextToken"] = token;
+        }
+        let page = data(&bench, queries.clone(), more).await;
+        for (index, found) in page["MetricDataResults"]
+            .as_array()
+            .expect("results")
+            .iter()
+            .enumerate()
+        {
+            values[index].extend(found["Values"].as_array().expect("values").clone());
+        }
+        token = page["NextToken"].clone();
+        if token.is_null() {
+            break;
+        }
+    }
+    assert_eq!(json!(values), json!([[4.0, 5.0], [1.0, 3.0, 5.0], [3.0, 5.0]]));
+    let mut hidden = query("hidden", "Sum", 60);
+    hidden["ReturnData"] = json!(false);
+    let mut named = query("named", "Sum", 60);
+    named["Label"] = json!("Orders");
+    named["MetricStat"]["Unit"] = json!("Bytes");
+    let shown = data(&bench, json!([hidden, named]), json!({})).await;
+    assert_eq!(shown["MetricDataResults"].as_array().map(Vec::len), Some(1));
+    assert_eq!(shown["MetricDataResults"][0]["Label"], "Orders");
+    assert_eq!(
+        shown["MetricDataResults"][0]["Values"],
+        json!([]),
+        "in Bytes there is nothing"
+    );
+}
+
+#[tokio::test]
+async fn get_metric_data_refuses_what_it_cannot_answer() {
+    let bench = Bench::new();
+    let with = |more: Json| {
+        let mut query = query("a", "Sum", 60);
+        for (name, value) in more.as_object().expect("members") {
+            query[name] = value.clone();
+        }
+        query
+    };
+    let stat = |more: Json| {
+        let mut query = query("a", "Sum", 60);
+        for (name, value) in more.as_object().expect("members") {
+            query["MetricStat"][name] = value.clone();
+        }
+        query
+    };
+    for (queries, code, words) in [
+        (json!([with(json!({"Id": "A"}))]), "InvalidParameterValue", "Id"),
+        (json!([with(json!({"Id": "a-b"}))]), "InvalidParameterValue", "Id"),
+        (
+            json!([with(json!({})), with(json!({}))]),
+            "InvalidParameterValue",
+            "twice",
+        ),
+        (json!([{"Id": "a"}]), "MissingParameter", "MetricStat"),
+        (
+            json!([{"Id": "a", "Expression": "1 + 1"}]),
+            "InvalidParameterValue",
+            "MetricDataQueries.Expression",
+        ),
+        (
+            json!([with(json!({"AccountId": "000000000000"}))]),
+            "InvalidParameterValue",
+            "MetricDataQueries.AccountId",
+        ),
+        (
+            json!([with(json!({"Label": "${MAX}"}))]),
+            "InvalidParameterValue",
+            "Label",
+        ),
+        (
+            json!([with(json!({"Period": 60}))]),
+            "InvalidParameterCombination",
+            "Period",
+        ),
+        (
+            json!([stat(json!({"Stat": "Median"}))]),
+            "InvalidParameterValue",
+            "position 0",
+        ),
+        (
+            json!([stat(json!({"Period": 7}))]),
+            "InvalidParameterValue",
+            "Period 7",
+        ),
+        (
+            json!([stat(json!({"Metric": {"Namespace": "App"}}))]),
+            "MissingParameter",
+            "MetricName",
+        ),
+        (
+            json!([stat(json!({"Metric": {"MetricName": "m"}}))]),
+            "MissingParameter",
+            "Namespace",
+        ),
+    ] {
+        let request = json!({"StartTime": MINUTE, "EndTime": MINUTE + 60, "MetricDataQueries": queries});
+        Bench::refused(bench.call("GetMetricData", request).await, code, words);
+    }
+    for (more, code, words) in [
+        (
+            json!({"LabelOptions": {"Timezone": "+0100"}}),
+            "InvalidParameterValue",
+            "LabelOptions",
+        ),
+        (
+            json!({"MaxDatapoints": 100_801}),
+            "InvalidParameterValue",
+            "MaxDatapoints",
+        ),
+        (json!({"NextToken": "x"}), "InvalidNextToken", "invalid"),
+        (json!({"EndTime": MINUTE}), "InvalidParameterValue", "StartTime"),
+        (
+            json!({"MetricDataQueries": (0..501).map(|index| query(&format!("q{index}"), "Sum", 60)).collect::<Vec<_>>()}),
+            "InvalidParameterValue",
+            "500",
+        ),
+    ] {
+        let mut request = json!({"StartTime": MINUTE, "EndTime": MINUTE + 60, "MetricDataQueries": [query("a", "Sum", 60)]});
+        for (name, value) in more.as_object().expect("members") {
+            request[name] = value.clone();
+        }
+        Bench::refused(bench.call("GetMetricData", request).await, code, words);
+    }
+}
+
+#[tokio::test]
+async fn list_metrics_narrows_pages_and_forgets_what_is_silent() {
+    let bench = Bench::new();
+    let named = |metric: &str, dimensions: Json, unit: &str| json!({"MetricName": metric, "Value": 1.0, "Dimensions": dimensions, "Unit": unit});
+    let host = |host: &str| json!([{"Name": "Host", "Value": host}]);
+    put(
+        &bench,
+        json!([
+            named("m", host("a"), "Count"),
+            named("m", host("a"), "Bytes"),
+            named("m", host("b"), "Count")
+        ]),
+    )
+    .await;
+    put(&bench, json!([named("n", json!([]), "Count")])).await;
+    let other = json!({"Namespace": "Other", "MetricData": [named("m", host("a"), "Count")]});
+    bench.call("PutMetricData", other).await.expect("taken");
+    let bench = bench.restarted();
+    let count = async |request: Json| {
+        let listed = bench.call("ListMetrics", request).await.expect("metrics");
+        listed["Metrics"].as_array().expect("metrics").len()
+    };
+    for (request, wanted) in [
+        (json!({}), 4),
+        (json!({"Namespace": "App"}), 3),
+        (json!({"MetricName": "m"}), 3),
+        (json!({"Namespace": "App", "MetricName": "m"}), 2),
+        (json!({"Dimensions": [{"Name": "Host"}]}), 3),
+        (json!({"Dimensions": [{"Name": "Host", "Value": "a"}]}), 2),
+        (json!({"Dimensions": [{"Name": "Other"}]}), 0),
+        (json!({"RecentlyActive": "PT3H"}), 4),
+        (json!({"IncludeLinkedAccounts": false}), 4),
+    ] {
+        assert_eq!(count(request.clone()).await, wanted, "{request}");
+    }
+    bench.clock.advance(4 * 3_600_000);
+    assert_eq!(count(json!({"RecentlyActive": "PT3H"})).await, 0);
+    assert_eq!(count(json!({})).await, 4);
+    bench.clock.advance(15 * 86_400_000);
+    assert_eq!(count(json!({})).await, 0);
+    for (request, words) in [
+        (json!({"IncludeLinkedAccounts": true}), "IncludeLinkedAccounts"),
+        (json!({"OwningAccount": "000000000000"}), "OwningAccount"),
+    ] {
+        Bench::refused(
+            bench.call("ListMetrics", request).await,
+            "InvalidParameterValue",
+            words,
+        );
+    }
+    for part in 0..2 {
+        let many: Vec<Json> = (0..400)
+            .map(|index| json!({"MetricName": format!("x{:03}", part * 400 + index), "Value": 1.0}))
+            .collect();
+        put(&bench, json!(many)).await;
+    }
+    let first = bench
+        .call("ListMetrics", json!({"Namespace": "App"}))
+        .await
+        .expect("a page");
+    assert_eq!(first["Metrics"].as_array().map(Vec::len), Some(500));
+    let rest = json!({"Namespace": "App", "NextToken": first["NextToken"]});
+    assert_eq!(count(rest).await, 300);
+    let forged = bench
+        .call("ListMetrics", json!({"NextToken": first["NextToken"]}))
+        .await;
+    Bench::refused(forged, "InvalidNextToken", "invalid");
+}
+
+#[tokio::test]
+async fn what_is_old_is_rolled_up_and_answers_the_same() {
+    let bench = Bench::new();
+    let samples: Vec<Json> = (0..120)
+        .map(|second| datum(MINUTE + second, f64::from(second as i32)))
+        .collect();
+    put(&bench, json!(samples)).await;
+    let minutes = async |bench: &Bench| {
+        let found = data(
+            bench,
+            json!([
+                query("a", "Sum", 60),
+                query("b", "p90", 60),
+                query("c", "Maximum", 60)
+            ]),
+            json!({}),
+        )
+        .await;
+        found["MetricDataResults"].clone()
+    };
+    let before = minutes(&bench).await;
+    let roll = async |bench: &Bench| {
+        bench
+            .metrics
+            .samples
+            .roll_up(bench.now().0 / 1000)
+            .await
+            .expect("rolled up")
+    };
+    assert_eq!(roll(&bench).await, 0);
+    bench.clock.advance(4 * 3_600_000);
+    assert_eq!(roll(&bench).await, 120);
+    assert_eq!(minutes(&bench).await, before, "seconds became minutes");
+    // One that comes late joins the others.
+    put(&bench, json!([datum(MINUTE, 1000.0)])).await;
+    assert_eq!(roll(&bench).await, 1);
+    let late = minutes(&bench).await;
+    assert_eq!(late[2]["Values"], json!([119.0, 1000.0]));
+    let bench = bench.restarted();
+    assert_eq!(minutes(&bench).await, late);
+    let day = 86_400_000;
+    bench.clock.advance(16 * day);
+    assert_eq!(roll(&bench).await, 2, "minutes became five minutes");
+    bench.clock.advance(50 * day);
+    assert!(roll(&bench).await >= 1, "five minutes became hours");
+    bench.clock.advance(400 * day);
+    assert!(roll(&bench).await >= 1, "and are gone in the end");
+    let hours = data(
+        &bench,
+        json!([query("a", "Sum", 3600)]),
+        json!({"StartTime": MINUTE - 7200, "EndTime": MINUTE + 7200}),
+    )
+    .await;
+    assert_eq!(hours["MetricDataResults"][0]["Values"], json!([]));
+}

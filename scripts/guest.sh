@@ -86,7 +86,8 @@ mount -t devtmpfs devtmpfs /dev
 mkdir -p /dev/pts /dev/shm
 mount -t devpts devpts /dev/pts
 mount -t tmpfs shm /dev/shm
-mount -t tmpfs -o mode=1777 tmp /tmp
+# Not a mount of its own: what was put in may lie below it.
+chmod 1777 /tmp
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 ip link set lo up
 for module in /modules/*; do case $module in */brd.*) insmod "$module" rd_nr=2 rd_size=65536 ;; *) insmod "$module" ;; esac; done

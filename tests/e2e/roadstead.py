@@ -245,6 +245,16 @@ def connects(host, port, timeout=1.5):
         return False
 
 
+def settled_pids(instance):
+    """The same once it stays the same: a server's short-lived children are none of the task's processes."""
+    def twice():
+        first = sandbox_pids(instance)
+        time.sleep(0.3)
+        return first if first and first == sandbox_pids(instance) else None
+
+    return eventually(twice, "processes that stay")
+
+
 def sandbox_pids(instance):
     """Processes below the instance's shims: pid by command name."""
     found = {}

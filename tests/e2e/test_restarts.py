@@ -1,6 +1,6 @@
 """The daemon's death stops no container; what was acknowledged is there afterwards."""
 
-from roadstead import address, connects, eventually, http, leftovers, sandbox_pids
+from roadstead import address, connects, eventually, http, leftovers, sandbox_pids, settled_pids
 
 SERVE = ["sh", "-c", "mkdir /w; echo alive > /w/index.html; httpd -f -p 80 -h /w"]
 
@@ -15,7 +15,7 @@ def test_kill_9_and_back(fresh):
     cloud = fresh()
     arn, ip = start(cloud)
     eventually(lambda: http(ip) == "alive\n", "httpd")
-    before = sandbox_pids(cloud.instance)
+    before = settled_pids(cloud.instance)
     cloud.kill()
     assert http(ip) == "alive\n", "the task goes on without a daemon"
     assert sandbox_pids(cloud.instance) == before

@@ -7,7 +7,7 @@ import time
 import botocore.exceptions
 import pytest
 from etcd import Etcd
-from roadstead import BINARY, address, eventually, http, leftovers, sandbox_pids
+from roadstead import BINARY, address, eventually, http, leftovers, sandbox_pids, settled_pids
 
 SERVE = ["sh", "-c", "mkdir /w; echo alive > /w/index.html; httpd -f -p 80 -h /w"]
 
@@ -81,7 +81,7 @@ def failure(call):
 def test_without_its_etcd_calls_can_be_tried_again_and_tasks_go_on(etcd, fresh):
     cloud = fresh(options=["--store", etcd.url()])
     arn, ip = start(cloud)
-    processes = sandbox_pids(cloud.instance)
+    processes = settled_pids(cloud.instance)
     etcd.kill()
     answers, threads = {}, []
     calls = {

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -65,6 +65,38 @@ pub struct Embedded {
 pub(crate) struct Shared {
     backend: Box<dyn Backend>,
     pub(crate) hub: Hub,
+    reads: Arc<Reads>,
+}
+
+/// Reads on threads of their own. Whoever wanted one may be gone before it ends; until then it holds the backend.
+#[derive(Default)]
+struct Reads {
+    count: Mutex<usize>,
+    ended: Condvar,
+}
+
+/// One of them, until it is dropped.
+struct Reading(Arc<Reads>);
+
+impl Reads {
+    fn begin(self: &Arc<Self>) -> Reading {
+        *self.count.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        Reading(Arc::clone(self))
+    }
+
+    /// Returns once none is left.
+    fn wait(&self) {
+        let count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = self.ended.wait_while(count, |count| *count > 0);
+        drop(left.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        *self.0.count.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.0.ended.notify_all();
+    }
 }
 
 impl Shared {
@@ -73,6 +105,7 @@ impl Shared {
         Ok(Self {
             backend,
             hub: Hub::new(marks.head),
+            reads: Arc::default(),
         })
     }
 
@@ -89,8 +122,13 @@ impl Shared {
         if !(long && self.backend.may_block()) {
             return read_now(self.backend(), read);
         }
-        let shared = Arc::clone(self);
-        let done = tokio::task::spawn_blocking(move || read_now(shared.backend(), read));
+        let (shared, reading) = (Arc::clone(self), self.reads.begin());
+        let done = tokio::task::spawn_blocking(move || {
+            let answer = read_now(shared.backend(), read);
+            drop(shared);
+            drop(reading);
+            answer
+        });
         done.await.unwrap_or(Err(Error::Stopped))
     }
 }
@@ -155,6 +193,7 @@ impl Drop for Embedded {
         {
             tracing::error!("the store's writer had panicked");
         }
+        self.shared.reads.wait();
     }
 }
 

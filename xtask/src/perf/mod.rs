@@ -50,7 +50,7 @@ enum What {
 
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     if let What::Patterns = &options.what {
-        return example(root, "roadstead-patterns", "speed");
+        return example(root, "roadstead-patterns", "matching");
     }
     if let What::Policy = &options.what {
         return example(root, "roadstead-policy", "speed");

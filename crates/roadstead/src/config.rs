@@ -11,7 +11,7 @@ use roadstead_base::{AccountId, Region};
 use roadstead_image::Mirror;
 use serde::Deserialize;
 
-use crate::images::{self, ImageArgs, RegistryArgs};
+use crate::images::{self, ImageArgs};
 use crate::store::{Choice, Files, choose};
 use crate::users::{Users, check_users};
 
@@ -107,10 +107,6 @@ pub(crate) struct UpArgs {
     #[command(flatten)]
     #[serde(flatten)]
     pub images: ImageArgs,
-    /// Of a file; those of the command line are among `images`.
-    #[arg(skip)]
-    #[serde(flatten)]
-    pub file_registries: RegistryArgs,
     /// How many tasks with an interface of their own this node holds [default: 120]
     #[arg(long, env = "ROADSTEAD_ENI_SLOTS", value_name = "COUNT")]
     pub eni_slots: Option<u32>,
@@ -296,9 +292,7 @@ fn certificate(given: (Option<PathBuf>, Option<PathBuf>), names: Vec<String>) ->
 
 fn read(path: &Path) -> Result<UpArgs> {
     let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-    let mut file: UpArgs = toml::from_str(&text).with_context(|| format!("reading {}", path.display()))?;
-    file.images.registries = file.file_registries.clone();
-    Ok(file)
+    toml::from_str(&text).with_context(|| format!("reading {}", path.display()))
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub(crate) struct RegistryArgs {
 
 /// All of them.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", default)]
+#[serde(from = "FileArgs")]
 pub(crate) struct ImageArgs {
     #[command(flatten)]
     #[serde(skip)]
@@ -73,6 +73,59 @@ pub(crate) struct ImageArgs {
     /// ECS_ENGINE_TASK_CLEANUP_WAIT_DURATION [default: 3h]
     #[arg(long, env = "ROADSTEAD_TASK_CLEANUP_WAIT", value_name = "DURATION")]
     pub task_cleanup_wait: Option<String>,
+}
+
+/// The same as a file has them, side by side: parts of a flattened part are not told apart from what is unknown.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+struct FileArgs {
+    registry_credentials: Option<PathBuf>,
+    registry_ca: Option<PathBuf>,
+    image_store_limit: Option<String>,
+    image_pull_behavior: Option<String>,
+    no_image_cleanup: Option<bool>,
+    image_cleanup_interval: Option<String>,
+    image_minimum_cleanup_age: Option<String>,
+    images_deleted_per_cycle: Option<usize>,
+    untracked_image_cleanup: Option<bool>,
+    untracked_image_minimum_cleanup_age: Option<String>,
+    exclude_untracked_image: Option<Vec<String>>,
+    task_cleanup_wait: Option<String>,
+}
+
+impl From<FileArgs> for ImageArgs {
+    fn from(file: FileArgs) -> Self {
+        let FileArgs {
+            registry_credentials,
+            registry_ca,
+            image_store_limit,
+            image_pull_behavior,
+            no_image_cleanup,
+            image_cleanup_interval,
+            image_minimum_cleanup_age,
+            images_deleted_per_cycle,
+            untracked_image_cleanup,
+            untracked_image_minimum_cleanup_age,
+            exclude_untracked_image,
+            task_cleanup_wait,
+        } = file;
+        Self {
+            registries: RegistryArgs {
+                registry_credentials,
+                registry_ca,
+                image_store_limit,
+            },
+            image_pull_behavior,
+            no_image_cleanup,
+            image_cleanup_interval,
+            image_minimum_cleanup_age,
+            images_deleted_per_cycle,
+            untracked_image_cleanup,
+            untracked_image_minimum_cleanup_age,
+            exclude_untracked_image,
+            task_cleanup_wait,
+        }
+    }
 }
 
 /// What the options amount to.

@@ -208,7 +208,8 @@ mod guest {
             let (exit, _) = bench.run(limited(id, &script)).await;
             assert_eq!((exit.code, exit.oom_killed), (code, oom), "{id}");
             let memory = bench.runtime.stats(&bench.id(id)).await.expect("stats").memory;
-            assert_eq!(memory.oom_kills, Some(1), "{id}: {memory:?}");
+            // The kernel may choose again before the first that it killed has given its memory back.
+            assert!(memory.oom_kills >= Some(1), "{id}: {memory:?}");
             assert!(memory.failures > Some(0), "{id}: {memory:?}");
         }
         bench.start(limited("killed", "exec sleep 100")).await;

@@ -413,10 +413,14 @@ impl Driver for RealNode {
         for container in &task.containers {
             self.supply.release(container).await?;
         }
-        self.runtime
-            .remove_group(&spec::group(task)?)
-            .await
-            .map_err(failed)?;
+        let group = spec::group(task)?;
+        if self.runtime.remove_group(&group).await.is_err() {
+            // A daemon that was killed may have made more than it wrote down.
+            for container in &task.containers {
+                self.delete(task, container).await?;
+            }
+            self.runtime.remove_group(&group).await.map_err(failed)?;
+        }
         // A volume may hold a great many files.
         let (volumes, task) = (self.volumes.clone(), task.clone());
         let removed = tokio::task::spawn_blocking(move || volumes.remove(&task)).await;

@@ -29,6 +29,7 @@ e2e:
 	cargo build --locked --workspace --bin roadstead
 	scripts/nginx-image.sh target/images/nginx.tar
 	scripts/busybox-image.sh target/images/busybox.tar
-	scripts/in-host-namespace.sh target/venv/bin/python -m pytest -q tests/e2e
 	# Kept busy for a while, nothing is left over; by hand for hours: cargo xtask churn --minutes 120
 	cargo xtask churn --minutes 2 --binary target/debug/roadstead
+	# Last, so that a run ends with the test runner's own words.
+	scripts/in-host-namespace.sh target/venv/bin/python -m pytest -q tests/e2e

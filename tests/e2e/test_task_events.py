@@ -86,3 +86,32 @@ def test_a_container_instance_is_told_of_when_its_agent_comes_back(fresh):
 
     event = eventually(connected, "the event of the connected agent")[-1]
     assert (event["detail"]["status"], event["resources"]) == ("ACTIVE", [instance])
+
+
+def test_a_cron_rule_starts_a_task_each_minute_across_a_crash(fresh):
+    cloud = fresh()
+    iam, events = cloud.client("iam"), cloud.client("events")
+    trust = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    run = {"Effect": "Allow", "Action": "ecs:RunTask", "Resource": "*"}
+    document = lambda *statements: json.dumps({"Version": "2012-10-17", "Statement": statements})
+    role = iam.create_role(RoleName="starter", AssumeRolePolicyDocument=document(trust))["Role"]["Arn"]
+    iam.put_role_policy(RoleName="starter", PolicyName="run", PolicyDocument=document(run))
+    definition = cloud.define("tick", {"name": "app", "image": "busybox", "command": ["sleep", "600"]})
+    events.put_rule(Name="each-minute", ScheduleExpression="cron(0/1 * * * ? *)")
+    events.put_targets(Rule="each-minute", Targets=[{
+        "Id": "task", "RoleArn": role, "Arn": f"arn:aws:ecs:{cloud.region}:{cloud.account}:cluster/default",
+        "EcsParameters": {"TaskDefinitionArn": definition, "TaskCount": 1, "LaunchType": "EC2",
+                          "NetworkConfiguration": {"awsvpcConfiguration": {"Subnets": [cloud.subnet()]}}}}])
+
+    def started():
+        arns = cloud.ecs.list_tasks(startedBy="events-rule/each-minute")["taskArns"]
+        return cloud.ecs.describe_tasks(tasks=arns)["tasks"] if arns else []
+
+    first, = eventually(started, "the task of a minute", patience=90)
+    cloud.kill()
+    cloud.up()
+    tasks = eventually(lambda: len(started()) > 1 and started(), "the task of the minute after the crash", patience=90)
+    assert first["taskArn"] in {task["taskArn"] for task in tasks}
+    # One each minute: no tick twice, and the one during the crash, if any, neither lost nor doubled.
+    minutes = sorted(task["createdAt"].timestamp() // 60 for task in tasks)
+    assert len(set(minutes)) == len(minutes)

@@ -17,7 +17,7 @@ mod users;
 
 use clap::{Parser, Subcommand};
 
-use commands::{agent, down, env, image, logs, up};
+use commands::{agent, down, env, exec, image, logs, up};
 
 /// A container cloud you own.
 #[derive(Parser)]
@@ -37,6 +37,8 @@ enum Command {
     Agent(Box<agent::Args>),
     /// Show what a task wrote
     Logs(logs::Args),
+    /// Run a program in a task's container, with a terminal if this is one
+    Exec(exec::Args),
     /// Work with this node's images
     Image(image::Args),
     /// Print the exports that point AWS clients here
@@ -53,6 +55,8 @@ fn main() -> std::process::ExitCode {
 
     start_log();
     let result = match Cli::parse().command {
+        // Ends with the program's own code.
+        Command::Exec(args) => return ended(run(exec::run(args))),
         Command::Up(args) => run(up::run(*args)),
         Command::Down(args) => run(down::run(args)),
         Command::Agent(args) => run(agent::run(*args)),
@@ -61,8 +65,12 @@ fn main() -> std::process::ExitCode {
         Command::Env(args) => env::run(&args),
         Command::Doctor => commands::doctor::run(),
     };
+    ended(result.map(|()| 0))
+}
+
+fn ended(result: anyhow::Result<u8>) -> std::process::ExitCode {
     match result {
-        Ok(()) => std::process::ExitCode::SUCCESS,
+        Ok(code) => code.into(),
         Err(error) => {
             eprintln!("roadstead: {error:#}");
             std::process::ExitCode::FAILURE
@@ -91,10 +99,11 @@ fn raise_descriptors() {
     }
 }
 
-fn run(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+fn run<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     raise_descriptors();
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(command)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(command);
+    // A thread that waits for somebody to type is not waited for.
+    runtime.shutdown_background();
+    result
 }

@@ -1,10 +1,10 @@
-//! `roadstead logs TASK`: what containers printed, found by task and name on disk alone, so that it works while
-//! the daemon is dead and after the task has stopped.
+//! `roadstead logs TASK` and `roadstead exec TASK`: what containers printed, and programs run beside their own, found by
+//! task and name on disk alone, so that both work while the daemon is dead, the first also after the task has stopped.
 
 use std::path::Path;
 
 use roadstead_acs as acs;
-use roadstead_runtime::{ContainerId, LogQuery, LogReader, Runtime};
+use roadstead_runtime::{ContainerId, ExecSpec, Execution, LogQuery, LogReader, Runtime};
 use serde::Deserialize;
 
 use crate::engine::decode::task_id;
@@ -20,6 +20,13 @@ pub struct Target {
     pub task_id: String,
     pub container: String,
     pub runtime_id: String,
+}
+
+impl Target {
+    fn id(&self) -> Result<ContainerId, LogError> {
+        let parsed = self.runtime_id.parse();
+        parsed.map_err(|_| LogError::NoTask(self.runtime_id.clone()))
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +45,10 @@ pub enum LogError {
     },
     #[error(transparent)]
     Journal(#[from] JournalError),
+    #[error("the container {container:?} of task {task} does not run on this node")]
+    NotRunning { task: String, container: String },
+    #[error("running a program: {0}")]
+    Exec(#[source] roadstead_runtime::Error),
     #[error("reading the log: {0}")]
     Runtime(#[from] roadstead_runtime::Error),
 }
@@ -95,15 +106,29 @@ impl Logs {
         find(&self.tasks, prefix, container)
     }
 
+    /// Runs a program in one container besides its own; the program ends when what is returned is dropped.
+    ///
+    /// # Errors
+    /// The container does not run, or the program cannot be run in it.
+    pub async fn exec(&self, target: &Target, spec: &ExecSpec) -> Result<Execution, LogError> {
+        let running = self.runtime.exec(&target.id()?, spec).await;
+        running.map_err(|error| match error {
+            roadstead_runtime::Error::NotFound(_) | roadstead_runtime::Error::NotRunning(_) => {
+                LogError::NotRunning {
+                    task: target.task_id.clone(),
+                    container: target.container.clone(),
+                }
+            }
+            error => LogError::Exec(error),
+        })
+    }
+
     /// Reads, and follows if asked, one container's log.
     ///
     /// # Errors
     /// The container never ran here, or is gone.
     pub fn read(&self, target: &Target, query: LogQuery) -> Result<LogReader, LogError> {
-        let id: ContainerId = target
-            .runtime_id
-            .parse()
-            .map_err(|_| LogError::NoTask(target.runtime_id.clone()))?;
+        let id = target.id()?;
         match (self.runtime.read_log(&id, query), &self.gone) {
             (Err(roadstead_runtime::Error::NotFound(_)), Some(gone)) => Ok(gone.read_log(&id, query)?),
             (read, _) => Ok(read?),

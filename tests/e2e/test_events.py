@@ -1,9 +1,12 @@
 """Rules as the aws CLI and boto3 make them: patterns, schedules, targets."""
 
+import datetime
 import json
 
 import pytest
 from botocore.exceptions import ClientError
+
+from roadstead import eventually
 
 
 @pytest.fixture
@@ -61,3 +64,38 @@ def test_pages_and_paginators(events):
     assert names == [f"page-{number}" for number in range(5)] and "NextToken" not in rest
     for name in names:
         events.delete_rule(Name=name)
+
+
+def test_calls_become_events_and_what_rules_did_becomes_metrics(fresh):
+    """Also over an orderly stop: what was counted by then is told."""
+    cloud = fresh("calls", clusters=())
+    logs, events = cloud.client("logs"), cloud.client("events")
+    logs.create_log_group(logGroupName="/calls")
+    pattern = {"source": ["aws.ecs"], "detail-type": ["AWS API Call via CloudTrail"]}
+    events.put_rule(Name="calls", EventPattern=json.dumps(pattern))
+    group = f"arn:aws:logs:{cloud.region}:{cloud.account}:log-group:/calls"
+    events.put_targets(Rule="calls", Targets=[{"Id": "log", "Arn": group}])
+    ecs = cloud.client("ecs")
+    ecs.list_clusters()
+    ecs.create_cluster(clusterName="made", tags=[{"key": "team", "value": "a"}])
+
+    def told():
+        return [json.loads(line["message"]) for line in logs.filter_log_events(logGroupName="/calls")["events"]]
+
+    event, = eventually(told, "the event of the call")
+    detail = event["detail"]
+    assert detail["eventName"] == "CreateCluster" and detail["eventSource"] == "ecs.amazonaws.com"
+    assert detail["requestParameters"] == {"clusterName": "made", "tags": [{"key": "team", "value": "a"}]}
+    assert detail["responseElements"]["cluster"]["clusterName"] == "made"
+    assert detail["sourceIPAddress"] == "127.0.0.1" and "Boto3" in detail["userAgent"]
+    assert detail["userIdentity"]["type"] == "Root"
+    cloud.down(purge=False)
+    cloud.up()
+    now = datetime.datetime.now(datetime.timezone.utc)
+    metrics = cloud.client("cloudwatch")
+    for name in ("MatchedEvents", "TriggeredRules", "Invocations"):
+        points = metrics.get_metric_statistics(
+            Namespace="AWS/Events", MetricName=name, Dimensions=[{"Name": "RuleName", "Value": "calls"}],
+            StartTime=now - datetime.timedelta(hours=1), EndTime=now + datetime.timedelta(hours=1),
+            Period=3600, Statistics=["Sum"])["Datapoints"]
+        assert sum(point["Sum"] for point in points) == 1, name

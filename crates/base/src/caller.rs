@@ -118,6 +118,9 @@ pub struct Origin {
     pub session: bool,
     /// The part of the platform that makes the call for its caller, such as `events.amazonaws.com`.
     pub via: Option<&'static str>,
+    /// The ARN of what a service calls for, such as a rule. The policies of the resources it touches must then let the
+    /// service in, as they must nobody else.
+    pub source_arn: Option<String>,
 }
 
 #[cfg(test)]

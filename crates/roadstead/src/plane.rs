@@ -8,7 +8,7 @@ use roadstead_cloudwatch::{CloudWatch, CloudWatchPermissions};
 use roadstead_dispatch::{AuditLog, Dispatcher, IssuedKey, Listener};
 use roadstead_ec2::{DefaultVpc, Ec2, Ec2Permissions};
 use roadstead_ecs::{Ecs, EcsPermissions};
-use roadstead_events::{Events, EventsPermissions};
+use roadstead_events::{Events, EventsPermissions, Trail};
 use roadstead_iam::{Iam, IamPermissions};
 use roadstead_logs::{Logs, LogsPermissions};
 use roadstead_secretsmanager::{SecretsManager, SecretsPermissions};
@@ -81,6 +81,7 @@ impl Plane {
         .context("starting events")?;
         dispatcher.register(Arc::new(roadstead_api_events::Server(events.clone())));
         dispatcher.guard(&roadstead_api_events::MODEL, EventsPermissions::of(&events));
+        dispatcher.observe_by(Trail::of(&events));
         let volume = volume(config).await?;
         let metrics = CloudWatch::new(
             volume.clone(),

@@ -148,6 +148,9 @@ impl<'a> Generator<'a> {
         row.raw("kind", self.kind(shape)?);
         row.opt_text("wire", &shape["locationName"]);
         row.namespace(&shape["xmlNamespace"]);
+        if shape["sensitive"].as_bool() == Some(true) {
+            row.raw("sensitive", "true".to_owned());
+        }
         if shape["exception"].as_bool() == Some(true) {
             let (code, status) = error_of(name, shape);
             row.text("error_code", code);

@@ -18,7 +18,41 @@ const MAX_MESSAGE: usize = 1024;
 
 /// Who is told of every call, after it was answered.
 pub trait Observer: Send + Sync + 'static {
-    fn called(&self, record: &Value);
+    /// Told of every call; what was asked and answered is left out.
+    fn called(&self, _record: &Value) {}
+
+    /// Whether this one is wanted whole. Asked before the call is made, so it must cost next to nothing.
+    fn wants(&self, _coming: Coming<'_>) -> bool {
+        false
+    }
+
+    /// Told of each call it wanted, with what was asked and answered but for secrets.
+    fn called_whole(&self, _ctx: &Ctx, _record: Value) {}
+}
+
+/// A call that is about to be made.
+#[derive(Clone, Copy, Debug)]
+pub struct Coming<'a> {
+    pub ctx: &'a Ctx,
+    pub model: &'static ServiceModel,
+    pub operation: &'static Operation,
+}
+
+impl Coming<'_> {
+    /// `ecs.amazonaws.com`
+    pub fn event_source(&self) -> String {
+        format!("{}.amazonaws.com", self.model.signing_name)
+    }
+
+    /// Whether it changes nothing.
+    pub fn reads(&self) -> bool {
+        reads(self.operation.name)
+    }
+
+    /// Whether it manages resources, and does not work with what they hold.
+    pub fn manages(&self) -> bool {
+        manages(self.model.name, self.operation.name)
+    }
 }
 
 /// A call and how it ended.
@@ -30,6 +64,7 @@ pub(crate) struct Called<'a> {
     pub(crate) at: Timestamp,
 }
 
+/// The record without what was asked and answered.
 pub(crate) fn record(called: &Called<'_>) -> Value {
     let Called {
         model,
@@ -50,6 +85,7 @@ pub(crate) fn record(called: &Called<'_>) -> Value {
         "" => source.clone(),
         agent => agent.to_owned(),
     };
+    let manages = manages(model.name, operation.name);
     let mut record = json!({
         "eventVersion": "1.11",
         "userIdentity": identity(ctx),
@@ -65,9 +101,9 @@ pub(crate) fn record(called: &Called<'_>) -> Value {
         "eventID": random_uuid(),
         "readOnly": reads(operation.name),
         "eventType": "AwsApiCall",
-        "managementEvent": true,
+        "managementEvent": manages,
         "recipientAccountId": ctx.account.as_str(),
-        "eventCategory": "Management",
+        "eventCategory": if manages { "Management" } else { "Data" },
     });
     if let Some(error) = error {
         let message: String = error.message.chars().take(MAX_MESSAGE).collect();
@@ -88,10 +124,56 @@ fn seconds(at: Timestamp) -> String {
 
 fn reads(operation: &str) -> bool {
     [
-        "Describe", "Get", "List", "Simulate", "Discover", "Search", "Filter", "Lookup", "Test",
+        "AssumeRole",
+        "Describe",
+        "Get",
+        "List",
+        "Simulate",
+        "Discover",
+        "Search",
+        "Filter",
+        "Lookup",
+        "Test",
     ]
     .iter()
     .any(|verb| operation.starts_with(verb))
+}
+
+/// What works with the contents of resources; everything else manages them. Source: the page of each service on
+/// logging its calls with CloudTrail.
+const DATA: &[(&str, &[&str])] = &[
+    (
+        "cloudwatch",
+        &[
+            "GetMetricData",
+            "GetMetricStatistics",
+            "GetMetricWidgetImage",
+            "ListMetrics",
+            "PutMetricData",
+        ],
+    ),
+    ("events", &["PutEvents"]),
+    ("lambda", &["Invoke", "InvokeAsync", "InvokeWithResponseStream"]),
+    ("logs", &["FilterLogEvents", "GetLogEvents", "PutLogEvents"]),
+    ("sns", &["Publish", "PublishBatch"]),
+    (
+        "sqs",
+        &[
+            "ChangeMessageVisibility",
+            "ChangeMessageVisibilityBatch",
+            "DeleteMessage",
+            "DeleteMessageBatch",
+            "ReceiveMessage",
+            "SendMessage",
+            "SendMessageBatch",
+        ],
+    ),
+];
+
+fn manages(service: &str, operation: &str) -> bool {
+    !DATA
+        .iter()
+        .any(|(name, operations)| *name == service && operations.contains(&operation))
 }
 
 fn identity(ctx: &Ctx) -> Value {

@@ -4,16 +4,17 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use roadstead_base::{AccountId, Caller, Ctx, Pager, Region, SharedClock};
+use roadstead_base::{AccountId, Caller, Ctx, Origin, Pager, Region, SharedClock};
 use roadstead_protocol::rest::Router;
 use roadstead_protocol::{
     ApiError, BoxFuture, Call, Handler, Operation, Protocol, ServiceModel, Value, check,
 };
 
-use crate::audit::{self, Called, Observer};
+use crate::audit::{self, Called, Coming, Observer};
 use crate::credentials::Credentials;
 use crate::gate::Gate;
 use crate::render;
+use crate::whole;
 
 pub type RawRequest = http::Request<hyper::body::Incoming>;
 pub type RawResponse = http::Response<http_body_util::Full<bytes::Bytes>>;
@@ -108,6 +109,23 @@ impl Dispatcher {
         self.ctx(account, region, Caller::Service(service), String::new())
     }
 
+    /// The context of a call that a service makes for something of a customer's: the resource's policy must allow it
+    /// to the service, which conditions such as `aws:SourceArn` can narrow.
+    pub fn ctx_for_source(
+        &self,
+        service: &'static str,
+        account: AccountId,
+        region: Region,
+        source_arn: &str,
+    ) -> Ctx {
+        let mut ctx = self.internal_ctx(service, account, region);
+        ctx.origin = Arc::new(Origin {
+            source_arn: Some(source_arn.to_owned()),
+            ..Origin::default()
+        });
+        ctx
+    }
+
     pub(crate) fn ctx(&self, account: AccountId, region: Region, caller: Caller, endpoint: String) -> Ctx {
         let request_id = roadstead_base::random_uuid();
         Ctx {
@@ -162,6 +180,12 @@ impl Dispatcher {
         let Some(operation) = model.operation(operation) else {
             return Err(render::no_such_operation(model, operation));
         };
+        let watchers = self.watchers(Coming {
+            ctx,
+            model,
+            operation,
+        });
+        let asked = (!watchers.is_empty()).then(|| input.clone());
         let result = self.answer_to(handler, operation, ctx, input).await;
         let outcome = result.as_ref().err().map_or("ok", |error| error.code.as_ref());
         tracing::info!(
@@ -174,13 +198,20 @@ impl Dispatcher {
             request_id = %ctx.request_id,
             outcome,
         );
-        self.observe(&Called {
+        let called = Called {
             model,
             operation,
             ctx,
             error: result.as_ref().err(),
             at: self.clock.now(),
-        });
+        };
+        let record = self.observe(&called);
+        if let (Some(mut record), Some(asked)) = (record, asked) {
+            whole::complete(&mut record, model, operation, &asked, result.as_ref().ok());
+            for watcher in watchers {
+                watcher.called_whole(ctx, record.clone());
+            }
+        }
         result
     }
 
@@ -205,15 +236,23 @@ impl Dispatcher {
         all.push(observer);
     }
 
-    fn observe(&self, called: &Called<'_>) {
+    /// Those who want the call whole: mostly nobody.
+    fn watchers(&self, coming: Coming<'_>) -> Vec<Arc<dyn Observer>> {
+        let all = self.observers.read().unwrap_or_else(PoisonError::into_inner);
+        let wanting = all.iter().filter(|observer| observer.wants(coming));
+        wanting.cloned().collect()
+    }
+
+    fn observe(&self, called: &Called<'_>) -> Option<serde_json::Value> {
         let all = self.observers.read().unwrap_or_else(PoisonError::into_inner);
         if all.is_empty() {
-            return;
+            return None;
         }
         let record = audit::record(called);
         for observer in all.iter() {
             observer.called(&record);
         }
+        Some(record)
     }
 }
 

@@ -139,7 +139,7 @@ impl Dispatcher {
         keys: &Keys,
         resource_policy: Option<&str>,
     ) -> Result<(), Denial> {
-        if !ctx.caller.is_bound() {
+        if !is_bound(ctx) {
             return Ok(());
         }
         let asked = Asked {
@@ -185,7 +185,7 @@ impl Dispatcher {
                 },
             ));
         }
-        if !ctx.caller.is_bound() {
+        if !is_bound(ctx) {
             return Ok(());
         }
         let asking = Asking {
@@ -247,6 +247,11 @@ impl Dispatcher {
         };
         denial.map_err(|denial| ApiError::new("AccessDeniedException", 403, denial.to_string()))
     }
+}
+
+/// Whether policies decide: also about a service that calls for something of a customer's.
+fn is_bound(ctx: &Ctx) -> bool {
+    ctx.caller.is_bound() || ctx.origin.source_arn.is_some()
 }
 
 fn assumes<'a>(ctx: &'a Ctx, act: ActAs<'a>) -> ServiceAssumes<'a> {

@@ -18,8 +18,9 @@ mod routing;
 mod sign_in;
 mod steady;
 mod tls;
+mod whole;
 
-pub use audit::{AuditLog, Observer};
+pub use audit::{AuditLog, Coming, Observer};
 pub use authority::{
     Asked, Authority, Because, Denial, KeyError, Keys, RoleError, ServiceAssumes, SessionKeys,
 };

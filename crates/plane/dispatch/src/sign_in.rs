@@ -78,6 +78,7 @@ impl Claim {
             access_key: authorization.access_key.clone(),
             session: false,
             via: None,
+            source_arn: None,
         };
         let Some(key) = key else {
             let account = authorization

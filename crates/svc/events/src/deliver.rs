@@ -1,25 +1,29 @@
 //! Pays what is owed: one reconciler over the deliveries that are written down. A delivery is gone once its target
 //! took it, or once it is given up, which is said in the log.
 
+mod bus;
 mod ecs;
+pub(crate) mod kinds;
+mod logs;
 mod retry;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use roadstead_base::{Ctx, Partition, Timestamp};
+use roadstead_base::{Arn, Ctx, Partition, Timestamp};
 use roadstead_dispatch::ActAs;
 use roadstead_protocol::ApiError;
 use roadstead_reconcile::{Action, Driver, Reconciler};
 use roadstead_store::{Entry, Key, Outcome, Transaction};
 use serde_json::Value as Json;
 
+use crate::counts::Metric;
+use crate::deliver::kinds::Kind;
 use crate::envelope::seconds;
 use crate::input::{Words, make};
 use crate::names::rule_arn;
 use crate::records::DeliveryRecord;
 use crate::tables::{self, partition_of};
-use crate::targets::accept::Kind;
 use crate::{Events, PRINCIPAL};
 
 /// Deliveries under way at a time.
@@ -33,17 +37,33 @@ pub(crate) enum Failed {
     /// May succeed later.
     ForNow(String),
     /// Will never succeed.
-    ForGood(String),
+    ForGood { code: String, reason: String },
+}
+
+impl Failed {
+    fn for_good(code: &str, reason: impl Into<String>) -> Self {
+        Self::ForGood {
+            code: code.to_owned(),
+            reason: reason.into(),
+        }
+    }
 }
 
 impl From<ApiError> for Failed {
     fn from(error: ApiError) -> Self {
-        let throttled = error.status == 429 || error.code.contains("Throttl");
+        let throttled =
+            error.status == 429 || error.code.contains("Throttl") || error.code == "LimitExceededException";
         if error.status >= 500 || throttled {
-            Self::ForNow(error.to_string())
-        } else {
-            Self::ForGood(error.to_string())
+            return Self::ForNow(error.to_string());
         }
+        let denied = error.code.contains("AccessDenied") || error.code.contains("Unauthorized");
+        let missing = error.code.contains("NotFound") || error.code.contains("DoesNotExist");
+        let code = match (denied, missing) {
+            (true, _) => "NO_PERMISSIONS",
+            (false, true) => "NO_RESOURCE",
+            (false, false) => "SDK_CLIENT_ERROR",
+        };
+        Self::for_good(code, error.to_string())
     }
 }
 
@@ -80,7 +100,11 @@ impl Reconciler for Deliveries {
             return Ok(Action::Again(until(now, entry.value.due_at)));
         }
         match attempt(events, &partition, &entry.value).await {
-            Ok(()) => finish(events, &entry).await,
+            Ok(()) => {
+                finish(events, &entry).await?;
+                count(events, &partition, &entry.value, Metric::Invocations);
+                Ok(Action::Done)
+            }
             Err(failed) => failure(events, &partition, &entry, failed).await,
         }
     }
@@ -95,16 +119,20 @@ impl Reconciler for Deliveries {
     }
 }
 
-async fn finish(
-    events: &Events,
-    entry: &Entry<DeliveryRecord>,
-) -> Result<Action, roadstead_reconcile::Error> {
+fn count(events: &Events, partition: &Partition, record: &DeliveryRecord, metric: Metric) {
+    let now = events.clock.now();
+    events
+        .counts
+        .add(partition, &record.bus, &record.rule, metric, 1, now);
+}
+
+async fn finish(events: &Events, entry: &Entry<DeliveryRecord>) -> Result<(), roadstead_reconcile::Error> {
     // If somebody wrote it meanwhile, it was another who delivered it too; the target knows the delivery by its id.
     let _gone = Transaction::new(&events.store)
         .delete(&entry.key)
         .commit()
         .await?;
-    Ok(Action::Done)
+    Ok(())
 }
 
 async fn failure(
@@ -120,7 +148,7 @@ async fn failure(
             let due = retry::next(record, now);
             (reason, due)
         }
-        Failed::ForGood(reason) => (reason, None),
+        Failed::ForGood { code, reason } => (format!("{code}: {reason}"), None),
     };
     let rule = rule_arn(partition, &record.bus, &record.rule);
     let Some(due_at) = due else {
@@ -132,7 +160,10 @@ async fn failure(
             reason,
             "an event could not be delivered and is given up"
         );
-        return finish(events, entry).await;
+        finish(events, entry).await?;
+        count(events, partition, record, Metric::Invocations);
+        count(events, partition, record, Metric::FailedInvocations);
+        return Ok(Action::Done);
     };
     let later = DeliveryRecord {
         failures: record.failures + 1,
@@ -154,95 +185,68 @@ fn until(now: Timestamp, due: Timestamp) -> Duration {
     Duration::from_millis(u64::try_from(due.0 - now.0).unwrap_or_default())
 }
 
+/// An event on its way to a target.
+pub(crate) struct Delivery<'a> {
+    events: &'a Events,
+    /// The service itself, for the rule.
+    own: &'a Ctx,
+    record: &'a DeliveryRecord,
+    rule_arn: &'a str,
+    event: &'a Json,
+    /// What the target gets of it.
+    input: &'a str,
+}
+
+impl Delivery<'_> {
+    fn arn(&self) -> Result<Arn, Failed> {
+        let arn = &self.record.target.arn;
+        arn.parse()
+            .map_err(|_| Failed::for_good("INVALID_PARAMETER", format!("{arn} is no ARN")))
+    }
+
+    /// Who calls the target: its role if it has one, otherwise the service.
+    fn caller(&self) -> Result<Ctx, Failed> {
+        let Some(role) = &self.record.target.role_arn else {
+            return Ok(self.own.clone());
+        };
+        let act = ActAs {
+            role_arn: role,
+            service: PRINCIPAL,
+            session_name: &self.record.id,
+            source_arn: Some(self.rule_arn),
+            seconds: SESSION_SECONDS,
+        };
+        self.events
+            .dispatcher
+            .assume_for_service(self.own, act)
+            .map_err(|error| Failed::for_good("NO_PERMISSIONS", error.to_string()))
+    }
+}
+
 /// Hands the event to its target, once.
 async fn attempt(events: &Events, partition: &Partition, record: &DeliveryRecord) -> Result<(), Failed> {
+    let invalid = |error: String| Failed::for_good("INVALID_PARAMETER", error);
     let event: Json = serde_json::from_str(&record.event)
-        .map_err(|error| Failed::ForGood(format!("the event that was kept cannot be read: {error}")))?;
-    let arn = rule_arn(partition, &record.bus, &record.rule);
+        .map_err(|error| invalid(format!("the event that was kept cannot be read: {error}")))?;
+    let rule_arn = rule_arn(partition, &record.bus, &record.rule);
     let ingestion_time = seconds(record.created_at);
     let words = Words {
-        rule_arn: &arn,
+        rule_arn: &rule_arn,
         rule_name: &record.rule,
         ingestion_time: &ingestion_time,
     };
-    let input = make(&record.target.input, &event, &words).map_err(Failed::ForGood)?;
+    let input = make(&record.target.input, &event, &words).map_err(invalid)?;
     let own = events
         .dispatcher
         .internal_ctx(PRINCIPAL, partition.account.clone(), partition.region.clone());
-    let kind = Kind::of(&own, &record.target.arn).map_err(|error| Failed::ForGood(error.to_string()))?;
-    match kind {
-        Kind::Ecs => {
-            let ctx = as_role(events, &own, record, &arn)?;
-            ecs::run(events, &ctx, record, &input).await
-        }
-        Kind::Bus(bus) => forward(events, &own, record, &bus, &event).await,
-        Kind::Logs(group) => log(events, &own, record, &group, &input).await,
-    }
-}
-
-/// The context of calls that the target's role makes.
-fn as_role(events: &Events, own: &Ctx, record: &DeliveryRecord, rule: &str) -> Result<Ctx, Failed> {
-    let Some(role) = &record.target.role_arn else {
-        return Err(Failed::ForGood("the target needs a role and has none".into()));
+    let kind = Kind::of(&record.target.arn).map_err(|error| invalid(error.to_string()))?;
+    let delivery = Delivery {
+        events,
+        own: &own,
+        record,
+        rule_arn: &rule_arn,
+        event: &event,
+        input: &input,
     };
-    let act = ActAs {
-        role_arn: role,
-        service: PRINCIPAL,
-        session_name: &record.id,
-        source_arn: Some(rule),
-        seconds: SESSION_SECONDS,
-    };
-    events
-        .dispatcher
-        .assume_for_service(own, act)
-        .map_err(|error| Failed::ForGood(error.to_string()))
-}
-
-/// To another bus: the event as it is, under the same id, which its rules' deliveries are known by.
-async fn forward(
-    events: &Events,
-    own: &Ctx,
-    record: &DeliveryRecord,
-    bus: &str,
-    event: &Json,
-) -> Result<(), Failed> {
-    events.bus(own, bus).await.map_err(|error| match error {
-        crate::Error::Store(_) => Failed::ForNow(error.to_string()),
-        other => Failed::ForGood(other.to_string()),
-    })?;
-    let id = event["id"].as_str().unwrap_or(&record.id);
-    let owed = events.route(&own.partition(), bus, id, event);
-    events
-        .owe(&own.partition(), &owed)
-        .await
-        .map_err(|error| Failed::ForNow(error.to_string()))
-}
-
-/// To a log group: a stream of the rule's own, one line.
-async fn log(
-    events: &Events,
-    own: &Ctx,
-    record: &DeliveryRecord,
-    group: &str,
-    input: &str,
-) -> Result<(), Failed> {
-    let stream = format!("{}/{}", record.rule, record.target.id);
-    let name =
-        |group: &str, stream: &str| serde_json::json!({"logGroupName": group, "logStreamName": stream});
-    let created = events
-        .dispatcher
-        .call_json("logs", "CreateLogStream", own, name(group, &stream))
-        .await;
-    match created {
-        Ok(_) => {}
-        Err(error) if error.code == "ResourceAlreadyExistsException" => {}
-        Err(error) => return Err(error.into()),
-    }
-    let mut line = name(group, &stream);
-    line["logEvents"] = serde_json::json!([{"timestamp": record.created_at.0, "message": input}]);
-    events
-        .dispatcher
-        .call_json("logs", "PutLogEvents", own, line)
-        .await?;
-    Ok(())
+    (kind.deliver)(&delivery).await
 }

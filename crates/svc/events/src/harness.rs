@@ -41,6 +41,7 @@ pub(crate) fn delivery(id: &str) -> DeliveryRecord {
         },
         event: "{}".into(),
         created_at: START,
+        through: Vec::new(),
         failures: 0,
         due_at: START,
     }

@@ -3,6 +3,7 @@
 //! a schedule's tick counts as done, and is tried again until it is delivered, too old, or tried too often.
 
 mod buses;
+mod counts;
 mod deliver;
 mod envelope;
 mod error;
@@ -19,6 +20,7 @@ mod service;
 mod tables;
 mod tags;
 mod targets;
+mod trail;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +34,7 @@ use tokio::task::JoinHandle;
 
 pub use error::{Error, Result};
 pub use permissions::EventsPermissions;
+pub use trail::Trail;
 
 /// What the platform calls itself when this service acts as a role or calls another.
 pub const PRINCIPAL: &str = "events.amazonaws.com";
@@ -83,12 +86,16 @@ pub struct Events {
     pub(crate) buses: Mirror<records::BusRecord>,
     pub(crate) owed: Mirror<records::DeliveryRecord>,
     pub(crate) router: router::Router,
+    pub(crate) counts: counts::Counts,
+    pub(crate) calls: trail::Waiting,
 }
 
 /// The service's background duties.
 pub struct Running {
     deliveries: Driver<Key>,
-    schedules: JoinHandle<()>,
+    /// Schedules, metrics, and calls that become events.
+    duties: Vec<JoinHandle<()>>,
+    events: Arc<Events>,
     stop: watch::Sender<bool>,
 }
 
@@ -109,6 +116,8 @@ impl Events {
         let owed = Mirror::of(&tables::deliveries(&store)).await?;
         Ok(Arc::new(Self {
             router: router::Router::default(),
+            counts: counts::Counts::default(),
+            calls: trail::Waiting::default(),
             store,
             clock,
             dispatcher,
@@ -123,10 +132,17 @@ impl Events {
     pub fn start(self: &Arc<Self>) -> Running {
         let deliveries = deliver::start(self);
         let (stop, stopped) = watch::channel(false);
-        let schedules = tokio::spawn(schedule::keep(Arc::clone(self), stopped));
+        let mut duties = vec![
+            tokio::spawn(schedule::keep(Arc::clone(self), stopped.clone())),
+            tokio::spawn(counts::keep(Arc::clone(self), stopped.clone())),
+        ];
+        if let Some(calls) = self.calls.take() {
+            duties.push(tokio::spawn(trail::keep(Arc::clone(self), calls, stopped)));
+        }
         Running {
             deliveries,
-            schedules,
+            duties,
+            events: Arc::clone(self),
             stop,
         }
     }
@@ -136,10 +152,13 @@ impl Running {
     /// Ends what is under way in order; what is still owed is delivered after the next start.
     pub async fn stop(self) {
         self.stop.send_replace(true);
-        if let Err(failed) = self.schedules.await {
-            tracing::error!(error = %failed, "the schedules of events ended badly");
+        for duty in self.duties {
+            if let Err(failed) = duty.await {
+                tracing::error!(error = %failed, "a duty of events ended badly");
+            }
         }
         self.deliveries.stop().await;
+        counts::hand_over(&self.events, true).await;
     }
 }
 

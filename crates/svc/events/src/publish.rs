@@ -8,26 +8,57 @@ use roadstead_store::Transaction;
 use serde_json::Value as Json;
 
 use crate::Events;
+use crate::counts::Metric;
+use crate::deliver::kinds::Kind;
 use crate::error::{Error, Result};
 use crate::names::rule_arn;
 use crate::records::{DeliveryRecord, RuleRecord};
 use crate::tables::{self, delivery_key, rules_of};
 
+/// What became of events: who is owed them, and which rules they ran.
+#[derive(Default)]
+pub(crate) struct Routed {
+    pub owed: Vec<DeliveryRecord>,
+    counted: Vec<(Metric, String, String)>,
+}
+
+impl Routed {
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.owed.extend(other.owed);
+        self.counted.extend(other.counted);
+    }
+}
+
 impl Events {
-    /// What an event, in JSON, is owed to: one delivery for each target of each rule of the bus that matches it.
+    /// What an event, in JSON, is owed to: one delivery for each target of each rule of the bus that matches it, but for
+    /// rules that it went through already, which would go on in circles.
     pub(crate) fn route(
         &self,
         partition: &Partition,
         bus: &str,
         id: &str,
         event: &Json,
-    ) -> Vec<DeliveryRecord> {
+        through: &[String],
+    ) -> Routed {
         let snapshot = self.rules.snapshot();
         let matching = self.router.matching(&snapshot, &rules_of(partition, bus), event);
-        matching
-            .iter()
-            .flat_map(|entry| self.deliveries(partition, &entry.value, id, event))
-            .collect()
+        let mut routed = Routed::default();
+        for entry in matching {
+            let rule = &entry.value;
+            let mut count = |metric| routed.counted.push((metric, rule.bus.clone(), rule.name.clone()));
+            count(Metric::MatchedEvents);
+            if through.contains(&rule_arn(partition, &rule.bus, &rule.name)) {
+                count(Metric::DeadLetterInvocations);
+                continue;
+            }
+            count(Metric::TriggeredRules);
+            let mut owed = self.deliveries(partition, rule, id, event);
+            for record in &mut owed {
+                record.through = through.to_vec();
+            }
+            routed.owed.extend(owed);
+        }
+        routed
     }
 
     /// One delivery for each target of a rule.
@@ -42,7 +73,9 @@ impl Events {
         let arn = rule_arn(partition, &rule.bus, &rule.name);
         let owed = |target: &crate::records::TargetRecord| {
             let mut target = target.clone();
-            target.role_arn = target.role_arn.or_else(|| rule.role_arn.clone());
+            if Kind::of(&target.arn).is_ok_and(|kind| kind.needs_role) {
+                target.role_arn = target.role_arn.or_else(|| rule.role_arn.clone());
+            }
             DeliveryRecord {
                 id: derived_hex(&format!("{arn}/{id}"), &target.id, 32),
                 rule: rule.name.clone(),
@@ -50,6 +83,7 @@ impl Events {
                 target,
                 event: event.to_string(),
                 created_at: now,
+                through: Vec::new(),
                 failures: 0,
                 due_at: now,
             }
@@ -58,7 +92,17 @@ impl Events {
     }
 
     /// Writes down what is owed, all of it before it returns.
-    pub(crate) async fn owe(&self, partition: &Partition, owed: &[DeliveryRecord]) -> Result<()> {
+    pub(crate) async fn owe(&self, partition: &Partition, routed: Routed) -> Result<()> {
+        let Routed { owed, counted } = routed;
+        self.write_down(partition, &owed).await?;
+        let now = self.clock.now();
+        for (metric, bus, rule) in counted {
+            self.counts.add(partition, &bus, &rule, metric, 1, now);
+        }
+        Ok(())
+    }
+
+    async fn write_down(&self, partition: &Partition, owed: &[DeliveryRecord]) -> Result<()> {
         if self.owed.snapshot().len() + owed.len() > self.options.max_owed {
             return Err(Error::Limit(format!(
                 "{} deliveries are owed already; publish more slowly.",

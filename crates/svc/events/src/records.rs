@@ -28,6 +28,9 @@ pub(crate) struct RuleRecord {
     pub pattern: Option<String>,
     pub schedule: Option<String>,
     pub enabled: bool,
+    /// Whether it also gets events of calls that change nothing.
+    #[serde(default)]
+    pub reads: bool,
     /// For targets that have none of their own.
     pub role_arn: Option<String>,
     pub tags: Tags,
@@ -88,6 +91,9 @@ pub(crate) struct DeliveryRecord {
     /// The whole event, in JSON.
     pub event: String,
     pub created_at: Timestamp,
+    /// The rules that brought the event here from another bus.
+    #[serde(default)]
+    pub through: Vec<String>,
     /// Attempts that failed.
     pub failures: u32,
     /// Not to be tried before.

@@ -1,6 +1,8 @@
 //! Which rules an event reaches. The matchers of the buses are built from the mirror of rules and kept level with it
 //! as events come, so that a rule matches from the moment its `PutRule` was answered.
 
+mod calls;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,7 +10,9 @@ use roadstead_patterns::{Matcher, Pattern};
 use roadstead_store::{Entry, Key, Revision, Snapshot};
 use serde_json::Value as Json;
 
+use self::calls::Head;
 use crate::records::RuleRecord;
+use crate::trail;
 
 #[derive(Default)]
 pub(crate) struct Router(Mutex<State>);
@@ -19,6 +23,8 @@ struct State {
     revision: Option<Revision>,
     /// By the key above the rules of a bus.
     buses: HashMap<Key, Matcher<Key>>,
+    /// Rules of each bus that could want events of API calls.
+    heads: HashMap<Key, HashMap<Key, Head>>,
     /// The rules that are in, with the revision that last wrote each and its bus.
     known: BTreeMap<Key, (Revision, Key)>,
 }
@@ -40,9 +46,24 @@ impl Router {
             .matching(event)
             .into_iter()
             .filter_map(|key| rules.get(key).cloned())
+            .filter(|rule| rule.value.reads || !trail::is_read(event))
             .collect();
         found.sort_by(|a, b| a.key.cmp(&b.key));
         found
+    }
+
+    /// Whether a rule of the bus could want the event of an API call from that source; mostly none does.
+    pub(crate) fn wants_call(
+        &self,
+        rules: &Snapshot<RuleRecord>,
+        bus: &Key,
+        source: &str,
+        reads: bool,
+    ) -> bool {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.level_with(rules);
+        let heads = state.heads.get(bus);
+        heads.is_some_and(|heads| heads.values().any(|head| head.wants(source, reads)))
     }
 }
 
@@ -71,6 +92,12 @@ impl State {
             self.forget(&entry.key);
             let Some(bus) = above(&entry.key) else { continue };
             let pattern = entry.value.pattern.as_deref().filter(|_| entry.value.enabled);
+            if let Some(head) = pattern.and_then(|pattern| Head::of(pattern, entry.value.reads)) {
+                self.heads
+                    .entry(bus.clone())
+                    .or_default()
+                    .insert(entry.key.clone(), head);
+            }
             match pattern.map(str::parse::<Pattern>) {
                 Some(Ok(pattern)) => {
                     self.buses
@@ -89,12 +116,19 @@ impl State {
     }
 
     fn forget(&mut self, key: &Key) {
-        if let Some((_, bus)) = self.known.remove(key)
-            && let Some(matcher) = self.buses.get_mut(&bus)
-        {
+        let Some((_, bus)) = self.known.remove(key) else {
+            return;
+        };
+        if let Some(matcher) = self.buses.get_mut(&bus) {
             matcher.remove(key);
             if matcher.is_empty() {
                 self.buses.remove(&bus);
+            }
+        }
+        if let Some(heads) = self.heads.get_mut(&bus) {
+            heads.remove(key);
+            if heads.is_empty() {
+                self.heads.remove(&bus);
             }
         }
     }

@@ -44,10 +44,10 @@ impl Events {
 
 impl RuleRecord {
     pub(crate) fn state(&self) -> RuleState {
-        if self.enabled {
-            RuleState::Enabled
-        } else {
-            RuleState::Disabled
+        match (self.enabled, self.reads) {
+            (false, _) => RuleState::Disabled,
+            (true, false) => RuleState::Enabled,
+            (true, true) => RuleState::EnabledWithAllCloudtrailManagementEvents,
         }
     }
 }

@@ -3,8 +3,10 @@
 
 mod buses;
 mod deliveries;
+mod metrics;
 mod publishing;
 mod rules;
 mod schedules;
 mod tagging;
 mod targets;
+mod trail;

@@ -177,6 +177,9 @@ impl Iam {
                 (user.arn.clone(), String::new()),
             ),
             Caller::Role(session) => (role_of(realm, session), (session.role_arn.clone(), session.arn())),
+            Caller::Service(name) if ctx.origin.source_arn.is_some() => {
+                return for_service(asked, name, context);
+            }
             Caller::Root | Caller::Service(_) | Caller::Node => return Cause::Allowed,
         };
         let Some(entry) = entry else { return nothing };
@@ -434,4 +437,25 @@ impl Authority for Iam {
             expires,
         }
     }
+}
+
+/// About a service that calls for something of a customer's: the resource's own policy must let it in.
+fn for_service(asked: &Asked<'_>, name: &str, context: &Context) -> Cause {
+    let resource = asked.resource_policy.map(|text| read(text, Document::Resource));
+    let policies = Policies {
+        resource: resource.as_deref(),
+        resource_must_allow: true,
+        ..Policies::default()
+    };
+    let request = Request {
+        principal: Principal::Service {
+            name,
+            region: asked.ctx.region.as_str(),
+        },
+        action: asked.action,
+        resource: asked.resource,
+        resource_account: None,
+        context,
+    };
+    decide(policies, &request).cause
 }

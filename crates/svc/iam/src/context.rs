@@ -42,7 +42,13 @@ pub(crate) fn context(asked: &Asked<'_>, realm: &Realm<'_>, now: Timestamp) -> C
         Caller::Root | Caller::Service(_) | Caller::Node => {}
     }
     set("aws:PrincipalAccount", ctx.account.to_string());
-    set("aws:PrincipalIsAWSService", "false".to_owned());
+    if let (Caller::Service(name), Some(source)) = (&ctx.caller, &ctx.origin.source_arn) {
+        set("aws:PrincipalServiceName", (*name).to_owned());
+        set("aws:SourceArn", source.clone());
+        set("aws:SourceAccount", ctx.account.to_string());
+    }
+    let is_service = matches!(ctx.caller, Caller::Service(_));
+    set("aws:PrincipalIsAWSService", is_service.to_string());
     set("aws:RequestedRegion", ctx.region.to_string());
     set("aws:CurrentTime", now.to_rfc3339());
     set("aws:EpochTime", (now.0 / 1000).to_string());

@@ -48,7 +48,7 @@ static SHAPES: &[Shape] = &[
     Shape { name: "RegionDisabledException", kind: Kind::Structure { payload: None, document: false, union: false, members: &[Member { name: "message", shape: 32, ..Member::BASE }] }, error_code: "RegionDisabledException", error_status: 403, ..Shape::BASE },
     Shape { name: "Tag", kind: Kind::Structure { payload: None, document: false, union: false, members: &[Member { name: "Key", shape: 38, required: true, ..Member::BASE }, Member { name: "Value", shape: 40, required: true, ..Member::BASE }] }, ..Shape::BASE },
     Shape { name: "accessKeyIdType", kind: Kind::Text { min: Some(16), max: Some(128), pattern: Some("[\\w]*"), values: &[] }, ..Shape::BASE },
-    Shape { name: "accessKeySecretType", kind: Kind::Text { min: None, max: None, pattern: None, values: &[] }, ..Shape::BASE },
+    Shape { name: "accessKeySecretType", kind: Kind::Text { min: None, max: None, pattern: None, values: &[] }, sensitive: true, ..Shape::BASE },
     Shape { name: "accountType", kind: Kind::Text { min: None, max: None, pattern: None, values: &[] }, ..Shape::BASE },
     Shape { name: "arnType", kind: Kind::Text { min: Some(20), max: Some(2048), pattern: Some("[\\u0009\\u000A\\u000D\\u0020-\\u007E\\u0085\\u00A0-\\uD7FF\\uE000-\\uFFFD\\u10000-\\u10FFFF]+"), values: &[] }, ..Shape::BASE },
     Shape { name: "assumedRoleIdType", kind: Kind::Text { min: Some(2), max: Some(193), pattern: Some("[\\w+=,.@:-]*"), values: &[] }, ..Shape::BASE },

@@ -122,6 +122,8 @@ pub struct Shape {
     pub error_code: &'static str,
     /// HTTP status of an error, or 0.
     pub error_status: u16,
+    /// Values of it are secrets: they stand in no record.
+    pub sensitive: bool,
 }
 
 impl Shape {
@@ -133,6 +135,7 @@ impl Shape {
         namespace: Namespace::NONE,
         error_code: "",
         error_status: 0,
+        sensitive: false,
     };
 }
 

@@ -2,22 +2,32 @@
 
 use roadstead_api_ecs as ecs;
 use roadstead_api_events::{AwsVpcConfiguration, EcsParameters, NetworkConfiguration, Tag};
-use roadstead_base::Ctx;
+use roadstead_base::{Arn, Ctx};
 use roadstead_protocol::{ShapeId, Wire, json};
 use serde_json::Value as Json;
 
-use crate::Events;
-use crate::deliver::Failed;
+use crate::deliver::kinds::{Given, invalid_arn, none_of};
+use crate::deliver::{Delivery, Failed};
 use crate::records::{DeliveryRecord, InputRecord};
 use crate::targets::accept::ecs_parameters;
 
-pub(super) async fn run(
-    events: &Events,
-    ctx: &Ctx,
-    record: &DeliveryRecord,
-    input: &str,
-) -> Result<(), Failed> {
-    let for_good = |error: String| Failed::ForGood(error);
+pub(super) fn check(_ctx: &Ctx, arn: &Arn, given: &Given<'_>) -> Result<(), String> {
+    none_of("SqsParameters", given.sqs.is_some(), "queue")?;
+    if arn.resource_of("cluster").is_none() {
+        return Err(invalid_arn("it is no cluster."));
+    }
+    match given.ecs {
+        Some(_) => Ok(()),
+        None => Err(
+            "Parameter EcsParameters is not valid. Reason: it is required for a target that is a cluster."
+                .into(),
+        ),
+    }
+}
+
+pub(super) async fn run(delivery: &Delivery<'_>) -> Result<(), Failed> {
+    let record = delivery.record;
+    let for_good = |error: String| Failed::for_good("INVALID_PARAMETER", error);
     let kept = record
         .target
         .ecs
@@ -26,11 +36,11 @@ pub(super) async fn run(
     let parameters = ecs_parameters(kept).map_err(|error| for_good(error.to_string()))?;
     let overrides = match record.target.input {
         InputRecord::Event => None,
-        _ => Some(overrides(input).map_err(for_good)?),
+        _ => Some(overrides(delivery.input).map_err(for_good)?),
     };
     let request = request(record, parameters, overrides).map_err(for_good)?;
-    let client = ecs::Client(events.dispatcher.clone());
-    let answer = client.run_task(ctx, request).await?;
+    let client = ecs::Client(delivery.events.dispatcher.clone());
+    let answer = client.run_task(&delivery.caller()?, request).await?;
     let failures = answer.failures.unwrap_or_default();
     match failures.first() {
         None => Ok(()),

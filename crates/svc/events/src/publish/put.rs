@@ -10,6 +10,7 @@ use crate::Events;
 use crate::envelope::Event;
 use crate::error::{Error, Result, refuse};
 use crate::names;
+use crate::publish::Routed;
 
 /// Of all entries together.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -42,11 +43,11 @@ pub(crate) async fn put_events(
     }
     let partition = ctx.partition();
     let mut results = Vec::with_capacity(entries.len());
-    let mut owed = Vec::new();
+    let mut routed = Routed::default();
     for entry in entries {
         match take(events, ctx, entry).await? {
             Ok((bus, event)) => {
-                owed.extend(events.route(&partition, &bus, &event.id, &event.to_json(&partition)));
+                routed.extend(events.route(&partition, &bus, &event.id, &event.to_json(&partition), &[]));
                 results.push(PutEventsResultEntry {
                     event_id: Some(event.id),
                     ..Default::default()
@@ -59,7 +60,7 @@ pub(crate) async fn put_events(
             }),
         }
     }
-    events.owe(&partition, &owed).await?;
+    events.owe(&partition, routed).await?;
     let failed = results
         .iter()
         .filter(|result| result.error_code.is_some())

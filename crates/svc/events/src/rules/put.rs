@@ -41,10 +41,10 @@ pub(crate) async fn put_rule(events: &Events, ctx: &Ctx, input: PutRuleRequest) 
     if let Some(role) = &role_arn {
         crate::targets::check_role("RoleArn", role)?;
     }
-    let enabled = match state.unwrap_or(RuleState::Enabled) {
-        RuleState::Enabled => true,
-        RuleState::Disabled => false,
-        other => return Err(Error::unsupported(format!("State {other}"))),
+    let (enabled, reads) = match state.unwrap_or(RuleState::Enabled) {
+        RuleState::Enabled => (true, false),
+        RuleState::Disabled => (false, false),
+        RuleState::EnabledWithAllCloudtrailManagementEvents => (true, true),
     };
     let tags = Tags::of(tags)?;
     events.bus(ctx, &bus).await?;
@@ -69,6 +69,7 @@ pub(crate) async fn put_rule(events: &Events, ctx: &Ctx, input: PutRuleRequest) 
             pattern: pattern.clone(),
             schedule: schedule.clone(),
             enabled,
+            reads,
             role_arn: role_arn.clone(),
             tags: found.map_or_else(|| tags.clone(), |found| found.tags.clone()),
             targets: found.map(|found| found.targets.clone()).unwrap_or_default(),

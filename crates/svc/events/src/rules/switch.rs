@@ -30,9 +30,14 @@ async fn switch(events: &Events, ctx: &Ctx, bus: Option<&str>, rule: &str, enabl
             rule: rule.to_owned(),
             bus: bus.clone(),
         }),
-        Some(found) if found.enabled == enabled => Ok(Change::Keep),
+        Some(found) if found.enabled == enabled && !found.reads => Ok(Change::Keep),
+        Some(found) if found.enabled == enabled => Ok(Change::Put(RuleRecord {
+            reads: false,
+            ..found.clone()
+        })),
         Some(found) => Ok(Change::Put(RuleRecord {
             enabled,
+            reads: false,
             anchor: now,
             ..found.clone()
         })),

@@ -7,6 +7,7 @@ use roadstead_store::{Entry, Outcome, Transaction};
 use serde_json::json;
 
 use crate::Events;
+use crate::counts::Metric;
 use crate::envelope::Event;
 use crate::error::Result;
 use crate::names::rule_arn;
@@ -71,6 +72,16 @@ pub(crate) async fn answer(
     }
     match transaction.commit().await? {
         Outcome::Committed(_) => {
+            let ran = fire.len() as u64;
+            let (bus, name) = (&rule.bus, &rule.name);
+            events.counts.add(
+                &partition,
+                bus,
+                name,
+                Metric::TriggeredRules,
+                ran,
+                events.clock.now(),
+            );
             if missed > 0 {
                 tracing::warn!(rule = %entry.key, missed, "ticks of a schedule were missed and are too old to make up for");
             }

@@ -2,57 +2,18 @@
 //! could never be made into an input, too.
 
 use roadstead_api_events::{EcsParameters, InputTransformer, MODEL, RetryPolicy, Target};
-use roadstead_base::{Arn, Ctx};
+use roadstead_base::Ctx;
 use roadstead_protocol::{ShapeId, Wire as _, json};
 use serde_json::Value as Json;
 
+use crate::deliver::kinds::{Given, Kind};
 use crate::error::{Error, Result, refuse};
 use crate::input::{Path, Template};
-use crate::names::{Named, resource};
 use crate::records::{InputRecord, RetryRecord, TargetRecord};
 use crate::targets::check_role;
 
 /// As many paths as an input transformer can have.
 const MAX_PATHS: usize = 100;
-
-/// Who can be a target.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// A cluster: a task is run.
-    Ecs,
-    /// Another bus of the same account and region.
-    Bus(String),
-    /// A log group, by its name: a line is written.
-    Logs(String),
-}
-
-impl Kind {
-    pub(crate) fn of(ctx: &Ctx, arn: &str) -> Result<Self> {
-        let invalid = |reason: &str| Error::invalid(format!("Parameter Arn is not valid. Reason: {reason}"));
-        let parsed: Arn = arn
-            .parse()
-            .map_err(|_| invalid("Provided Arn is not in correct format."))?;
-        if parsed.region != ctx.region.as_str() || parsed.account != ctx.account.as_str() {
-            return Err(Error::unsupported(format!(
-                "Arn {arn} of another account or region"
-            )));
-        }
-        match parsed.service.as_str() {
-            "ecs" if parsed.resource_of("cluster").is_some() => Ok(Self::Ecs),
-            "logs" => {
-                let group = parsed
-                    .resource_of("log-group")
-                    .ok_or_else(|| invalid("it is no log group."))?;
-                Ok(Self::Logs(group.strip_suffix(":*").unwrap_or(group).to_owned()))
-            }
-            "events" => match resource(ctx, arn)? {
-                Named::Bus(bus) => Ok(Self::Bus(bus)),
-                Named::Rule { .. } => Err(invalid("a rule is no target.")),
-            },
-            service => Err(Error::unsupported(format!("Arn of a target of {service}"))),
-        }
-    }
-}
 
 /// Checks a target. `rule_role` is what it may go without one of its own for.
 pub(crate) fn accept(ctx: &Ctx, target: Target, rule_role: Option<&str>) -> Result<TargetRecord> {
@@ -91,26 +52,14 @@ pub(crate) fn accept(ctx: &Ctx, target: Target, rule_role: Option<&str>) -> Resu
     if let Some(role) = &role_arn {
         check_role("RoleArn", role)?;
     }
-    let kind = Kind::of(ctx, &arn)?;
-    let ecs = match (&kind, ecs_parameters) {
-        (Kind::Ecs, None) => {
-            return Err(Error::invalid(format!(
-                "Parameter EcsParameters is not valid. Reason: it is required for the target {id}, a cluster."
-            )));
-        }
-        (Kind::Ecs, Some(parameters)) => {
-            if role_arn.is_none() && rule_role.is_none() {
-                return Err(Error::invalid(format!("RoleArn is required for target {arn}.")));
-            }
-            Some(ecs_json(parameters))
-        }
-        (_, Some(_)) => {
-            return Err(Error::invalid(format!(
-                "Parameter EcsParameters is not valid. Reason: the target {id} is no cluster."
-            )));
-        }
-        (_, None) => None,
+    let given = Given {
+        ecs: ecs_parameters.as_ref(),
+        sqs: sqs_parameters.as_ref(),
     };
+    let kind = Kind::accept(ctx, &arn, &given)?;
+    if kind.needs_role && role_arn.is_none() && rule_role.is_none() {
+        return Err(Error::invalid(format!("RoleArn is required for target {arn}.")));
+    }
     Ok(TargetRecord {
         id,
         arn,
@@ -126,7 +75,7 @@ pub(crate) fn accept(ctx: &Ctx, target: Target, rule_role: Option<&str>) -> Resu
                 max_attempts: maximum_retry_attempts,
             }
         }),
-        ecs,
+        ecs: ecs_parameters.map(ecs_json),
     })
 }
 

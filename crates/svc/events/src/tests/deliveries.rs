@@ -57,7 +57,7 @@ impl Authority for OneRole {
 
 /// Answers RunTask from a script, then always well, and remembers what was asked.
 #[derive(Default)]
-struct Cluster {
+pub(super) struct Cluster {
     script: Mutex<Vec<Result<Json, ApiError>>>,
     asked: Mutex<Vec<(String, Json)>>,
 }
@@ -90,7 +90,7 @@ impl Handler for Cluster {
     }
 }
 
-async fn with_cluster(script: Vec<Result<Json, ApiError>>) -> (Bench, Arc<Cluster>) {
+pub(super) async fn with_cluster(script: Vec<Result<Json, ApiError>>) -> (Bench, Arc<Cluster>) {
     let bench = Bench::new().await;
     let cluster = Arc::new(Cluster {
         script: Mutex::new(script),
@@ -108,7 +108,7 @@ async fn with_cluster(script: Vec<Result<Json, ApiError>>) -> (Bench, Arc<Cluste
     (bench, cluster)
 }
 
-fn target(role: &str, more: Json) -> Json {
+pub(super) fn target(role: &str, more: Json) -> Json {
     let mut target = json!({"Id": "t", "Arn": CLUSTER, "RoleArn": role,
         "EcsParameters": {"TaskDefinitionArn": "arn:aws:ecs:us-east-1:000000000000:task-definition/x:1",
             "TaskCount": 2, "LaunchType": "FARGATE", "Tags": [{"Key": "k", "Value": "v"}],
@@ -120,7 +120,7 @@ fn target(role: &str, more: Json) -> Json {
     target
 }
 
-async fn publish(bench: &Bench) {
+pub(super) async fn publish(bench: &Bench) {
     let entry = json!({"Source": "shop", "DetailType": "Order", "Detail": "{\"n\": 1}"});
     let answer = bench
         .call("PutEvents", json!({"Entries": [entry]}))
@@ -129,7 +129,7 @@ async fn publish(bench: &Bench) {
     assert_eq!(answer["FailedEntryCount"], 0);
 }
 
-async fn until(what: &str, mut done: impl FnMut() -> bool) {
+pub(super) async fn until(what: &str, mut done: impl FnMut() -> bool) {
     for _ in 0..1000 {
         if done() {
             return;

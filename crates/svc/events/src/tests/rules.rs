@@ -130,11 +130,6 @@ async fn put_rule_refuses_what_no_rule_can_be() {
             "Event bus nowhere does not exist.",
         ),
         (
-            json!({"EventPattern": PATTERN, "State": "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"}),
-            "ValidationException",
-            "State ENABLED_WITH",
-        ),
-        (
             json!({"EventPattern": PATTERN, "RoleArn": "r"}),
             "ValidationException",
             "RoleArn",

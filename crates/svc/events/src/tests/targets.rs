@@ -89,7 +89,7 @@ async fn put_targets_refuses_what_could_never_be_delivered() {
         ),
         (
             json!({"Id": "t", "Arn": "arn:aws:ecs:us-east-1:000000000000:task/x"}),
-            "target of ecs",
+            "it is no cluster",
         ),
         (
             json!({"Id": "t", "Arn": "arn:aws:logs:us-east-1:000000000000:x"}),

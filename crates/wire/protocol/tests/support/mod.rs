@@ -76,6 +76,7 @@ pub(crate) fn load(model: &Json) -> &'static ServiceModel {
                 None if error => 400,
                 None => 0,
             },
+            sensitive: shape["sensitive"].as_bool() == Some(true),
         }
     });
     let table = all(table.collect());

@@ -360,3 +360,32 @@ async fn uses_are_noted() {
     );
     assert_eq!(used.last_used_date, Some(crate::testing::NOW));
 }
+
+#[tokio::test]
+async fn a_service_that_calls_for_a_rule_needs_the_resources_policy() {
+    let bench = Bench::new().await;
+    let rule = "arn:aws:events:us-east-1:123456789012:rule/r";
+    let queue = "arn:aws:sqs:us-east-1:123456789012:q";
+    let mut ctx = bench.root();
+    ctx.caller = Caller::Service("events.amazonaws.com");
+    let ask = |ctx: &Ctx, policy: Option<&str>| decide_with(&bench, ctx, "sqs:SendMessage", queue, policy);
+    assert_eq!(ask(&ctx, None), Ok(()), "on its own behalf nothing binds it");
+    ctx.origin = Arc::new(roadstead_base::Origin {
+        source_arn: Some(rule.into()),
+        ..Default::default()
+    });
+    let policy = |service: &str, source: &str| {
+        format!(
+            r#"{{"Version": "2012-10-17", "Statement": [{{"Effect": "Allow", "Principal": {{"Service": "{service}"}},
+                "Action": "sqs:SendMessage", "Resource": "{queue}",
+                "Condition": {{"ArnEquals": {{"aws:SourceArn": "{source}"}},
+                    "StringEquals": {{"aws:SourceAccount": "123456789012"}}, "Bool": {{"aws:PrincipalIsAWSService": "true"}}}}}}]}}"#
+        )
+    };
+    let denied = Err(Because::NoResourcePolicy);
+    assert_eq!(ask(&ctx, None), denied);
+    assert_eq!(ask(&ctx, Some(&policy("events.amazonaws.com", rule))), Ok(()));
+    assert_eq!(ask(&ctx, Some(&policy("sns.amazonaws.com", rule))), denied);
+    let other = "arn:aws:events:us-east-1:123456789012:rule/s";
+    assert_eq!(ask(&ctx, Some(&policy("events.amazonaws.com", other))), denied);
+}

@@ -121,6 +121,7 @@ impl Plane {
         dispatcher.register(Arc::new(roadstead_api_ecs::Server(ecs.clone())));
         dispatcher.guard(&roadstead_api_ecs::MODEL, EcsPermissions::of(&ecs));
         dispatcher.mount(roadstead_ecs::ACS_PATH, "ecs", ecs.acs());
+        dispatcher.mount(roadstead_ecs::TCS_PATH, "ecs", ecs.tcs());
         let running = ecs.start().await.context("starting ecs")?;
         let outbox = roadstead_outbox::start(&store, &dispatcher, clock)
             .await

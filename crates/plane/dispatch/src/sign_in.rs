@@ -14,6 +14,8 @@ use crate::credentials::IssuedKey;
 use crate::dispatcher::Dispatcher;
 use crate::listener::Trust;
 
+const SESSION_TOKEN: &str = "x-amz-security-token";
+
 /// Why a request is not let in. Each service says it in its own words: see [`crate::render`].
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refused {
@@ -106,6 +108,44 @@ impl Claim {
 }
 
 impl Dispatcher {
+    /// Checks what a caller signs later on, over a connection that its request opened: each part is signed as if it
+    /// were that request's body, with the same key. A key that was withdrawn in between is refused; a stranger's is
+    /// worth what it was when the connection was opened.
+    ///
+    /// # Errors
+    /// Why the part is not taken, in words for a log and for the caller.
+    pub fn signed_later(
+        &self,
+        ctx: &Ctx,
+        service: &'static str,
+        opened: &http::Uri,
+        headers: &http::HeaderMap,
+        part: &[u8],
+    ) -> Result<(), String> {
+        let refused = |refused: Refused| refused.to_string();
+        let authorization = Authorization::parse(headers).map_err(|error| refused(error.into()))?;
+        if authorization.access_key != ctx.origin.access_key {
+            return Err("It is signed with another key than the connection.".to_owned());
+        }
+        if authorization.service != service {
+            return Err(refused(Refused::Service { wanted: service }));
+        }
+        let token = headers.get(SESSION_TOKEN).and_then(|value| value.to_str().ok());
+        let Some(key) = self
+            .issued(&authorization.access_key, token.map(str::to_owned))
+            .map_err(refused)?
+        else {
+            return Ok(());
+        };
+        let request = Request {
+            method: &http::Method::GET,
+            uri: opened,
+            headers,
+            body: part,
+        };
+        verify(&authorization, request, &key.secret, self.clock.now()).map_err(|error| refused(error.into()))
+    }
+
     /// A key that Roadstead issued: to its own nodes, or by IAM and STS.
     fn issued(&self, access_key: &str, token: Option<String>) -> Result<Option<IssuedKey>, Refused> {
         if let Some(key) = self.credentials.find(access_key) {
@@ -125,14 +165,13 @@ impl Dispatcher {
 
 /// The token of a session's keys: a header, or in the query of a presigned URL.
 fn session_token(parts: &Parts) -> Option<String> {
-    const NAME: &str = "x-amz-security-token";
-    if let Some(value) = parts.headers.get(NAME) {
+    if let Some(value) = parts.headers.get(SESSION_TOKEN) {
         return value.to_str().ok().map(str::to_owned);
     }
     let query = parts.uri.query()?;
     let pair = query.split('&').find_map(|pair| {
         let (name, value) = pair.split_once('=')?;
-        name.eq_ignore_ascii_case(NAME).then_some(value)
+        name.eq_ignore_ascii_case(SESSION_TOKEN).then_some(value)
     })?;
     let token = percent_encoding::percent_decode_str(pair).decode_utf8().ok()?;
     Some(token.into_owned())

@@ -7,6 +7,7 @@ mod clusters;
 mod compile;
 mod definitions;
 mod error;
+mod handshake;
 mod instances;
 mod names;
 mod paging;
@@ -19,6 +20,7 @@ mod stored;
 mod tables;
 mod tags;
 mod tasks;
+mod tcs;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +38,7 @@ pub use names::{ClusterName, ContainerInstanceId, Family, TaskDefinitionId, Task
 pub use permissions::EcsPermissions;
 pub use reconcile::Running;
 pub use tags::Tags;
+pub use tcs::PATH as TCS_PATH;
 
 /// What the platform calls itself when this service calls another.
 pub const PRINCIPAL: &str = "ecs.amazonaws.com";
@@ -82,6 +85,8 @@ pub struct Ecs {
     pub(crate) options: Options,
     /// Who is connected now.
     pub(crate) agents: acs::Sessions,
+    /// What they said last of tasks and machines.
+    pub(crate) telemetry: tcs::Telemetry,
     pub(crate) present: reconcile::Present,
     pub(crate) wake: reconcile::Wake,
 }
@@ -104,6 +109,7 @@ impl Ecs {
             maps,
             options,
             agents: acs::Sessions::default(),
+            telemetry: tcs::Telemetry::default(),
             present: reconcile::Present::default(),
             wake: reconcile::Wake::default(),
         }

@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::telemetry::{Acknowledged, PublishHealth, PublishInstanceStatus, PublishMetrics};
 use crate::{
     Ack, AttachTaskNetworkInterfaces, Close, CredentialsAck, Error, Heartbeat, HeartbeatAck,
     IamRoleCredentials, Nack, NetworkMap, Payload, TaskManifest, TaskStopVerification,
@@ -96,6 +97,26 @@ messages! {
         HeartbeatAck(HeartbeatAck) "HeartbeatAckRequest",
         CredentialsAck(CredentialsAck) "IAMRoleCredentialsAckRequest",
         TaskStopVerification(TaskStopVerification) "TaskStopVerificationMessage",
+    }
+}
+
+messages! {
+    /// What an agent says over the telemetry channel, below its signature.
+    FromTelemetry {
+        Metrics(PublishMetrics) "PublishMetricsRequest",
+        Health(PublishHealth) "PublishHealthRequest",
+        InstanceStatus(PublishInstanceStatus) "PublishInstanceStatusRequest",
+    }
+}
+
+messages! {
+    /// What the control plane says over the telemetry channel.
+    ToTelemetry {
+        Heartbeat(Heartbeat) "HeartbeatMessage",
+        AckMetrics(Acknowledged) "AckPublishMetric",
+        AckHealth(Acknowledged) "AckPublishHealth",
+        AckInstanceStatus(Acknowledged) "AckPublishInstanceStatus",
+        Error(Error) "ErrorMessage",
     }
 }
 

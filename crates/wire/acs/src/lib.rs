@@ -1,15 +1,17 @@
 //! What crosses the agent channel (ACS): the control plane's messages to a node's agent and the agent's
 //! answers. No published model carries these shapes; the vendor's agent and ours must both read them, so
-//! they live apart from either end. [`network`] is our own addition: the map of a VPC.
+//! they live apart from either end. [`telemetry`] is the other channel's (TCS); [`network`] is our own addition: the
+//! map of a VPC.
 
 mod answers;
 mod frame;
 pub mod network;
 mod orders;
 mod payload;
+pub mod telemetry;
 
 pub use answers::{Ack, CredentialsAck, HeartbeatAck, Nack, TaskStopVerification};
-pub use frame::{Frame, FrameError, FromAgent, ToAgent};
+pub use frame::{Frame, FrameError, FromAgent, FromTelemetry, ToAgent, ToTelemetry};
 pub use orders::{
     AttachTaskNetworkInterfaces, Close, Error, Heartbeat, IamRoleCredentials, ManifestTask, NetworkMap,
     Payload, ROLE_OF_APPLICATION, ROLE_OF_EXECUTION, StopTask, TaskManifest, TaskStopVerificationAck,

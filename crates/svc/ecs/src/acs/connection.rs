@@ -5,13 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use roadstead_acs::{Close, FromAgent, Heartbeat, NetworkMap, ToAgent};
 use roadstead_base::random_uuid;
 use roadstead_dispatch::MapReceiver;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
 
@@ -19,9 +16,8 @@ use crate::Ecs;
 use crate::acs::session::{Outgoing, Session};
 use crate::acs::{manifest, renew};
 use crate::error::Result;
+use crate::handshake::Socket;
 use crate::instances::{InstanceRef, connection};
-
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 /// An agent that does not take a frame for this long is gone.
 const WRITE: Duration = Duration::from_secs(10);

@@ -4,10 +4,11 @@ use roadstead_api_ecs::{DiscoverPollEndpointRequest, DiscoverPollEndpointRespons
 use roadstead_base::Ctx;
 
 use crate::Ecs;
-use crate::acs::{PATH, TELEMETRY_PATH};
+use crate::acs::PATH;
 use crate::error::{Error, Result};
 use crate::instances::named_cluster;
 use crate::names::ContainerInstanceId;
+use crate::tcs;
 
 const MAX_ZONE: usize = 64;
 
@@ -38,7 +39,7 @@ pub(crate) async fn discover_poll_endpoint(
     }
     Ok(DiscoverPollEndpointResponse {
         endpoint: Some(format!("{}{PATH}/", ctx.endpoint)),
-        telemetry_endpoint: Some(format!("{}{TELEMETRY_PATH}/", ctx.endpoint)),
+        telemetry_endpoint: Some(format!("{}{}/", ctx.endpoint, tcs::PATH)),
         // No agent asks for it before there are services that connect.
         service_connect_endpoint: None,
     })

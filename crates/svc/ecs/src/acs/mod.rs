@@ -18,5 +18,3 @@ pub(crate) use session::{Delivery, Order, Session, Sessions, Stage};
 
 /// Where the channel is mounted.
 pub const PATH: &str = "/_roadstead/acs";
-/// Where telemetry will be: agents that connect there are answered with 404 and try again later.
-const TELEMETRY_PATH: &str = "/_roadstead/tcs";

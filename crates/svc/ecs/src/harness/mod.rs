@@ -4,6 +4,7 @@
 mod agent;
 mod network;
 mod signed;
+mod telemetry;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,9 +21,10 @@ use tokio::sync::watch;
 
 pub(crate) use agent::Agent;
 pub(crate) use network::Network;
+pub(crate) use telemetry::{Metrics, Reporter};
 
 use crate::tests::{START, ctx, memory};
-use crate::{ACS_PATH, Ecs, Options, Parts, Running};
+use crate::{ACS_PATH, Ecs, Options, Parts, Running, TCS_PATH};
 
 pub(crate) const SUBNET_A: &str = "subnet-0000000000000000a";
 pub(crate) const SUBNET_B: &str = "subnet-0000000000000000b";
@@ -84,6 +86,7 @@ impl Cloud {
         let ecs = Arc::new(Ecs::new(parts));
         dispatcher.register(Arc::new(Server(ecs.clone())));
         dispatcher.mount(ACS_PATH, "ecs", ecs.acs());
+        dispatcher.mount(TCS_PATH, "ecs", ecs.tcs());
         let running = ecs.start().await.expect("starts");
         let socket = tokio::net::TcpListener::bind("127.0.0.1:0")
             .await

@@ -33,13 +33,11 @@ pub(crate) async fn describe_container_instances(
             "containerInstances can have at most {MAX} items."
         )));
     }
-    let mut tags = false;
+    let (mut tags, mut health) = (false, false);
     for field in include.unwrap_or_default() {
         match field {
             ContainerInstanceField::Tags => tags = true,
-            ContainerInstanceField::ContainerInstanceHealth => {
-                return Err(Error::unsupported("include: CONTAINER_INSTANCE_HEALTH"));
-            }
+            ContainerInstanceField::ContainerInstanceHealth => health = true,
         }
     }
     let (mut found, mut failures) = (Vec::new(), Vec::new());
@@ -55,6 +53,10 @@ pub(crate) async fn describe_container_instances(
                 let mut instance = show(ecs, &entry.value).await?;
                 if tags {
                     instance.tags = Some(entry.value.tags.to_api());
+                }
+                if health {
+                    let statuses = ecs.telemetry.statuses_of(&name.arn());
+                    instance.health_status = crate::tcs::shown(&statuses);
                 }
                 found.push(instance);
             }

@@ -342,11 +342,6 @@ async fn describe_and_list_find_instances_by_id_arn_and_status() {
             "at most 100",
         ),
         (
-            "DescribeContainerInstances",
-            json!({"containerInstances": [id], "include": ["CONTAINER_INSTANCE_HEALTH"]}),
-            "CONTAINER_INSTANCE_HEALTH",
-        ),
-        (
             "DeregisterContainerInstance",
             json!({"containerInstance": missing}),
             "not found",

@@ -20,6 +20,7 @@ use crate::error::Result;
 use crate::instances::ledger::NodeRecord;
 use crate::instances::{ContainerInstanceRecord, InstanceRef};
 use crate::tasks::{TaskRecord, TokenRecord};
+use crate::tcs::{Minutes, Tcs};
 
 /// For telling the agents that the control plane stops.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -65,6 +66,11 @@ impl Ecs {
         Arc::new(Acs(self.clone()))
     }
 
+    /// The agents' telemetry, to be mounted at [`crate::TCS_PATH`] for callers of `ecs`.
+    pub fn tcs(self: &Arc<Self>) -> Arc<dyn roadstead_dispatch::Raw> {
+        Arc::new(Tcs(self.clone()))
+    }
+
     /// Starts what works in the background. Without it, tasks are recorded and nothing comes of them.
     ///
     /// # Errors
@@ -106,6 +112,7 @@ impl Ecs {
             ecs: self.clone(),
             tasks,
             kept,
+            minutes: Minutes::start(self.clone()),
         })
     }
 
@@ -157,6 +164,7 @@ pub struct Running {
     ecs: Arc<Ecs>,
     tasks: Driver<Key>,
     kept: Driver<Key>,
+    minutes: Minutes,
 }
 
 impl Running {
@@ -165,6 +173,8 @@ impl Running {
         self.ecs.wake.set(None);
         self.tasks.stop().await;
         self.kept.stop().await;
+        drop(self.minutes);
+        self.ecs.telemetry.close_all("the control plane is stopping");
         self.ecs.agents.close_all("the control plane is stopping");
         let said = async {
             while !self.ecs.agents.is_empty() {

@@ -5,6 +5,7 @@ use roadstead_api_ecs::{Attachment, Attribute, Connectivity, Container, HealthSt
 
 use crate::Ecs;
 use crate::tasks::{AttachmentRecord, ContainerRecord, LastStatus, Launch, StopCode, TaskRecord};
+use crate::tcs::{Health as TaskHealth, Status as Health};
 
 /// What is shown only when asked for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,6 +19,7 @@ pub(super) fn show(ecs: &Ecs, task: &TaskRecord, include: Include) -> api::Task 
     let connected = task.last == LastStatus::Stopped || ecs.agents.is_connected(&host);
     let arn = task.arn();
     let times = &task.times;
+    let health = ecs.telemetry.health_of(&arn).unwrap_or_default();
     api::Task {
         attachments: Some(task.attachment.iter().map(show_attachment).collect()),
         attributes: Some(vec![Attribute {
@@ -40,7 +42,7 @@ pub(super) fn show(ecs: &Ecs, task: &TaskRecord, include: Include) -> api::Task 
         containers: Some(
             task.containers
                 .iter()
-                .map(|container| show_container(task, container, &arn))
+                .map(|container| show_container(task, container, &health, &arn))
                 .collect(),
         ),
         cpu: shown_size(
@@ -59,7 +61,7 @@ pub(super) fn show(ecs: &Ecs, task: &TaskRecord, include: Include) -> api::Task 
             kms_key_id: None,
         }),
         group: Some(task.group.clone()),
-        health_status: Some(HealthStatus::Unknown),
+        health_status: Some(task_health(task, &health)),
         inference_accelerators: Some(Vec::new()),
         last_status: Some(task.last.as_str().to_owned()),
         launch_type: Some(if fargate {
@@ -129,7 +131,35 @@ fn show_attachment(attachment: &AttachmentRecord) -> Attachment {
     }
 }
 
-fn show_container(task: &TaskRecord, container: &ContainerRecord, task_arn: &str) -> Container {
+fn shown_health(status: Health) -> HealthStatus {
+    match status {
+        Health::Healthy => HealthStatus::Healthy,
+        Health::Unhealthy => HealthStatus::Unhealthy,
+        Health::Unknown => HealthStatus::Unknown,
+    }
+}
+
+/// Of its essential containers that are checked. Source: the API reference, `healthStatus` of HealthCheck.
+fn task_health(task: &TaskRecord, health: &TaskHealth) -> HealthStatus {
+    let essential = task.containers.iter().filter(|container| container.essential);
+    let checked: Vec<Health> = essential
+        .filter_map(|container| health.of(&container.name))
+        .collect();
+    if checked.contains(&Health::Unhealthy) {
+        HealthStatus::Unhealthy
+    } else if checked.is_empty() || checked.contains(&Health::Unknown) {
+        HealthStatus::Unknown
+    } else {
+        HealthStatus::Healthy
+    }
+}
+
+fn show_container(
+    task: &TaskRecord,
+    container: &ContainerRecord,
+    health: &TaskHealth,
+    task_arn: &str,
+) -> Container {
     let interface = task.attachment.as_ref().and_then(|attachment| {
         let interface = attachment.interface.as_ref()?;
         Some(api::NetworkInterface {
@@ -143,7 +173,11 @@ fn show_container(task: &TaskRecord, container: &ContainerRecord, task_arn: &str
         cpu: Some(container.cpu.to_string()),
         exit_code: container.exit_code,
         gpu_ids: None,
-        health_status: Some(HealthStatus::Unknown),
+        health_status: Some(
+            health
+                .of(&container.name)
+                .map_or(HealthStatus::Unknown, shown_health),
+        ),
         image: Some(container.image.clone()),
         image_digest: container.image_digest.clone(),
         last_status: Some(container.status.as_str().to_owned()),

@@ -66,7 +66,6 @@ BESIDE = {
         healthCheck={"command": ["CMD", "true"]}),
     "RegisterTaskDefinition.containerDefinitions.logConfiguration.secretOptions": lambda request: request[
         "containerDefinitions"][0]["logConfiguration"].update(logDriver="json-file"),
-    "RegisterTaskDefinition.ephemeralStorage": lambda request: request.update(ephemeralStorage={"sizeInGiB": 30}),
 }
 for _member in ("targetId", "targetType"):
     BESIDE[f"RegisterContainerInstance.attributes.{_member}"] = lambda request: request["attributes"][0].update(name="a")

@@ -1,6 +1,7 @@
 """What a Linux task definition says, looked at from inside the container that it makes."""
 
 import os
+import pathlib
 import re
 import subprocess
 
@@ -291,3 +292,22 @@ def test_fargate_refuses_what_reaches_the_machine(cloud):
         with pytest.raises(ClientError, match=words) as refused:
             cloud.define("fargate", app("true", **{member: value}), fargate=True)
         assert refused.value.response["Error"]["Code"] == "ClientException"
+
+
+def test_the_disk_of_a_fargate_task_is_held_by_the_kernel(cloud):
+    script = ("fallocate -l 12g /tmp/large && fallocate -l 8g /kept/other && echo both; fallocate -l 5g /tmp/more && echo beyond; "
+              "rm /tmp/large; fallocate -l 5g /tmp/more && echo again; df -k / | tail -n 1")
+    definition = cloud.define(
+        "disk", {"name": "app", "image": "busybox", "command": ["sh", "-c", script],
+                 "mountPoints": [{"sourceVolume": "kept", "containerPath": "/kept"}]},
+        fargate=True, volumes=[{"name": "kept"}], ephemeralStorage={"sizeInGiB": 22})
+    arn = cloud.run(definition, launch="FARGATE")
+    codes, task, output = cloud.finished(arn)
+    assert (codes, task["ephemeralStorage"]) == ({"app": 0}, {"sizeInGiB": 22}), output
+    # The volume and the container's own files share one disk.
+    lines = output.splitlines()
+    assert [line for line in lines if line in ("both", "beyond", "again")] == ["both", "again"], output
+    size = int(lines[-1].split()[1])
+    assert 20 << 20 < size < 22 << 20, output
+    eventually(lambda: str(cloud.data) not in pathlib.Path("/proc/mounts").read_text(), "the disk to be gone")
+    assert list((cloud.data / "disks").glob("*")) == []

@@ -53,6 +53,7 @@ async fn one(runtime: &Runtime, bundle: &Path, number: usize, what: &str) -> Str
         };
         let root = Root::Overlay {
             lower: vec![bundle.join("rootfs")],
+            writable: None,
         };
         ContainerSpec::new(id.clone(), root, Process::Command(command))
     };

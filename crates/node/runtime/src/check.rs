@@ -46,14 +46,14 @@ pub(crate) fn spec(spec: &ContainerSpec) -> Result<()> {
         (Root::Empty, Process::Command(_)) => {
             return refuse("root", "a command needs layers to be found in".into());
         }
-        (Root::Overlay { lower }, _) => {
+        (Root::Overlay { lower, writable }, _) => {
             if lower.is_empty() || lower.len() > MAX_LAYERS {
                 return refuse(
                     "root",
                     format!("{} layers; 1 to {MAX_LAYERS} are possible", lower.len()),
                 );
             }
-            if let Some(layer) = lower.iter().find(|layer| !layer.is_absolute()) {
+            if let Some(layer) = lower.iter().chain(writable).find(|layer| !layer.is_absolute()) {
                 return refuse("root", format!("{} is not absolute", layer.display()));
             }
         }

@@ -98,12 +98,6 @@ impl Dir {
     pub(crate) fn shim_log(&self) -> PathBuf {
         self.at("shim.log")
     }
-    pub(crate) fn upper(&self) -> PathBuf {
-        self.at("upper")
-    }
-    pub(crate) fn work(&self) -> PathBuf {
-        self.at("work")
-    }
 
     /// The system call filter, apart from the plan since it is no text.
     pub(crate) fn write_filter(&self, filter: &Program) -> Result<()> {

@@ -118,7 +118,13 @@ impl ContainerSpec {
 pub enum Root {
     /// Unpacked layers, the topmost first (as overlayfs lists them), below a writable layer of the
     /// container's own. The layers are never written to.
-    Overlay { lower: Vec<PathBuf> },
+    Overlay {
+        lower: Vec<PathBuf>,
+        /// An empty directory for the writable layer, the caller's to make and to remove; in the container's own
+        /// directory if absent.
+        #[serde(default)]
+        writable: Option<PathBuf>,
+    },
     /// Nothing but mount points: for the pause container.
     Empty,
 }

@@ -93,6 +93,7 @@ async fn a_read_only_root_takes_no_writes_and_a_writable_one_leaves_the_image_al
     let mut layered = bench.script("layers", "cat /data/seed");
     layered.root = roadstead_runtime::Root::Overlay {
         lower: vec![top, bench.rootfs.clone()],
+        writable: None,
     };
     bench.check(layered, "from above").await;
     bench.finish().await;

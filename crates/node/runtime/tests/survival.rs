@@ -153,6 +153,7 @@ async fn a_daemon_to_be_killed() {
     let args = ["sh", "-c", script].map(str::to_owned).to_vec();
     let root = roadstead_runtime::Root::Overlay {
         lower: vec![setting("RS_IMAGE").into()],
+        writable: None,
     };
     let process = Process::Command(Command {
         args,
@@ -291,6 +292,7 @@ async fn a_creation_that_fails_leaves_nothing() {
     let mut missing_layer = bench.spec("a", &["true"]);
     missing_layer.root = roadstead_runtime::Root::Overlay {
         lower: vec!["/no/such/layer".into()],
+        writable: None,
     };
     let mut wrong_place = bench.spec("b", &["true"]);
     wrong_place.mounts.push(roadstead_runtime::Mount {

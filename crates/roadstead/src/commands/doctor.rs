@@ -20,6 +20,7 @@ pub(crate) fn run() -> Result<()> {
         root(),
         cgroups(),
         overlay(),
+        disks(),
         nft(),
         namespaces(),
         nofile(),
@@ -103,6 +104,22 @@ fn cgroups() -> Check {
     Check {
         name: "cgroups",
         needed: true,
+        found,
+    }
+}
+
+/// What the disks of Fargate tasks are made with.
+fn disks() -> Check {
+    let found = if !quiet("mkfs.ext4", &["-V"]) {
+        Err("Fargate tasks get a disk of their own size by mkfs.ext4: install Debian's e2fsprogs".to_owned())
+    } else if !Path::new("/dev/loop-control").exists() {
+        Err("Fargate tasks get a disk of their own size by loop devices: load the module `loop`".to_owned())
+    } else {
+        Ok("ext4 in files, by loop devices".to_owned())
+    };
+    Check {
+        name: "disks",
+        needed: false,
         found,
     }
 }

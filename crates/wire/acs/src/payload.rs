@@ -35,6 +35,9 @@ pub struct Task {
     pub launch_type: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub elastic_network_interfaces: Vec<ElasticNetworkInterface>,
+    /// GiB of disk that the task may fill; 0 is no limit. No member of the vendor's, whose agent is not Fargate's.
+    #[serde(skip_serializing_if = "is_default")]
+    pub ephemeral_storage: i64,
     #[serde(skip_serializing_if = "is_default")]
     pub pid_mode: String,
     #[serde(skip_serializing_if = "is_default")]

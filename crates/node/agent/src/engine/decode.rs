@@ -74,6 +74,7 @@ pub fn decode(task: &acs::Task) -> Result<Task> {
         network,
         cpu: whole("cpu", (task.cpu * 1024.0).round() as i64)?,
         memory: whole("memory", task.memory)?,
+        storage_gib: whole("ephemeralStorage", task.ephemeral_storage)?,
         containers,
         volumes,
         interfaces: task.elastic_network_interfaces.clone(),

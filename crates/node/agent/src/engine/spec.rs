@@ -27,6 +27,8 @@ pub struct Task {
     pub cpu: u64,
     /// MiB; 0 is no limit for the task as a whole.
     pub memory: u64,
+    /// GiB of disk that the task may fill; 0 is no limit.
+    pub storage_gib: u64,
     /// In the order of the task definition.
     pub containers: Vec<Container>,
     pub volumes: Vec<Volume>,

@@ -8,6 +8,7 @@ mod node;
 mod registry;
 mod signals;
 mod spec;
+mod storage;
 mod volumes;
 
 pub use images::PullBehaviour;

@@ -11,7 +11,7 @@ use roadstead_acs::network::VpcMap;
 use roadstead_base::{SharedClock, Timestamp};
 use roadstead_image::Images;
 use roadstead_net::Network;
-use roadstead_runtime::{Runtime, State};
+use roadstead_runtime::{Root, Runtime, State};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -239,6 +239,9 @@ impl Driver for RealNode {
         early: oneshot::Sender<Namespace>,
         cancel: CancellationToken,
     ) -> Result<Namespace> {
+        let (volumes, of) = (self.volumes.clone(), task.clone());
+        let prepared = tokio::task::spawn_blocking(move || volumes.prepare(&of)).await;
+        prepared.unwrap_or_else(|error| Err(failed(error)))?;
         self.runtime
             .ensure_group(&spec::group(task)?, &spec::group_resources(task))
             .await
@@ -313,7 +316,10 @@ impl Driver for RealNode {
         let mut mounts = files::write(&dir, &names)?;
         mounts.extend(self.volumes.mounts(task, container, &image.config.volumes)?);
         let hostname = names.hostname.clone();
-        let spec = spec::container(task, container, &image, mounts, names.hostname, &self.around)?;
+        let mut spec = spec::container(task, container, &image, mounts, names.hostname, &self.around)?;
+        if let Root::Overlay { writable, .. } = &mut spec.root {
+            *writable = self.volumes.writable(task, container)?;
+        }
         let id = spec.id.clone();
         let created = match self.runtime.create(spec.clone()).await {
             Err(roadstead_runtime::Error::Exists(_)) => {

@@ -122,6 +122,7 @@ pub(super) fn container(
     };
     let root = Root::Overlay {
         lower: image.layers.clone(),
+        writable: None,
     };
     let mut spec = ContainerSpec::new(id(&container.runtime_id)?, root, Process::Command(command));
     let paused = || task.pause_id().parse::<ContainerId>().map_err(failed);

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use super::storage::Storage;
 use roadstead_acs::MountPoint;
 use roadstead_runtime::{Mount, MountKind};
 
@@ -15,6 +16,7 @@ use crate::engine::spec::{Container, Task};
 #[derive(Clone)]
 pub(super) struct Volumes {
     root: PathBuf,
+    storage: Storage,
 }
 
 fn io(what: &str, path: &Path, error: &std::io::Error) -> Failure {
@@ -32,7 +34,27 @@ fn make(path: &Path) -> Result<()> {
 
 impl Volumes {
     pub(super) fn new(root: PathBuf) -> Self {
-        Self { root }
+        let storage = Storage::new(root.with_file_name("disks"));
+        Self { root, storage }
+    }
+
+    /// Gives the task a disk of its own, if it is to have one: before anything of it is written.
+    pub(super) fn prepare(&self, task: &Task) -> Result<()> {
+        match task.storage_gib {
+            0 => Ok(()),
+            gib => self.storage.prepare(&task.id, &self.of_task(task), gib),
+        }
+    }
+
+    /// Where the container's writable layer goes, empty: on the task's disk, if it has one.
+    pub(super) fn writable(&self, task: &Task, container: &Container) -> Result<Option<PathBuf>> {
+        if task.storage_gib == 0 {
+            return Ok(None);
+        }
+        let home = self.of_task(task).join("roots").join(&container.runtime_id);
+        remove(&home)?;
+        make(&home)?;
+        Ok(Some(home))
     }
 
     /// What the agent keeps for a task outside its containers.
@@ -127,11 +149,17 @@ impl Volumes {
     }
 
     pub(super) fn remove(&self, task: &Task) -> Result<()> {
+        self.storage.release(&task.id, &self.of_task(task))?;
         remove(&self.of_task(task))
     }
 
     /// Removes the files of tasks that are not among `keep`.
     pub(super) fn sweep(&self, keep: &BTreeSet<String>) -> Result<()> {
+        for task in self.storage.tasks() {
+            if !keep.contains(&task) {
+                self.storage.release(&task, &self.root.join(&task))?;
+            }
+        }
         let entries = match fs::read_dir(&self.root) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             entries => entries.map_err(|error| io("listing", &self.root, &error))?,

@@ -10,6 +10,7 @@ fn sample() -> ContainerSpec {
     };
     let root = Root::Overlay {
         lower: vec!["/".into()],
+        writable: None,
     };
     ContainerSpec::new("c".parse().expect("an id"), root, Process::Command(command))
 }
@@ -35,7 +36,15 @@ fn command(spec: &mut ContainerSpec) -> &mut Command {
 fn what_cannot_work_is_refused_by_name() {
     check(|_| {}, None);
     check(|s| s.root = Root::Empty, Some("root"));
-    check(|s| s.root = Root::Overlay { lower: vec![] }, Some("root"));
+    check(
+        |s| {
+            s.root = Root::Overlay {
+                lower: vec![],
+                writable: None,
+            }
+        },
+        Some("root"),
+    );
     check(|s| command(s).args.clear(), Some("args"));
     check(
         |s| command(s).env.push(("A=B".into(), String::new())),

@@ -49,27 +49,32 @@ pub(super) fn unshare() -> Result<(), String> {
 pub(super) fn mount(root: &Root, dir: &Dir, users: Option<&Users>) -> Result<(), String> {
     make_dir(Path::new(ROOT), 0o755)?;
     match root {
-        Root::Overlay { lower } => overlay(lower, dir, users),
+        Root::Overlay { lower, writable } => {
+            let home = writable.as_deref().unwrap_or(dir.path());
+            overlay(lower, home, users)
+        }
         Root::Empty => mount::mount("tmpfs", ROOT, "tmpfs", MountFlags::NOSUID, c"mode=755,size=64k")
             .map_err(|err| format!("could not mount an empty root: {err}")),
     }
 }
 
-fn overlay(lower: &[PathBuf], dir: &Dir, users: Option<&Users>) -> Result<(), String> {
+/// `home`: where the writable layer is made.
+fn overlay(lower: &[PathBuf], home: &Path, users: Option<&Users>) -> Result<(), String> {
+    let (upper, work) = (home.join("upper"), home.join("work"));
     let scratch = Path::new(CGROUPS);
     make_dir(&scratch.join("l"), 0o700)?;
-    make_dir(&dir.work(), 0o700)?;
+    make_dir(&work, 0o700)?;
     // The writable layer's own directory is the container's `/`: as the top layer has it.
     let top = lower.first().ok_or("the root has no layers")?;
     let mode = fs::metadata(top)
         .map_err(|err| format!("layer {} of the root is missing: {err}", top.display()))?
         .permissions()
         .mode();
-    make_dir(&dir.upper(), mode & 0o7777)?;
+    make_dir(&upper, mode & 0o7777)?;
     if let Some(users) = users {
         // What the container writes belongs to its users; the layers do not, and are shown as if they did.
         let root = Some(users.on_host(0)?);
-        chown(dir.upper(), root, root).map_err(|err| format!("could not give the root its owner: {err}"))?;
+        chown(&upper, root, root).map_err(|err| format!("could not give the root its owner: {err}"))?;
     }
     let link = |to: &Path, name: &str| {
         symlink(to, scratch.join(name)).map_err(|err| format!("could not link {}: {err}", to.display()))
@@ -84,8 +89,8 @@ fn overlay(lower: &[PathBuf], dir: &Dir, users: Option<&Users>) -> Result<(), St
         }
         names.push(name);
     }
-    link(&dir.upper(), "upper")?;
-    link(&dir.work(), "work")?;
+    link(&upper, "upper")?;
+    link(&work, "work")?;
     let options = format!("lowerdir={},upperdir=upper,workdir=work", names.join(":"));
     // Nobody expects a container's own layer to survive a power failure; syncing it at every end would be
     // paid by all. Kernels before 5.10 do not know the option.

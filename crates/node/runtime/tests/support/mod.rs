@@ -53,6 +53,7 @@ impl Bench {
     pub(crate) fn root(&self) -> Root {
         Root::Overlay {
             lower: vec![self.rootfs.clone()],
+            writable: None,
         }
     }
 

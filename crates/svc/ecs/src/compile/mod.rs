@@ -64,6 +64,7 @@ pub(crate) fn compile(definition: &Definition, task: &TaskRecord) -> Result<acs:
             .iter()
             .filter_map(|it| interface(task, it))
             .collect(),
+        ephemeral_storage: task.ephemeral_storage.map_or(0, i64::from),
         pid_mode: definition
             .pid_mode
             .map(|mode| mode.as_str().to_owned())

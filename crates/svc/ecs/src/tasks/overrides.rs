@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use roadstead_api_ecs::{ContainerDefinition, ContainerOverride, KeyValuePair, TaskOverride};
 
-use crate::definitions::Definition;
+use crate::definitions::{Definition, register};
 use crate::error::{Error, Result, refuse};
 use crate::stored::Stored;
 use crate::tasks::{TaskRecord, sizes};
@@ -45,8 +45,11 @@ pub(super) fn apply(definition: &Definition, overrides: Option<TaskOverride>) ->
         memory,
         task_role_arn,
     } = overrides.clone();
-    if ephemeral_storage.is_some() {
-        return Err(Error::unsupported("overrides.ephemeralStorage"));
+    if let Some(storage) = ephemeral_storage {
+        if !register::storage_is_possible(&storage) {
+            return Err(Error::invalid(register::storage_words()));
+        }
+        definition.ephemeral_storage = Some(storage);
     }
     refuse(
         "overrides.inferenceAcceleratorOverrides",

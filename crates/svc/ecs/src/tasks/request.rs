@@ -81,6 +81,10 @@ pub(super) async fn check(ecs: &Ecs, ctx: &Ctx, asked: Asked) -> Result<Wanted> 
     roles::check(ecs, ctx, &definition)?;
     if asked.launch == Launch::Fargate {
         check_fargate_size(cpu, memory)?;
+    } else if overrides.ephemeral_storage.is_some() {
+        return Err(Error::unsupported(
+            "overrides.ephemeralStorage of a task that is not on Fargate",
+        ));
     }
     let mode = definition.network_mode.unwrap_or(NetworkMode::Bridge);
     let network = network::check(ecs, ctx, mode, asked.network_configuration).await?;

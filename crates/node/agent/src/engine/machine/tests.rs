@@ -56,6 +56,7 @@ pub(super) fn machine(containers: Vec<Container>) -> Machine {
         network: super::super::spec::NetworkMode::Awsvpc,
         cpu: 0,
         memory: 0,
+        storage_gib: 0,
         containers,
         volumes: Vec::new(),
         interfaces: Vec::new(),

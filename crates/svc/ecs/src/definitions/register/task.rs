@@ -65,7 +65,7 @@ pub(super) fn check(request: RegisterTaskDefinitionRequest) -> Result<Checked> {
     let volumes = mounts::check_volumes(volumes.unwrap_or_default(), &mut fargate)?;
     let constraints = placement_constraints.unwrap_or_default();
     check_constraints(&constraints, &mut fargate)?;
-    check_storage(ephemeral_storage.as_ref())?;
+    check_storage(ephemeral_storage.as_ref(), &fargate)?;
     check_platform(runtime_platform.as_ref())?;
     kernel::check_modes(pid_mode, ipc_mode, &mut fargate)?;
 
@@ -84,7 +84,6 @@ pub(super) fn check(request: RegisterTaskDefinitionRequest) -> Result<Checked> {
     let containers = check_containers(container_definitions, &mut around)?;
 
     refuse("enableFaultInjection", enable_fault_injection)?;
-    refuse("ephemeralStorage", ephemeral_storage)?;
     let execution_role_arn = registry::check_role(execution_role_arn, &containers)?;
     refuse("inferenceAccelerators", inference_accelerators)?;
     refuse("placementConstraints", Some(&constraints))?;
@@ -104,7 +103,7 @@ pub(super) fn check(request: RegisterTaskDefinitionRequest) -> Result<Checked> {
         delete_requested_at: None,
         deregistered_at: None,
         enable_fault_injection,
-        ephemeral_storage: None,
+        ephemeral_storage,
         execution_role_arn,
         family: Some(family.to_string()),
         inference_accelerators: None,
@@ -171,17 +170,31 @@ fn check_constraints(constraints: &[TaskDefinitionPlacementConstraint], fargate:
     Ok(())
 }
 
-fn check_storage(storage: Option<&EphemeralStorage>) -> Result<()> {
-    match storage {
-        Some(EphemeralStorage { size_in_gi_b }) if !STORAGE.contains(size_in_gi_b) => {
-            Err(Error::client(format!(
-                "The ephemeralStorage size must be {} to {} GiB.",
-                STORAGE.start(),
-                STORAGE.end()
-            )))
-        }
-        _ => Ok(()),
+/// The disk of a Fargate task; others have the node's.
+fn check_storage(storage: Option<&EphemeralStorage>, fargate: &Fargate) -> Result<()> {
+    let Some(storage) = storage else { return Ok(()) };
+    if !storage_is_possible(storage) {
+        return Err(Error::client(storage_words()));
     }
+    if !fargate.is_possible() {
+        return Err(Error::client(
+            "ephemeralStorage is for tasks on Fargate, which this task definition cannot be.",
+        ));
+    }
+    Ok(())
+}
+
+pub(crate) fn storage_is_possible(storage: &EphemeralStorage) -> bool {
+    let EphemeralStorage { size_in_gi_b } = storage;
+    STORAGE.contains(size_in_gi_b)
+}
+
+pub(crate) fn storage_words() -> String {
+    format!(
+        "The ephemeralStorage size must be {} to {} GiB.",
+        STORAGE.start(),
+        STORAGE.end()
+    )
 }
 
 /// An architecture becomes an attribute that the instance must have; of systems there is Linux.

@@ -112,6 +112,62 @@ async fn the_reserved_cluster_is_for_nodes_alone() {
 }
 
 #[tokio::test]
+async fn the_disk_of_a_fargate_task_is_as_large_as_its_definition_or_its_overrides_say() {
+    let cloud = cloud().await;
+    let large = |d: &mut Json| {
+        sized(d);
+        d["ephemeralStorage"] = json!({"sizeInGiB": 40});
+    };
+    let registered = cloud
+        .call("RegisterTaskDefinition", definition("web", "awsvpc", large))
+        .await
+        .expect("registers");
+    assert_eq!(registered["taskDefinition"]["ephemeralStorage"]["sizeInGiB"], 40);
+    let run = |overrides: Json| {
+        json!({
+            "taskDefinition": "web", "launchType": "FARGATE", "overrides": overrides,
+            "networkConfiguration": awsvpc(&[SUBNET_OTHER], &[GROUP_OTHER]),
+        })
+    };
+    let larger = json!({"ephemeralStorage": {"sizeInGiB": 200}});
+    // Each machine has room for one.
+    for (machine, overrides, gib) in [(MACHINE, json!({}), 40), ("i-0000000000000000b", larger, 200)] {
+        let capacity = cloud
+            .register_in(Caller::Node, "AWSFargate", machine, 1, "us-east-1a")
+            .await;
+        let mut agent = cloud.agent(&capacity).await;
+        agent.manifest().await;
+        let task = cloud.run(run(overrides)).await;
+        assert_eq!(task["ephemeralStorage"]["sizeInGiB"], gib);
+        assert_eq!(task["fargateEphemeralStorage"]["sizeInGiB"], gib);
+        let (_, payload) = agent.payload().await;
+        assert_eq!(payload.tasks[0].ephemeral_storage, gib);
+    }
+    for gib in [20, 201] {
+        let overrides = json!({"ephemeralStorage": {"sizeInGiB": gib}});
+        let error = cloud.call("RunTask", run(overrides)).await.expect_err("refused");
+        assert_eq!(error.code, "InvalidParameterException");
+        assert!(error.message.contains("21 to 200 GiB"), "{}", error.message);
+    }
+    // Without Fargate there is no such disk.
+    let only = definition("host", "host", |d| {
+        d["ephemeralStorage"] = json!({"sizeInGiB": 40})
+    });
+    let error = cloud
+        .call("RegisterTaskDefinition", only)
+        .await
+        .expect_err("refused");
+    assert_eq!(error.code, "ClientException");
+    assert!(
+        error
+            .message
+            .starts_with("ephemeralStorage is for tasks on Fargate"),
+        "{}",
+        error.message
+    );
+}
+
+#[tokio::test]
 async fn without_room_fargate_says_that_capacity_is_unavailable() {
     let cloud = cloud().await;
     cloud

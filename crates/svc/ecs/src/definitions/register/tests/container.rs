@@ -231,7 +231,6 @@ async fn what_nodes_cannot_do_yet_is_refused_by_name() {
     containers_refused(INVALID, &[enabled]).await;
     for (member, value) in [
         ("enableFaultInjection", json!(true)),
-        ("ephemeralStorage", json!({"sizeInGiB": 21})),
         (
             "inferenceAccelerators",
             json!([{"deviceName": "a", "deviceType": "b"}]),

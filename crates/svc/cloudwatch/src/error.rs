@@ -16,6 +16,9 @@ pub enum Error {
     /// `MissingParameter`
     #[error("{0}")]
     MissingParameter(String),
+    /// `ValidationError`: an expression is none, or means nothing.
+    #[error("{0}")]
+    Validation(String),
     #[error("The next token specified is invalid.")]
     NextToken,
     /// The member is valid and has no effect here, so it is refused instead of forgotten: `InvalidParameterValue`.
@@ -63,6 +66,7 @@ impl From<Error> for ApiError {
             Error::Value(_) | Error::Unsupported { .. } => api::invalid_parameter_value_exception(message),
             Error::Combination(_) => api::invalid_parameter_combination_exception(message),
             Error::MissingParameter(_) => api::missing_required_parameter_exception(message),
+            Error::Validation(_) => ApiError::client("ValidationError", message),
             Error::NextToken => api::invalid_next_token(message),
             Error::Volume(_) | Error::Broken(_) => {
                 tracing::error!(error = %message, "a call of the metrics service failed");
@@ -85,6 +89,7 @@ mod tests {
             (Error::unsupported("x"), "InvalidParameterValue", 400),
             (Error::Combination("x".into()), "InvalidParameterCombination", 400),
             (Error::MissingParameter("x".into()), "MissingParameter", 400),
+            (Error::Validation("x".into()), "ValidationError", 400),
             (Error::NextToken, "InvalidNextToken", 400),
             (Error::Broken("x".into()), "InternalServiceError", 500),
         ] {

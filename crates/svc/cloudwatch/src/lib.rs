@@ -4,6 +4,7 @@
 mod error;
 mod ops;
 mod permissions;
+mod queries;
 mod samples;
 mod service;
 mod sweep;

@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 use crate::harness::{Bench, START, ctx};
 
 mod kept;
+mod math;
 
 /// A whole minute: START is 20 seconds into it.
 const MINUTE: i64 = START.0 / 1000 - 20;
@@ -438,9 +439,9 @@ async fn get_metric_data_refuses_what_it_cannot_answer() {
         ),
         (json!([{"Id": "a"}]), "MissingParameter", "MetricStat"),
         (
-            json!([{"Id": "a", "Expression": "1 + 1"}]),
-            "InvalidParameterValue",
-            "MetricDataQueries.Expression",
+            json!([with(json!({"Expression": "1 + 1"}))]),
+            "InvalidParameterCombination",
+            "mutually exclusive",
         ),
         (
             json!([with(json!({"AccountId": "000000000000"}))]),
@@ -448,9 +449,9 @@ async fn get_metric_data_refuses_what_it_cannot_answer() {
             "MetricDataQueries.AccountId",
         ),
         (
-            json!([with(json!({"Label": "${MAX}"}))]),
+            json!([with(json!({"Label": "${MOST}"}))]),
             "InvalidParameterValue",
-            "Label",
+            "no dynamic value ${MOST}",
         ),
         (
             json!([with(json!({"Period": 60}))]),
@@ -483,9 +484,9 @@ async fn get_metric_data_refuses_what_it_cannot_answer() {
     }
     for (more, code, words) in [
         (
-            json!({"LabelOptions": {"Timezone": "+0100"}}),
+            json!({"LabelOptions": {"Timezone": "CET"}}),
             "InvalidParameterValue",
-            "LabelOptions",
+            "LabelOptions.Timezone",
         ),
         (
             json!({"MaxDatapoints": 100_801}),

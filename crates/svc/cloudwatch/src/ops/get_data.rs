@@ -1,25 +1,17 @@
-//! GetMetricData: many metrics at once, page by page.
+//! GetMetricData: many metrics at once and expressions over them, page by page.
 
 use roadstead_api_cloudwatch::{
-    GetMetricDataInput, GetMetricDataOutput, Metric, MetricDataQuery, MetricDataResult, MetricStat, ScanBy,
-    StatusCode,
+    GetMetricDataInput, GetMetricDataOutput, LabelOptions, MessageData, MetricDataResult, ScanBy, StatusCode,
 };
 use roadstead_base::{Ctx, Timestamp};
-use roadstead_metrics::Statistic;
+use roadstead_metric_math::Timezone;
 
 use crate::CloudWatch;
-use crate::error::{Error, Result, refuse};
-use crate::ops::{check_period, dimensions};
+use crate::error::{Error, Result};
+use crate::queries::{Answer, Answers, Asked, Queries};
 
 const MAX_QUERIES: usize = 500;
 const MAX_POINTS: usize = 100_800;
-
-/// What a query answers, before it is cut into pages.
-struct Answer {
-    id: String,
-    label: String,
-    points: Vec<(i64, f64)>,
-}
 
 pub(crate) fn get_metric_data(
     metrics: &CloudWatch,
@@ -35,7 +27,6 @@ pub(crate) fn get_metric_data(
         next_token,
         scan_by,
     } = input;
-    refuse("LabelOptions", label_options.as_ref())?;
     if metric_data_queries.len() > MAX_QUERIES {
         return Err(Error::value(format!(
             "The collection MetricDataQueries must not have a size greater than {MAX_QUERIES}."
@@ -57,21 +48,9 @@ pub(crate) fn get_metric_data(
                 ))
             })?,
     };
-    let ids: Vec<&str> = metric_data_queries
-        .iter()
-        .map(|query| query.id.as_str())
-        .collect();
-    for (index, id) in ids.iter().enumerate() {
-        let first = id.chars().next().is_some_and(|first| first.is_ascii_lowercase());
-        if !first || !id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            return Err(Error::value(format!(
-                "The value {id} for parameter Id must begin with a lower-case letter and have letters, digits and _ alone."
-            )));
-        }
-        if ids[..index].contains(id) {
-            return Err(Error::value(format!("The id {id} is there twice.")));
-        }
-    }
+    let timezone = timezone(label_options)?;
+    let queries = Queries::new(metric_data_queries)?;
+    let ids: Vec<&str> = queries.all().iter().map(|query| query.id.as_str()).collect();
     let scope = format!(
         "cloudwatch/{}/{}/GetMetricData/{}",
         ctx.account,
@@ -85,114 +64,45 @@ pub(crate) fn get_metric_data(
             cursor.parse().map_err(|_| Error::NextToken)?
         }
     };
-    let ascending = scan_by == Some(ScanBy::TimestampAscending);
-    let span = (start_time.0.div_euclid(1000), (end_time.0 + 999).div_euclid(1000));
-    let mut answers = Vec::new();
-    for query in metric_data_queries {
-        answers.extend(answer(metrics, ctx, query, span, ascending)?);
+    let Answers {
+        mut all,
+        cut: searched,
+    } = queries.answer(&Asked {
+        samples: &metrics.samples,
+        partition: &ctx.partition(),
+        span: (start_time.0.div_euclid(1000), (end_time.0 + 999).div_euclid(1000)),
+        now: metrics.clock.now().0.div_euclid(1000),
+        timezone,
+    })?;
+    if scan_by != Some(ScanBy::TimestampAscending) {
+        all.iter_mut().for_each(|answer| answer.points.reverse());
     }
-    let (results, more) = cut(answers, skip, limit);
+    let (results, more) = cut(all, skip, limit);
+    // Documented: with math there is no next page, what is left out is only said.
+    let more = more && !queries.have_expressions();
+    let messages = searched.then(|| MessageData {
+        code: Some("MaxMetricsExceeded".into()),
+        value: Some("Maximum number of allowed metrics exceeded".into()),
+    });
     Ok(GetMetricDataOutput {
-        messages: Some(Vec::new()),
+        messages: Some(messages.into_iter().collect()),
         metric_data_results: Some(results),
         next_token: more.then(|| ctx.pager.encode(&scope, &(skip + limit).to_string())),
     })
 }
 
-/// None if the query's data is not to be returned.
-fn answer(
-    metrics: &CloudWatch,
-    ctx: &Ctx,
-    query: MetricDataQuery,
-    (from, to): (i64, i64),
-    ascending: bool,
-) -> Result<Option<Answer>> {
-    let MetricDataQuery {
-        id,
-        account_id,
-        expression,
-        label,
-        metric_stat,
-        period,
-        return_data,
-    } = query;
-    refuse("MetricDataQueries.AccountId", account_id.as_ref())?;
-    refuse("MetricDataQueries.Expression", expression.as_ref())?;
-    if label.as_ref().is_some_and(|label| label.contains("${")) {
-        return Err(Error::unsupported("A dynamic MetricDataQueries.Label"));
-    }
-    let Some(stat) = metric_stat else {
-        return Err(Error::MissingParameter(format!(
-            "The query {id} needs a MetricStat."
-        )));
+fn timezone(options: Option<LabelOptions>) -> Result<Timezone> {
+    let Some(LabelOptions { timezone }) = options else {
+        return Ok(Timezone::default());
     };
-    if period.is_some() {
-        return Err(Error::Combination(format!(
-            "The query {id} has a Period, which goes with an Expression; a MetricStat has its own."
-        )));
-    }
-    let MetricStat {
-        metric,
-        period,
-        stat,
-        unit,
-    } = stat;
-    let Metric {
-        dimensions: given,
-        metric_name,
-        namespace,
-    } = metric;
-    let missing =
-        |member: &str| Error::MissingParameter(format!("The query {id} needs MetricStat.Metric.{member}."));
-    let metric_name = metric_name.ok_or_else(|| missing("MetricName"))?;
-    let namespace = namespace.ok_or_else(|| missing("Namespace"))?;
-    let period = check_period(period)?;
-    let statistic: Statistic = stat.parse().map_err(|error| {
+    let Some(text) = timezone else {
+        return Ok(Timezone::default());
+    };
+    text.parse().map_err(|fault| {
         Error::value(format!(
-            "The value {stat} for parameter Stat is not supported: {error}."
+            "The parameter LabelOptions.Timezone is invalid: {fault}."
         ))
-    })?;
-    let dimensions = dimensions(given)?;
-    if return_data == Some(false) {
-        return Ok(None);
-    }
-    let unit = unit.map(|unit| unit.to_string());
-    let series: Vec<u64> = metrics
-        .samples
-        .index(|index| {
-            index.of_metric(
-                &ctx.partition(),
-                &namespace,
-                &metric_name,
-                &dimensions,
-                unit.as_deref(),
-            )
-        })
-        .into_iter()
-        .map(|(_, id)| id)
-        .collect();
-    let begin = |second: i64| second.div_euclid(period) * period;
-    // A period belongs to the answer if it begins within.
-    let first = if begin(from) == from {
-        from
-    } else {
-        begin(from) + period
-    };
-    let summed = metrics
-        .samples
-        .summed(&series, first, begin(to - 1) + period, begin)?;
-    let said = summed
-        .iter()
-        .filter_map(|(second, summary)| Some((*second, statistic.of(summary)?)));
-    let mut points: Vec<(i64, f64)> = said.filter(|(second, _)| *second < to).collect();
-    if !ascending {
-        points.reverse();
-    }
-    Ok(Some(Answer {
-        id,
-        label: label.unwrap_or(metric_name),
-        points,
-    }))
+    })
 }
 
 /// The points of one page; whether there are more behind it.

@@ -1,0 +1,5 @@
+//! The language by tables of examples.
+
+mod bench;
+mod evaluation;
+mod faults;

@@ -7,13 +7,18 @@ use std::collections::BTreeSet;
 pub const MAX_RESERVED: usize = 100;
 
 /// Port numbers by protocol.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Ports {
     pub tcp: BTreeSet<u16>,
     pub udp: BTreeSet<u16>,
 }
 
 impl Ports {
+    pub(crate) const NONE: Self = Self {
+        tcp: BTreeSet::new(),
+        udp: BTreeSet::new(),
+    };
+
     pub fn is_empty(&self) -> bool {
         self.tcp.is_empty() && self.udp.is_empty()
     }

@@ -18,8 +18,7 @@ fn candidate(id: &str) -> Candidate {
             vpc: "vpc-1".into(),
             zone: "a".into(),
         }),
-        tasks: 0,
-        peers: 0,
+        ..Candidate::default()
     }
 }
 
@@ -28,6 +27,7 @@ fn snapshot(candidates: Vec<Candidate>) -> Snapshot {
         cpu: 1024,
         memory: 1000,
         eni_slots: 2,
+        gpus: 1,
         used_ports: Ports {
             tcp: [22].into(),
             ..Ports::default()
@@ -57,7 +57,7 @@ fn check(name: &str, change: impl Fn(&mut Candidate, &mut Demand), expected: Res
         expected,
         "{name}"
     );
-    let plan = place(&snapshot, &demand, 1);
+    let plan = place(&snapshot, &demand, 1, 0);
     assert_eq!(plan.placements.len(), usize::from(expected.is_ok()), "{name}");
     let reasons: Vec<String> = plan
         .refusals
@@ -141,6 +141,7 @@ fn every_refusal_has_its_documented_reason() {
     check("too much CPU", |_, d| d.cpu = 1025, Err("RESOURCE:CPU"));
     check("all CPU", |_, d| d.cpu = 1024, Ok(()));
     check("too much memory", |_, d| d.memory = 1001, Err("RESOURCE:MEMORY"));
+    check("too many GPUs", |_, d| d.gpus = 2, Err("RESOURCE:GPU"));
     check("too many interfaces", |_, d| d.eni_slots = 3, Err("RESOURCE:ENI"));
     check(
         "a port in use",
@@ -153,7 +154,8 @@ fn every_refusal_has_its_documented_reason() {
         Ok(()),
     );
     let peer = |c: &mut Candidate, d: &mut Demand| {
-        c.peers = 1;
+        c.groups.insert("g".into(), 1);
+        d.group = "g".into();
         d.distinct_instance = true;
     };
     check(
@@ -171,7 +173,7 @@ fn copies_spread_and_the_rest_is_refused_with_reasons() {
         memory: 10,
         ..Demand::default()
     };
-    let plan = place(&snapshot, &demand, 5);
+    let plan = place(&snapshot, &demand, 5, 0);
     let placed: Vec<&str> = plan.placements.iter().map(|id| id.0.as_str()).collect();
     assert_eq!(placed, ["a", "b", "a", "b"]);
     assert_eq!(plan.refusals.len(), 2);
@@ -187,6 +189,7 @@ fn copies_spread_and_the_rest_is_refused_with_reasons() {
             ..demand
         },
         3,
+        0,
     );
     assert_eq!(distinct.placements.len(), 2);
 }
@@ -197,5 +200,25 @@ fn an_unknown_instance_is_missing() {
     assert_eq!(
         admit(&snapshot(vec![]), &id, &Demand::default()),
         Err(Refusal::Missing)
+    );
+}
+
+#[test]
+fn a_machine_without_capacity_gives_a_port_once() {
+    let mut world = snapshot(vec![candidate("a")]);
+    world.nodes.clear();
+    let id = world.candidates[0].id.clone();
+    let demand = Demand {
+        ports: Ports {
+            udp: [53].into(),
+            ..Ports::default()
+        },
+        ..Demand::default()
+    };
+    assert_eq!(place(&world, &demand, 2, 0).placements.len(), 1);
+    world.take(&id, &demand);
+    assert_eq!(
+        admit(&world, &id, &demand),
+        Err(Refusal::Resource(Resource::Ports))
     );
 }

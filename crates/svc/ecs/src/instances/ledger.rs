@@ -77,6 +77,8 @@ impl NodeRecord {
             cpu: instance.registered.cpu,
             memory: instance.registered.memory,
             eni_slots: instance.eni_slots(),
+            // No definition can ask for one.
+            gpus: 0,
             used_ports: instance.registered.ports(),
         };
         for sold in self.sold.values() {

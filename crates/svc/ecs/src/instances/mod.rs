@@ -1,5 +1,6 @@
 //! Container instances: agents that registered in a cluster, and the ledger of the machine behind them.
 
+mod candidates;
 pub(crate) mod connection;
 pub(crate) mod counts;
 pub(crate) mod deregister;
@@ -16,6 +17,7 @@ mod show;
 mod tests;
 mod write;
 
+pub(crate) use candidates::{candidate, candidate_with};
 pub(crate) use lookup::{find_by_arn, named_cluster};
 pub(crate) use record::ATTRIBUTE_ZONE;
 pub(crate) use record::{ContainerInstanceRecord, InstanceRef, InstanceStatus};

@@ -327,8 +327,8 @@ async fn describe_and_list_find_instances_by_id_arn_and_status() {
     for (operation, input, words) in [
         (
             "ListContainerInstances",
-            json!({"filter": "attribute:x == y"}),
-            "filter",
+            json!({"filter": "attribute:a"}),
+            "filter is no expression: column 12: expected an operator",
         ),
         ("ListContainerInstances", json!({"maxResults": 101}), "maxResults"),
         (

@@ -7,14 +7,14 @@ use roadstead_acs::FARGATE_CLUSTER;
 use roadstead_api_ecs::{ContainerDefinition, Failure};
 use roadstead_base::{Arn, Ctx, derived_hex};
 use roadstead_placement::{
-    Candidate, CandidateId, NodeId, Refusal, Snapshot, Status, admit, missing_attribute, place,
+    CandidateId, NodeId, Refusal, Snapshot, admit, missing_attribute, place, unsatisfied,
 };
 use roadstead_store::{Entry, Outcome, Transaction};
 
 use crate::Ecs;
 use crate::error::{Error, Result};
 use crate::instances::ledger::{NodeRecord, node_key};
-use crate::instances::{ContainerInstanceRecord, InstanceRef, InstanceStatus};
+use crate::instances::{ContainerInstanceRecord, InstanceRef, candidate_with};
 use crate::names::TaskId;
 use crate::stored::Stored;
 use crate::tables::instances_of;
@@ -67,7 +67,7 @@ pub(super) async fn launch(
                 "No Container Instances were found in your cluster.",
             ));
         }
-        let (places, failures) = decide(wanted, choice, &world);
+        let (places, failures) = decide(wanted, choice, &world, seed());
         if let Some(tasks) = commit(ecs, ctx, wanted, &world, &places, token, replaces).await? {
             return Ok(Some(Launched { tasks, failures }));
         }
@@ -130,7 +130,7 @@ async fn look(ecs: &Ecs, ctx: &Ctx, wanted: &Wanted, choice: &Choice) -> Result<
         world
             .snapshot
             .candidates
-            .push(candidate(ecs, record, &ledger, &wanted.group));
+            .push(candidate_with(ecs, mirrors, record, &ledger));
         if !record.is_inactive() {
             world.snapshot.nodes.insert(node, ledger.left(record));
         }
@@ -138,26 +138,7 @@ async fn look(ecs: &Ecs, ctx: &Ctx, wanted: &Wanted, choice: &Choice) -> Result<
     Ok(world)
 }
 
-fn candidate(ecs: &Ecs, record: &ContainerInstanceRecord, ledger: &NodeRecord, group: &str) -> Candidate {
-    let arn = record.name.arn();
-    let here = || ledger.sold.values().filter(|sold| sold.instance == arn);
-    Candidate {
-        node: record.node(),
-        status: match record.status {
-            InstanceStatus::Active => Status::Active,
-            InstanceStatus::Draining => Status::Draining,
-            InstanceStatus::Inactive { .. } => Status::Inactive,
-        },
-        agent_connected: ecs.agents.is_connected(&arn),
-        attributes: record.attributes.clone(),
-        location: record.location(),
-        tasks: here().count(),
-        peers: here().filter(|sold| sold.group == group).count(),
-        id: CandidateId(arn),
-    }
-}
-
-fn decide(wanted: &Wanted, choice: &Choice, world: &World) -> (Vec<CandidateId>, Vec<Failure>) {
+fn decide(wanted: &Wanted, choice: &Choice, world: &World, seed: u64) -> (Vec<CandidateId>, Vec<Failure>) {
     let failure = |arn: Option<String>, reason: String, detail: Option<String>| Failure {
         arn,
         reason: Some(reason),
@@ -165,7 +146,7 @@ fn decide(wanted: &Wanted, choice: &Choice, world: &World) -> (Vec<CandidateId>,
     };
     match choice {
         Choice::Anywhere(count) => {
-            let plan = place(&world.snapshot, &wanted.demand, *count);
+            let plan = place(&world.snapshot, &wanted.demand, *count, seed);
             let failures = if wanted.launch == Launch::Fargate {
                 let missing = count - plan.placements.len();
                 (0..missing)
@@ -205,19 +186,30 @@ fn decide(wanted: &Wanted, choice: &Choice, world: &World) -> (Vec<CandidateId>,
 
 /// What a reason does not say by itself.
 fn detail(wanted: &Wanted, world: &World, id: &CandidateId, refusal: Refusal) -> Option<String> {
+    if refusal == Refusal::Missing {
+        return Some("No active container instance of the cluster has this ARN.".to_owned());
+    }
+    let candidate = world.snapshot.candidates.iter().find(|known| known.id == *id)?;
     match refusal {
-        Refusal::Missing => Some("No active container instance of the cluster has this ARN.".to_owned()),
-        Refusal::Attribute => {
-            let missing = missing_attribute(&world.snapshot, id, &wanted.demand)?;
-            let value = missing.value.as_ref().map(|value| format!(" = {value}"));
-            Some(format!(
-                "The container instance lacks the attribute {}{}.",
-                missing.name,
-                value.unwrap_or_default()
-            ))
+        Refusal::Attribute | Refusal::MemberOf => {
+            if let Some(missing) = missing_attribute(candidate, &wanted.demand) {
+                let value = missing.value.as_ref().map(|value| format!(" = {value}"));
+                return Some(format!(
+                    "The container instance lacks the attribute {}{}.",
+                    missing.name,
+                    value.unwrap_or_default()
+                ));
+            }
+            let query = unsatisfied(candidate, &wanted.demand)?;
+            Some(format!("The container instance is not a member of: {query}"))
         }
         _ => None,
     }
+}
+
+/// Another for every decision: what `random` draws from.
+fn seed() -> u64 {
+    u64::from_str_radix(&roadstead_base::random_hex(16), 16).unwrap_or_default()
 }
 
 /// Makes the tasks and sells what they need; none if something changed since it was looked at.

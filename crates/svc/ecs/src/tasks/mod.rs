@@ -8,6 +8,7 @@ mod launch;
 pub(crate) mod list;
 mod network;
 mod overrides;
+pub(crate) mod placement;
 mod record;
 mod report;
 mod request;

@@ -15,6 +15,7 @@ use crate::names::TaskDefinitionId;
 use crate::tags::Tags;
 use crate::tasks::network::{self, Network};
 use crate::tasks::overrides::{self, Overridden, reserved};
+use crate::tasks::placement::Placement;
 use crate::tasks::{Launch, roles, sizes};
 use crate::{Ecs, compile};
 
@@ -35,6 +36,8 @@ pub(super) struct Asked {
     pub(super) group: Option<String>,
     pub(super) network_configuration: Option<api::NetworkConfiguration>,
     pub(super) overrides: Option<api::TaskOverride>,
+    /// Of the request; that of the definition comes to it.
+    pub(super) placement: Placement,
     pub(super) propagate_tags: Option<PropagateTags>,
     pub(super) started_by: Option<String>,
     /// Characters `startedBy` may have.
@@ -88,7 +91,11 @@ pub(super) async fn check(ecs: &Ecs, ctx: &Ctx, asked: Asked) -> Result<Wanted> 
     }
     let mode = definition.network_mode.unwrap_or(NetworkMode::Bridge);
     let network = network::check(ecs, ctx, mode, asked.network_configuration).await?;
-    let mut demand = demand_of(&definition, cpu, memory, network.as_ref())?;
+    let mut demand = demand_of(&definition, &group, cpu, memory, network.as_ref())?;
+    let placement = asked
+        .placement
+        .with_definition(definition.placement_constraints.as_deref())?;
+    placement.apply(&mut demand);
     if asked.launch == Launch::Ec2 {
         demand.locations = network
             .iter()
@@ -191,10 +198,6 @@ fn unsupported(definition: &Definition) -> Result<()> {
             definition.enable_fault_injection == Some(true),
         ),
         (
-            "taskDefinition.placementConstraints",
-            !definition.placement_constraints.iter().flatten().count().eq(&0),
-        ),
-        (
             "taskDefinition.inferenceAccelerators",
             !definition.inference_accelerators.iter().flatten().count().eq(&0),
         ),
@@ -217,6 +220,7 @@ fn check_fargate_size(cpu: Option<i64>, memory: Option<i64>) -> Result<()> {
 
 fn demand_of(
     definition: &Definition,
+    group: &str,
     cpu: Option<i64>,
     memory: Option<i64>,
     network: Option<&Network>,
@@ -233,20 +237,12 @@ fn demand_of(
             value: attribute.value.clone(),
         })
         .collect();
-    if let Some(platform) = &definition.runtime_platform {
-        if let Some(architecture) = platform.cpu_architecture {
-            attributes.push(RequiredAttribute {
-                name: "ecs.cpu-architecture".to_owned(),
-                value: Some(architecture_name(architecture).to_owned()),
-            });
-        }
-        if let Some(family) = platform.operating_system_family
-            && family != api::OSFamily::Linux
-        {
-            return Err(Error::unsupported(format!(
-                "taskDefinition.runtimePlatform.operatingSystemFamily {family}"
-            )));
-        }
+    let platform = definition.runtime_platform.as_ref();
+    if let Some(architecture) = platform.and_then(|platform| platform.cpu_architecture) {
+        attributes.push(RequiredAttribute {
+            name: "ecs.cpu-architecture".to_owned(),
+            value: Some(architecture_name(architecture).to_owned()),
+        });
     }
     Ok(Demand {
         cpu: cpu.unwrap_or_else(|| sum(&|container| container.cpu.unwrap_or_default())),
@@ -254,8 +250,8 @@ fn demand_of(
         eni_slots: i64::from(network.is_some()),
         ports: host_ports(definition.network_mode.unwrap_or(NetworkMode::Bridge), containers)?,
         attributes,
-        locations: Vec::new(),
-        distinct_instance: false,
+        group: group.to_owned(),
+        ..Demand::default()
     })
 }
 

@@ -1,8 +1,6 @@
 //! RunTask.
 
-use roadstead_api_ecs::{
-    LaunchType, PlacementConstraint, PlacementConstraintType, RunTaskRequest, RunTaskResponse, errors,
-};
+use roadstead_api_ecs::{LaunchType, RunTaskRequest, RunTaskResponse, errors};
 use roadstead_base::Ctx;
 
 use crate::Ecs;
@@ -11,12 +9,12 @@ use crate::names::ClusterName;
 use crate::tables::task_key;
 use crate::tasks::Launch;
 use crate::tasks::launch::{self, Choice};
+use crate::tasks::placement::Placement;
 use crate::tasks::request::{self, Asked};
 use crate::tasks::show::{Include, show};
 use crate::tasks::token::{self, Token, TokenRecord};
 
 const MAX_COUNT: i32 = 10;
-const MAX_CONSTRAINTS: usize = 10;
 
 pub(crate) async fn run_task(ecs: &Ecs, ctx: &Ctx, input: RunTaskRequest) -> Result<RunTaskResponse> {
     let fingerprint = token::fingerprint(&input);
@@ -53,7 +51,6 @@ pub(crate) async fn run_task(ecs: &Ecs, ctx: &Ctx, input: RunTaskRequest) -> Res
     }
     refuse("capacityProviderStrategy", capacity_provider_strategy)?;
     refuse("enableExecuteCommand", enable_execute_command)?;
-    refuse("placementStrategy", placement_strategy)?;
     refuse("referenceId", reference_id)?;
     refuse("volumeConfigurations", volume_configurations)?;
     let count = count.unwrap_or(1);
@@ -64,7 +61,7 @@ pub(crate) async fn run_task(ecs: &Ecs, ctx: &Ctx, input: RunTaskRequest) -> Res
     }
     let launch = launch_of(launch_type)?;
     check_platform(launch, platform_version.as_deref())?;
-    let distinct = distinct_instance(launch, placement_constraints.unwrap_or_default())?;
+    let placement = Placement::of(launch, placement_constraints, placement_strategy)?;
     let asked = Asked {
         cluster,
         task_definition,
@@ -73,13 +70,13 @@ pub(crate) async fn run_task(ecs: &Ecs, ctx: &Ctx, input: RunTaskRequest) -> Res
         group,
         network_configuration,
         overrides,
+        placement,
         propagate_tags,
         started_by,
         started_by_max: 128,
         tags,
     };
-    let mut wanted = request::check(ecs, ctx, asked).await?;
-    wanted.demand.distinct_instance = distinct;
+    let wanted = request::check(ecs, ctx, asked).await?;
     let choice = Choice::Anywhere(usize::try_from(count).unwrap_or(1));
     let launched = launch::launch(ecs, ctx, &wanted, &choice, token.as_ref(), replaces.as_ref()).await?;
     let Some(launched) = launched else {
@@ -121,40 +118,6 @@ fn check_platform(launch: Launch, version: Option<&str>) -> Result<()> {
             "The specified platformVersion does not exist; use LATEST or 1.4.0.",
         ))),
     }
-}
-
-/// Whether copies are to be on different instances.
-fn distinct_instance(launch: Launch, constraints: Vec<PlacementConstraint>) -> Result<bool> {
-    if constraints.len() > MAX_CONSTRAINTS {
-        return Err(Error::invalid(format!(
-            "placementConstraints can have at most {MAX_CONSTRAINTS} items."
-        )));
-    }
-    if launch == Launch::Fargate && !constraints.is_empty() {
-        return Err(Error::invalid(
-            "Placement constraints are not supported with FARGATE launch type.",
-        ));
-    }
-    let mut distinct = false;
-    for PlacementConstraint { expression, r#type } in constraints {
-        match r#type {
-            Some(PlacementConstraintType::DistinctInstance)
-                if expression.as_deref().unwrap_or("").is_empty() =>
-            {
-                distinct = true;
-            }
-            Some(PlacementConstraintType::DistinctInstance) => {
-                return Err(Error::invalid(
-                    "placementConstraints.expression is not valid for the constraint distinctInstance.",
-                ));
-            }
-            Some(PlacementConstraintType::MemberOf) => {
-                return Err(Error::unsupported("placementConstraints.type memberOf"));
-            }
-            None => return Err(Error::invalid("placementConstraints.type must be given.")),
-        }
-    }
-    Ok(distinct)
 }
 
 /// The tasks of an earlier call with the same token, as they are now.

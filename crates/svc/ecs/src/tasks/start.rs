@@ -9,6 +9,7 @@ use crate::instances::InstanceRef;
 use crate::names::ContainerInstanceId;
 use crate::tasks::Launch;
 use crate::tasks::launch::{self, Choice};
+use crate::tasks::placement::Placement;
 use crate::tasks::request::{self, Asked};
 use crate::tasks::show::{Include, show};
 
@@ -49,6 +50,7 @@ pub(crate) async fn start_task(ecs: &Ecs, ctx: &Ctx, input: StartTaskRequest) ->
         group,
         network_configuration,
         overrides,
+        placement: Placement::default(),
         propagate_tags,
         started_by,
         started_by_max: 36,

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use roadstead_api_ecs::{
-    Attribute, CPUArchitecture, Compatibility, ContainerDefinition, NetworkMode, RuntimePlatform,
+    Attribute, CPUArchitecture, Compatibility, ContainerDefinition, NetworkMode, OSFamily, RuntimePlatform,
 };
 
 use super::security;
@@ -85,9 +85,14 @@ pub(super) fn required_attributes(
             attribute("ecs.cpu-architecture", Some(value))
         });
     let system = platform.and_then(|platform| platform.operating_system_family);
+    let windows = system.filter(|family| *family != OSFamily::Linux);
+    // A container runs on the Windows it was built for and on no other, so the family has to be the same.
+    let family = windows.map(|family| attribute("ecs.os-family", Some(family.as_str())));
+    let kind = if windows.is_some() { "windows" } else { "linux" };
     plain
         .chain(architecture)
-        .chain(system.map(|_| attribute("ecs.os-type", Some("linux"))))
+        .chain(family)
+        .chain(system.map(|_| attribute("ecs.os-type", Some(kind))))
         .collect()
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use roadstead_api_ecs::{
-    Compatibility, ContainerDefinition, EphemeralStorage, NetworkMode, OSFamily,
+    CPUArchitecture, Compatibility, ContainerDefinition, EphemeralStorage, NetworkMode, OSFamily,
     RegisterTaskDefinitionRequest, RuntimePlatform, TaskDefinition, TaskDefinitionPlacementConstraint,
 };
 
@@ -13,6 +13,7 @@ use crate::definitions::record::Definition;
 use crate::error::{Error, Result, refuse};
 use crate::names::Family;
 use crate::tags::Tags;
+use crate::tasks::placement::definition_constraint;
 
 /// Containers of one task definition.
 const MAX_CONTAINERS: usize = 10;
@@ -65,8 +66,8 @@ pub(super) fn check(request: RegisterTaskDefinitionRequest) -> Result<Checked> {
     let volumes = mounts::check_volumes(volumes.unwrap_or_default(), &mut fargate)?;
     let constraints = placement_constraints.unwrap_or_default();
     check_constraints(&constraints, &mut fargate)?;
+    check_platform(runtime_platform.as_ref(), &mut fargate)?;
     check_storage(ephemeral_storage.as_ref(), &fargate)?;
-    check_platform(runtime_platform.as_ref())?;
     kernel::check_modes(pid_mode, ipc_mode, &mut fargate)?;
 
     let names = |name: &Option<String>| name.clone().unwrap_or_default();
@@ -86,7 +87,6 @@ pub(super) fn check(request: RegisterTaskDefinitionRequest) -> Result<Checked> {
     refuse("enableFaultInjection", enable_fault_injection)?;
     let execution_role_arn = registry::check_role(execution_role_arn, &containers)?;
     refuse("inferenceAccelerators", inference_accelerators)?;
-    refuse("placementConstraints", Some(&constraints))?;
     refuse("proxyConfiguration", proxy_configuration)?;
     let task_role_arn = registry::check_task_role(task_role_arn, network)?;
 
@@ -159,12 +159,8 @@ fn check_constraints(constraints: &[TaskDefinitionPlacementConstraint], fargate:
             "A task can have at most {MAX_CONSTRAINTS} placement constraints."
         )));
     }
-    for TaskDefinitionPlacementConstraint { expression, r#type } in constraints {
-        if r#type.is_none() || expression.as_ref().is_none_or(String::is_empty) {
-            return Err(Error::client(
-                "A placement constraint needs a type and an expression.",
-            ));
-        }
+    for constraint in constraints {
+        definition_constraint(constraint)?;
         fargate.obstacle("Fargate does not support placement constraints.")?;
     }
     Ok(())
@@ -197,21 +193,24 @@ pub(crate) fn storage_words() -> String {
     )
 }
 
-/// An architecture becomes an attribute that the instance must have; of systems there is Linux.
-fn check_platform(platform: Option<&RuntimePlatform>) -> Result<()> {
+/// Both become attributes that the instance must have.
+fn check_platform(platform: Option<&RuntimePlatform>, fargate: &mut Fargate) -> Result<()> {
     let Some(RuntimePlatform {
-        cpu_architecture: _attribute,
+        cpu_architecture,
         operating_system_family,
     }) = platform
     else {
         return Ok(());
     };
-    match operating_system_family {
-        None | Some(OSFamily::Linux) => Ok(()),
-        Some(family) => Err(Error::unsupported(format!(
-            "runtimePlatform.operatingSystemFamily = {family}"
-        ))),
+    if operating_system_family.is_none_or(|family| family == OSFamily::Linux) {
+        return Ok(());
     }
+    if *cpu_architecture == Some(CPUArchitecture::Arm64) {
+        return Err(Error::client(
+            "The cpuArchitecture ARM64 is not valid for a Windows operatingSystemFamily.",
+        ));
+    }
+    fargate.obstacle("Fargate capacity here runs Linux.")
 }
 
 fn check_containers(

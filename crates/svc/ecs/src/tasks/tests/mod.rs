@@ -1,5 +1,6 @@
 //! Tasks from RunTask to STOPPED, with reconcilers running and agents on real sockets.
 
+mod constraints;
 mod events;
 mod failures;
 mod fargate;

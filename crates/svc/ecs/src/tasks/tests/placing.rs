@@ -18,7 +18,7 @@ async fn connected(cloud: &Cloud, machine: &str, slots: u32) -> (String, Agent) 
     (instance, agent)
 }
 
-fn reasons(answer: &Json) -> Vec<String> {
+pub(super) fn reasons(answer: &Json) -> Vec<String> {
     answer["failures"]
         .as_array()
         .expect("failures")
@@ -27,7 +27,7 @@ fn reasons(answer: &Json) -> Vec<String> {
         .collect()
 }
 
-fn count(answer: &Json) -> usize {
+pub(super) fn count(answer: &Json) -> usize {
     answer["tasks"].as_array().expect("tasks").len()
 }
 

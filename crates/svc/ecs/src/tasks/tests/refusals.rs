@@ -67,18 +67,10 @@ async fn run_task_refuses_members_that_have_no_effect_by_name() {
             "capacityProviderStrategy",
         ),
         (json!({"enableExecuteCommand": true}), "enableExecuteCommand"),
-        (
-            json!({"placementStrategy": [{"type": "random"}]}),
-            "placementStrategy",
-        ),
         (json!({"referenceId": "x"}), "referenceId"),
         (
             json!({"volumeConfigurations": [{"name": "v"}]}),
             "volumeConfigurations",
-        ),
-        (
-            json!({"placementConstraints": [{"type": "memberOf", "expression": "x"}]}),
-            "memberOf",
         ),
         (json!({"launchType": "EXTERNAL"}), "launchType EXTERNAL"),
         (
@@ -174,6 +166,36 @@ async fn run_task_refuses_what_cannot_be_in_the_services_words() {
             json!({"placementConstraints": [{}]}),
             INVALID,
             "placementConstraints.type",
+        ),
+        (
+            json!({"placementConstraints": [{"type": "memberOf"}]}),
+            INVALID,
+            "expression must be given",
+        ),
+        (
+            json!({"placementConstraints": [{"type": "memberOf", "expression": "attribute:a is b"}]}),
+            INVALID,
+            "column 13: expected an operator",
+        ),
+        (
+            json!({"placementStrategy": [{"type": "spread", "field": "zone"}]}),
+            INVALID,
+            "use instanceId, host or attribute:NAME",
+        ),
+        (
+            json!({"placementStrategy": [{"field": "cpu"}]}),
+            INVALID,
+            "placementStrategy.type",
+        ),
+        (
+            json!({"placementStrategy": vec![json!({"type": "random"}); 6]}),
+            INVALID,
+            "at most 5",
+        ),
+        (
+            json!({"taskDefinition": "fargate", "launchType": "FARGATE", "placementStrategy": [{"type": "random"}]}),
+            INVALID,
+            "Placement strategies are not supported with FARGATE launch type.",
         ),
         (
             json!({"placementConstraints": vec![json!({"type": "distinctInstance"}); 11]}),

@@ -235,10 +235,6 @@ async fn what_nodes_cannot_do_yet_is_refused_by_name() {
             "inferenceAccelerators",
             json!([{"deviceName": "a", "deviceType": "b"}]),
         ),
-        (
-            "placementConstraints",
-            json!([{"type": "memberOf", "expression": "attribute:a == b"}]),
-        ),
         ("proxyConfiguration", json!({"containerName": "web"})),
     ] {
         let words = format!("{member} is not supported by Roadstead yet.");

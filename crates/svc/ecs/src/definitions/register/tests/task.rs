@@ -259,7 +259,7 @@ async fn requires_compatibilities_are_validated() {
 #[tokio::test]
 async fn wrong_values_of_the_task_are_refused() {
     let many: Vec<Json> = (0..11)
-        .map(|_| json!({"type": "memberOf", "expression": "e"}))
+        .map(|_| json!({"type": "memberOf", "expression": "attribute:e exists"}))
         .collect();
     let cases = [
         (
@@ -280,6 +280,8 @@ async fn wrong_values_of_the_task_are_refused() {
         ),
     ];
     containers_refused(CLIENT, &cases).await;
+    let wrong = json!({"placementConstraints": [{"type": "memberOf", "expression": "attribute:a = b"}]});
+    containers_refused(INVALID, &[(json!({}), wrong, "column 13: expected an operator")]).await;
 }
 
 #[tokio::test]
@@ -293,12 +295,29 @@ async fn the_platform_becomes_required_attributes() {
     let attributes = answer["requiresAttributes"].as_array().expect("attributes");
     assert!(attributes.contains(&json!({"name": "ecs.cpu-architecture", "value": "x86_64"})));
     assert!(attributes.contains(&json!({"name": "ecs.os-type", "value": "linux"})));
-    let windows = (
-        json!({}),
-        platform("WINDOWS_SERVER_2022_CORE"),
-        "runtimePlatform.operatingSystemFamily",
-    );
-    containers_refused(INVALID, &[windows]).await;
+    let answer = register(&ecs, request(json!({}), platform("WINDOWS_SERVER_2022_CORE")))
+        .await
+        .expect("is accepted");
+    let attributes = answer["requiresAttributes"].as_array().expect("attributes");
+    assert!(attributes.contains(&json!({"name": "ecs.os-type", "value": "windows"})));
+    assert!(attributes.contains(&json!({"name": "ecs.os-family", "value": "WINDOWS_SERVER_2022_CORE"})));
+    let mut arm = platform("WINDOWS_SERVER_2022_CORE");
+    arm["runtimePlatform"]["cpuArchitecture"] = json!("ARM64");
+    containers_refused(CLIENT, &[(json!({}), arm, "ARM64")]).await;
+    let mut fargate = platform("WINDOWS_SERVER_2022_CORE");
+    for (member, value) in [
+        ("cpu", json!("256")),
+        ("memory", json!("512")),
+        ("networkMode", json!("awsvpc")),
+    ] {
+        fargate[member] = value;
+    }
+    let answer = register(&ecs, request(json!({"memory": null}), fargate.clone()))
+        .await
+        .expect("is accepted");
+    assert_eq!(answer["compatibilities"], json!(["EC2"]));
+    fargate["requiresCompatibilities"] = json!(["FARGATE"]);
+    containers_refused(CLIENT, &[(json!({"memory": null}), fargate, "runs Linux")]).await;
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ check:
 	cargo xtask supply
 	cargo xtask coverage --check
 
-# In a host namespace of its own, without an uplink.
+# In host namespaces of their own, without an uplink.
 e2e:
 	# With the features of the whole workspace, as the tests were built: nothing is compiled twice.
 	cargo build --locked --workspace --bin roadstead
@@ -32,4 +32,4 @@ e2e:
 	# Kept busy for a while, nothing is left over; by hand for hours: cargo xtask churn --minutes 120
 	cargo xtask churn --minutes 2 --binary target/debug/roadstead
 	# Last, so that a run ends with the test runner's own words.
-	scripts/in-host-namespace.sh target/venv/bin/python -m pytest -q tests/e2e
+	scripts/e2e.sh 2

@@ -228,6 +228,9 @@ PAGED = {
     ("logs", "DescribeLogGroups"): (dict(limit=1), "logGroups"),
     ("logs", "DescribeLogStreams"): (dict(limit=1, logGroupName="g0"), "logStreams"),
     ("logs", "DescribeMetricFilters"): (dict(limit=1, logGroupName="g0"), "metricFilters"),
+    ("logs", "DescribeQueries"): (dict(maxResults=1, status="Complete"), "queries"),
+    ("logs", "DescribeQueryDefinitions"): (dict(maxResults=1), "queryDefinitions"),
+    ("logs", "ListLogGroups"): (dict(limit=1), "logGroups"),
     ("secretsmanager", "ListSecrets"): (dict(MaxResults=1), "SecretList"),
 }
 TOKENS = ("nextToken", "NextToken", "Marker")
@@ -248,7 +251,7 @@ def paged_operations():
 @pytest.fixture(scope="module")
 def many(tmp_path_factory, images):
     """A cloud with more of everything than a page holds, and one page of each listing from before a restart."""
-    from roadstead import Roadstead
+    from roadstead import Roadstead, eventually
     with Roadstead(tmp_path_factory.mktemp("many"), clusters=["default", "b", "c"]) as cloud:
         cloud.command("image", "import", images["busybox"])
         for number in range(6):
@@ -267,10 +270,13 @@ def many(tmp_path_factory, images):
             logs.create_log_stream(logGroupName="g0", logStreamName=f"s{number}")
             logs.put_metric_filter(logGroupName="g0", filterName=f"f{number}", filterPattern="x", metricTransformations=[
                 {"metricName": "m", "metricNamespace": "n", "metricValue": "1"}])
+            logs.put_query_definition(name=f"q{number}", queryString="limit 1")
+            logs.start_query(logGroupName="g0", startTime=0, endTime=1, queryString="limit 1")
             events.create_event_bus(Name=f"b{number}")
             events.put_rule(Name=f"r{number}", EventPattern='{"source": ["a"]}')
             events.put_targets(Rule=f"r{number}", Targets=[{"Id": str(n), "Arn": GROUP} for n in range(3)])
             secrets.create_secret(Name=f"s{number}", SecretString="x")
+        eventually(lambda: len(logs.describe_queries(status="Complete")["queries"]) == 3, "three queries are complete")
         pages = {}
         for (service, name), (arguments, items) in PAGED.items():
             api = cloud.client(service)

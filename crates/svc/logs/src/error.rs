@@ -1,7 +1,7 @@
 //! Why a call fails, in the service's own words, and the one place where that becomes what a client sees.
 
 use roadstead_api_logs::errors as api;
-use roadstead_protocol::ApiError;
+use roadstead_protocol::{ApiError, Value};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -19,6 +19,17 @@ pub enum Error {
     NoSuchStream,
     #[error("The specified metric filter does not exist.")]
     NoSuchFilter,
+    #[error("Log group '{0}' does not exist.")]
+    NoGroupNamed(String),
+    #[error("The specified query does not exist.")]
+    NoSuchQuery,
+    #[error("The specified query definition does not exist.")]
+    NoSuchDefinition,
+    #[error("The specified log record does not exist.")]
+    NoSuchRecord,
+    /// `MalformedQueryException`, with the place of the fault.
+    #[error("{0}")]
+    Malformed(roadstead_log_insights::Fault),
     #[error("The specified log group already exists")]
     GroupExists,
     #[error("The specified log stream already exists")]
@@ -71,9 +82,14 @@ impl From<Error> for ApiError {
         let message = error.to_string();
         match error {
             Error::Invalid(_) | Error::Unsupported { .. } => api::invalid_parameter_exception(message),
-            Error::NoSuchGroup | Error::NoSuchStream | Error::NoSuchFilter => {
-                api::resource_not_found_exception(message)
-            }
+            Error::NoSuchGroup
+            | Error::NoSuchStream
+            | Error::NoSuchFilter
+            | Error::NoGroupNamed(_)
+            | Error::NoSuchQuery
+            | Error::NoSuchDefinition
+            | Error::NoSuchRecord => api::resource_not_found_exception(message),
+            Error::Malformed(fault) => malformed(&fault),
             Error::GroupExists | Error::StreamExists => api::resource_already_exists_exception(message),
             Error::Limit(_) => api::limit_exceeded_exception(message),
             Error::Contended => api::operation_aborted_exception(message),
@@ -86,6 +102,21 @@ impl From<Error> for ApiError {
             }
         }
     }
+}
+
+/// A query that cannot be, with the place in it.
+fn malformed(fault: &roadstead_log_insights::Fault) -> ApiError {
+    let number = |at: usize| Value::Int(i64::try_from(at).unwrap_or(i64::MAX));
+    let location = Value::Map(vec![
+        ("startCharOffset".into(), number(fault.start)),
+        ("endCharOffset".into(), number(fault.end)),
+    ]);
+    let error = Value::Map(vec![
+        ("location".into(), location),
+        ("message".into(), Value::Str(fault.message.clone())),
+    ]);
+    api::malformed_query_exception(format!("{} ([{}, {}])", fault.message, fault.start, fault.end))
+        .with_member("queryCompileError", error)
 }
 
 /// An error with its causes.
@@ -110,6 +141,10 @@ mod tests {
             (Error::GroupExists, "ResourceAlreadyExistsException", 400),
             (Error::StreamExists, "ResourceAlreadyExistsException", 400),
             (Error::Limit("x".into()), "LimitExceededException", 400),
+            (Error::NoGroupNamed("x".into()), "ResourceNotFoundException", 400),
+            (Error::NoSuchQuery, "ResourceNotFoundException", 400),
+            (Error::NoSuchDefinition, "ResourceNotFoundException", 400),
+            (Error::NoSuchRecord, "ResourceNotFoundException", 400),
             (Error::Contended, "OperationAbortedException", 400),
             (Error::Protected, "ValidationException", 400),
             (Error::Broken("x".into()), "ServiceUnavailableException", 500),

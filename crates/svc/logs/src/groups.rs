@@ -3,6 +3,8 @@
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod describe;
+pub(crate) mod list;
+pub(crate) mod protect;
 pub(crate) mod retention;
 
 use std::sync::Arc;

@@ -37,12 +37,21 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) async fn new() -> Self {
-        let store = Embedded::in_memory(roadstead_store::Options::default()).expect("a store in memory");
-        let folder = tempfile::tempdir().expect("a folder");
-        Self::over(Arc::new(folder), Arc::new(store), START).await
+        Self::with(Options::default()).await
     }
 
-    async fn over(folder: Arc<tempfile::TempDir>, store: Arc<dyn Store>, now: Timestamp) -> Self {
+    pub(crate) async fn with(options: Options) -> Self {
+        let store = Embedded::in_memory(roadstead_store::Options::default()).expect("a store in memory");
+        let folder = tempfile::tempdir().expect("a folder");
+        Self::over(Arc::new(folder), Arc::new(store), START, options).await
+    }
+
+    async fn over(
+        folder: Arc<tempfile::TempDir>,
+        store: Arc<dyn Store>,
+        now: Timestamp,
+        options: Options,
+    ) -> Self {
         let clock = Arc::new(ManualClock::at(now));
         let dispatcher = Dispatcher::new(clock.clone(), Pager::new([7; 32]), ctx().account);
         let volume = Volume::open(folder.path(), roadstead_volume::Options::default()).expect("a volume");
@@ -51,7 +60,7 @@ impl Bench {
             volume,
             clock: clock.clone(),
             dispatcher: dispatcher.clone(),
-            options: Options::default(),
+            options,
         };
         let logs = Logs::new(parts).await.expect("the service");
         Self {
@@ -73,8 +82,13 @@ impl Bench {
             dispatcher: _,
             logs,
         } = self;
+        logs.queries.abandon();
+        let left = Arc::downgrade(&logs);
         drop(logs);
-        Self::over(folder, store, now).await
+        while left.strong_count() > 0 {
+            tokio::task::yield_now().await;
+        }
+        Self::over(folder, store, now, Options::default()).await
     }
 
     pub(crate) fn now(&self) -> Timestamp {

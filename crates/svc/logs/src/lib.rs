@@ -9,6 +9,7 @@ mod lines;
 mod names;
 mod page;
 mod permissions;
+mod queries;
 mod records;
 mod service;
 mod streams;
@@ -39,6 +40,16 @@ pub struct Options {
     pub max_groups: usize,
     /// Between looks for lines that are older than their group keeps them.
     pub sweep: Duration,
+    /// Queries of an account in a region that have not ended, as documented.
+    pub max_queries: usize,
+    /// Of those, how many of the whole service run at once; others wait.
+    pub queries_at_once: usize,
+    /// How long a query may run, as documented.
+    pub query_time: Duration,
+    /// What a query may keep in memory.
+    pub query_bytes: usize,
+    /// For how long what queries found is kept, as documented.
+    pub results_kept: Duration,
 }
 
 impl Default for Options {
@@ -46,6 +57,11 @@ impl Default for Options {
         Self {
             max_groups: 10_000,
             sweep: Duration::from_secs(600),
+            max_queries: 100,
+            queries_at_once: 4,
+            query_time: Duration::from_secs(3600),
+            query_bytes: 128 << 20,
+            results_kept: Duration::from_secs(7 * 86_400),
         }
     }
 }
@@ -68,10 +84,12 @@ pub struct Logs {
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) options: Options,
     pub(crate) groups: Mirror<records::GroupRecord>,
+    pub(crate) queries: queries::Queries,
 }
 
 /// The service's background duties.
 pub struct Running {
+    logs: Arc<Logs>,
     sweeper: JoinHandle<()>,
     stop: watch::Sender<bool>,
 }
@@ -88,6 +106,7 @@ impl Logs {
             options,
         } = parts;
         let groups = Mirror::of(&groups::table(&store)).await?;
+        let queries = queries::Queries::open(&store, &volume, &options).await?;
         let lines = lines::Lines::open(volume)?;
         Ok(Arc::new(Self {
             store,
@@ -96,6 +115,7 @@ impl Logs {
             dispatcher,
             options,
             groups,
+            queries,
         }))
     }
 
@@ -103,6 +123,7 @@ impl Logs {
     pub fn start(self: &Arc<Self>) -> Running {
         let (stop, stopped) = watch::channel(false);
         Running {
+            logs: Arc::clone(self),
             sweeper: tokio::spawn(sweep::keep(Arc::clone(self), stopped)),
             stop,
         }
@@ -112,6 +133,7 @@ impl Logs {
 impl Running {
     pub async fn stop(self) {
         self.stop.send_replace(true);
+        self.logs.queries.abandon();
         if let Err(failed) = self.sweeper.await {
             tracing::error!(error = %failed, "the sweeper of logs ended badly");
         }

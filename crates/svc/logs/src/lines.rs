@@ -76,6 +76,18 @@ impl Lines {
             .transpose()
     }
 
+    /// The line at a place of a stream.
+    pub(crate) fn line(&self, group: u64, stream: u64, (time, number): Place) -> Result<Option<Line>> {
+        let mut found = self.read(
+            group,
+            stream,
+            (time, number),
+            (time, number.saturating_add(1)),
+            false,
+        );
+        found.next().transpose()
+    }
+
     /// The streams of a group whose names begin with this, in order of names.
     pub(crate) fn streams(&self, group: u64, prefix: &str) -> Result<Vec<(String, StreamRecord)>> {
         let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! Pages of listings: `limit` 1 to 50, and a token that names the last item shown.
+//! Pages of listings: a `limit`, 50 where none is given, and a token that names the last item shown.
 
 use roadstead_base::Ctx;
 
@@ -39,8 +39,7 @@ pub(crate) fn cut<T>(
 ) -> Result<(Vec<T>, Option<String>)> {
     let limit = limit
         .and_then(|limit| usize::try_from(limit).ok())
-        .unwrap_or(PAGE)
-        .min(PAGE);
+        .unwrap_or(PAGE);
     let after = cursor(ctx, scope, next)?;
     let seen = |item: &T| match &after {
         None => false,

@@ -39,6 +39,20 @@ fn on_stream(asking: &Asking<'_>) -> Vec<Need> {
     vec![Need::new(format!("logs:{}", asking.operation)).on([arn])]
 }
 
+/// On each group of a query.
+fn on_groups(asking: &Asking<'_>) -> Vec<Need> {
+    let named = asking.text("logGroupName").into_iter();
+    let lists = ["logGroupNames", "logGroupIdentifiers"];
+    let listed = lists.iter().flat_map(|member| asking.texts(member));
+    let partition = asking.ctx.partition();
+    let arn = |name: &str| {
+        let name = from_identifier(asking.ctx, name).unwrap_or_default();
+        stream_arn(&partition, &name, "")
+    };
+    let arns: Vec<String> = named.chain(listed).map(arn).collect();
+    vec![Need::new(format!("logs:{}", asking.operation)).on(arns)]
+}
+
 /// `logs:CreateLogGroup`, and `logs:TagResource` if it is made with tags.
 fn create_group(asking: &Asking<'_>) -> Vec<Need> {
     let mut needs = on_group(asking);
@@ -78,7 +92,7 @@ impl Permissions for LogsPermissions {
         const fn of(operation: &'static str, needs: fn(&Asking<'_>) -> Vec<Need>) -> Rule {
             Rule { operation, needs }
         }
-        const RULES: [Rule; 19] = [
+        const RULES: [Rule; 22] = [
             of("CreateLogGroup", create_group),
             of("DeleteLogGroup", on_group),
             of("DescribeLogGroups", on_group),
@@ -96,6 +110,9 @@ impl Permissions for LogsPermissions {
             of("DeleteLogStream", on_stream),
             of("PutLogEvents", on_stream),
             of("GetLogEvents", on_stream),
+            of("StartQuery", on_groups),
+            of("GetLogGroupFields", on_group),
+            of("PutLogGroupDeletionProtection", on_group),
             of("TagResource", on_resource),
             of("UntagResource", on_resource),
         ];

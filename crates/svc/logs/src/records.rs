@@ -46,3 +46,60 @@ pub(crate) struct StreamRecord {
     pub last_ingestion: Option<Timestamp>,
     pub bytes: u64,
 }
+
+/// A query of Insights. Its results lie in the volume.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct QueryRecord {
+    pub id: String,
+    /// What its results lie under.
+    pub number: u64,
+    pub text: String,
+    pub groups: Vec<String>,
+    /// The ARN of who asked.
+    pub user: String,
+    pub status: QueryStatus,
+    pub created_at: Timestamp,
+    /// Milliseconds.
+    pub took: i64,
+    pub rows: usize,
+    /// Of the results.
+    pub bytes: u64,
+    pub statistics: Statistics,
+}
+
+/// Where a query is. Beyond `Scheduled`, a record tells only how it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum QueryStatus {
+    Scheduled,
+    Running,
+    Complete,
+    Failed,
+    Cancelled,
+    Timeout,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Statistics {
+    pub scanned: u64,
+    pub matched: u64,
+    pub bytes: u64,
+    pub groups: u64,
+}
+
+/// A saved query.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct DefinitionRecord {
+    pub id: String,
+    pub name: String,
+    pub text: String,
+    pub groups: Vec<String>,
+    pub parameters: Vec<ParameterRecord>,
+    pub modified_at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ParameterRecord {
+    pub name: String,
+    pub default: Option<String>,
+    pub description: Option<String>,
+}

@@ -7,7 +7,7 @@ use roadstead_api_logs as api;
 use roadstead_base::Ctx;
 use roadstead_protocol::ApiError;
 
-use crate::{Logs, filters, groups, streams, tags};
+use crate::{Logs, filters, groups, queries, streams, tags};
 
 /// The service behind the gate.
 pub struct Server(pub Arc<Logs>);
@@ -143,5 +143,93 @@ impl api::Logs for Server {
 
     async fn untag_resource(&self, ctx: &Ctx, input: api::UntagResourceRequest) -> Result<(), ApiError> {
         Ok(tags::untag_resource(&self.0, ctx, input).await?)
+    }
+
+    async fn delete_query_definition(
+        &self,
+        ctx: &Ctx,
+        input: api::DeleteQueryDefinitionRequest,
+    ) -> Result<api::DeleteQueryDefinitionResponse, ApiError> {
+        Ok(queries::definitions::delete_query_definition(&self.0, ctx, input).await?)
+    }
+
+    async fn describe_queries(
+        &self,
+        ctx: &Ctx,
+        input: api::DescribeQueriesRequest,
+    ) -> Result<api::DescribeQueriesResponse, ApiError> {
+        Ok(queries::describe::describe_queries(&self.0, ctx, input)?)
+    }
+
+    async fn describe_query_definitions(
+        &self,
+        ctx: &Ctx,
+        input: api::DescribeQueryDefinitionsRequest,
+    ) -> Result<api::DescribeQueryDefinitionsResponse, ApiError> {
+        Ok(queries::definitions::describe_query_definitions(&self.0, ctx, input).await?)
+    }
+
+    async fn get_log_group_fields(
+        &self,
+        ctx: &Ctx,
+        input: api::GetLogGroupFieldsRequest,
+    ) -> Result<api::GetLogGroupFieldsResponse, ApiError> {
+        Ok(queries::fields::get_log_group_fields(&self.0, ctx, input).await?)
+    }
+
+    async fn get_log_record(
+        &self,
+        ctx: &Ctx,
+        input: api::GetLogRecordRequest,
+    ) -> Result<api::GetLogRecordResponse, ApiError> {
+        Ok(queries::record::get_log_record(&self.0, ctx, input)?)
+    }
+
+    async fn get_query_results(
+        &self,
+        ctx: &Ctx,
+        input: api::GetQueryResultsRequest,
+    ) -> Result<api::GetQueryResultsResponse, ApiError> {
+        Ok(queries::results::get_query_results(&self.0, ctx, input)?)
+    }
+
+    async fn list_log_groups(
+        &self,
+        ctx: &Ctx,
+        input: api::ListLogGroupsRequest,
+    ) -> Result<api::ListLogGroupsResponse, ApiError> {
+        Ok(groups::list::list_log_groups(&self.0, ctx, input)?)
+    }
+
+    async fn put_log_group_deletion_protection(
+        &self,
+        ctx: &Ctx,
+        input: api::PutLogGroupDeletionProtectionRequest,
+    ) -> Result<(), ApiError> {
+        Ok(groups::protect::put_log_group_deletion_protection(&self.0, ctx, input).await?)
+    }
+
+    async fn put_query_definition(
+        &self,
+        ctx: &Ctx,
+        input: api::PutQueryDefinitionRequest,
+    ) -> Result<api::PutQueryDefinitionResponse, ApiError> {
+        Ok(queries::definitions::put_query_definition(&self.0, ctx, input).await?)
+    }
+
+    async fn start_query(
+        &self,
+        ctx: &Ctx,
+        input: api::StartQueryRequest,
+    ) -> Result<api::StartQueryResponse, ApiError> {
+        Ok(queries::start::start_query(&self.0, ctx, input).await?)
+    }
+
+    async fn stop_query(
+        &self,
+        ctx: &Ctx,
+        input: api::StopQueryRequest,
+    ) -> Result<api::StopQueryResponse, ApiError> {
+        Ok(queries::stop::stop_query(&self.0, ctx, input)?)
     }
 }

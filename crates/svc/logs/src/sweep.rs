@@ -1,5 +1,5 @@
 //! Clears away lines that are gone for every reader already: of groups and streams that were deleted, and from before
-//! what their group keeps.
+//! what their group keeps; and queries whose time is over.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -43,5 +43,6 @@ pub(crate) async fn sweep(logs: &Logs) -> Result<usize> {
             gone += logs.lines.expire(group.id, &stream, group.kept_from(now)).await?;
         }
     }
+    gone += crate::queries::sweep::sweep(logs).await?;
     Ok(gone)
 }

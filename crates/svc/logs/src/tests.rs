@@ -3,5 +3,6 @@
 mod filters;
 mod groups;
 mod lines;
+mod queries;
 mod streams;
 mod tagging;

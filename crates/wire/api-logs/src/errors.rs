@@ -5,6 +5,10 @@
 
 use roadstead_protocol::ApiError;
 
+pub fn access_denied_exception(message: impl Into<String>) -> ApiError {
+    ApiError::new("AccessDeniedException", 400, message)
+}
+
 pub fn data_already_accepted_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("DataAlreadyAcceptedException", 400, message)
 }
@@ -23,6 +27,10 @@ pub fn invalid_sequence_token_exception(message: impl Into<String>) -> ApiError 
 
 pub fn limit_exceeded_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("LimitExceededException", 400, message)
+}
+
+pub fn malformed_query_exception(message: impl Into<String>) -> ApiError {
+    ApiError::new("MalformedQueryException", 400, message)
 }
 
 pub fn operation_aborted_exception(message: impl Into<String>) -> ApiError {

@@ -26,6 +26,11 @@ enumeration!(DataProtectionStatus {
     Archived "ARCHIVED",
     Disabled "DISABLED",
 });
+structure!(DataSourceFilter {
+    name "name" String,
+} {
+    r#type "type" String,
+});
 structure!(DeleteLogGroupRequest {
     log_group_name "logGroupName" String,
 } {
@@ -39,6 +44,14 @@ structure!(DeleteMetricFilterRequest {
     filter_name "filterName" String,
     log_group_name "logGroupName" String,
 } {
+});
+structure!(DeleteQueryDefinitionRequest {
+    query_definition_id "queryDefinitionId" String,
+} {
+});
+structure!(DeleteQueryDefinitionResponse {
+} {
+    success "success" bool,
 });
 structure!(DeleteRetentionPolicyRequest {
     log_group_name "logGroupName" String,
@@ -88,6 +101,31 @@ structure!(DescribeMetricFiltersResponse {
 } {
     metric_filters "metricFilters" Vec<MetricFilter>,
     next_token "nextToken" String,
+});
+structure!(DescribeQueriesRequest {
+} {
+    log_group_name "logGroupName" String,
+    max_results "maxResults" i32,
+    next_token "nextToken" String,
+    query_language "queryLanguage" QueryLanguage,
+    status "status" QueryStatus,
+});
+structure!(DescribeQueriesResponse {
+} {
+    next_token "nextToken" String,
+    queries "queries" Vec<QueryInfo>,
+});
+structure!(DescribeQueryDefinitionsRequest {
+} {
+    max_results "maxResults" i32,
+    next_token "nextToken" String,
+    query_definition_name_prefix "queryDefinitionNamePrefix" String,
+    query_language "queryLanguage" QueryLanguage,
+});
+structure!(DescribeQueryDefinitionsResponse {
+} {
+    next_token "nextToken" String,
+    query_definitions "queryDefinitions" Vec<QueryDefinition>,
 });
 structure!(Entity {
 } {
@@ -149,6 +187,40 @@ structure!(GetLogEventsResponse {
     next_backward_token "nextBackwardToken" String,
     next_forward_token "nextForwardToken" String,
 });
+structure!(GetLogGroupFieldsRequest {
+} {
+    log_group_identifier "logGroupIdentifier" String,
+    log_group_name "logGroupName" String,
+    time "time" i64,
+});
+structure!(GetLogGroupFieldsResponse {
+} {
+    log_group_fields "logGroupFields" Vec<LogGroupField>,
+});
+structure!(GetLogRecordRequest {
+    log_record_pointer "logRecordPointer" String,
+} {
+    unmask "unmask" bool,
+});
+structure!(GetLogRecordResponse {
+} {
+    log_record "logRecord" BTreeMap<String, String>,
+});
+structure!(GetQueryResultsRequest {
+    query_id "queryId" String,
+} {
+    max_items "maxItems" i32,
+    next_token "nextToken" String,
+});
+structure!(GetQueryResultsResponse {
+} {
+    encryption_key "encryptionKey" String,
+    next_token "nextToken" String,
+    query_language "queryLanguage" QueryLanguage,
+    results "results" Vec<Vec<ResultField>>,
+    statistics "statistics" QueryStatistics,
+    status "status" QueryStatus,
+});
 enumeration!(InheritedProperty {
     AccountDataProtection "ACCOUNT_DATA_PROTECTION",
 });
@@ -156,6 +228,23 @@ structure!(InputLogEvent {
     message "message" String,
     timestamp "timestamp" i64,
 } {
+});
+structure!(ListLogGroupsRequest {
+} {
+    account_identifiers "accountIdentifiers" Vec<String>,
+    data_sources "dataSources" Vec<DataSourceFilter>,
+    field_index_names "fieldIndexNames" Vec<String>,
+    include_linked_accounts "includeLinkedAccounts" bool,
+    limit "limit" i32,
+    log_group_class "logGroupClass" LogGroupClass,
+    log_group_name_pattern "logGroupNamePattern" String,
+    log_group_tags "logGroupTags" Vec<TagFilter>,
+    next_token "nextToken" String,
+});
+structure!(ListLogGroupsResponse {
+} {
+    log_groups "logGroups" Vec<LogGroupSummary>,
+    next_token "nextToken" String,
 });
 structure!(ListTagsForResourceRequest {
     resource_arn "resourceArn" String,
@@ -193,6 +282,17 @@ enumeration!(LogGroupClass {
     Standard "STANDARD",
     InfrequentAccess "INFREQUENT_ACCESS",
     Delivery "DELIVERY",
+});
+structure!(LogGroupField {
+} {
+    name "name" String,
+    percent "percent" i32,
+});
+structure!(LogGroupSummary {
+} {
+    log_group_arn "logGroupArn" String,
+    log_group_class "logGroupClass" LogGroupClass,
+    log_group_name "logGroupName" String,
 });
 structure!(LogStream {
 } {
@@ -255,6 +355,11 @@ structure!(PutLogEventsResponse {
     rejected_entity_info "rejectedEntityInfo" RejectedEntityInfo,
     rejected_log_events_info "rejectedLogEventsInfo" RejectedLogEventsInfo,
 });
+structure!(PutLogGroupDeletionProtectionRequest {
+    deletion_protection_enabled "deletionProtectionEnabled" bool,
+    log_group_identifier "logGroupIdentifier" String,
+} {
+});
 structure!(PutMetricFilterRequest {
     filter_name "filterName" String,
     filter_pattern "filterPattern" String,
@@ -265,10 +370,85 @@ structure!(PutMetricFilterRequest {
     emit_system_field_dimensions "emitSystemFieldDimensions" Vec<String>,
     field_selection_criteria "fieldSelectionCriteria" String,
 });
+structure!(PutQueryDefinitionRequest {
+    name "name" String,
+    query_string "queryString" String,
+} {
+    client_token "clientToken" String,
+    log_group_names "logGroupNames" Vec<String>,
+    parameters "parameters" Vec<QueryParameter>,
+    query_definition_id "queryDefinitionId" String,
+    query_language "queryLanguage" QueryLanguage,
+});
+structure!(PutQueryDefinitionResponse {
+} {
+    query_definition_id "queryDefinitionId" String,
+});
 structure!(PutRetentionPolicyRequest {
     log_group_name "logGroupName" String,
     retention_in_days "retentionInDays" i32,
 } {
+});
+structure!(QueryCompileError {
+} {
+    location "location" QueryCompileErrorLocation,
+    message "message" String,
+});
+structure!(QueryCompileErrorLocation {
+} {
+    end_char_offset "endCharOffset" i32,
+    start_char_offset "startCharOffset" i32,
+});
+structure!(QueryDefinition {
+} {
+    last_modified "lastModified" i64,
+    log_group_names "logGroupNames" Vec<String>,
+    name "name" String,
+    parameters "parameters" Vec<QueryParameter>,
+    query_definition_id "queryDefinitionId" String,
+    query_language "queryLanguage" QueryLanguage,
+    query_string "queryString" String,
+});
+structure!(QueryInfo {
+} {
+    bytes_scanned "bytesScanned" f64,
+    create_time "createTime" i64,
+    log_group_name "logGroupName" String,
+    query_duration "queryDuration" i64,
+    query_id "queryId" String,
+    query_language "queryLanguage" QueryLanguage,
+    query_string "queryString" String,
+    status "status" QueryStatus,
+    user_identity "userIdentity" String,
+});
+enumeration!(QueryLanguage {
+    Cwli "CWLI",
+    Sql "SQL",
+    Ppl "PPL",
+});
+structure!(QueryParameter {
+    name "name" String,
+} {
+    default_value "defaultValue" String,
+    description "description" String,
+});
+structure!(QueryStatistics {
+} {
+    bytes_scanned "bytesScanned" f64,
+    estimated_bytes_skipped "estimatedBytesSkipped" f64,
+    estimated_records_skipped "estimatedRecordsSkipped" f64,
+    log_groups_scanned "logGroupsScanned" f64,
+    records_matched "recordsMatched" f64,
+    records_scanned "recordsScanned" f64,
+});
+enumeration!(QueryStatus {
+    Scheduled "Scheduled",
+    Running "Running",
+    Complete "Complete",
+    Failed "Failed",
+    Cancelled "Cancelled",
+    Timeout "Timeout",
+    Unknown "Unknown",
 });
 structure!(RejectedEntityInfo {
     error_type "errorType" EntityRejectionErrorType,
@@ -279,6 +459,11 @@ structure!(RejectedLogEventsInfo {
     expired_log_event_end_index "expiredLogEventEndIndex" i32,
     too_new_log_event_start_index "tooNewLogEventStartIndex" i32,
     too_old_log_event_end_index "tooOldLogEventEndIndex" i32,
+});
+structure!(ResultField {
+} {
+    field "field" String,
+    value "value" String,
 });
 structure!(SearchedLogStream {
 } {
@@ -313,6 +498,34 @@ enumeration!(StandardUnit {
     TerabitsSecond "Terabits/Second",
     CountSecond "Count/Second",
     None "None",
+});
+structure!(StartQueryRequest {
+    end_time "endTime" i64,
+    query_string "queryString" String,
+    start_time "startTime" i64,
+} {
+    limit "limit" i32,
+    log_group_identifiers "logGroupIdentifiers" Vec<String>,
+    log_group_name "logGroupName" String,
+    log_group_names "logGroupNames" Vec<String>,
+    query_language "queryLanguage" QueryLanguage,
+});
+structure!(StartQueryResponse {
+} {
+    query_id "queryId" String,
+});
+structure!(StopQueryRequest {
+    query_id "queryId" String,
+} {
+});
+structure!(StopQueryResponse {
+} {
+    success "success" bool,
+});
+structure!(TagFilter {
+    key "key" String,
+} {
+    values "values" Vec<String>,
 });
 structure!(TagLogGroupRequest {
     log_group_name "logGroupName" String,

@@ -1,4 +1,4 @@
-//! The lines of many streams in one order: of their times, then of their coming.
+//! The lines of many streams in one order: of their times, then of their coming; or in the reverse of it.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -10,6 +10,7 @@ type Source = Box<dyn Iterator<Item = Result<Line>> + Send>;
 
 /// Streams by their index, merged.
 pub(crate) struct Merged {
+    backward: bool,
     sources: Vec<Source>,
     /// The next line of each stream that has one.
     next: BinaryHeap<Reverse<(Place, usize)>>,
@@ -18,7 +19,17 @@ pub(crate) struct Merged {
 
 impl Merged {
     pub(crate) fn of(sources: Vec<Source>) -> Result<Self> {
+        Self::in_direction(sources, false)
+    }
+
+    /// Of streams that are read from their ends, latest first.
+    pub(crate) fn backward(sources: Vec<Source>) -> Result<Self> {
+        Self::in_direction(sources, true)
+    }
+
+    fn in_direction(sources: Vec<Source>, backward: bool) -> Result<Self> {
         let mut merged = Self {
+            backward,
             held: sources.iter().map(|_| None).collect(),
             sources,
             next: BinaryHeap::new(),
@@ -31,7 +42,12 @@ impl Merged {
 
     fn advance(&mut self, index: usize) -> Result<()> {
         if let Some(line) = self.sources[index].next().transpose()? {
-            self.next.push(Reverse(((line.time, line.number), index)));
+            let place = match self.backward {
+                false => (line.time, line.number),
+                // With every bit turned, the order is.
+                true => (!line.time, !line.number),
+            };
+            self.next.push(Reverse((place, index)));
             self.held[index] = Some(line);
         }
         Ok(())

@@ -178,3 +178,96 @@ async fn a_protected_group_stays() {
     let shown = bench.call("DescribeLogGroups", json!({})).await.expect("groups");
     assert_eq!(shown["logGroups"][0]["deletionProtectionEnabled"], true);
 }
+
+#[tokio::test]
+async fn list_log_groups_finds_pages_and_narrows() {
+    let bench = Bench::new().await;
+    for (name, tag) in [("/app/b", "prod"), ("/app/a", "test"), ("/other", "Production")] {
+        let made = json!({"logGroupName": name, "tags": {"stage": tag}});
+        bench.call("CreateLogGroup", made).await.expect(name);
+    }
+    let names = |page: &Json| {
+        let groups = page["logGroups"].as_array().expect("groups").clone();
+        let name = |group: &Json| group["logGroupName"].as_str().expect("a name").to_owned();
+        groups.iter().map(name).collect::<Vec<_>>()
+    };
+    for (request, found) in [
+        (json!({}), vec!["/app/a", "/app/b", "/other"]),
+        (
+            json!({"logGroupNamePattern": "^/app/a|other"}),
+            vec!["/app/a", "/other"],
+        ),
+        (json!({"logGroupClass": "DELIVERY"}), vec![]),
+        (
+            json!({"logGroupClass": "STANDARD", "includeLinkedAccounts": false}),
+            vec!["/app/a", "/app/b", "/other"],
+        ),
+        (
+            json!({"logGroupTags": [{"key": "stage", "values": ["prod*"]}]}),
+            vec!["/app/b", "/other"],
+        ),
+        (
+            json!({"logGroupTags": [{"key": "stage", "values": ["!prod"]}, {"key": "stage"}]}),
+            vec!["/app/a", "/other"],
+        ),
+        (json!({"logGroupTags": [{"key": "none"}]}), vec![]),
+    ] {
+        let page = bench
+            .call("ListLogGroups", request.clone())
+            .await
+            .expect("a page");
+        assert_eq!(names(&page), found, "{request}");
+    }
+    let first = bench
+        .call("ListLogGroups", json!({"limit": 2}))
+        .await
+        .expect("a page");
+    assert_eq!(
+        first["logGroups"][0],
+        json!({"logGroupName": "/app/a", "logGroupClass": "STANDARD",
+            "logGroupArn": "arn:aws:logs:us-east-1:000000000000:log-group:/app/a"})
+    );
+    let rest = json!({"limit": 2, "nextToken": first["nextToken"]});
+    assert_eq!(
+        names(&bench.call("ListLogGroups", rest).await.expect("a page")),
+        ["/other"]
+    );
+    for (member, value) in [
+        ("accountIdentifiers", json!(["000000000000"])),
+        ("dataSources", json!([{"name": "x"}])),
+        ("fieldIndexNames", json!(["x"])),
+        ("includeLinkedAccounts", json!(true)),
+    ] {
+        let refused = bench.call("ListLogGroups", json!({ member: value })).await;
+        Bench::refused(refused, "InvalidParameterException", member);
+    }
+}
+
+#[tokio::test]
+async fn protection_is_put_on_and_taken_off() {
+    let bench = Bench::new().await;
+    let protect = |on: bool| json!({"logGroupIdentifier": "/a", "deletionProtectionEnabled": on});
+    let missing = bench.call("PutLogGroupDeletionProtection", protect(true)).await;
+    Bench::refused(missing, "ResourceNotFoundException", "log group");
+    bench
+        .call("CreateLogGroup", json!({"logGroupName": "/a"}))
+        .await
+        .expect("made");
+    for _ in 0..2 {
+        bench
+            .call("PutLogGroupDeletionProtection", protect(true))
+            .await
+            .expect("protected");
+    }
+    let bench = bench.restarted().await;
+    let kept = bench.call("DeleteLogGroup", json!({"logGroupName": "/a"})).await;
+    Bench::refused(kept, "ValidationException", "protected");
+    bench
+        .call("PutLogGroupDeletionProtection", protect(false))
+        .await
+        .expect("free");
+    bench
+        .call("DeleteLogGroup", json!({"logGroupName": "/a"}))
+        .await
+        .expect("deleted");
+}

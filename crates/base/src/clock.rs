@@ -31,6 +31,12 @@ impl Timestamp {
         let time = jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         format!("{time:.3}")
     }
+
+    /// Reads RFC 3339, to the millisecond.
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let time: jiff::Timestamp = text.parse().ok()?;
+        Some(Self(time.as_millisecond()))
+    }
 }
 
 /// Where the time comes from.

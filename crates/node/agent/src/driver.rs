@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use roadstead_acs::ElasticNetworkInterface;
 use roadstead_acs::network::VpcMap;
 use roadstead_base::Timestamp;
+use roadstead_runtime::{LogPlace, LogRead};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -57,6 +58,19 @@ pub struct Made {
     pub connection: Option<Connection>,
 }
 
+/// A container's log as whoever sends it on reads it.
+#[async_trait]
+pub trait LogSource: Send {
+    /// The place of the next record.
+    fn place(&self) -> LogPlace;
+
+    /// What is there next; does not wait for it.
+    async fn next(&mut self) -> Result<LogRead>;
+
+    /// Everything before `place` has been sent.
+    async fn sent(&mut self, place: LogPlace) -> Result<()>;
+}
+
 /// A node. Every call may be repeated: a new agent repeats what it does not know to be done.
 #[async_trait]
 pub trait Driver: Send + Sync + 'static {
@@ -90,6 +104,9 @@ pub trait Driver: Send + Sync + 'static {
     ) -> Result<Made>;
 
     async fn start(&self, container: &Container) -> Result<Timestamp>;
+
+    /// What a container that was made has printed and nobody has sent on yet.
+    async fn log(&self, container: &Container) -> Result<Box<dyn LogSource>>;
 
     /// Waits for the container's end.
     async fn wait(&self, container: &Container) -> Exit;

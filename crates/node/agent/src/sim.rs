@@ -10,10 +10,11 @@ use async_trait::async_trait;
 use roadstead_acs::ElasticNetworkInterface;
 use roadstead_acs::network::VpcMap;
 use roadstead_base::{SharedClock, Timestamp, derived_hex};
+use roadstead_runtime::{LogLine, LogPlace, LogRead, Stream};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::driver::{Driver, Failure, Keep, Made, Result, Usage};
+use crate::driver::{Driver, Failure, Keep, LogSource, Made, Result, Usage};
 use crate::engine::event::{Exit, Signal};
 use crate::engine::recover::Found;
 use crate::engine::spec::{Container, NetworkMode, Port, Task};
@@ -59,6 +60,10 @@ enum Phase {
 #[derive(Debug)]
 struct SimContainer {
     name: String,
+    /// What it has printed.
+    printed: Vec<String>,
+    /// Lines that were sent on, by their number.
+    sent: u64,
     phase: watch::Sender<Phase>,
 }
 
@@ -106,6 +111,13 @@ impl SimNode {
     /// Everything that was asked of the node so far.
     pub fn calls(&self) -> Vec<String> {
         self.state().calls.clone()
+    }
+
+    /// A container prints a line.
+    pub fn print(&self, runtime_id: &str, line: &str) {
+        if let Some(made) = self.state().containers.get_mut(runtime_id) {
+            made.printed.push(line.to_owned());
+        }
     }
 
     /// How often this was asked.
@@ -223,9 +235,65 @@ impl SimNode {
     fn insert(&self, id: String, name: String, phase: Phase) {
         let container = SimContainer {
             name,
+            printed: Vec::new(),
+            sent: 0,
             phase: watch::channel(phase).0,
         };
         self.state().containers.insert(id, container);
+    }
+}
+
+/// A log in which each line takes one byte.
+struct SimLog {
+    node: SimNode,
+    container: String,
+    next: u64,
+}
+
+fn place(total: u64) -> LogPlace {
+    LogPlace {
+        inode: 1,
+        offset: total,
+        total,
+    }
+}
+
+#[async_trait]
+impl LogSource for SimLog {
+    fn place(&self) -> LogPlace {
+        place(self.next)
+    }
+
+    async fn next(&mut self) -> Result<LogRead> {
+        let state = self.node.state();
+        let Some(made) = state.containers.get(&self.container) else {
+            return Ok(LogRead::Ended);
+        };
+        let line = usize::try_from(self.next)
+            .ok()
+            .and_then(|next| made.printed.get(next));
+        let Some(line) = line else {
+            let ended = matches!(&*made.phase.borrow(), Phase::Exited(..));
+            return Ok(if ended { LogRead::Ended } else { LogRead::Quiet });
+        };
+        self.next += 1;
+        Ok(LogRead::Line {
+            line: LogLine {
+                time: self.node.clock.now().to_rfc3339(),
+                stream: Stream::Stdout,
+                partial: false,
+                bytes: line.clone().into_bytes(),
+            },
+            from: place(self.next - 1),
+            to: place(self.next),
+        })
+    }
+
+    async fn sent(&mut self, place: LogPlace) -> Result<()> {
+        if let Some(made) = self.node.state().containers.get_mut(&self.container) {
+            made.sent = made.sent.max(place.total);
+        }
+        Ok(())
     }
 }
 
@@ -374,6 +442,18 @@ impl Driver for SimNode {
             self.end_later(container.runtime_id.clone(), after, 137, true);
         }
         Ok(now)
+    }
+
+    async fn log(&self, container: &Container) -> Result<Box<dyn LogSource>> {
+        let sent = match self.state().containers.get(&container.runtime_id) {
+            Some(made) => made.sent,
+            None => return Err(Failure(format!("there is no container {}", container.runtime_id))),
+        };
+        Ok(Box::new(SimLog {
+            node: self.clone(),
+            container: container.runtime_id.clone(),
+            next: sent,
+        }))
     }
 
     async fn wait(&self, container: &Container) -> Exit {

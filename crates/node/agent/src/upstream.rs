@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use roadstead_acs::RoleCredentials;
 
+use crate::api::CallError;
 use crate::engine::state::Change;
 
 /// A call to the control plane that did not succeed.
@@ -44,6 +46,15 @@ pub enum News {
     Unrecognised(String),
 }
 
+/// A call to CloudWatch Logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogCall {
+    CreateGroup,
+    CreateStream(String),
+    /// Events to a stream: milliseconds since 1970 and message, in the order of their times.
+    Put(String, Vec<(i64, String)>),
+}
+
 #[async_trait]
 pub trait Upstream: Send + Sync + 'static {
     /// Tells news of a task; `cluster` is its cluster's ARN or name.
@@ -51,4 +62,15 @@ pub trait Upstream: Send + Sync + 'static {
 
     /// The tags of a resource, for the metadata.
     async fn tags(&self, arn: &str) -> Result<BTreeMap<String, String>, UpstreamError>;
+
+    /// Asks for something about a log group, as the role whose keys these are, else as the node.
+    async fn logs(
+        &self,
+        keys: Option<&RoleCredentials>,
+        group: &str,
+        call: &LogCall,
+    ) -> Result<(), CallError>;
+
+    /// The region of the services that are called.
+    fn region(&self) -> &str;
 }

@@ -23,6 +23,8 @@ pub(crate) enum Request {
     Signal(i32),
     /// Kill everything in the container.
     Kill,
+    /// So many bytes of the log have been sent on.
+    Sent(u64),
 }
 
 impl Request {
@@ -31,6 +33,7 @@ impl Request {
             Self::Start => "start\n".into(),
             Self::Signal(signal) => format!("signal {signal}\n"),
             Self::Kill => "kill\n".into(),
+            Self::Sent(bytes) => format!("sent {bytes}\n"),
         }
     }
 
@@ -39,6 +42,7 @@ impl Request {
             None if line.trim_end() == "start" => Some(Self::Start),
             None if line.trim_end() == "kill" => Some(Self::Kill),
             Some(("signal", number)) => number.parse().ok().map(Self::Signal),
+            Some(("sent", number)) => number.parse().ok().map(Self::Sent),
             _ => None,
         }
     }
@@ -154,6 +158,7 @@ mod tests {
             Request::Kill,
             Request::Signal(15),
             Request::Signal(64),
+            Request::Sent(1 << 40),
         ] {
             assert_eq!(Request::decode(&request.encode()), Some(request));
         }

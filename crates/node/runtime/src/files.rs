@@ -13,6 +13,7 @@ use crate::cgroup::Layout;
 use crate::devices::Node;
 use crate::error::{Error, Result};
 use crate::ids::ContainerId;
+use crate::logs::LogPlace;
 use crate::seccomp::Program;
 use crate::spec::ContainerSpec;
 use crate::status::Exit;
@@ -136,6 +137,14 @@ impl Dir {
     }
     pub(crate) fn exit(&self) -> Result<Option<Exit>> {
         self.read("exit.json")
+    }
+
+    /// How far the log has been sent on; written by the daemon alone.
+    pub(crate) fn write_sent(&self, place: &LogPlace) -> Result<()> {
+        self.write("sent.json", place)
+    }
+    pub(crate) fn sent(&self) -> Result<Option<LogPlace>> {
+        self.read("sent.json")
     }
 
     pub(crate) fn sync_exit(&self) -> Result<()> {

@@ -27,7 +27,10 @@ mod sys;
 pub use error::{Error, Result};
 pub use exec::{ExecOutput, ExecStreams, Execution};
 pub use ids::{ContainerId, GroupName, InstanceId, ParseNameError};
-pub use logs::{LogConfig, LogLine, LogQuery, LogReader, MAX_RECORD, MIN_LOG_SIZE, Stream};
+pub use logs::{
+    Backlog, LogConfig, LogFollower, LogLine, LogPlace, LogQuery, LogRead, LogReader, MAX_RECORD,
+    MIN_LOG_SIZE, Stream, WhenFull,
+};
 pub use runtime::{Options, Runtime};
 pub use shim::shim_main_if_asked;
 pub use spec::{

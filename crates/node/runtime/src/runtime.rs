@@ -17,7 +17,7 @@ use crate::files::{Life, Plan};
 
 use crate::ids::{ContainerId, GroupName, InstanceId};
 use crate::inner::{Creating, Inner, SHIMS, blocking};
-use crate::logs::{LogQuery, LogReader};
+use crate::logs::{LogFollower, LogQuery, LogReader};
 use crate::seccomp;
 use crate::spawn::ShimExe;
 use crate::spec::{ContainerSpec, Net, Resources, Share};
@@ -294,6 +294,17 @@ impl Runtime {
     pub fn read_log(&self, id: &ContainerId, query: LogQuery) -> Result<LogReader> {
         let dir = self.0.dir(id)?;
         Ok(LogReader::new(dir.log(), dir.path().join("exit.json"), query))
+    }
+
+    /// What the container has printed and nobody has sent on yet.
+    ///
+    /// # Errors
+    /// The container is not there, or its log cannot be read.
+    pub async fn follow_log(&self, id: &ContainerId) -> Result<LogFollower> {
+        let dir = self.0.dir(id)?;
+        let query = LogQuery::default();
+        let reader = LogReader::new(dir.log(), dir.path().join("exit.json"), query);
+        LogFollower::open(dir, reader).await
     }
 
     /// Makes a group with these limits, or gives an existing one these limits. `create` puts containers in.

@@ -284,6 +284,7 @@ async fn a_flood_of_output_takes_no_more_disk_than_allowed() {
     spec.log = LogConfig {
         max_size: 4 * MIN_LOG_SIZE,
         max_files: 2,
+        backlog: None,
     };
     let (exit, out) = bench.run(spec).await;
     assert_eq!(exit.code, 0);

@@ -17,6 +17,7 @@ async fn a_flood_of_output_stays_within_its_bound_and_keeps_the_end() {
     spec.log = LogConfig {
         max_size: 1024 * 1024,
         max_files: 3,
+        backlog: None,
     };
     let id = spec.id.clone();
     bench.start(spec).await;
@@ -59,6 +60,7 @@ async fn junk_and_endless_lines_are_kept_as_they_are() {
     spec.log = LogConfig {
         max_size: MIN_LOG_SIZE * 4,
         max_files: 2,
+        backlog: None,
     };
     let id = spec.id.clone();
     bench.start(spec).await;

@@ -11,6 +11,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use roadstead_acs::RoleCredentials;
 use roadstead_api_ecs::MODEL;
+use roadstead_api_logs::MODEL as LOGS;
 use roadstead_api_secretsmanager::MODEL as SECRETS;
 use roadstead_base::SharedClock;
 use roadstead_protocol::sigv4::{SigningKey, sign};
@@ -115,6 +116,7 @@ impl CallError {
                             | "ServerException"
                             | "LimitExceededException"
                             | "RequestLimitExceeded"
+                            | "OperationAbortedException"
                     )
             }
         }
@@ -228,12 +230,41 @@ impl Client {
         self.call_of(&SECRETS, operation, input).await
     }
 
+    /// Calls an operation of CloudWatch Logs whose answer says nothing of use.
+    ///
+    /// # Errors
+    /// As of [`Client::call`].
+    pub async fn tell_logs<I: Wire>(&self, operation: &'static str, input: I) -> Result<(), CallError> {
+        self.send(&LOGS, operation, input).await.map(drop)
+    }
+
     async fn call_of<I: Wire, O: Wire>(
         &self,
         service: &'static ServiceModel,
         operation: &'static str,
         input: I,
     ) -> Result<O, CallError> {
+        let problem = |problem: String| CallError::Transport { operation, problem };
+        let answer = self.send(service, operation, input).await?;
+        let shape = service
+            .operation(operation)
+            .and_then(|model| model.output)
+            .ok_or_else(|| problem("it has no output".to_owned()))?;
+        let mut answer: serde_json::Value = serde_json::from_slice(&answer)
+            .map_err(|error| problem(format!("the answer is not JSON: {error}")))?;
+        prune(service, shape, &mut answer);
+        let value = json::from_json(service, shape, answer, "")
+            .map_err(|error| problem(format!("the answer is not the operation's: {error:?}")))?;
+        O::from_value(value).map_err(|error| problem(format!("the answer is not the operation's: {error}")))
+    }
+
+    /// The body of a successful answer.
+    async fn send<I: Wire>(
+        &self,
+        service: &'static ServiceModel,
+        operation: &'static str,
+        input: I,
+    ) -> Result<Bytes, CallError> {
         let problem = |problem: String| CallError::Transport { operation, problem };
         let model = service
             .operation(operation)
@@ -262,18 +293,10 @@ impl Client {
             .await
             .map_err(|_| problem(format!("no answer within {} s", CALL.as_secs())))?
             .map_err(problem)?;
-        if status != 200 {
-            return Err(api_error(operation, status, &answer));
+        match status {
+            200 => Ok(answer),
+            status => Err(api_error(operation, status, &answer)),
         }
-        let shape = model
-            .output
-            .ok_or_else(|| problem("it has no output".to_owned()))?;
-        let mut answer: serde_json::Value = serde_json::from_slice(&answer)
-            .map_err(|error| problem(format!("the answer is not JSON: {error}")))?;
-        prune(service, shape, &mut answer);
-        let value = json::from_json(service, shape, answer, "")
-            .map_err(|error| problem(format!("the answer is not the operation's: {error:?}")))?;
-        O::from_value(value).map_err(|error| problem(format!("the answer is not the operation's: {error}")))
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(u16, Bytes), String> {

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use roadstead_acs::RoleCredentials;
 use roadstead_api_ecs::{
     AttachmentStateChange, ContainerStateChange, ListTagsForResourceRequest, ListTagsForResourceResponse,
     NetworkBinding, SubmitTaskStateChangeRequest, SubmitTaskStateChangeResponse, TransportProtocol,
 };
+use roadstead_api_logs::{CreateLogGroupRequest, CreateLogStreamRequest, InputLogEvent, PutLogEventsRequest};
 
 use super::client::{CallError, Client};
 use crate::engine::report::clip;
 use crate::engine::state::{Binding, Change, ContainerChange};
-use crate::upstream::{News, Upstream, UpstreamError};
+use crate::upstream::{LogCall, News, Upstream, UpstreamError};
 
 #[async_trait]
 impl Upstream for Client {
@@ -32,6 +34,47 @@ impl Upstream for Client {
             .into_iter()
             .map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()))
             .collect())
+    }
+
+    async fn logs(
+        &self,
+        keys: Option<&RoleCredentials>,
+        group: &str,
+        call: &LogCall,
+    ) -> Result<(), CallError> {
+        let client = keys.map_or_else(|| self.clone(), |keys| self.acting_as(keys));
+        let log_group_name = group.to_owned();
+        match call.clone() {
+            LogCall::CreateGroup => {
+                let request = CreateLogGroupRequest {
+                    log_group_name,
+                    ..Default::default()
+                };
+                client.tell_logs("CreateLogGroup", request).await
+            }
+            LogCall::CreateStream(log_stream_name) => {
+                let request = CreateLogStreamRequest {
+                    log_group_name,
+                    log_stream_name,
+                };
+                client.tell_logs("CreateLogStream", request).await
+            }
+            LogCall::Put(log_stream_name, events) => {
+                let event = |(timestamp, message)| InputLogEvent { message, timestamp };
+                let request = PutLogEventsRequest {
+                    log_events: events.into_iter().map(event).collect(),
+                    log_group_name,
+                    log_stream_name,
+                    entity: None,
+                    sequence_token: None,
+                };
+                client.tell_logs("PutLogEvents", request).await
+            }
+        }
+    }
+
+    fn region(&self) -> &str {
+        Client::region(self)
     }
 }
 

@@ -91,6 +91,7 @@ pub fn decode(task: &acs::Task) -> Result<Task> {
             .map(|keys| keys.credentials_id.clone())
             .filter(|id| !id.is_empty()),
         execution_keys: None,
+        has_execution_role: task.execution_role_credentials.is_some(),
     };
     check_references(&read)?;
     Ok(read)
@@ -262,6 +263,9 @@ fn read_container(
             None => STOP_TIMEOUT_MS,
             Some(s) => seconds("stopTimeout", s)?,
         },
+        awslogs: host
+            .awslogs()
+            .map_err(|fault| within("dockerConfig.hostConfig", &fault))?,
         config,
         host,
         name,

@@ -7,6 +7,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 /// A container's `Config`.
+/// The log driver that sends lines to CloudWatch Logs.
+const AWSLOGS: &str = "awslogs";
+
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct Config {
@@ -120,6 +123,20 @@ impl HostConfig {
         Ok(security)
     }
 
+    /// Where the output goes, if it leaves the node.
+    ///
+    /// # Errors
+    /// An option that is missing, unknown or malformed.
+    pub fn awslogs(&self) -> Result<Option<roadstead_awslogs::Options>, roadstead_awslogs::Fault> {
+        match &self.log_config {
+            Some(log) if log.kind == AWSLOGS => {
+                let none = BTreeMap::new();
+                roadstead_awslogs::Options::read(log.config.as_ref().unwrap_or(&none)).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// What cannot be done here, by its member's name.
     pub fn refused(&self) -> Option<String> {
         let unsupported = |name: &str| Some(format!("{name} is not supported by Roadstead yet"));
@@ -134,6 +151,8 @@ impl HostConfig {
             return unsupported("DnsOptions");
         }
         match &self.log_config {
+            // Its options are read by `awslogs`.
+            Some(log) if log.kind == AWSLOGS => None,
             Some(log) if !matches!(log.kind.as_str(), "" | "json-file") => {
                 unsupported(&format!("LogConfig: the log driver {:?}", log.kind))
             }
@@ -157,7 +176,7 @@ mod tests {
         for (text, wanted) in [
             (r#"{"SecurityOpt":["label:disable"]}"#, "label:disable"),
             (r#"{"DnsOptions":["ndots:1"]}"#, "DnsOptions"),
-            (r#"{"LogConfig":{"Type":"awslogs"}}"#, "awslogs"),
+            (r#"{"LogConfig":{"Type":"splunk"}}"#, "splunk"),
             (
                 r#"{"LogConfig":{"Type":"json-file","Config":{"labels":"x"}}}"#,
                 "labels",

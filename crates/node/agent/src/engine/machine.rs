@@ -15,6 +15,9 @@ use super::state::{
 /// SIGKILL is repeated this often until the end is seen, in milliseconds.
 const KILL_AGAIN_MS: i64 = 10_000;
 
+/// What could not be made ready for a task begins with this.
+pub const RESOURCE_INITIALIZATION: &str = "ResourceInitializationError";
+
 /// A task and where it stands.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -194,7 +197,13 @@ impl Machine {
                 state.known = Status::Running;
                 state.started_at = Some(at);
             }),
-            Event::StartFailed { container, error } => self.fail(&container, Doing::Start, error, now),
+            Event::StartFailed { container, error } => {
+                // Where what a container needs cannot be had, the task is not to run without it.
+                if error.starts_with(RESOURCE_INITIALIZATION) {
+                    self.want_stop(Some(error.clone()), now);
+                }
+                self.fail(&container, Doing::Start, error, now);
+            }
             Event::FoundCreated { container } => {
                 if let Some(state) = self.state.containers.get_mut(&container) {
                     state.exists = true;

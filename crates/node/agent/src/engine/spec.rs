@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use roadstead_acs::{ElasticNetworkInterface, MountPoint, RoleCredentials, VolumeFrom};
+use roadstead_awslogs::Options as Awslogs;
 use roadstead_base::derived_hex;
 
 use super::docker::{Config, HostConfig};
@@ -41,6 +42,8 @@ pub struct Task {
     pub credentials_id: Option<String>,
     /// The keys it is prepared with, while it is: never written down.
     pub execution_keys: Option<RoleCredentials>,
+    /// Whether it is prepared, and its logs sent, as a role of its own; else as the node.
+    pub has_execution_role: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +161,8 @@ pub struct Container {
     pub start_timeout_ms: Option<i64>,
     /// Milliseconds between the stop signal and SIGKILL.
     pub stop_timeout_ms: i64,
+    /// Where its output is sent; without it, it stays in the node's files.
+    pub awslogs: Option<Awslogs>,
     pub config: Config,
     pub host: HostConfig,
 }

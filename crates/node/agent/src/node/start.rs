@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use roadstead_acs::FARGATE_CLUSTER;
+use roadstead_acs::{FARGATE_CLUSTER, RoleCredentials};
 use roadstead_base::{SharedClock, SystemClock};
 use roadstead_image::Images;
 use roadstead_net::{AGENT_ADDRESS, Network};
@@ -15,14 +15,14 @@ use roadstead_runtime::{Runtime, UserNamespace};
 use super::agent::{Parts, Running, StartError, stop_and_remove};
 use super::options::{self, Options};
 use crate::api::register::Node;
-use crate::api::{Client, Endpoint, EndpointError, Trust, TrustError};
+use crate::api::{CallError, Client, Endpoint, EndpointError, Trust, TrustError};
 use crate::driver::{Driver, Failure};
 use crate::engine::ledger::Capacity;
 use crate::journal::{Files, Journal, JournalError};
 use crate::metadata;
 use crate::real::{Allowed, Dirs, Place, RealNode};
 use crate::run::{Engine, EngineError};
-use crate::upstream::{News, Upstream, UpstreamError};
+use crate::upstream::{LogCall, News, Upstream, UpstreamError};
 
 /// The port of the metadata endpoint.
 const METADATA_PORT: u16 = 80;
@@ -315,5 +315,19 @@ impl Upstream for Nobody {
 
     async fn tags(&self, _: &str) -> Result<BTreeMap<String, String>, UpstreamError> {
         Err(UpstreamError::Later("the node is being cleared away".to_owned()))
+    }
+
+    async fn logs(&self, _: Option<&RoleCredentials>, _: &str, _: &LogCall) -> Result<(), CallError> {
+        // For good: whoever sends lines at the end of a container does not wait then.
+        Err(CallError::Api {
+            operation: "PutLogEvents",
+            code: "Gone".to_owned(),
+            message: "the node is being cleared away while its control plane is not there".to_owned(),
+            status: 400,
+        })
+    }
+
+    fn region(&self) -> &str {
+        ""
     }
 }

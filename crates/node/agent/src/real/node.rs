@@ -11,7 +11,7 @@ use roadstead_acs::network::VpcMap;
 use roadstead_base::{SharedClock, Timestamp};
 use roadstead_image::Images;
 use roadstead_net::Network;
-use roadstead_runtime::{Root, Runtime, State};
+use roadstead_runtime::{LogFollower, LogPlace, LogRead, Root, Runtime, State};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +22,7 @@ use super::spec::{self, Allowed, Surroundings};
 use super::volumes::Volumes;
 use super::{failed, files, signals};
 use crate::api::Client;
-use crate::driver::{Driver, Failure, Keep, Made, Result, Usage};
+use crate::driver::{Driver, Failure, Keep, LogSource, Made, Result, Usage};
 use crate::engine::event::{Exit, Signal};
 use crate::engine::recover::Found;
 use crate::engine::spec::{Container, NetworkMode, Task};
@@ -202,6 +202,23 @@ impl RealNode {
     }
 }
 
+struct Followed(LogFollower);
+
+#[async_trait]
+impl LogSource for Followed {
+    fn place(&self) -> LogPlace {
+        self.0.place()
+    }
+
+    async fn next(&mut self) -> Result<LogRead> {
+        self.0.next().await.map_err(failed)
+    }
+
+    async fn sent(&mut self, place: LogPlace) -> Result<()> {
+        self.0.sent(place).await.map_err(failed)
+    }
+}
+
 fn on_bridge(task: &Task, container: &Container) -> bool {
     task.network == NetworkMode::Bridge && !container.config.network_disabled
 }
@@ -363,6 +380,12 @@ impl Driver for RealNode {
             .await
             .map_err(failed)?;
         Ok(started.at)
+    }
+
+    async fn log(&self, container: &Container) -> Result<Box<dyn LogSource>> {
+        let id = spec::id(&container.runtime_id)?;
+        let follower = self.runtime.follow_log(&id).await.map_err(failed)?;
+        Ok(Box::new(Followed(follower)))
     }
 
     async fn wait(&self, container: &Container) -> Exit {

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use roadstead_awslogs::Mode;
 use roadstead_image::{Image, ImageConfig};
 use roadstead_runtime::{
-    Capabilities, Command, ContainerId, ContainerSpec, CpuQuota, Device, GroupName, LogConfig, Mount,
-    MountKind, Net, Process, Resources, Root, Seccomp, Share, Ulimit, UserNamespace,
+    Backlog, Capabilities, Command, ContainerId, ContainerSpec, CpuQuota, Device, GroupName, LogConfig,
+    Mount, MountKind, Net, Process, Resources, Root, Seccomp, Share, Ulimit, UserNamespace, WhenFull,
 };
 
 use super::failed;
@@ -354,6 +355,15 @@ fn ulimits(container: &Container) -> Result<Vec<Ulimit>> {
 }
 
 fn log(container: &Container) -> Result<LogConfig> {
+    if let Some(options) = &container.awslogs {
+        return Ok(LogConfig::keeping(Backlog {
+            limit: options.buffer,
+            when_full: match options.mode {
+                Mode::Blocking => WhenFull::Block,
+                Mode::NonBlocking => WhenFull::Drop,
+            },
+        }));
+    }
     let mut log = LogConfig::default();
     let Some(config) = &container.host.log_config else {
         return Ok(log);

@@ -11,6 +11,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::engine::{Inner, lock};
+use super::forward::Forwarding;
 use super::record::{TASKS, TaskRecord};
 use crate::engine::durable::Weight;
 use crate::engine::event::Event;
@@ -42,6 +43,8 @@ pub(super) struct Actor {
     /// What is being done at the moment; dropped with the actor.
     pub jobs: JoinSet<()>,
     pub pulls: HashMap<String, AbortHandle>,
+    /// By container: lines on their way.
+    pub forwards: HashMap<String, Forwarding>,
     pub cancel_network: CancellationToken,
     /// Tries of the change at the head of the outbox that failed, and when the next is due.
     failed: u32,
@@ -73,6 +76,7 @@ impl Actor {
             forget,
             jobs: JoinSet::new(),
             pulls: HashMap::new(),
+            forwards: HashMap::new(),
             cancel_network: CancellationToken::new(),
             failed: 0,
             retry_at: Timestamp::default(),
@@ -111,8 +115,12 @@ impl Actor {
     fn watch_what_runs(&mut self) {
         for container in &self.machine.task.clone().containers {
             let state = &self.machine.state.containers[&container.name];
+            let printed = state.started_at.is_some() && state.exists;
             if state.known == Status::Running {
                 self.wait_for_exit(container.name.clone());
+            }
+            if printed {
+                self.forward(&container.name);
             }
         }
         if matches!(self.machine.state.network, Network::Up(_)) {
@@ -137,6 +145,7 @@ impl Actor {
                     .unwrap_or_default();
                 self.retry_at = now.plus_millis(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
             }
+            Event::Started { container, .. } => self.forward(container),
             Event::Settled { .. } => {
                 self.failed = 0;
                 self.retry_at = Timestamp::default();

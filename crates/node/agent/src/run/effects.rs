@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::actor::Actor;
 use super::engine::lock;
+use super::forward::{Destination, Forwarding};
 use crate::driver::{Failure, Made, Result};
 use crate::engine::event::{Effect, Event, Signal};
 use crate::engine::spec::{Container, Task};
@@ -43,17 +44,7 @@ impl Actor {
             Effect::Create { container } => self.create(container),
             Effect::Start { container } => self.start(container),
             Effect::Signal { container, signal } => self.signal(container, signal),
-            Effect::Delete { container } => {
-                let Some(spec) = self.container(&container) else {
-                    return;
-                };
-                let event = Event::Deleted { container };
-                let spec = Arc::new(spec);
-                self.tear_down("container", event, move |driver, task| {
-                    let spec = Arc::clone(&spec);
-                    async move { driver.delete(&task, &spec).await }
-                });
-            }
+            Effect::Delete { container } => self.delete(container),
             Effect::Finish => self.tear_down("task", Event::Finished, |driver, task| async move {
                 driver.finish(&task).await
             }),
@@ -177,13 +168,70 @@ impl Actor {
         });
     }
 
+    /// Its files go once what it printed is sent.
+    fn delete(&mut self, name: String) {
+        let Some(container) = self.container(&name) else {
+            return;
+        };
+        let started = self.machine.state.containers[&name].started_at.is_some();
+        let forwarding = self.forwards.remove(&name);
+        let forwarding = forwarding.or_else(|| started.then(|| self.forwarding(&container)).flatten());
+        let (patience, spec) = (self.inner.limits.log_flush, Arc::new(container.clone()));
+        let flush = async move {
+            if let Some(forwarding) = forwarding {
+                forwarding.flush(&container.runtime_id, patience).await;
+            }
+        };
+        let event = Event::Deleted { container: name };
+        self.tear_down_after(flush, "container", event, move |driver, task| {
+            let spec = Arc::clone(&spec);
+            async move { driver.delete(&task, &spec).await }
+        });
+    }
+
+    /// Begins to send what a container prints, if it is to be sent.
+    pub(super) fn forward(&mut self, name: &str) {
+        if let Some(container) = self.container(name)
+            && !self.forwards.contains_key(name)
+            && let Some(forwarding) = self.forwarding(&container)
+        {
+            self.forwards.insert(name.to_owned(), forwarding);
+        }
+    }
+
+    fn forwarding(&mut self, container: &Container) -> Option<Forwarding> {
+        let destination = Destination::of(&self.inner, &self.machine.task, container)?;
+        let (ending, finished) = (CancellationToken::new(), CancellationToken::new());
+        let (last, done) = (ending.clone(), finished.clone().drop_guard());
+        let work = self.jobs.spawn(async move {
+            destination.forward(last).await;
+            drop(done);
+        });
+        Some(Forwarding {
+            work,
+            ending,
+            finished,
+        })
+    }
+
     fn start(&mut self, name: String) {
         let Some(container) = self.container(&name) else {
             return;
         };
         let (inner, outlet) = (self.inner.clone(), self.outlet.clone());
+        let destination = Destination::of(&inner, &self.machine.task, &container);
         self.jobs.spawn(async move {
-            match bounded(inner.limits.start, inner.driver.start(&container)).await {
+            let opened = match &destination {
+                Some(destination) => destination.open().await,
+                None => Ok(()),
+            };
+            let started = match opened {
+                Ok(()) => bounded(inner.limits.start, inner.driver.start(&container))
+                    .await
+                    .map_err(|error| format!("CannotStartContainerError: {error}")),
+                Err(reason) => Err(reason),
+            };
+            match started {
                 Ok(at) => {
                     let _ = outlet
                         .send(Event::Started {
@@ -200,7 +248,6 @@ impl Actor {
                         .await;
                 }
                 Err(error) => {
-                    let error = format!("CannotStartContainerError: {error}");
                     let _ = outlet
                         .send(Event::StartFailed {
                             container: name,
@@ -245,8 +292,18 @@ impl Actor {
         W: Fn(Arc<dyn crate::driver::Driver>, Arc<Task>) -> F + Send + 'static,
         F: Future<Output = Result<()>> + Send + 'static,
     {
+        self.tear_down_after(std::future::ready(()), what, event, work);
+    }
+
+    fn tear_down_after<B, F, W>(&mut self, before: B, what: &'static str, event: Event, work: W)
+    where
+        B: Future<Output = ()> + Send + 'static,
+        W: Fn(Arc<dyn crate::driver::Driver>, Arc<Task>) -> F + Send + 'static,
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
         let (inner, task) = (self.inner.clone(), self.machine.task.clone());
         self.spawn(async move {
+            before.await;
             for attempt in 1..=inner.limits.tear_down_tries.max(1) {
                 match work(inner.driver.clone(), task.clone()).await {
                     Ok(()) => return event,

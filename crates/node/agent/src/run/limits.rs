@@ -19,6 +19,12 @@ pub struct Limits {
     pub create: Duration,
     pub start: Duration,
     pub news: Pace,
+    /// Tries to send lines.
+    pub logs: Pace,
+    /// How long a container's log may take to be opened before it starts.
+    pub log_open: Duration,
+    /// How long the lines of a container that has ended may take to be sent.
+    pub log_flush: Duration,
     /// How often a failing tear-down is tried before the task is reported stopped all the same.
     pub tear_down_tries: u32,
 }
@@ -34,6 +40,9 @@ impl Default for Limits {
             create: Duration::from_secs(4 * 60),
             start: Duration::from_secs(3 * 60),
             news: Pace::NEWS,
+            logs: Pace::LOGS,
+            log_open: Duration::from_secs(30),
+            log_flush: Duration::from_secs(20),
             tear_down_tries: 3,
         }
     }

@@ -5,6 +5,7 @@ mod actor;
 mod attachments;
 mod effects;
 mod engine;
+mod forward;
 mod limits;
 mod pace;
 mod record;

@@ -24,6 +24,14 @@ impl Pace {
         tries: 298,
         jitter: 0.2,
     };
+    /// Lines of containers: growing to half a minute apart, for as long as there are any.
+    pub const LOGS: Self = Self {
+        first: Duration::from_millis(250),
+        factor: 2.0,
+        most: Duration::from_secs(30),
+        tries: u32::MAX,
+        jitter: 0.2,
+    };
     /// Registration: 3 s doubling to 192 s, for about an hour.
     pub const REGISTER: Self = Self {
         first: Duration::from_secs(3),

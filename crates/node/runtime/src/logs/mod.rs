@@ -2,18 +2,24 @@
 //! `TIME STREAM TAG BYTES`: the form that container log readers know, in which any bytes but a line break
 //! stand as they are; tag `P` says that the next record of the stream goes on with the line.
 
+mod follow;
 mod read;
 mod write;
 
+pub use follow::{LogFollower, LogPlace, LogRead};
 pub use read::LogReader;
 pub(crate) use write::LogWriter;
 
 use std::path::{Path, PathBuf};
 
+use roadstead_base::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A longer line is cut into records of this many bytes.
 pub const MAX_RECORD: usize = 16 * 1024;
+/// The most that a container can add to its log after it was found full: two chunks of empty lines, each with what
+/// stands before its bytes.
+const OVERSHOOT: u64 = 8 * 1024 * 1024;
 /// Below this a file could not hold a single record.
 pub const MIN_LOG_SIZE: u64 = 64 * 1024;
 
@@ -24,6 +30,39 @@ pub struct LogConfig {
     pub max_size: u64,
     /// 1 to 100.
     pub max_files: u32,
+    /// Set when the log is read to be sent on: what has not been sent is kept.
+    #[serde(default)]
+    pub backlog: Option<Backlog>,
+}
+
+/// What has been printed and not been sent on yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backlog {
+    /// Bytes of records.
+    pub limit: u64,
+    pub when_full: WhenFull,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WhenFull {
+    /// The container's writes wait.
+    Block,
+    /// What it prints is dropped.
+    Drop,
+}
+
+impl LogConfig {
+    /// Files that hold a whole backlog and something of what was sent before, so that what is rotated away has
+    /// always been sent.
+    pub fn keeping(backlog: Backlog) -> Self {
+        let room = backlog.limit + OVERSHOOT;
+        let max_size = room.div_ceil(4).max(MIN_LOG_SIZE);
+        Self {
+            max_size,
+            max_files: 6,
+            backlog: Some(backlog),
+        }
+    }
 }
 
 impl Default for LogConfig {
@@ -31,6 +70,7 @@ impl Default for LogConfig {
         Self {
             max_size: 10 * 1024 * 1024,
             max_files: 2,
+            backlog: None,
         }
     }
 }
@@ -74,6 +114,11 @@ pub struct LogLine {
 }
 
 impl LogLine {
+    /// When it was received.
+    pub fn at(&self) -> Option<Timestamp> {
+        Timestamp::from_rfc3339(&self.time)
+    }
+
     /// Reads back what `LogWriter` wrote, without its final line break.
     fn parse(record: &[u8]) -> Option<Self> {
         let mut parts = record.splitn(4, |byte| *byte == b' ');

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::fs::File;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, BufReader};
 
-use super::{LogLine, LogQuery, MAX_RECORD, aged};
+use super::{LogLine, LogPlace, LogQuery, MAX_RECORD, aged};
 use crate::error::{Error, Result};
 
 /// Time, stream, tag and blanks before the bytes of a record.
@@ -30,11 +30,15 @@ pub struct LogReader {
     current: Option<Current>,
     /// The age of the file to open next, the oldest first.
     next_age: u32,
+    /// Bytes of records before the next one, counted from where the log began.
+    total: u64,
 }
 
 struct Current {
     reader: BufReader<File>,
     inode: u64,
+    /// Where in the file the next record begins.
+    offset: u64,
     /// What has been read of a record whose end is not on file yet.
     begun: Vec<u8>,
 }
@@ -52,7 +56,45 @@ impl LogReader {
             queued: None,
             current: None,
             next_age: oldest,
+            total: 0,
         }
+    }
+
+    /// Goes on at a place, if the file is still there: what it names is never rotated away unless it was sent.
+    pub(super) async fn go_to(&mut self, place: LogPlace) -> Result<()> {
+        self.total = place.total;
+        let here =
+            |age: &u32| std::fs::metadata(aged(&self.log, *age)).is_ok_and(|meta| meta.ino() == place.inode);
+        let Some(age) = (0..MAX_FILES).find(here) else {
+            return Ok(());
+        };
+        self.next_age = age;
+        if self.open_next().await?
+            && let Some(current) = &mut self.current
+        {
+            let seek = std::io::SeekFrom::Start(place.offset);
+            current
+                .reader
+                .seek(seek)
+                .await
+                .map_err(Error::io("could not go on in the log", &self.log))?;
+            current.offset = place.offset;
+        }
+        Ok(())
+    }
+
+    /// Before the next record.
+    pub(super) fn place(&self) -> LogPlace {
+        LogPlace {
+            inode: self.current.as_ref().map_or(0, |current| current.inode),
+            offset: self.current.as_ref().map_or(0, |current| current.offset),
+            total: self.total,
+        }
+    }
+
+    /// Whether the log is complete.
+    pub(super) fn ended(&self) -> bool {
+        self.ended.exists() || !self.log.exists()
     }
 
     /// The next record; `None` at the end, which a follower reaches when the container has exited. Records
@@ -66,7 +108,7 @@ impl LogReader {
         }
         loop {
             // Asked before reading: whatever was written before the end is then still found.
-            let ended = !self.query.follow || self.ended.exists() || !self.log.exists();
+            let ended = !self.query.follow || self.ended();
             if let Some(line) = self.read_one().await? {
                 return Ok(Some(line));
             }
@@ -93,7 +135,7 @@ impl LogReader {
     }
 
     /// The next record that is on file now.
-    async fn read_one(&mut self) -> Result<Option<LogLine>> {
+    pub(super) async fn read_one(&mut self) -> Result<Option<LogLine>> {
         // The current file is known to be no longer written to: when it has been read out, it is done.
         let mut complete = false;
         loop {
@@ -103,11 +145,13 @@ impl LogReader {
             let Some(current) = &mut self.current else {
                 return Ok(None);
             };
-            match current
+            let before = current.offset;
+            let record = current
                 .record()
                 .await
-                .map_err(Error::io("could not read the log", &self.log))?
-            {
+                .map_err(Error::io("could not read the log", &self.log))?;
+            self.total += current.offset - before;
+            match record {
                 Some(record) => {
                     let line = LogLine::parse(&record);
                     if let Some(line) = line.filter(|line| self.query.stream.is_none_or(|s| s == line.stream))
@@ -166,6 +210,7 @@ impl LogReader {
         self.current = Some(Current {
             reader: BufReader::new(file),
             inode,
+            offset: 0,
             begun: Vec::new(),
         });
         Ok(true)
@@ -181,11 +226,13 @@ impl Current {
             .read_until(b'\n', &mut self.begun)
             .await?;
         if self.begun.last() == Some(&b'\n') {
+            self.offset += self.begun.len() as u64;
             self.begun.pop();
             return Ok(Some(std::mem::take(&mut self.begun)));
         }
         if self.begun.len() >= MAX_RECORD + MAX_PREFIX {
             // Not a record of ours (a torn write after a crash): start again after it.
+            self.offset += self.begun.len() as u64;
             self.begun.clear();
         }
         Ok(None)
@@ -247,6 +294,7 @@ mod tests {
         let config = LogConfig {
             max_size: MIN_LOG_SIZE,
             max_files: 3,
+            backlog: None,
         };
         let mut log = LogWriter::open(dir.path().join("log"), config).expect("opened");
         log.push(Stream::Stdout, b"0\n", TIME).expect("written");

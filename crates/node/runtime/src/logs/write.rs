@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::{LogConfig, MAX_RECORD, Stream, aged};
+use super::{Backlog, LogConfig, MAX_RECORD, Stream, WhenFull, aged};
 
 /// Collected before it is written; a burst of short lines would otherwise be a system call each.
 const BATCH: usize = 64 * 1024;
@@ -16,6 +16,12 @@ pub(crate) struct LogWriter {
     file: File,
     /// Bytes in `file`, those in `batch` included.
     size: u64,
+    /// Bytes of the files before it.
+    before: u64,
+    /// Of all bytes, those that have been sent on.
+    sent: u64,
+    /// The container has ended: what is left in its pipes is taken.
+    ending: bool,
     batch: Vec<u8>,
     /// The beginning of a line whose end has not come: per stream, at most `MAX_RECORD` bytes.
     unfinished: [Vec<u8>; 2],
@@ -30,9 +36,45 @@ impl LogWriter {
             config,
             file,
             size,
+            before: 0,
+            sent: 0,
+            ending: false,
             batch: Vec::new(),
             unfinished: [Vec::new(), Vec::new()],
         })
+    }
+
+    /// Whether the container has to wait until more of what it printed has been sent.
+    pub(crate) fn is_full(&self) -> bool {
+        let full = |backlog: Backlog| backlog.when_full == WhenFull::Block && self.unsent() >= backlog.limit;
+        !self.ending && self.config.backlog.is_some_and(full)
+    }
+
+    /// So many bytes of the log have been sent on.
+    pub(crate) fn sent(&mut self, bytes: u64) {
+        self.sent = self.sent.max(bytes);
+    }
+
+    /// The container has ended.
+    pub(crate) fn ending(&mut self) {
+        self.ending = true;
+    }
+
+    fn unsent(&self) -> u64 {
+        (self.before + self.size).saturating_sub(self.sent)
+    }
+
+    /// A record of this length would be too much.
+    fn drops(&self, length: u64) -> bool {
+        let Some(Backlog { limit, when_full }) = self.config.backlog else {
+            return false;
+        };
+        let unsent = self.unsent();
+        match when_full {
+            WhenFull::Drop => unsent > 0 && unsent + length > limit,
+            // Only what a dying container's processes print past all measure.
+            WhenFull::Block => unsent + length > limit + super::OVERSHOOT,
+        }
     }
 
     /// Takes what came at `time` (RFC 3339) and has it on file when this returns. An unfinished line waits.
@@ -72,6 +114,10 @@ impl LogWriter {
         let tag = if partial { "P" } else { "F" };
         let begun = &self.unfinished[stream as usize];
         let length = time.len() + stream.name().len() + tag.len() + 4 + begun.len() + end.len();
+        if self.drops(length as u64) {
+            self.unfinished[stream as usize].clear();
+            return Ok(());
+        }
         if self.size + length as u64 > self.config.max_size && self.size > 0 {
             self.flush()?;
             self.rotate()?;
@@ -101,8 +147,17 @@ impl LogWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         // On a full disk the batch is given up rather than held: the container must not stand still for it.
+        let before = self.size - self.batch.len() as u64;
         let written = self.file.write_all(&self.batch);
         self.batch.clear();
+        if written.is_err() {
+            // Sizes are what readers find; half a record must not run into the next one.
+            self.size = self.file.metadata().map_or(before, |file| file.len());
+            if self.size > before {
+                self.batch.push(b'\n');
+                self.size += 1;
+            }
+        }
         if self.batch.capacity() > 2 * BATCH {
             self.batch.shrink_to(BATCH);
         }
@@ -121,6 +176,7 @@ impl LogWriter {
             fs::remove_file(&self.path)?;
         }
         self.file = append(&self.path)?;
+        self.before += self.size;
         self.size = 0;
         Ok(())
     }
@@ -209,6 +265,7 @@ mod tests {
             let config = LogConfig {
                 max_size: MIN_LOG_SIZE,
                 max_files,
+                backlog: None,
             };
             let mut log = writer(&dir, config);
             for i in 0..20_000 {

@@ -108,11 +108,15 @@ impl Shim {
             PollFd::new(self.post.listener.as_fd(), PollFlags::POLLIN),
         ];
         let mut open = Vec::with_capacity(2);
+        let full = self.log.is_full();
         for (stream, pipe) in [Stream::Stdout, Stream::Stderr]
             .into_iter()
             .zip(&self.streams.outputs)
         {
-            if let Some(pipe) = pipe {
+            // Whoever prints into a pipe that is not read waits in the end.
+            if let Some(pipe) = pipe
+                && !full
+            {
                 waits.push(PollFd::new(pipe.as_fd(), PollFlags::POLLIN));
                 open.push(stream);
             }
@@ -218,6 +222,10 @@ impl Shim {
                 self.plan.cgroups.thaw_quietly(&self.plan.cgroup);
                 Ok(String::new())
             }
+            Some(Request::Sent(bytes)) => {
+                self.log.sent(bytes);
+                Ok(String::new())
+            }
             None => Err("not a request that this version knows".to_owned()),
         };
         self.tell(index, &reply);
@@ -292,6 +300,7 @@ impl Shim {
     fn drain(&mut self) {
         // Nobody is answered any more, but they wait for the record: they hang on until it is written.
         let waiting = std::mem::take(&mut self.clients);
+        self.log.ending();
         let mut chunk = vec![0; CHUNK];
         let deadline = SystemClock.now().plus_millis(DRAIN_WITHIN.as_millis() as i64);
         while self.streams.outputs.iter().any(Option::is_some) && SystemClock.now() < deadline {

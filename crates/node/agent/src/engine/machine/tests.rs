@@ -40,6 +40,7 @@ pub(super) fn container(name: &str, essential: bool, on: &[(&str, Condition)]) -
             .collect(),
         start_timeout_ms: None,
         stop_timeout_ms: 30_000,
+        awslogs: None,
         config: Default::default(),
         host: Default::default(),
     }
@@ -66,6 +67,7 @@ pub(super) fn machine(containers: Vec<Container>) -> Machine {
         service_name: String::new(),
         credentials_id: None,
         execution_keys: None,
+        has_execution_role: false,
     })
 }
 

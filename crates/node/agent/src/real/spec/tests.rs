@@ -149,7 +149,8 @@ fn limits_are_translated() {
         log(container).expect("reads"),
         LogConfig {
             max_size: 1 << 20,
-            max_files: 3
+            max_files: 3,
+            backlog: None,
         }
     );
     let mount = tmpfs("/run", "size=64m,noexec,ro").expect("reads");

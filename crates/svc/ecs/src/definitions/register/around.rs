@@ -12,6 +12,7 @@ pub(super) struct Around {
     pub(super) network: NetworkMode,
     pub(super) ipc: Option<IpcMode>,
     pub(super) size: TaskSize,
+    pub(super) has_execution_role: bool,
     pub(super) volumes: BTreeSet<String>,
     pub(super) containers: BTreeSet<String>,
     /// Whether the request asks for FARGATE by name, so that an obstacle is an error.

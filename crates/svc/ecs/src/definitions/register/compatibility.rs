@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use roadstead_api_ecs::{
-    Attribute, CPUArchitecture, Compatibility, ContainerDefinition, NetworkMode, OSFamily, RuntimePlatform,
+    Attribute, CPUArchitecture, Compatibility, ContainerDefinition, LogDriver, NetworkMode, OSFamily,
+    RuntimePlatform,
 };
 
 use super::security;
@@ -23,6 +24,7 @@ pub(super) fn compatibilities(fargate: bool) -> Vec<Compatibility> {
 pub(super) fn required_attributes(
     network: NetworkMode,
     shares_namespaces: bool,
+    has_execution_role: bool,
     platform: Option<&RuntimePlatform>,
     containers: &[ContainerDefinition],
 ) -> Vec<Attribute> {
@@ -60,8 +62,17 @@ pub(super) fn required_attributes(
         {
             names.insert("com.amazonaws.ecs.capability.docker-remote-api.1.18");
         }
-        if container.log_configuration.is_some() {
-            names.insert("com.amazonaws.ecs.capability.logging-driver.json-file");
+        match container.log_configuration.as_ref().map(|logs| logs.log_driver) {
+            Some(LogDriver::JsonFile) => {
+                names.insert("com.amazonaws.ecs.capability.logging-driver.json-file");
+            }
+            Some(LogDriver::Awslogs) => {
+                names.insert("com.amazonaws.ecs.capability.logging-driver.awslogs");
+                if has_execution_role {
+                    names.insert("ecs.capability.execution-role-awslogs");
+                }
+            }
+            _ => {}
         }
         if container.memory_reservation.is_some() {
             names.insert("com.amazonaws.ecs.capability.docker-remote-api.1.21");

@@ -1,9 +1,10 @@
-//! Where output goes: to the node's own rotating files, which is what `json-file` means here. Other drivers are
-//! refused until there is something at their other end.
+//! Where output goes: to the node's own rotating files, which is what `json-file` means here, or to CloudWatch Logs by
+//! `awslogs`. Other drivers are refused until there is something at their other end.
 
 use std::collections::BTreeMap;
 
 use roadstead_api_ecs::{LogConfiguration, LogDriver};
+use roadstead_awslogs as awslogs;
 
 use super::around::Around;
 use super::container::invalid_because;
@@ -33,23 +34,46 @@ pub(super) fn check(
                 .fargate
                 .obstacle("Fargate only supports the log drivers awslogs, splunk and awsfirelens.")?;
         }
+        LogDriver::Awslogs => {
+            check_awslogs(&member("options"), options.as_ref(), around)?;
+        }
         LogDriver::Syslog
         | LogDriver::Journald
         | LogDriver::Gelf
         | LogDriver::Fluentd
-        | LogDriver::Awslogs
         | LogDriver::Splunk
         | LogDriver::Awsfirelens => {
             return Err(Error::unsupported(member(&format!("logDriver = {log_driver}"))));
         }
     }
     refuse(&member("secretOptions"), secret_options)?;
-    check_options(name, &member("options"), options.as_ref())?;
+    if log_driver == LogDriver::JsonFile {
+        check_options(name, &member("options"), options.as_ref())?;
+    }
     Ok(Some(LogConfiguration {
         log_driver,
         options,
         secret_options: None,
     }))
+}
+
+/// The same reading as the agent's, so that what is registered here can be run there.
+fn check_awslogs(at: &str, options: Option<&BTreeMap<String, String>>, around: &mut Around) -> Result<()> {
+    let options = options.cloned().unwrap_or_default();
+    let read = awslogs::Options::read(&options).map_err(|fault| match fault {
+        awslogs::Fault::Unsupported(option) => Error::unsupported(format!("{at}.{option}")),
+        fault => Error::client(fault.to_string()),
+    })?;
+    if !around.has_execution_role {
+        around.fargate.obstacle(
+            "Fargate requires task definition to have execution role ARN to support log driver awslogs.",
+        )?;
+    }
+    if read.stream_prefix.is_none() {
+        let missing = awslogs::Fault::Requires("awslogs-stream-prefix".to_owned());
+        around.fargate.obstacle(missing.to_string())?;
+    }
+    Ok(())
 }
 
 fn check_options(name: &str, at: &str, options: Option<&BTreeMap<String, String>>) -> Result<()> {

@@ -75,6 +75,7 @@ pub(super) fn check(request: RegisterTaskDefinitionRequest) -> Result<Checked> {
         network,
         ipc: ipc_mode,
         size,
+        has_execution_role: execution_role_arn.is_some(),
         volumes: volumes.iter().map(|volume| names(&volume.name)).collect(),
         containers: container_definitions
             .iter()
@@ -93,6 +94,7 @@ pub(super) fn check(request: RegisterTaskDefinitionRequest) -> Result<Checked> {
     let attributes = compatibility::required_attributes(
         network,
         pid_mode.is_some() || ipc_mode.is_some(),
+        execution_role_arn.is_some(),
         runtime_platform.as_ref(),
         &containers,
     );

@@ -1,6 +1,7 @@
 //! Requests as clients write them, and what becomes of each: what is filled in, what is refused and in which
 //! words.
 
+mod awslogs;
 mod container;
 mod network;
 mod node;

@@ -381,15 +381,7 @@ async fn logs_go_to_bounded_files_or_are_refused() {
         ),
         (logs(secret), json!({}), "logConfiguration.secretOptions is not"),
     ];
-    for driver in [
-        "syslog",
-        "journald",
-        "gelf",
-        "fluentd",
-        "awslogs",
-        "splunk",
-        "awsfirelens",
-    ] {
+    for driver in ["syslog", "journald", "gelf", "fluentd", "splunk", "awsfirelens"] {
         cases.push((
             logs(json!({"logDriver": driver})),
             json!({}),

@@ -1,0 +1,259 @@
+//! A log as whoever sends it on reads it: from where the one before got to, and telling how far it has been sent. That
+//! is written down for the next daemon, and then told to the shim, which keeps what has not been sent.
+
+use std::cmp::Ordering;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{LogLine, LogReader};
+use crate::control::{Control, Request};
+use crate::error::{Error, Result};
+use crate::files::Dir;
+
+/// How long the shim may take to note what has been sent; it is told again with the next batch.
+const NOTE_WITHIN: Duration = Duration::from_secs(5);
+
+/// A place between two records. It stays true when files are rotated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogPlace {
+    /// The file.
+    pub inode: u64,
+    /// Bytes from its beginning.
+    pub offset: u64,
+    /// Bytes from where the log began, in files that are gone too.
+    pub total: u64,
+}
+
+impl Ord for LogPlace {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.total.cmp(&other.total)
+    }
+}
+
+impl PartialOrd for LogPlace {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// What reading on brings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogRead {
+    /// A record, and where it stands.
+    Line {
+        line: LogLine,
+        from: LogPlace,
+        to: LogPlace,
+    },
+    /// Nothing more yet.
+    Quiet,
+    /// Nothing more ever.
+    Ended,
+}
+
+/// Reads a container's log from where it was sent to.
+pub struct LogFollower {
+    dir: Dir,
+    reader: LogReader,
+    ended: bool,
+}
+
+impl LogFollower {
+    pub(crate) async fn open(dir: Dir, mut reader: LogReader) -> Result<Self> {
+        match dir.sent() {
+            Ok(Some(place)) => reader.go_to(place).await?,
+            Ok(None) => {}
+            // The machine went down while it was written: rather twice than never.
+            Err(Error::Corrupt { .. }) => {
+                tracing::warn!(dir = %dir.path().display(), "read from its beginning")
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(Self {
+            dir,
+            reader,
+            ended: false,
+        })
+    }
+
+    /// The place of the next record.
+    pub fn place(&self) -> LogPlace {
+        self.reader.place()
+    }
+
+    /// What is on file next.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub async fn next(&mut self) -> Result<LogRead> {
+        let from = self.reader.place();
+        // Looked at before reading: what was written before the end is then still found.
+        let ended = self.ended || self.reader.ended();
+        match self.reader.read_one().await? {
+            Some(line) => {
+                let to = self.reader.place();
+                Ok(LogRead::Line { line, from, to })
+            }
+            None if ended => {
+                self.ended = true;
+                Ok(LogRead::Ended)
+            }
+            None => Ok(LogRead::Quiet),
+        }
+    }
+
+    /// Everything before `place` has been sent: a next daemon goes on there, and the shim has room again.
+    ///
+    /// # Errors
+    /// It could not be written down.
+    pub async fn sent(&mut self, place: LogPlace) -> Result<()> {
+        self.dir.write_sent(&place)?;
+        // A container that has ended needs no room.
+        if let Ok(Some(mut control)) = Control::connect(&self.dir).await
+            && let Err(error) = control.ask(Request::Sent(place.total), NOTE_WITHIN).await
+        {
+            tracing::debug!(dir = %self.dir.path().display(), %error, "the shim does not know yet");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Backlog, LogConfig, LogQuery, LogWriter, MIN_LOG_SIZE, Stream, WhenFull};
+    use super::*;
+
+    const TIME: &str = "2026-01-02T03:04:05.678Z";
+
+    fn writer(dir: &tempfile::TempDir, config: LogConfig) -> LogWriter {
+        LogWriter::open(dir.path().join("log"), config).expect("opened")
+    }
+
+    async fn follower(dir: &tempfile::TempDir) -> LogFollower {
+        let query = LogQuery::default();
+        let reader = LogReader::new(dir.path().join("log"), dir.path().join("exit.json"), query);
+        LogFollower::open(Dir::new(dir.path()), reader)
+            .await
+            .expect("opened")
+    }
+
+    /// What is there, and the place behind it.
+    async fn rest(follower: &mut LogFollower) -> (Vec<u32>, LogPlace) {
+        let mut lines = Vec::new();
+        while let LogRead::Line { line, from, to } = follower.next().await.expect("read") {
+            assert!(from < to && to == follower.place());
+            lines.push(String::from_utf8_lossy(&line.bytes).parse().expect("a number"));
+        }
+        (lines, follower.place())
+    }
+
+    fn print(log: &mut LogWriter, numbers: std::ops::Range<u32>) {
+        for number in numbers {
+            let line = format!("{number}\n");
+            log.push(Stream::Stdout, line.as_bytes(), TIME).expect("written");
+        }
+    }
+
+    fn backlog(limit: u64, when_full: WhenFull) -> LogConfig {
+        LogConfig {
+            max_size: MIN_LOG_SIZE,
+            max_files: 4,
+            backlog: Some(Backlog { limit, when_full }),
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_comes_next_goes_on_where_it_was_sent_to_also_across_rotations() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut log = writer(&dir, backlog(MIN_LOG_SIZE, WhenFull::Drop));
+        let (mut next, mut total) = (0u32, 0);
+        for round in 0..60 {
+            let count = 200 + round * 20;
+            print(&mut log, next..next + count);
+            let mut reading = follower(&dir).await;
+            let (lines, place) = rest(&mut reading).await;
+            assert_eq!(lines, (next..next + count).collect::<Vec<_>>(), "round {round}");
+            assert!(place.total > total);
+            total = place.total;
+            next += count;
+            reading.sent(place).await.expect("written down");
+            log.sent(place.total);
+        }
+        assert!(dir.path().join("log.3").exists());
+        let mut last = follower(&dir).await;
+        assert_eq!(last.next().await.expect("read"), LogRead::Quiet);
+        std::fs::write(dir.path().join("exit.json"), "{}").expect("written");
+        assert_eq!(last.next().await.expect("read"), LogRead::Ended);
+    }
+
+    #[tokio::test]
+    async fn what_was_not_sent_comes_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut log = writer(&dir, LogConfig::default());
+        print(&mut log, 0..10);
+        let mut reading = follower(&dir).await;
+        let mut third = LogPlace::default();
+        for _ in 0..3 {
+            match reading.next().await.expect("read") {
+                LogRead::Line { to, .. } => third = to,
+                other => panic!("{other:?}"),
+            }
+        }
+        reading.sent(third).await.expect("written down");
+        assert_eq!(
+            rest(&mut follower(&dir).await).await.0,
+            (3..10).collect::<Vec<_>>()
+        );
+        std::fs::write(dir.path().join("sent.json"), "").expect("written");
+        assert_eq!(
+            rest(&mut follower(&dir).await).await.0,
+            (0..10).collect::<Vec<_>>()
+        );
+    }
+
+    #[tokio::test]
+    async fn beyond_its_bound_a_log_drops_or_is_full() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut log = writer(&dir, backlog(1_000, WhenFull::Drop));
+        print(&mut log, 0..100);
+        let mut reading = follower(&dir).await;
+        let (lines, place) = rest(&mut reading).await;
+        assert!(
+            (10..100).contains(&lines.len()) && place.total <= 1_000,
+            "{}",
+            lines.len()
+        );
+        assert!(!log.is_full(), "nobody waits");
+        log.sent(place.total);
+        print(&mut log, 100..101);
+        assert_eq!(rest(&mut reading).await.0, [100]);
+
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut log = writer(&dir, backlog(1_000, WhenFull::Block));
+        print(&mut log, 0..10);
+        assert!(!log.is_full());
+        print(&mut log, 10..100);
+        assert!(log.is_full());
+        let mut reading = follower(&dir).await;
+        let (lines, place) = rest(&mut reading).await;
+        assert_eq!(lines.len(), 100, "what was read from the container is kept");
+        log.sent(place.total);
+        assert!(!log.is_full());
+        print(&mut log, 100..200);
+        log.ending();
+        assert!(!log.is_full(), "what is left in the pipes is taken");
+    }
+
+    #[test]
+    fn files_hold_a_whole_backlog_besides_the_one_being_written() {
+        for limit in [1, 4096, 10 << 20, 1 << 30] {
+            let config = LogConfig::keeping(Backlog {
+                limit,
+                when_full: WhenFull::Block,
+            });
+            let whole = config.max_size * u64::from(config.max_files - 2);
+            assert!(whole >= limit + super::super::OVERSHOOT, "{limit}");
+        }
+    }
+}

@@ -1,11 +1,14 @@
 """One-second metrics as the aws CLI and boto3 write and read them, and what metric filters make of log lines."""
 
 import datetime
+import json
+import re
+import subprocess
 import time
 
 import pytest
 from botocore.exceptions import ClientError
-from roadstead import eventually
+from roadstead import BINARY, eventually
 
 
 def test_one_second_metrics_by_the_cli(cloud):
@@ -79,3 +82,55 @@ def test_faults_are_told_in_the_services_words(cloud):
         metrics.get_metric_statistics(Namespace="App", MetricName="m", StartTime=now - datetime.timedelta(days=2),
                                       EndTime=now, Period=60, Statistics=["Sum"])
     assert "exceeds the limit of 1440" in caught.value.response["Error"]["Message"]
+
+
+def test_expressions_over_metrics_by_the_cli(cloud):
+    start = int(time.time()) // 60 * 60 - 300
+    for name, values in (("Errors", (1, 2)), ("Requests", (10, 10))):
+        for minute, value in enumerate(values):
+            cloud.aws("cloudwatch", "put-metric-data", "--namespace", "Math", "--metric-data",
+                      f"MetricName={name},Dimensions=[{{Name=Host,Value=a}}],Value={value},Timestamp={start + 60 * minute}")
+    stat = {"Period": 60, "Stat": "Sum"}
+    hidden = [{"Id": name[0].lower(), "ReturnData": False, "MetricStat": {**stat, "Metric": {
+        "Namespace": "Math", "MetricName": name, "Dimensions": [{"Name": "Host", "Value": "a"}]}}} for name in ("Errors", "Requests")]
+    queries = [{"Id": "rate", "Expression": "100 * e / r", "Label": "last ${LAST}"},
+               {"Id": "found", "Expression": "SEARCH('{Math,Host} MetricName=Errors', 'Sum', 60)", "Label": "on ${PROP('Dim.Host')}"}, *hidden]
+    answer = cloud.aws("cloudwatch", "get-metric-data", "--start-time", str(start), "--end-time", str(start + 120),
+                       "--scan-by", "TimestampAscending", "--metric-data-queries", json.dumps(queries))
+    assert [(result["Label"], result["Values"]) for result in answer["MetricDataResults"]] == [
+        ("last 20", [10.0, 20.0]), ("on a", [1.0, 2.0])]
+    with pytest.raises(ClientError) as caught:
+        cloud.client("cloudwatch").get_metric_data(StartTime=start, EndTime=start + 60, MetricDataQueries=[
+            {"Id": "e1", "Expression": "SUM(nobody) / 2", "Period": 60}])
+    error = caught.value.response["Error"]
+    assert error["Code"] == "ValidationError" and "Error in expression 'e1'" in error["Message"] and "column 5" in error["Message"]
+
+
+def drawn(cloud, *words, **variables):
+    env = {**cloud.env, "LC_ALL": "C.UTF-8", **variables}
+    done = subprocess.run([BINARY, "metrics", *words], env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.splitlines()
+
+
+def test_metrics_are_listed_and_drawn_in_a_terminal(cloud):
+    now = int(time.time())
+    for host, values in (("a", (1, 2, 4)), ("b", (3, 3, 3))):
+        cloud.client("cloudwatch").put_metric_data(Namespace="Plot", MetricData=[
+            {"MetricName": "Load", "Dimensions": [{"Name": "Host", "Value": host}], "Value": value, "Unit": "Percent",
+             "StorageResolution": 1, "Timestamp": now - 60 + 20 * place} for place, value in enumerate(values)])
+    assert drawn(cloud, "list", "Plot") == ["Plot Load --dimension Host=a", "Plot Load --dimension Host=b"]
+    size = ("--period", "1", "--since", "5m", "--width", "60", "--height", "9")
+    one = drawn(cloud, "plot", "Plot", "Load", "--dimension", "Host=a", *size)
+    assert one[0].strip() == "Percent"
+    assert sum(line.count("•") for line in one[1:10]) == 3, one
+    assert one[1].startswith("  4 ┤") and one[9].startswith("  1 ┤"), one
+    assert one[-1] == "• Load (Average): last 4, lowest 1, highest 4"
+    assert all(len(line) <= 64 for line in one)
+    two = drawn(cloud, "plot", "--expression", "SEARCH('{Plot,Host} Load', 'Maximum')", *size, LC_ALL="C")
+    assert two[-2:] == ["* a: last 4, lowest 1, highest 4", "x b: last 3, lowest 3, highest 3"]
+    assert re.search(r"^ *4 \+", two[0]) and all(line.isascii() for line in two)
+    several = drawn(cloud, "plot", "Plot", "Load", "--dimension", "Host=b", "--stat", "Sum", "--stat", "p50", *size)
+    assert several[-2:] == ["• Sum of Load: last 3, lowest 3, highest 3", "× p50 of Load: last 3, lowest 3, highest 3"]
+    refused = subprocess.run([BINARY, "metrics", "plot", "--expression", "SUM("], env=cloud.env, capture_output=True, text=True, timeout=60)
+    assert refused.returncode == 1 and "Error in expression" in refused.stderr

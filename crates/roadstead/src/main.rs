@@ -10,6 +10,7 @@ mod installation;
 mod node;
 mod place;
 mod plane;
+mod plot;
 mod sealing;
 mod signals;
 mod store;
@@ -17,7 +18,7 @@ mod users;
 
 use clap::{Parser, Subcommand};
 
-use commands::{agent, down, env, exec, image, logs, up};
+use commands::{agent, down, env, exec, image, logs, metrics, up};
 
 /// A container cloud you own.
 #[derive(Parser)]
@@ -41,6 +42,8 @@ enum Command {
     Exec(exec::Args),
     /// Work with this node's images
     Image(image::Args),
+    /// List metrics, and draw them in the terminal
+    Metrics(Box<metrics::Args>),
     /// Print the exports that point AWS clients here
     Env(Box<env::Args>),
     /// Say what this machine lacks, and how to get it
@@ -62,6 +65,7 @@ fn main() -> std::process::ExitCode {
         Command::Agent(args) => run(agent::run(*args)),
         Command::Logs(args) => run(logs::run(args)),
         Command::Image(args) => run(image::run(args)),
+        Command::Metrics(args) => run(metrics::run(*args)),
         Command::Env(args) => env::run(&args),
         Command::Doctor => commands::doctor::run(),
     };

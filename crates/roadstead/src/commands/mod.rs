@@ -5,4 +5,5 @@ pub(crate) mod env;
 pub(crate) mod exec;
 pub(crate) mod image;
 pub(crate) mod logs;
+pub(crate) mod metrics;
 pub(crate) mod up;

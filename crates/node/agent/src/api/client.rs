@@ -15,7 +15,7 @@ use roadstead_api_logs::MODEL as LOGS;
 use roadstead_api_secretsmanager::MODEL as SECRETS;
 use roadstead_base::SharedClock;
 use roadstead_protocol::sigv4::{SigningKey, sign};
-use roadstead_protocol::{Kind, ServiceModel, ShapeId, Wire, json};
+use roadstead_protocol::{Kind, Protocol, ServiceModel, ShapeId, Wire, json};
 
 use super::trust::Trust;
 
@@ -178,6 +178,13 @@ impl Client {
         client
     }
 
+    /// With the token that goes with keys of a session.
+    #[must_use]
+    pub fn with_token(mut self, token: &str) -> Self {
+        self.token = HeaderValue::from_str(token).ok();
+        self
+    }
+
     /// In another region.
     #[must_use]
     pub fn in_region(mut self, region: &str) -> Self {
@@ -238,7 +245,11 @@ impl Client {
         self.send(&LOGS, operation, input).await.map(drop)
     }
 
-    async fn call_of<I: Wire, O: Wire>(
+    /// Calls an operation of any service that speaks JSON.
+    ///
+    /// # Errors
+    /// As of [`Client::call`].
+    pub async fn call_of<I: Wire, O: Wire>(
         &self,
         service: &'static ServiceModel,
         operation: &'static str,
@@ -276,9 +287,14 @@ impl Client {
             .map_err(|error| problem(format!("{error}")))?;
         let mut headers = HeaderMap::new();
         let target = format!("{}.{operation}", service.target_prefix);
+        let content_type = if service.protocols.contains(&Protocol::Json11) {
+            "application/x-amz-json-1.1"
+        } else {
+            "application/x-amz-json-1.0"
+        };
         for (name, value) in [
             (header::HOST, self.endpoint.authority.as_str()),
-            (header::CONTENT_TYPE, "application/x-amz-json-1.1"),
+            (header::CONTENT_TYPE, content_type),
             (header::HeaderName::from_static("x-amz-target"), &target),
         ] {
             let value = HeaderValue::from_str(value).map_err(|error| problem(error.to_string()))?;

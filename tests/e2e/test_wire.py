@@ -192,6 +192,8 @@ TAGS = [{"Key": key, "Value": "x"} for key in "abc"]
 # Listings, how to ask for a page with another one behind it, and where the page's items are. Whoever adds an
 # operation with pages adds it here, and what it lists to `many`.
 PAGED = {
+    ("cloudwatch", "DescribeAlarmHistory"): (dict(MaxRecords=1, HistoryItemType="ConfigurationUpdate"), "AlarmHistoryItems"),
+    ("cloudwatch", "DescribeAlarms"): (dict(MaxRecords=1), "MetricAlarms"),
     ("ecs", "ListClusters"): (dict(maxResults=1), "clusterArns"),
     ("ecs", "ListTaskDefinitionFamilies"): (dict(maxResults=1), "families"),
     ("ecs", "ListTaskDefinitions"): (dict(maxResults=1), "taskDefinitionArns"),
@@ -276,6 +278,9 @@ def many(tmp_path_factory, images):
             events.put_rule(Name=f"r{number}", EventPattern='{"source": ["a"]}')
             events.put_targets(Rule=f"r{number}", Targets=[{"Id": str(n), "Arn": GROUP} for n in range(3)])
             secrets.create_secret(Name=f"s{number}", SecretString="x")
+            cloud.client("cloudwatch").put_metric_alarm(
+                AlarmName=f"a{number}", Namespace="n", MetricName="m", Statistic="Sum", Period=60, EvaluationPeriods=1,
+                Threshold=1, ComparisonOperator="GreaterThanThreshold", TreatMissingData="ignore")
         eventually(lambda: len(logs.describe_queries(status="Complete")["queries"]) == 3, "three queries are complete")
         pages = {}
         for (service, name), (arguments, items) in PAGED.items():

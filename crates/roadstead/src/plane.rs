@@ -83,14 +83,20 @@ impl Plane {
         dispatcher.guard(&roadstead_api_events::MODEL, EventsPermissions::of(&events));
         dispatcher.observe_by(Trail::of(&events));
         let volume = volume(config).await?;
-        let metrics = CloudWatch::new(
-            volume.clone(),
-            clock.clone(),
-            roadstead_cloudwatch::Options::default(),
-        )
+        let metrics = CloudWatch::new(roadstead_cloudwatch::Parts {
+            store: store.clone(),
+            volume: volume.clone(),
+            clock: clock.clone(),
+            dispatcher: dispatcher.clone(),
+            options: roadstead_cloudwatch::Options::default(),
+        })
+        .await
         .context("starting cloudwatch")?;
         dispatcher.register(Arc::new(roadstead_api_cloudwatch::Server(metrics.clone())));
-        dispatcher.guard(&roadstead_api_cloudwatch::MODEL, Arc::new(CloudWatchPermissions));
+        dispatcher.guard(
+            &roadstead_api_cloudwatch::MODEL,
+            CloudWatchPermissions::of(&metrics),
+        );
         let logs = Logs::new(roadstead_logs::Parts {
             store: store.clone(),
             volume,

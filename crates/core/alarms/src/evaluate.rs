@@ -54,13 +54,44 @@ pub fn range(settings: &Settings) -> usize {
     settings.evaluation_periods + settings.evaluation_periods.div_ceil(2).clamp(2, 5)
 }
 
+/// What an evaluation looked at, and what it says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    pub verdict: Verdict,
+    /// Where among the points the real ones lie that counted, the newest first.
+    pub counted: Vec<usize>,
+    /// How many were missing and counted as something.
+    pub filled: usize,
+}
+
+/// [`judge`]'s verdict.
+pub fn evaluate(points: &[Option<bool>], settings: &Settings) -> Verdict {
+    judge(points, settings).verdict
+}
+
 /// `points` are whether the point of each period breaches, the newest last; none where it is missing. More than
 /// [`range`] are not looked at.
-pub fn evaluate(points: &[Option<bool>], settings: &Settings) -> Verdict {
+pub fn judge(points: &[Option<bool>], settings: &Settings) -> Judgement {
+    let n = settings.evaluation_periods;
+    let skipped = points.len().saturating_sub(range(settings));
+    let looked_at = &points[skipped..];
+    let real: Vec<(usize, bool)> = looked_at
+        .iter()
+        .enumerate()
+        .rev()
+        .filter_map(|(at, point)| Some((skipped + at, (*point)?)))
+        .take(n)
+        .collect();
+    let breaching = real.iter().filter(|(_, breaches)| *breaches).count();
+    Judgement {
+        verdict: decide(looked_at, settings, real.len(), breaching),
+        filled: n - real.len(),
+        counted: real.into_iter().map(|(at, _)| at).collect(),
+    }
+}
+
+fn decide(looked_at: &[Option<bool>], settings: &Settings, real: usize, breaching: usize) -> Verdict {
     let (n, m) = (settings.evaluation_periods, settings.datapoints_to_alarm);
-    let looked_at = &points[points.len().saturating_sub(range(settings))..];
-    let real: Vec<bool> = looked_at.iter().rev().flatten().copied().take(n).collect();
-    let breaching = real.iter().filter(|breaches| **breaches).count();
     let decided = |breaching: usize| {
         if breaching >= m {
             Verdict::Alarm
@@ -68,19 +99,19 @@ pub fn evaluate(points: &[Option<bool>], settings: &Settings) -> Verdict {
             Verdict::Ok
         }
     };
-    if real.len() >= n {
+    if real >= n {
         // There are enough: what is missing does not matter.
         return decided(breaching);
     }
-    let absent = n - real.len();
+    let absent = n - real;
     match settings.missing {
         Missing::Breaching => decided(breaching + absent),
         Missing::NotBreaching => decided(breaching),
-        Missing::Missing if real.is_empty() => Verdict::InsufficientData,
-        Missing::Ignore if real.is_empty() => Verdict::Unchanged,
+        Missing::Missing if real == 0 => Verdict::InsufficientData,
+        Missing::Ignore if real == 0 => Verdict::Unchanged,
         Missing::Missing | Missing::Ignore if breaching >= m => Verdict::Alarm,
         // One good point among them is enough to say so.
-        Missing::Missing | Missing::Ignore if breaching < real.len() => Verdict::Ok,
+        Missing::Missing | Missing::Ignore if breaching < real => Verdict::Ok,
         Missing::Ignore => Verdict::Unchanged,
         // Only bad points, and too few. They are an alarm once the first of them is old enough to have been followed
         // by others.

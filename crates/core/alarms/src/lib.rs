@@ -2,19 +2,25 @@
 //! missing; a composite alarm by the states of others. Points and states in, a verdict out: nothing here waits, asks or
 //! remembers.
 //!
-//! The rules are CloudWatch's, "Configuring how CloudWatch alarms treat missing data" and "Create a composite alarm".
+//! The rules are CloudWatch's, "Configuring how CloudWatch alarms treat missing data", "Create a
+//! composite alarm" and "Suppressing composite alarm actions".
 
 mod composite;
 mod evaluate;
+mod suppression;
 
 pub use composite::{MAX_RULE, Rule, RuleError};
-pub use evaluate::{Comparison, Missing, Settings, Verdict, evaluate, range};
+pub use evaluate::{Comparison, Judgement, Missing, Settings, Verdict, evaluate, judge, range};
+pub use suppression::{Look, Suppression, suppression};
 
 /// The states an alarm can be in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum State {
+    #[serde(rename = "OK")]
     Ok,
+    #[serde(rename = "ALARM")]
     Alarm,
+    #[serde(rename = "INSUFFICIENT_DATA")]
     InsufficientData,
 }
 

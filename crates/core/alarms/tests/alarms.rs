@@ -1,7 +1,10 @@
 //! The documented tables, and properties that hold whatever the points are.
 
 use proptest::prelude::*;
-use roadstead_alarms::{Comparison, Missing, Rule, Settings, State, Verdict, evaluate, range};
+use roadstead_alarms::{
+    Comparison, Look, Missing, Rule, Settings, State, Suppression, Verdict, evaluate, judge, range,
+    suppression,
+};
 
 /// `0` is a good point, `X` a bad one, `-` none; the newest last.
 fn points(text: &str) -> Vec<Option<bool>> {
@@ -51,6 +54,58 @@ fn missing_points_count_as_documented() {
                 "{m} of 3, {text}, {missing:?}"
             );
         }
+    }
+}
+
+#[test]
+fn what_counted_is_told() {
+    let settings = Settings {
+        evaluation_periods: 3,
+        datapoints_to_alarm: 2,
+        missing: Missing::Breaching,
+    };
+    for (text, counted, filled) in [
+        ("00X0X", vec![4, 3, 2], 0),
+        ("XX0-X-X", vec![6, 4, 2], 0),
+        ("---X-", vec![3], 2),
+        ("", vec![], 3),
+    ] {
+        let judged = judge(&points(text), &settings);
+        assert_eq!((judged.counted, judged.filled), (counted, filled), "{text}");
+    }
+}
+
+#[test]
+fn a_suppressor_is_waited_for_and_outlives_its_alarm() {
+    use Suppression::{Alarm, ExtensionPeriod, WaitPeriod};
+    let wait = WaitPeriod { until: 10 };
+    let extension = ExtensionPeriod { until: 25 };
+    // Before, into ALARM, suppressor, since, now, and what follows.
+    for (before, into_alarm, suppressor, since, now, after) in [
+        (None, false, State::Ok, 0, 0, None),
+        (None, true, State::Ok, 0, 0, Some(wait)),
+        (None, true, State::Alarm, 0, 0, Some(Alarm)),
+        (None, false, State::Alarm, 0, 0, Some(Alarm)),
+        (Some(wait), false, State::Ok, 0, 9, Some(wait)),
+        (Some(wait), true, State::Ok, 0, 9, Some(wait)),
+        (Some(wait), false, State::Alarm, 9, 9, Some(Alarm)),
+        (Some(wait), false, State::InsufficientData, 0, 10, None),
+        (Some(Alarm), false, State::Ok, 20, 21, Some(extension)),
+        (Some(Alarm), false, State::Ok, 20, 25, None),
+        (Some(extension), true, State::Ok, 20, 24, Some(extension)),
+        (Some(extension), false, State::Alarm, 24, 24, Some(Alarm)),
+        (Some(extension), false, State::Ok, 20, 25, None),
+    ] {
+        let look = Look {
+            before,
+            into_alarm,
+            suppressor,
+            since,
+            now,
+            wait: 10,
+            extension: 5,
+        };
+        assert_eq!(suppression(&look), after, "{look:?}");
     }
 }
 

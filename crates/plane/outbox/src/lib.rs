@@ -22,12 +22,15 @@ const LANE_SEGMENTS: usize = 4;
 pub enum Source {
     #[serde(rename = "aws.ecs")]
     Ecs,
+    #[serde(rename = "aws.cloudwatch")]
+    CloudWatch,
 }
 
 impl Source {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ecs => "aws.ecs",
+            Self::CloudWatch => "aws.cloudwatch",
         }
     }
 
@@ -35,6 +38,7 @@ impl Source {
     pub fn principal(self) -> &'static str {
         match self {
             Self::Ecs => "ecs.amazonaws.com",
+            Self::CloudWatch => "cloudwatch.amazonaws.com",
         }
     }
 }

@@ -5,8 +5,15 @@ use serde_json::{Value as Json, json};
 
 use crate::harness::{Bench, START, ctx};
 
+mod actions;
+mod alarms;
+mod composites;
+mod dashboards;
+mod describing;
 mod kept;
 mod math;
+mod refused;
+mod tagging;
 
 /// A whole minute: START is 20 seconds into it.
 const MINUTE: i64 = START.0 / 1000 - 20;
@@ -54,7 +61,7 @@ async fn data(bench: &Bench, queries: Json, more: Json) -> Json {
 
 #[tokio::test]
 async fn one_second_samples_are_told_by_the_second_and_by_any_period_also_after_a_restart() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     put(
         &bench,
         json!([datum(MINUTE, 1.0), datum(MINUTE + 1, 2.0), datum(MINUTE + 1, 4.0)]),
@@ -65,7 +72,7 @@ async fn one_second_samples_are_told_by_the_second_and_by_any_period_also_after_
         json!([datum(MINUTE + 59, 8.0), datum(MINUTE + 60, 100.0)]),
     )
     .await;
-    let bench = bench.restarted();
+    let bench = bench.restarted().await;
     put(&bench, json!([datum(MINUTE + 30, 5.0)])).await;
     let all = json!({"Statistics": ["SampleCount", "Sum", "Average", "Minimum", "Maximum"]});
     let points = statistics(&bench, all).await;
@@ -103,7 +110,7 @@ async fn one_second_samples_are_told_by_the_second_and_by_any_period_also_after_
 
 #[tokio::test]
 async fn values_with_counts_sets_and_units() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let with = |more: Json| {
         let mut datum = json!({"MetricName": "m", "Timestamp": MINUTE});
         for (name, value) in more.as_object().expect("members") {
@@ -150,7 +157,7 @@ async fn values_with_counts_sets_and_units() {
 
 #[tokio::test]
 async fn put_metric_data_refuses_what_cannot_be_and_takes_nothing_of_it() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let two_weeks = 14 * 86_400;
     let now = START.0 / 1000;
     for (datum, code, words) in [
@@ -269,7 +276,7 @@ async fn put_metric_data_refuses_what_cannot_be_and_takes_nothing_of_it() {
 
 #[tokio::test]
 async fn get_metric_statistics_keeps_to_the_documented_ranges() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let now = START.0 / 1000;
     let day = 86_400;
     for (more, code, words) in [
@@ -335,7 +342,7 @@ async fn get_metric_statistics_keeps_to_the_documented_ranges() {
 
 #[tokio::test]
 async fn get_metric_data_answers_many_queries_in_either_order_and_in_pages() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     put(
         &bench,
         json!([
@@ -414,7 +421,7 @@ async fn get_metric_data_answers_many_queries_in_either_order_and_in_pages() {
 
 #[tokio::test]
 async fn get_metric_data_refuses_what_it_cannot_answer() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let with = |more: Json| {
         let mut query = query("a", "Sum", 60);
         for (name, value) in more.as_object().expect("members") {

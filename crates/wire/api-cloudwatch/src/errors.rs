@@ -5,8 +5,28 @@
 
 use roadstead_protocol::ApiError;
 
+pub fn concurrent_modification_exception(message: impl Into<String>) -> ApiError {
+    ApiError::new("ConcurrentModificationException", 429, message)
+}
+
+pub fn conflict_exception(message: impl Into<String>) -> ApiError {
+    ApiError::new("ConflictException", 409, message)
+}
+
+pub fn dashboard_invalid_input_error(message: impl Into<String>) -> ApiError {
+    ApiError::new("InvalidParameterInput", 400, message)
+}
+
+pub fn dashboard_not_found_error(message: impl Into<String>) -> ApiError {
+    ApiError::new("ResourceNotFound", 404, message)
+}
+
 pub fn internal_service_fault(message: impl Into<String>) -> ApiError {
     ApiError::new("InternalServiceError", 500, message)
+}
+
+pub fn invalid_format_fault(message: impl Into<String>) -> ApiError {
+    ApiError::new("InvalidFormat", 400, message)
 }
 
 pub fn invalid_next_token(message: impl Into<String>) -> ApiError {
@@ -21,6 +41,18 @@ pub fn invalid_parameter_value_exception(message: impl Into<String>) -> ApiError
     ApiError::new("InvalidParameterValue", 400, message)
 }
 
+pub fn limit_exceeded_fault(message: impl Into<String>) -> ApiError {
+    ApiError::new("LimitExceeded", 400, message)
+}
+
 pub fn missing_required_parameter_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("MissingParameter", 400, message)
+}
+
+pub fn resource_not_found(message: impl Into<String>) -> ApiError {
+    ApiError::new("ResourceNotFound", 404, message)
+}
+
+pub fn resource_not_found_exception(message: impl Into<String>) -> ApiError {
+    ApiError::new("ResourceNotFoundException", 404, message)
 }

@@ -6,8 +6,24 @@ use crate::model::MODEL;
 use crate::types::*;
 
 service!(CloudWatch MODEL {
+    delete_alarms "DeleteAlarms" DeleteAlarmsInput, (),
+    delete_dashboards "DeleteDashboards" DeleteDashboardsInput, DeleteDashboardsOutput,
+    describe_alarm_history "DescribeAlarmHistory" DescribeAlarmHistoryInput, DescribeAlarmHistoryOutput,
+    describe_alarms "DescribeAlarms" DescribeAlarmsInput, DescribeAlarmsOutput,
+    describe_alarms_for_metric "DescribeAlarmsForMetric" DescribeAlarmsForMetricInput, DescribeAlarmsForMetricOutput,
+    disable_alarm_actions "DisableAlarmActions" DisableAlarmActionsInput, (),
+    enable_alarm_actions "EnableAlarmActions" EnableAlarmActionsInput, (),
+    get_dashboard "GetDashboard" GetDashboardInput, GetDashboardOutput,
     get_metric_data "GetMetricData" GetMetricDataInput, GetMetricDataOutput,
     get_metric_statistics "GetMetricStatistics" GetMetricStatisticsInput, GetMetricStatisticsOutput,
+    list_dashboards "ListDashboards" ListDashboardsInput, ListDashboardsOutput,
     list_metrics "ListMetrics" ListMetricsInput, ListMetricsOutput,
+    list_tags_for_resource "ListTagsForResource" ListTagsForResourceInput, ListTagsForResourceOutput,
+    put_composite_alarm "PutCompositeAlarm" PutCompositeAlarmInput, (),
+    put_dashboard "PutDashboard" PutDashboardInput, PutDashboardOutput,
+    put_metric_alarm "PutMetricAlarm" PutMetricAlarmInput, (),
     put_metric_data "PutMetricData" PutMetricDataInput, (),
+    set_alarm_state "SetAlarmState" SetAlarmStateInput, (),
+    tag_resource "TagResource" TagResourceInput, TagResourceOutput,
+    untag_resource "UntagResource" UntagResourceInput, UntagResourceOutput,
 });

@@ -7,6 +7,75 @@ use std::collections::BTreeMap;
 use roadstead_protocol::reexport::Timestamp;
 use roadstead_protocol::{Blob, enumeration, structure};
 
+enumeration!(ActionsSuppressedBy {
+    WaitPeriod "WaitPeriod",
+    ExtensionPeriod "ExtensionPeriod",
+    Alarm "Alarm",
+});
+structure!(AlarmHistoryItem {
+} {
+    alarm_contributor_attributes "AlarmContributorAttributes" BTreeMap<String, String>,
+    alarm_contributor_id "AlarmContributorId" String,
+    alarm_name "AlarmName" String,
+    alarm_type "AlarmType" AlarmType,
+    history_data "HistoryData" String,
+    history_item_type "HistoryItemType" HistoryItemType,
+    history_summary "HistorySummary" String,
+    timestamp "Timestamp" Timestamp,
+});
+structure!(AlarmPromQLCriteria {
+    query "Query" String,
+} {
+    pending_period "PendingPeriod" i32,
+    recovery_period "RecoveryPeriod" i32,
+});
+enumeration!(AlarmType {
+    CompositeAlarm "CompositeAlarm",
+    MetricAlarm "MetricAlarm",
+});
+enumeration!(ComparisonOperator {
+    GreaterThanOrEqualToThreshold "GreaterThanOrEqualToThreshold",
+    GreaterThanThreshold "GreaterThanThreshold",
+    LessThanThreshold "LessThanThreshold",
+    LessThanOrEqualToThreshold "LessThanOrEqualToThreshold",
+    LessThanLowerOrGreaterThanUpperThreshold "LessThanLowerOrGreaterThanUpperThreshold",
+    LessThanLowerThreshold "LessThanLowerThreshold",
+    GreaterThanUpperThreshold "GreaterThanUpperThreshold",
+});
+structure!(CompositeAlarm {
+} {
+    actions_enabled "ActionsEnabled" bool,
+    actions_suppressed_by "ActionsSuppressedBy" ActionsSuppressedBy,
+    actions_suppressed_reason "ActionsSuppressedReason" String,
+    actions_suppressor "ActionsSuppressor" String,
+    actions_suppressor_extension_period "ActionsSuppressorExtensionPeriod" i32,
+    actions_suppressor_wait_period "ActionsSuppressorWaitPeriod" i32,
+    alarm_actions "AlarmActions" Vec<String>,
+    alarm_arn "AlarmArn" String,
+    alarm_configuration_updated_timestamp "AlarmConfigurationUpdatedTimestamp" Timestamp,
+    alarm_description "AlarmDescription" String,
+    alarm_name "AlarmName" String,
+    alarm_rule "AlarmRule" String,
+    insufficient_data_actions "InsufficientDataActions" Vec<String>,
+    ok_actions "OKActions" Vec<String>,
+    state_reason "StateReason" String,
+    state_reason_data "StateReasonData" String,
+    state_transitioned_timestamp "StateTransitionedTimestamp" Timestamp,
+    state_updated_timestamp "StateUpdatedTimestamp" Timestamp,
+    state_value "StateValue" StateValue,
+});
+structure!(DashboardEntry {
+} {
+    dashboard_arn "DashboardArn" String,
+    dashboard_name "DashboardName" String,
+    last_modified "LastModified" Timestamp,
+    size "Size" i64,
+});
+structure!(DashboardValidationMessage {
+} {
+    data_path "DataPath" String,
+    message "Message" String,
+});
 structure!(Datapoint {
 } {
     average "Average" f64,
@@ -18,6 +87,66 @@ structure!(Datapoint {
     timestamp "Timestamp" Timestamp,
     unit "Unit" StandardUnit,
 });
+structure!(DeleteAlarmsInput {
+    alarm_names "AlarmNames" Vec<String>,
+} {
+});
+structure!(DeleteDashboardsInput {
+    dashboard_names "DashboardNames" Vec<String>,
+} {
+});
+structure!(DeleteDashboardsOutput {
+} {
+});
+structure!(DescribeAlarmHistoryInput {
+} {
+    alarm_contributor_id "AlarmContributorId" String,
+    alarm_name "AlarmName" String,
+    alarm_types "AlarmTypes" Vec<AlarmType>,
+    end_date "EndDate" Timestamp,
+    history_item_type "HistoryItemType" HistoryItemType,
+    max_records "MaxRecords" i32,
+    next_token "NextToken" String,
+    scan_by "ScanBy" ScanBy,
+    start_date "StartDate" Timestamp,
+});
+structure!(DescribeAlarmHistoryOutput {
+} {
+    alarm_history_items "AlarmHistoryItems" Vec<AlarmHistoryItem>,
+    next_token "NextToken" String,
+});
+structure!(DescribeAlarmsForMetricInput {
+    metric_name "MetricName" String,
+    namespace "Namespace" String,
+} {
+    dimensions "Dimensions" Vec<Dimension>,
+    extended_statistic "ExtendedStatistic" String,
+    period "Period" i32,
+    statistic "Statistic" Statistic,
+    unit "Unit" StandardUnit,
+});
+structure!(DescribeAlarmsForMetricOutput {
+} {
+    metric_alarms "MetricAlarms" Vec<MetricAlarm>,
+});
+structure!(DescribeAlarmsInput {
+} {
+    action_prefix "ActionPrefix" String,
+    alarm_name_prefix "AlarmNamePrefix" String,
+    alarm_names "AlarmNames" Vec<String>,
+    alarm_types "AlarmTypes" Vec<AlarmType>,
+    children_of_alarm_name "ChildrenOfAlarmName" String,
+    max_records "MaxRecords" i32,
+    next_token "NextToken" String,
+    parents_of_alarm_name "ParentsOfAlarmName" String,
+    state_value "StateValue" StateValue,
+});
+structure!(DescribeAlarmsOutput {
+} {
+    composite_alarms "CompositeAlarms" Vec<CompositeAlarm>,
+    metric_alarms "MetricAlarms" Vec<MetricAlarm>,
+    next_token "NextToken" String,
+});
 structure!(Dimension {
     name "Name" String,
     value "Value" String,
@@ -28,6 +157,14 @@ structure!(DimensionFilter {
 } {
     value "Value" String,
 });
+structure!(DisableAlarmActionsInput {
+    alarm_names "AlarmNames" Vec<String>,
+} {
+});
+structure!(EnableAlarmActionsInput {
+    alarm_names "AlarmNames" Vec<String>,
+} {
+});
 structure!(Entity {
 } {
     attributes "Attributes" BTreeMap<String, String>,
@@ -37,6 +174,25 @@ structure!(EntityMetricData {
 } {
     entity "Entity" Entity,
     metric_data "MetricData" Vec<MetricDatum>,
+});
+structure!(EvaluationCriteria {
+} {
+    prom_ql_criteria "PromQLCriteria" AlarmPromQLCriteria,
+});
+enumeration!(EvaluationState {
+    PartialData "PARTIAL_DATA",
+    EvaluationFailure "EVALUATION_FAILURE",
+    EvaluationError "EVALUATION_ERROR",
+});
+structure!(GetDashboardInput {
+    dashboard_name "DashboardName" String,
+} {
+});
+structure!(GetDashboardOutput {
+} {
+    dashboard_arn "DashboardArn" String,
+    dashboard_body "DashboardBody" String,
+    dashboard_name "DashboardName" String,
 });
 structure!(GetMetricDataInput {
     end_time "EndTime" Timestamp,
@@ -71,9 +227,26 @@ structure!(GetMetricStatisticsOutput {
     datapoints "Datapoints" Vec<Datapoint>,
     label "Label" String,
 });
+enumeration!(HistoryItemType {
+    ConfigurationUpdate "ConfigurationUpdate",
+    StateUpdate "StateUpdate",
+    Action "Action",
+    AlarmContributorStateUpdate "AlarmContributorStateUpdate",
+    AlarmContributorAction "AlarmContributorAction",
+});
 structure!(LabelOptions {
 } {
     timezone "Timezone" String,
+});
+structure!(ListDashboardsInput {
+} {
+    dashboard_name_prefix "DashboardNamePrefix" String,
+    next_token "NextToken" String,
+});
+structure!(ListDashboardsOutput {
+} {
+    dashboard_entries "DashboardEntries" Vec<DashboardEntry>,
+    next_token "NextToken" String,
 });
 structure!(ListMetricsInput {
 } {
@@ -91,6 +264,14 @@ structure!(ListMetricsOutput {
     next_token "NextToken" String,
     owning_accounts "OwningAccounts" Vec<String>,
 });
+structure!(ListTagsForResourceInput {
+    resource_arn "ResourceARN" String,
+} {
+});
+structure!(ListTagsForResourceOutput {
+} {
+    tags "Tags" Vec<Tag>,
+});
 structure!(MessageData {
 } {
     code "Code" String,
@@ -101,6 +282,40 @@ structure!(Metric {
     dimensions "Dimensions" Vec<Dimension>,
     metric_name "MetricName" String,
     namespace "Namespace" String,
+});
+structure!(MetricAlarm {
+} {
+    actions_enabled "ActionsEnabled" bool,
+    alarm_actions "AlarmActions" Vec<String>,
+    alarm_arn "AlarmArn" String,
+    alarm_configuration_updated_timestamp "AlarmConfigurationUpdatedTimestamp" Timestamp,
+    alarm_description "AlarmDescription" String,
+    alarm_name "AlarmName" String,
+    comparison_operator "ComparisonOperator" ComparisonOperator,
+    datapoints_to_alarm "DatapointsToAlarm" i32,
+    dimensions "Dimensions" Vec<Dimension>,
+    evaluate_low_sample_count_percentile "EvaluateLowSampleCountPercentile" String,
+    evaluation_criteria "EvaluationCriteria" EvaluationCriteria,
+    evaluation_interval "EvaluationInterval" i32,
+    evaluation_periods "EvaluationPeriods" i32,
+    evaluation_state "EvaluationState" EvaluationState,
+    extended_statistic "ExtendedStatistic" String,
+    insufficient_data_actions "InsufficientDataActions" Vec<String>,
+    metric_name "MetricName" String,
+    metrics "Metrics" Vec<MetricDataQuery>,
+    namespace "Namespace" String,
+    ok_actions "OKActions" Vec<String>,
+    period "Period" i32,
+    state_reason "StateReason" String,
+    state_reason_data "StateReasonData" String,
+    state_transitioned_timestamp "StateTransitionedTimestamp" Timestamp,
+    state_updated_timestamp "StateUpdatedTimestamp" Timestamp,
+    state_value "StateValue" StateValue,
+    statistic "Statistic" Statistic,
+    threshold "Threshold" f64,
+    threshold_metric_id "ThresholdMetricId" String,
+    treat_missing_data "TreatMissingData" String,
+    unit "Unit" StandardUnit,
 });
 structure!(MetricDataQuery {
     id "Id" String,
@@ -140,6 +355,57 @@ structure!(MetricStat {
 } {
     unit "Unit" StandardUnit,
 });
+structure!(PutCompositeAlarmInput {
+    alarm_name "AlarmName" String,
+    alarm_rule "AlarmRule" String,
+} {
+    actions_enabled "ActionsEnabled" bool,
+    actions_suppressor "ActionsSuppressor" String,
+    actions_suppressor_extension_period "ActionsSuppressorExtensionPeriod" i32,
+    actions_suppressor_wait_period "ActionsSuppressorWaitPeriod" i32,
+    alarm_actions "AlarmActions" Vec<String>,
+    alarm_description "AlarmDescription" String,
+    insufficient_data_actions "InsufficientDataActions" Vec<String>,
+    ok_actions "OKActions" Vec<String>,
+    tags "Tags" Vec<Tag>,
+});
+structure!(PutDashboardInput {
+    dashboard_body "DashboardBody" String,
+    dashboard_name "DashboardName" String,
+} {
+    tags "Tags" Vec<Tag>,
+});
+structure!(PutDashboardOutput {
+} {
+    dashboard_validation_messages "DashboardValidationMessages" Vec<DashboardValidationMessage>,
+});
+structure!(PutMetricAlarmInput {
+    alarm_name "AlarmName" String,
+} {
+    actions_enabled "ActionsEnabled" bool,
+    alarm_actions "AlarmActions" Vec<String>,
+    alarm_description "AlarmDescription" String,
+    comparison_operator "ComparisonOperator" ComparisonOperator,
+    datapoints_to_alarm "DatapointsToAlarm" i32,
+    dimensions "Dimensions" Vec<Dimension>,
+    evaluate_low_sample_count_percentile "EvaluateLowSampleCountPercentile" String,
+    evaluation_criteria "EvaluationCriteria" EvaluationCriteria,
+    evaluation_interval "EvaluationInterval" i32,
+    evaluation_periods "EvaluationPeriods" i32,
+    extended_statistic "ExtendedStatistic" String,
+    insufficient_data_actions "InsufficientDataActions" Vec<String>,
+    metric_name "MetricName" String,
+    metrics "Metrics" Vec<MetricDataQuery>,
+    namespace "Namespace" String,
+    ok_actions "OKActions" Vec<String>,
+    period "Period" i32,
+    statistic "Statistic" Statistic,
+    tags "Tags" Vec<Tag>,
+    threshold "Threshold" f64,
+    threshold_metric_id "ThresholdMetricId" String,
+    treat_missing_data "TreatMissingData" String,
+    unit "Unit" StandardUnit,
+});
 structure!(PutMetricDataInput {
     namespace "Namespace" String,
 } {
@@ -153,6 +419,13 @@ enumeration!(RecentlyActive {
 enumeration!(ScanBy {
     TimestampDescending "TimestampDescending",
     TimestampAscending "TimestampAscending",
+});
+structure!(SetAlarmStateInput {
+    alarm_name "AlarmName" String,
+    state_reason "StateReason" String,
+    state_value "StateValue" StateValue,
+} {
+    state_reason_data "StateReasonData" String,
 });
 enumeration!(StandardUnit {
     Seconds "Seconds",
@@ -183,6 +456,11 @@ enumeration!(StandardUnit {
     CountSecond "Count/Second",
     None "None",
 });
+enumeration!(StateValue {
+    Ok "OK",
+    Alarm "ALARM",
+    InsufficientData "INSUFFICIENT_DATA",
+});
 enumeration!(Statistic {
     SampleCount "SampleCount",
     Average "Average",
@@ -202,4 +480,25 @@ enumeration!(StatusCode {
     InternalError "InternalError",
     PartialData "PartialData",
     Forbidden "Forbidden",
+});
+structure!(Tag {
+    key "Key" String,
+    value "Value" String,
+} {
+});
+structure!(TagResourceInput {
+    resource_arn "ResourceARN" String,
+    tags "Tags" Vec<Tag>,
+} {
+});
+structure!(TagResourceOutput {
+} {
+});
+structure!(UntagResourceInput {
+    resource_arn "ResourceARN" String,
+    tag_keys "TagKeys" Vec<String>,
+} {
+});
+structure!(UntagResourceOutput {
+} {
 });

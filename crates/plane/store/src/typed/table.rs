@@ -166,6 +166,29 @@ impl<T: Serialize + DeserializeOwned> Table<T> {
         Ok((kvs.into_iter().map(decode).collect::<Result<_>>()?, revision))
     }
 
+    /// The accounts and regions that anything is kept of, with or without records of this table: what goes over all
+    /// of a table without holding all of it steps through these.
+    pub async fn partitions(&self) -> Result<Vec<Key>> {
+        let (mut found, mut rest) = (Vec::new(), KeyRange::all());
+        loop {
+            let request = RangeRequest::new(rest.clone()).limit(1).keys_only();
+            let Some(kv) = self.store.range(request).await?.kvs.into_iter().next() else {
+                return Ok(found);
+            };
+            let key = Key::from_bytes(kv.key);
+            match key
+                .first(TABLE_SEGMENT)
+                .filter(|partition| key.is_below(partition))
+            {
+                Some(partition) => {
+                    rest = partition.behind();
+                    found.push(partition);
+                }
+                None => rest = rest.after(key.as_bytes()),
+            }
+        }
+    }
+
     /// Makes a record; none if there is one already.
     pub async fn insert(&self, key: &Key, value: &T) -> Result<Option<Revision>> {
         match Transaction::new(&self.store)

@@ -7,7 +7,7 @@ use crate::harness::Bench;
 
 #[tokio::test]
 async fn list_metrics_narrows_pages_and_forgets_what_is_silent() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let named = |metric: &str, dimensions: Json, unit: &str| json!({"MetricName": metric, "Value": 1.0, "Dimensions": dimensions, "Unit": unit});
     let host = |host: &str| json!([{"Name": "Host", "Value": host}]);
     put(
@@ -22,7 +22,7 @@ async fn list_metrics_narrows_pages_and_forgets_what_is_silent() {
     put(&bench, json!([named("n", json!([]), "Count")])).await;
     let other = json!({"Namespace": "Other", "MetricData": [named("m", host("a"), "Count")]});
     bench.call("PutMetricData", other).await.expect("taken");
-    let bench = bench.restarted();
+    let bench = bench.restarted().await;
     let count = async |request: Json| {
         let listed = bench.call("ListMetrics", request).await.expect("metrics");
         listed["Metrics"].as_array().expect("metrics").len()
@@ -76,7 +76,7 @@ async fn list_metrics_narrows_pages_and_forgets_what_is_silent() {
 
 #[tokio::test]
 async fn what_is_old_is_rolled_up_and_answers_the_same() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let samples: Vec<Json> = (0..120)
         .map(|second| datum(MINUTE + second, f64::from(second as i32)))
         .collect();
@@ -112,7 +112,7 @@ async fn what_is_old_is_rolled_up_and_answers_the_same() {
     assert_eq!(roll(&bench).await, 1);
     let late = minutes(&bench).await;
     assert_eq!(late[2]["Values"], json!([119.0, 1000.0]));
-    let bench = bench.restarted();
+    let bench = bench.restarted().await;
     assert_eq!(minutes(&bench).await, late);
     let day = 86_400_000;
     bench.clock.advance(16 * day);

@@ -7,7 +7,7 @@ use crate::harness::Bench;
 
 /// Errors and requests of two hosts, by the minute; the second host misses one.
 async fn filled() -> Bench {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let sample = |metric: &str, host: &str, minute: i64, value: f64| {
         json!({"MetricName": metric, "Value": value,
         "Timestamp": MINUTE + 60 * minute, "Dimensions": [{"Name": "Host", "Value": host}]})
@@ -71,7 +71,7 @@ fn result(id: &str, label: &str, values: &[f64]) -> (String, String, Vec<f64>) {
 
 #[tokio::test]
 async fn expressions_are_computed_from_metrics_and_from_each_other() {
-    let bench = filled().await.restarted();
+    let bench = filled().await.restarted().await;
     let queries = json!([
         {"Id": "rate", "Expression": "100 * errors / requests", "Label": "Error rate"},
         {"Id": "high", "Expression": "rate > 15"},
@@ -171,7 +171,7 @@ async fn a_search_finds_what_there_is_and_tells_it_apart() {
 
 #[tokio::test]
 async fn a_search_that_finds_too_much_says_so() {
-    let bench = Bench::new();
+    let bench = Bench::new().await;
     let many: Vec<Json> = (0..501)
         .map(|index| json!({"MetricName": format!("x{index:03}"), "Value": 1.0}))
         .collect();

@@ -42,12 +42,12 @@ pub struct Keep {
     pub networks: BTreeSet<String>,
 }
 
-/// What a container uses now; `None` where the machine does not say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    pub cpu_nanos: Option<u64>,
-    pub memory_bytes: Option<u64>,
-    pub processes: Option<u64>,
+/// What a container uses, and was given so far; what the machine does not say is `None`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stats {
+    pub group: roadstead_runtime::Stats,
+    /// By the interface's name in the container; none in the host's own network.
+    pub networks: BTreeMap<String, roadstead_runtime::InterfaceStats>,
 }
 
 /// A container that was made.
@@ -146,7 +146,7 @@ pub trait Driver: Send + Sync + 'static {
     /// Removes every trace of this instance from the machine.
     async fn remove_all(&self) -> Result<()>;
 
-    async fn usage(&self, container: &Container) -> Result<Usage>;
+    async fn stats(&self, task: &Task, container: &Container) -> Result<Stats>;
 
     /// Network modes that tasks can have here, for the node's attributes.
     fn network_modes(&self) -> &'static [crate::engine::spec::NetworkMode];

@@ -7,6 +7,7 @@
 //! run       one actor per task: event → state, written down → effects
 //! journal   the records that survive `kill -9`
 //! channel   the websocket to the control plane (ACS)
+//! telemetry what containers use, sampled and told (TCS)
 //! api       registration and news of tasks, signed
 //! metadata  what a task may learn of itself at 169.254.170.2
 //! node      all of it put together
@@ -24,6 +25,7 @@ pub mod node;
 pub mod real;
 pub mod run;
 pub mod sim;
+pub mod telemetry;
 pub mod upstream;
 
 pub use node::{Agent, Error, Handle, Options};

@@ -10,11 +10,11 @@ use async_trait::async_trait;
 use roadstead_acs::ElasticNetworkInterface;
 use roadstead_acs::network::VpcMap;
 use roadstead_base::{SharedClock, Timestamp, derived_hex};
-use roadstead_runtime::{LogLine, LogPlace, LogRead, Stream};
+use roadstead_runtime::{InterfaceStats, LogLine, LogPlace, LogRead, Stream};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::driver::{Driver, Failure, Keep, LogSource, Made, Result, Usage};
+use crate::driver::{Driver, Failure, Keep, LogSource, Made, Result, Stats};
 use crate::engine::event::{Exit, Signal};
 use crate::engine::recover::Found;
 use crate::engine::spec::{Container, NetworkMode, Port, Task};
@@ -48,6 +48,8 @@ pub struct Knobs {
     pub tear_down_fails: u32,
     /// The link's addresses are counted on from here; 169.254.172.1 without it.
     pub link_base: Option<Ipv4Addr>,
+    /// What every container uses, in MiB.
+    pub memory_mib: u64,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -59,12 +61,13 @@ enum Phase {
 
 #[derive(Debug)]
 struct SimContainer {
-    name: String,
     /// What it has printed.
     printed: Vec<String>,
     /// Lines that were sent on, by their number.
     sent: u64,
     phase: watch::Sender<Phase>,
+    /// How often it was measured; each time finds a millisecond of CPU more.
+    looked: u64,
 }
 
 #[derive(Debug, Default)]
@@ -232,11 +235,11 @@ impl SimNode {
         connection
     }
 
-    fn insert(&self, id: String, name: String, phase: Phase) {
+    fn insert(&self, id: String, phase: Phase) {
         let container = SimContainer {
-            name,
             printed: Vec::new(),
             sent: 0,
+            looked: 0,
             phase: watch::channel(phase).0,
         };
         self.state().containers.insert(id, container);
@@ -345,11 +348,7 @@ impl Driver for SimNode {
             outcome = wait => outcome?,
             () = cancel.cancelled() => return Err(Failure::new("the network is not wanted any more")),
         }
-        self.insert(
-            task.pause_id(),
-            "pause".to_owned(),
-            Phase::Running(self.clock.now()),
-        );
+        self.insert(task.pause_id(), Phase::Running(self.clock.now()));
         let address = {
             let mut state = self.state();
             state.networks.insert(task.pause_id());
@@ -403,11 +402,7 @@ impl Driver for SimNode {
         if let Some(error) = self.state().knobs.create_fails.get(&container.name) {
             return Err(Failure(error.clone()));
         }
-        self.insert(
-            container.runtime_id.clone(),
-            container.name.clone(),
-            Phase::Created,
-        );
+        self.insert(container.runtime_id.clone(), Phase::Created);
         Ok(Made {
             at: self.clock.now(),
             connection: (task.network == NetworkMode::Bridge).then(|| self.connect(container)),
@@ -569,16 +564,28 @@ impl Driver for SimNode {
         self.sweep(&Keep::default()).await
     }
 
-    async fn usage(&self, container: &Container) -> Result<Usage> {
-        let state = self.state();
-        match state.containers.get(&container.runtime_id) {
-            Some(made) => Ok(Usage {
-                cpu_nanos: Some(1_000_000),
-                memory_bytes: Some(made.name.len() as u64),
-                processes: Some(1),
-            }),
-            None => Err(Failure(format!("there is no container {}", container.runtime_id))),
+    async fn stats(&self, task: &Task, container: &Container) -> Result<Stats> {
+        let mut state = self.state();
+        let knobs = state.knobs.clone();
+        let Some(made) = state.containers.get_mut(&container.runtime_id) else {
+            return Err(Failure(format!("there is no container {}", container.runtime_id)));
+        };
+        made.looked += 1;
+        let looked = made.looked;
+        let mut stats = Stats::default();
+        stats.group.cpu.total_nanos = Some(looked * 1_000_000);
+        stats.group.memory.usage = Some(knobs.memory_mib << 20);
+        stats.group.memory.inactive_file = Some(0);
+        stats.group.pids.current = Some(1);
+        if task.network != NetworkMode::Host {
+            let counters = InterfaceStats {
+                rx_bytes: looked * 100,
+                tx_bytes: looked * 10,
+                ..InterfaceStats::default()
+            };
+            stats.networks.insert("eth0".to_owned(), counters);
         }
+        Ok(stats)
     }
 
     fn network_modes(&self) -> &'static [NetworkMode] {

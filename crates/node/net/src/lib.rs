@@ -28,7 +28,7 @@ pub use names::{GroupId, InstanceId, InterfaceId, MacAddr, VpcId};
 pub use netlink::ipv6_is_there;
 pub use network::{
     AGENT_ADDRESS, AGENT_LINK, Applied, BridgeNet, Bridged, Connected, Eni, EniIpv6, HostAttachError, Keep,
-    LINK_SUBNET, Network, Options, Reaped, TASK_ENI, TaskNet,
+    LINK_SUBNET, Network, Options, Reaped, TASK_ENI, TASK_LINK, TaskNet,
 };
 pub use task_files::{
     ExtraHost, LINK_LOCAL_RESOLVER, TaskFiles, TaskNames, hosts_and_resolv, internal_domain, internal_host,

@@ -13,6 +13,7 @@ mod exec;
 mod files;
 mod ids;
 mod inner;
+mod interfaces;
 mod live;
 mod logs;
 mod runtime;
@@ -27,6 +28,7 @@ mod sys;
 pub use error::{Error, Result};
 pub use exec::{ExecOutput, ExecStreams, Execution};
 pub use ids::{ContainerId, GroupName, InstanceId, ParseNameError};
+pub use interfaces::InterfaceStats;
 pub use logs::{
     Backlog, LogConfig, LogFollower, LogLine, LogPlace, LogQuery, LogRead, LogReader, MAX_RECORD,
     MIN_LOG_SIZE, Stream, WhenFull,

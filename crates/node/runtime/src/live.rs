@@ -1,12 +1,15 @@
 //! What can be done with a container while it runs, besides ending it: look at what it uses, make it stand
 //! still, run something else in it.
 
+use std::collections::BTreeMap;
+
 use crate::check;
 use crate::error::{Error, Result};
 use crate::exec::{self, Execution};
 use crate::files::Plan;
 use crate::ids::{ContainerId, GroupName};
 use crate::inner::blocking;
+use crate::interfaces::{self, InterfaceStats};
 use crate::runtime::Runtime;
 use crate::spec::ExecSpec;
 use crate::status::{State, Stats, Usage};
@@ -22,6 +25,22 @@ impl Runtime {
     pub async fn stats(&self, id: &ContainerId) -> Result<Stats> {
         let plan = self.plan(id)?;
         blocking(move || Ok(plan.cgroups.stats(&plan.cgroup))).await
+    }
+
+    /// What went through the interfaces of the container's network namespace so far, by name; nothing once it has
+    /// ended. Of a container in the host's network, these are the host's.
+    pub async fn interface_stats(&self, id: &ContainerId) -> Result<BTreeMap<String, InterfaceStats>> {
+        let plan = self.plan(id)?;
+        let first = self.0.dir(id)?.life()?.map(|life| life.pid);
+        blocking(move || {
+            // A pid that is not the container's any more may be anybody's.
+            let present = plan.cgroups.processes(&plan.cgroup);
+            let first = first
+                .filter(|pid| present.contains(pid))
+                .or(present.first().copied());
+            Ok(first.map(interfaces::of).unwrap_or_default())
+        })
+        .await
     }
 
     /// What all containers of a group use together.

@@ -19,10 +19,10 @@ const CONNECT: Duration = Duration::from_secs(30);
 /// A payload with the most tasks and the largest definitions stays far below.
 const MAX_MESSAGE: usize = 16 << 20;
 
-pub(super) type Socket = WebSocketStream<Box<dyn Stream>>;
+pub(crate) type Socket = WebSocketStream<Box<dyn Stream>>;
 
 /// With TLS or without.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
@@ -40,18 +40,23 @@ pub(super) struct Hello<'a> {
 
 pub(super) async fn connect(client: &Client, hello: &Hello<'_>) -> Result<Socket, End> {
     let url = url(hello).map_err(|why| unreachable(&why))?;
-    match tokio::time::timeout(CONNECT, open(client, &url)).await {
+    open(client, &url).await
+}
+
+/// A websocket by a signed GET.
+pub(crate) async fn open(client: &Client, url: &Uri) -> Result<Socket, End> {
+    match tokio::time::timeout(CONNECT, shake_hands(client, url)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(unreachable(&"no answer in time")),
     }
 }
 
 fn unreachable(why: &dyn std::fmt::Display) -> End {
-    tracing::warn!(%why, "the agent channel cannot be opened");
+    tracing::warn!(%why, "a channel cannot be opened");
     End::Unreachable
 }
 
-async fn open(client: &Client, url: &Uri) -> Result<Socket, End> {
+async fn shake_hands(client: &Client, url: &Uri) -> Result<Socket, End> {
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
     let tls = url.scheme_str() == Some("wss");
     let port = url.port_u16().unwrap_or(if tls { 443 } else { 80 });
@@ -75,20 +80,16 @@ async fn open(client: &Client, url: &Uri) -> Result<Socket, End> {
         Ok((socket, _)) => Ok(socket),
         Err(tungstenite::Error::Http(response)) => {
             let kind = refusal(response.body().as_deref().unwrap_or_default());
-            tracing::warn!(
-                status = response.status().as_u16(),
-                kind,
-                "the agent channel was refused"
-            );
+            tracing::warn!(status = response.status().as_u16(), kind, "a channel was refused");
             Err(End::Refused(kind))
         }
         Err(error) => Err(unreachable(&error)),
     }
 }
 
-/// `<endpoint>/ws?…`; http and https stand for ws and wss.
-fn url(hello: &Hello<'_>) -> Result<Uri, String> {
-    let base = hello.endpoint.trim_end_matches('/');
+/// An endpoint as the address of a websocket: http and https stand for ws and wss.
+pub(crate) fn base(endpoint: &str) -> Result<String, String> {
+    let base = endpoint.trim_end_matches('/');
     let schemes = [("http", "ws"), ("ws", "ws"), ("https", "wss"), ("wss", "wss")];
     let (scheme, rest) = base
         .split_once("://")
@@ -97,6 +98,12 @@ fn url(hello: &Hello<'_>) -> Result<Uri, String> {
             Some((*scheme, rest))
         })
         .ok_or_else(|| format!("{base:?} is not reached over http or https"))?;
+    Ok(format!("{scheme}://{rest}"))
+}
+
+/// `<endpoint>/ws?…`
+fn url(hello: &Hello<'_>) -> Result<Uri, String> {
+    let base = base(hello.endpoint)?;
     let escape = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let mut query = format!(
         "agentHash=roadstead&agentVersion={}&clusterArn={}&containerInstanceArn={}&dockerVersion={}&protocolVersion=2&seqNum=1&sendCredentials={}",
@@ -109,7 +116,7 @@ fn url(hello: &Hello<'_>) -> Result<Uri, String> {
     if hello.network_map {
         query.push_str(&format!("&{CAPABILITY_NETWORK_MAP}=true"));
     }
-    format!("{scheme}://{rest}/ws?{query}")
+    format!("{base}/ws?{query}")
         .parse()
         .map_err(|error| format!("{base:?} is no address: {error}"))
 }

@@ -6,5 +6,7 @@ mod identity;
 mod session;
 mod verdict;
 
+pub(crate) use connect::{Socket, base, open};
 pub use identity::{Identity, NodeRecord};
 pub use session::{Session, SessionStatus, Timing};
+pub(crate) use verdict::{End, Next, next};

@@ -20,6 +20,7 @@ use crate::api::Client;
 use crate::api::register::{Node, RegisterError, create_cluster, register};
 use crate::engine::spec::NetworkMode;
 use crate::run::{Engine, Pace, jitter};
+use crate::telemetry::{self, Publisher, Samples};
 
 /// How long a stopping agent takes to close its connection.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -41,6 +42,7 @@ pub struct Timing {
     pub settled: Duration,
     pub reconnect: Pace,
     pub register: Pace,
+    pub telemetry: telemetry::Timing,
 }
 
 impl Default for Timing {
@@ -54,6 +56,7 @@ impl Default for Timing {
             settled: Duration::from_secs(60),
             reconnect: Pace::CHANNEL,
             register: Pace::REGISTER,
+            telemetry: telemetry::Timing::default(),
         }
     }
 }
@@ -72,6 +75,8 @@ pub struct SessionStatus {
 pub struct Session {
     pub client: Client,
     pub engine: Engine,
+    /// Of all containers of the node.
+    pub samples: Samples,
     pub identity: Identity,
     pub node: Node,
     pub cluster: String,
@@ -114,7 +119,20 @@ impl Session {
             tracing::info!(cluster = self.cluster, container_instance = arn, "registered");
             self.status
                 .send_modify(|status| status.container_instance_arn = Some(arn.clone()));
-            self.serve(&arn, &mut send_credentials, &mut failed).await;
+            let publisher = Publisher {
+                client: &self.client,
+                engine: &self.engine,
+                samples: &self.samples,
+                timing: self.timing.telemetry,
+                cluster: &self.cluster,
+                container_instance: &arn,
+                cpu: self.node.cpu,
+            };
+            // What is told of tasks ends with the registration that they came by.
+            tokio::select! {
+                () = self.serve(&arn, &mut send_credentials, &mut failed) => {}
+                () = publisher.run() => {}
+            }
             if self.stop.is_cancelled() {
                 return;
             }

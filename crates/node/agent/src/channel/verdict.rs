@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How a connection ended, or why it never began.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(crate) enum End {
     /// Closed with this code; `None` when it just broke off.
     Closed(Option<u16>),
     /// Nothing was heard for too long.
@@ -18,7 +18,7 @@ pub(super) enum End {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(crate) enum Next {
     AtOnce,
     Backoff,
     /// The control plane does not know the instance: register it again, as new.
@@ -33,7 +33,7 @@ const SHORT: Duration = Duration::from_secs(1);
 const SHORT_IN_A_ROW: u32 = 3;
 
 /// `lasted`: how long the connection was up; `short_ones`: how many before it ended as soon.
-pub(super) fn next(end: &End, lasted: Duration, short_ones: u32) -> Next {
+pub(crate) fn next(end: &End, lasted: Duration, short_ones: u32) -> Next {
     let patient = lasted < SHORT && short_ones >= SHORT_IN_A_ROW;
     match end {
         End::Closed(None | Some(1000 | 1001 | 1006 | 1011)) | End::Aged if !patient => Next::AtOnce,

@@ -7,11 +7,10 @@ use roadstead_base::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::server::Place;
-use crate::driver::Usage;
 use crate::engine::machine::Machine;
 use crate::engine::report;
 use crate::engine::spec::{Container, NetworkMode, Port};
-use crate::engine::state::{Binding, ContainerState, Status};
+use crate::engine::state::{Binding, ContainerState};
 
 fn put(object: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
@@ -219,41 +218,6 @@ fn networks(machine: &Machine, spec: &Container, state: &ContainerState) -> Vec<
 fn subnet(gateway: &str) -> Option<String> {
     let gateway: ipnet::IpNet = gateway.parse().ok()?;
     Some(gateway.trunc().to_string())
-}
-
-/// What a container uses, in Docker's form; only numbers that were measured.
-pub(super) fn stats(spec: &Container, state: &ContainerState, usage: &Usage, now: Timestamp) -> Value {
-    if state.known != Status::Running {
-        return Value::Null;
-    }
-    let mut all = Map::new();
-    put(&mut all, "read", Some(now.to_rfc3339()));
-    put(&mut all, "name", Some(spec.name.clone()));
-    put(&mut all, "id", Some(spec.runtime_id.clone()));
-    put(
-        &mut all,
-        "cpu_stats",
-        usage
-            .cpu_nanos
-            .map(|nanos| json!({ "cpu_usage": { "total_usage": nanos } })),
-    );
-    let memory = usage.memory_bytes.map(|bytes| {
-        let mut memory = Map::new();
-        put(&mut memory, "usage", Some(bytes));
-        put(
-            &mut memory,
-            "limit",
-            (spec.memory > 0).then_some(spec.memory << 20),
-        );
-        memory
-    });
-    put(&mut all, "memory_stats", memory);
-    put(
-        &mut all,
-        "pids_stats",
-        usage.processes.map(|count| json!({ "current": count })),
-    );
-    Value::Object(all)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod document;
 mod server;
+mod stats;
 mod throttle;
 
 pub use server::{Place, serve};

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -13,10 +13,13 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use super::document;
 use super::throttle::Throttle;
+use super::{document, stats};
+use crate::driver::Failure;
 use crate::engine::spec::Container;
+use crate::engine::state::Status;
 use crate::run::{Engine, View};
+use crate::telemetry::{Sample, Samples, system_cpu};
 
 /// Connections at the same time, over all tasks.
 const CONNECTIONS: usize = 512;
@@ -34,14 +37,16 @@ pub struct Place {
 
 struct Server {
     engine: Engine,
+    samples: Samples,
     place: Place,
     throttle: Mutex<Throttle>,
 }
 
 /// Answers tasks on `listener` for ever.
-pub async fn serve(listener: TcpListener, engine: Engine, place: Place) {
+pub async fn serve(listener: TcpListener, engine: Engine, place: Place, samples: Samples) {
     let server = Arc::new(Server {
         engine,
+        samples,
         place,
         throttle: Mutex::default(),
     });
@@ -129,46 +134,64 @@ impl Server {
             ["v2", "credentials"] => self.credentials(&view, 2, None),
             ["v2", "credentials", id] => self.credentials(&view, 2, Some(id)),
             ["v2", "metadata"] => (StatusCode::OK, document::task(&view.machine, &self.place).into()),
-            ["v2", "stats"] => self.task_stats(&view).await,
-            ["v3" | "v4", id, rest @ ..] => match own(&view, id) {
-                Some(container) => self.about(&view, container, rest).await,
-                None => text(
-                    StatusCode::NOT_FOUND,
-                    format!("unable to find a container of this task for {id:?}"),
-                ),
+            ["v2", "stats"] => self.task_stats(&view, false).await,
+            ["v2", what @ ("metadata" | "stats"), id] => match by_runtime_id(&view, id) {
+                Some(container) if *what == "stats" => self.container_stats(&view, container, false).await,
+                Some(container) => self.about(&view, container, &[], false).await,
+                None => unknown(id),
+            },
+            [version @ ("v3" | "v4"), id, rest @ ..] => match own(&view, id) {
+                Some(container) => self.about(&view, container, rest, *version == "v4").await,
+                None => unknown(id),
             },
             _ => not_found(),
         }
     }
 
-    async fn about(&self, view: &View, container: &Container, what: &[&str]) -> Answer {
+    async fn about(&self, view: &View, container: &Container, what: &[&str], rates: bool) -> Answer {
         let machine = &view.machine;
         let state = &machine.state.containers[&container.name];
         match what {
             [] => (StatusCode::OK, document::container(machine, container, state)),
             ["task"] => (StatusCode::OK, document::task(machine, &self.place).into()),
             ["taskWithTags"] => self.task_with_tags(view).await,
-            ["stats"] => match self.engine.driver().usage(container).await {
-                Ok(usage) => (
-                    StatusCode::OK,
-                    document::stats(container, state, &usage, self.engine.clock().now()),
-                ),
-                Err(error) => text(
-                    StatusCode::NOT_FOUND,
-                    format!("unable to get the container's stats: {error}"),
-                ),
-            },
-            ["task", "stats"] => self.task_stats(view).await,
+            ["stats"] => self.container_stats(view, container, rates).await,
+            ["task", "stats"] => self.task_stats(view, rates).await,
             _ => not_found(),
         }
     }
 
-    async fn task_stats(&self, view: &View) -> Answer {
+    async fn container_stats(&self, view: &View, container: &Container, rates: bool) -> Answer {
+        match self.stats(view, container, rates).await {
+            Ok(stats) => (StatusCode::OK, stats),
+            Err(error) => text(
+                StatusCode::NOT_FOUND,
+                format!("unable to get the container's stats: {error}"),
+            ),
+        }
+    }
+
+    /// Measured now, and compared with the last regular sample. Nothing of a container that does not run.
+    async fn stats(&self, view: &View, container: &Container, rates: bool) -> Result<Value, Failure> {
+        let task = &view.machine.task;
+        if view.machine.state.containers[&container.name].known != Status::Running {
+            return Ok(Value::Null);
+        }
+        let now = Sample {
+            stats: self.engine.driver().stats(task, container).await?,
+            at: self.engine.clock().now(),
+            instant: Instant::now(),
+            system_cpu: system_cpu(),
+        };
+        let before = self.samples.last(&container.runtime_id).map(|(last, _)| last);
+        Ok(stats::stats(task, container, &now, before.as_ref(), rates))
+    }
+
+    async fn task_stats(&self, view: &View, rates: bool) -> Answer {
         let mut all = Map::new();
         for container in &view.machine.task.containers {
-            let state = &view.machine.state.containers[&container.name];
-            let usage = self.engine.driver().usage(container).await.unwrap_or_default();
-            let stats = document::stats(container, state, &usage, self.engine.clock().now());
+            // One that ends just now has no numbers any more.
+            let stats = self.stats(view, container, rates).await.unwrap_or_default();
             all.insert(container.runtime_id.clone(), stats);
         }
         (StatusCode::OK, all.into())
@@ -258,6 +281,18 @@ fn own<'a>(view: &'a View, id: &str) -> Option<&'a Container> {
         .containers
         .iter()
         .find(|container| container.metadata_id == id)
+}
+
+fn by_runtime_id<'a>(view: &'a View, id: &str) -> Option<&'a Container> {
+    let mut containers = view.machine.task.containers.iter();
+    containers.find(|container| container.runtime_id == id)
+}
+
+fn unknown(id: &str) -> Answer {
+    text(
+        StatusCode::NOT_FOUND,
+        format!("unable to find a container of this task for {id:?}"),
+    )
 }
 
 fn not_found() -> Answer {

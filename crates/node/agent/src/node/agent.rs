@@ -16,6 +16,7 @@ use crate::driver::{Driver, Failure};
 use crate::engine::ledger::Capacity;
 use crate::journal::{Journal, JournalError};
 use crate::run::{Engine, EngineError, Limits, View};
+use crate::telemetry::Samples;
 
 /// Beyond the longest stop timeout of a task: for what follows it.
 const STOP_MARGIN: Duration = Duration::from_secs(60);
@@ -49,6 +50,8 @@ pub enum StartError {
 pub struct Running {
     pub engine: Engine,
     pub node: Node,
+    /// What the containers used a moment ago.
+    pub samples: Samples,
     sessions: BTreeMap<String, watch::Receiver<SessionStatus>>,
     tasks: JoinSet<()>,
     stop: CancellationToken,
@@ -80,6 +83,8 @@ impl Running {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let mut sessions = BTreeMap::new();
+        let samples = Samples::default();
+        let collecting = samples.clone().collect(engine.clone(), timing.telemetry.sample);
         for cluster in clusters {
             let (status, seen) = watch::channel(SessionStatus {
                 cluster: cluster.clone(),
@@ -89,6 +94,7 @@ impl Running {
             let session = Session {
                 client: client.clone(),
                 engine: engine.clone(),
+                samples: samples.clone(),
                 identity: identity.clone(),
                 node: node.clone(),
                 cluster,
@@ -98,13 +104,16 @@ impl Running {
             };
             tasks.spawn(session.run());
         }
-        Ok(Self {
+        let mut running = Self {
             engine,
             node,
+            samples,
             sessions,
             tasks,
             stop,
-        })
+        };
+        running.attend(collecting);
+        Ok(running)
     }
 
     /// Something that runs as long as the agent.

@@ -110,7 +110,8 @@ impl Agent {
         })
         .await?;
         let engine = running.engine.clone();
-        running.attend(metadata::serve(listener, engine, place));
+        let samples = running.samples.clone();
+        running.attend(metadata::serve(listener, engine, place, samples));
         Ok(Handle {
             running,
             node,

@@ -10,7 +10,7 @@ use roadstead_acs::ElasticNetworkInterface;
 use roadstead_acs::network::VpcMap;
 use roadstead_base::{SharedClock, Timestamp};
 use roadstead_image::Images;
-use roadstead_net::Network;
+use roadstead_net::{Network, TASK_LINK};
 use roadstead_runtime::{LogFollower, LogPlace, LogRead, Root, Runtime, State};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +22,7 @@ use super::spec::{self, Allowed, Surroundings};
 use super::volumes::Volumes;
 use super::{failed, files, signals};
 use crate::api::Client;
-use crate::driver::{Driver, Failure, Keep, LogSource, Made, Result, Usage};
+use crate::driver::{Driver, Failure, Keep, LogSource, Made, Result, Stats};
 use crate::engine::event::{Exit, Signal};
 use crate::engine::recover::Found;
 use crate::engine::spec::{Container, NetworkMode, Task};
@@ -518,22 +518,20 @@ impl Driver for RealNode {
         containers.and(network).and(volumes).and(pins)
     }
 
-    async fn usage(&self, container: &Container) -> Result<Usage> {
-        let usage = self
-            .runtime
-            .usage(&spec::id(&container.runtime_id)?)
-            .await
-            .map_err(failed)?;
-        let roadstead_runtime::Usage {
-            cpu_nanos,
-            memory_bytes,
-            processes,
-        } = usage;
-        Ok(Usage {
-            cpu_nanos,
-            memory_bytes,
-            processes,
-        })
+    async fn stats(&self, task: &Task, container: &Container) -> Result<Stats> {
+        let id = spec::id(&container.runtime_id)?;
+        let group = self.runtime.stats(&id).await.map_err(failed)?;
+        let networks = match task.network {
+            // The host's interfaces are no container's.
+            NetworkMode::Host => BTreeMap::new(),
+            NetworkMode::Awsvpc | NetworkMode::Bridge | NetworkMode::None => {
+                let mut all = self.runtime.interface_stats(&id).await.map_err(failed)?;
+                // The link to the agent is no part of the task's own network.
+                all.remove(TASK_LINK);
+                all
+            }
+        };
+        Ok(Stats { group, networks })
     }
 
     fn network_modes(&self) -> &'static [NetworkMode] {

@@ -6,3 +6,4 @@ mod metadata;
 mod plane;
 mod recorded;
 mod restart;
+mod telemetry;

@@ -45,7 +45,12 @@ impl Bench {
             availability_zone: "us-east-1a".into(),
             vpc_id: "vpc-1".into(),
         };
-        let server = tokio::spawn(serve(listener, agent.engine.clone(), place));
+        let server = tokio::spawn(serve(
+            listener,
+            agent.engine.clone(),
+            place,
+            agent.samples.clone(),
+        ));
         Self {
             plane,
             machine,
@@ -167,16 +172,9 @@ async fn there_are_no_credentials_and_it_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn numbers_tags_and_bounds() {
+async fn tags_and_bounds() {
     let bench = Bench::new().await;
     let one = bench.id("t1");
-    let (status, stats) = bench.ask(T1, &format!("GET /v4/{one}/stats")).await;
-    assert_eq!(
-        (status, &stats["cpu_stats"]["cpu_usage"]["total_usage"]),
-        (200, &json!(1_000_000))
-    );
-    let (_, stats) = bench.ask(T1, &format!("GET /v4/{one}/task/stats")).await;
-    assert_eq!(stats.as_object().map(serde_json::Map::len), Some(1));
     bench.plane.tag("team", "harbour");
     let (_, tagged) = bench.ask(T1, &format!("GET /v4/{one}/taskWithTags")).await;
     assert_eq!(tagged["TaskTags"], json!({ "team": "harbour" }));
@@ -199,5 +197,70 @@ async fn numbers_tags_and_bounds() {
         200,
         "and nobody else is"
     );
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statistics_have_dockers_form() {
+    let bench = Bench::new().await;
+    bench.machine.node.set(|knobs| knobs.memory_mib = 3);
+    let one = bench.id("t1");
+    let runtime_id = bench.agent.tasks()[&arn("t1")].machine.task.containers[0]
+        .runtime_id
+        .clone();
+    let mut stats = Value::Null;
+    // Until there was a regular sample to compare with.
+    for _ in 0..500 {
+        let (status, found) = bench.ask(T1, &format!("GET /v4/{one}/stats")).await;
+        if status == 200 && found["precpu_stats"]["cpu_usage"]["total_usage"].as_u64() > Some(0) {
+            stats = found;
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(30)).await;
+    }
+    let total = |stats: &Value| stats["cpu_usage"]["total_usage"].as_u64().expect("a number");
+    assert!(
+        total(&stats["cpu_stats"]) > total(&stats["precpu_stats"]),
+        "{stats}"
+    );
+    assert!(
+        stats["cpu_stats"]["system_cpu_usage"].as_u64() >= stats["precpu_stats"]["system_cpu_usage"].as_u64()
+    );
+    assert!(stats["cpu_stats"]["online_cpus"].as_u64() > Some(0));
+    assert_eq!(stats["memory_stats"]["usage"], 3 << 20);
+    assert_eq!(stats["memory_stats"]["limit"], 64 << 20);
+    assert_eq!(
+        (&stats["name"], &stats["id"]),
+        (&json!("/ecs-fam-1-web"), &json!(runtime_id))
+    );
+    assert!(
+        stats["networks"]["eth0"]["rx_bytes"].as_u64() > Some(0),
+        "{stats}"
+    );
+    assert!(
+        stats["network_rate_stats"]["rx_bytes_per_sec"].is_number(),
+        "{stats}"
+    );
+    for (path, rates) in [
+        (format!("/v3/{one}/task/stats"), false),
+        (format!("/v4/{one}/task/stats"), true),
+        ("/v2/stats".to_owned(), false),
+    ] {
+        let (status, all) = bench.ask(T1, &format!("GET {path}")).await;
+        assert_eq!(
+            (status, all.as_object().map(serde_json::Map::len)),
+            (200, Some(1)),
+            "{path}"
+        );
+        let of = &all[&runtime_id];
+        assert!(total(&of["cpu_stats"]) > 0);
+        assert_eq!(of["network_rate_stats"].is_object(), rates, "{path}");
+    }
+    let (status, alone) = bench.ask(T1, &format!("GET /v2/stats/{runtime_id}")).await;
+    assert_eq!((status, &alone["id"]), (200, &json!(runtime_id)));
+    let (status, alone) = bench.ask(T1, &format!("GET /v2/metadata/{runtime_id}")).await;
+    assert_eq!((status, &alone["DockerId"]), (200, &json!(runtime_id)));
+    let (status, _) = bench.ask(T2, &format!("GET /v2/stats/{runtime_id}")).await;
+    assert_eq!(status, 404, "another task's");
     bench.end().await;
 }

@@ -26,7 +26,7 @@ pub(crate) use doomed::DOOMED;
 pub use host::HostAttachError;
 pub use local::{BridgeNet, Bridged};
 pub use sweep::{Keep, Reaped};
-pub use task::{Connected, TASK_ENI, TaskNet};
+pub use task::{Connected, TASK_ENI, TASK_LINK, TaskNet};
 
 use crate::firewall::Transaction;
 use crate::names::{InstanceId, InterfaceId, MacAddr, VpcId};

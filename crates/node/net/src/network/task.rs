@@ -17,7 +17,7 @@ use crate::{Error, Result};
 /// The interface's name inside the task.
 pub const TASK_ENI: &str = "eth0";
 /// The private link's name inside the task.
-pub(super) const TASK_LINK: &str = "ecs-eth0";
+pub const TASK_LINK: &str = "ecs-eth0";
 
 /// A task to connect.
 #[derive(Clone, Debug)]

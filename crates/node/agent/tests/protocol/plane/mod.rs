@@ -34,6 +34,7 @@ struct State {
     failures: BTreeMap<String, VecDeque<Failure>>,
     /// Error types of refused handshakes.
     refusals: VecDeque<&'static str>,
+    telemetry_refusals: VecDeque<&'static str>,
     tags: Vec<(String, String)>,
 }
 
@@ -42,6 +43,7 @@ pub(crate) struct Plane {
     state: Arc<Mutex<State>>,
     news: Arc<Notify>,
     connections: tokio::sync::Mutex<mpsc::Receiver<Connection>>,
+    telemetry: tokio::sync::Mutex<mpsc::Receiver<Connection>>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
@@ -88,6 +90,18 @@ impl Connection {
         }
     }
 
+    /// The next frame as its text: telemetry is signed above its JSON.
+    pub(crate) async fn receive_text(&mut self) -> String {
+        loop {
+            let message = tokio::time::timeout(PATIENCE, self.socket.next())
+                .await
+                .expect("a frame in time");
+            if let Message::Text(text) = message.expect("an open channel").expect("a frame") {
+                return text.to_string();
+            }
+        }
+    }
+
     /// Nothing but silence for a while.
     pub(crate) async fn silent(&mut self, length: Duration) {
         let frame = tokio::time::timeout(length, self.socket.next()).await;
@@ -126,13 +140,15 @@ impl Plane {
         let url = format!("http://{}", api.local_addr().expect("an address"));
         let channel_address = channel.local_addr().expect("an address");
         let (sender, connections) = mpsc::channel(16);
+        let (told, telemetry) = mpsc::channel(16);
         let serve = tokio::spawn(serve_api(api, state.clone(), news.clone(), channel_address));
-        let accept = tokio::spawn(serve_channel(channel, state.clone(), sender));
+        let accept = tokio::spawn(serve_channel(channel, state.clone(), sender, told));
         Self {
             url,
             state,
             news,
             connections: tokio::sync::Mutex::new(connections),
+            telemetry: tokio::sync::Mutex::new(telemetry),
             tasks: vec![serve, accept],
         }
     }
@@ -162,6 +178,20 @@ impl Plane {
             .await
             .expect("a connection in time")
             .expect("a plane")
+    }
+
+    /// The next connection of the telemetry channel.
+    pub(crate) async fn accept_telemetry(&self) -> Connection {
+        let mut connections = self.telemetry.lock().await;
+        tokio::time::timeout(PATIENCE, connections.recv())
+            .await
+            .expect("a connection in time")
+            .expect("a plane")
+    }
+
+    /// The next handshakes of the telemetry channel are refused so.
+    pub(crate) fn refuse_telemetry(&self, kinds: &[&'static str]) {
+        lock(&self.state).telemetry_refusals.extend(kinds);
     }
 
     /// Bodies of all calls of an operation so far.
@@ -266,7 +296,9 @@ fn succeed(operation: &str, body: &Value, state: &State, channel: SocketAddr) ->
         "RegisterContainerInstance" => json!({ "containerInstance": {
             "containerInstanceArn": INSTANCE, "attributes": body["attributes"], "status": "ACTIVE",
         }}),
-        "DiscoverPollEndpoint" => json!({ "endpoint": format!("http://{channel}/acs") }),
+        "DiscoverPollEndpoint" => json!({
+            "endpoint": format!("http://{channel}/acs"), "telemetryEndpoint": format!("http://{channel}/tcs/"),
+        }),
         "CreateCluster" => json!({ "cluster": { "clusterName": body["clusterName"] } }),
         "SubmitTaskStateChange" => json!({ "acknowledgment": "ok" }),
         "ListTagsForResource" => {
@@ -280,13 +312,17 @@ fn succeed(operation: &str, body: &Value, state: &State, channel: SocketAddr) ->
     }
 }
 
-async fn serve_channel(listener: TcpListener, state: Arc<Mutex<State>>, sender: mpsc::Sender<Connection>) {
+async fn serve_channel(
+    listener: TcpListener,
+    state: Arc<Mutex<State>>,
+    sender: mpsc::Sender<Connection>,
+    told: mpsc::Sender<Connection>,
+) {
     use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             return;
         };
-        let refusal = lock(&state).refusals.pop_front();
         let (mut uri, mut authorization) = (String::new(), String::new());
         #[allow(clippy::result_large_err)] // the signature is the websocket library's
         let look = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
@@ -296,6 +332,11 @@ async fn serve_channel(listener: TcpListener, state: Arc<Mutex<State>>, sender: 
                 .get("authorization")
                 .and_then(|value| value.to_str().ok());
             authorization = header.unwrap_or_default().to_owned();
+            let refusal = if uri.starts_with("/tcs/") {
+                lock(&state).telemetry_refusals.pop_front()
+            } else {
+                lock(&state).refusals.pop_front()
+            };
             match refusal {
                 None => Ok(response),
                 Some(kind) => {
@@ -312,7 +353,10 @@ async fn serve_channel(listener: TcpListener, state: Arc<Mutex<State>>, sender: 
                 authorization,
                 socket,
             };
-            if sender.send(connection).await.is_err() {
+            if connection.uri.starts_with("/tcs/") {
+                // Most tests do not look at telemetry.
+                let _ = told.try_send(connection);
+            } else if sender.send(connection).await.is_err() {
                 return;
             }
         }

@@ -234,9 +234,12 @@ PAGED = {
     ("logs", "DescribeQueryDefinitions"): (dict(maxResults=1), "queryDefinitions"),
     ("logs", "ListLogGroups"): (dict(limit=1), "logGroups"),
     ("secretsmanager", "ListSecrets"): (dict(MaxResults=1), "SecretList"),
+    ("sqs", "ListDeadLetterSourceQueues"): (dict(MaxResults=1, QueueUrl="http://here/000000000000/q0"), "queueUrls"),
+    ("sqs", "ListQueues"): (dict(MaxResults=1), "QueueUrls"),
 }
 TOKENS = ("nextToken", "NextToken", "Marker")
-REFUSED = {"InvalidParameterException", "InvalidNextToken", "InvalidNextTokenException", "ValidationException", "InvalidInput", "ValidationError"}
+REFUSED = {"InvalidParameterException", "InvalidNextToken", "InvalidNextTokenException", "ValidationException", "InvalidInput", "ValidationError",
+           "InvalidParameterValue"}
 
 
 def paged_operations():
@@ -265,7 +268,8 @@ def many(tmp_path_factory, images):
         for number in range(3):
             cloud.finished(cloud.run(f"page-{number}", groups=[cloud.open_group(f"g{number}")]))
         identities(cloud.client("iam"))
-        events, logs, secrets = (cloud.client(name) for name in ("events", "logs", "secretsmanager"))
+        names = ("events", "logs", "secretsmanager", "sqs")
+        events, logs, secrets, queues = (cloud.client(name) for name in names)
         logs.create_log_group(logGroupName="g0")
         for number in range(3):
             logs.create_log_group(logGroupName=f"more{number}")
@@ -281,6 +285,8 @@ def many(tmp_path_factory, images):
             cloud.client("cloudwatch").put_metric_alarm(
                 AlarmName=f"a{number}", Namespace="n", MetricName="m", Statistic="Sum", Period=60, EvaluationPeriods=1,
                 Threshold=1, ComparisonOperator="GreaterThanThreshold", TreatMissingData="ignore")
+            redrive = {"deadLetterTargetArn": "arn:aws:sqs:us-east-1:000000000000:q0", "maxReceiveCount": 1}
+            queues.create_queue(QueueName=f"q{number}", Attributes={"RedrivePolicy": json.dumps(redrive)} if number else {})
         eventually(lambda: len(logs.describe_queries(status="Complete")["queries"]) == 3, "three queries are complete")
         pages = {}
         for (service, name), (arguments, items) in PAGED.items():
@@ -348,4 +354,5 @@ def test_tokens_survive_a_restart_and_cannot_be_forged(many, service, name, toke
     for elsewhere in foreign:
         # Or what it lists is not there at all.
         assert code(getattr(elsewhere, xform_name(name)), **arguments, **{token: real}) in REFUSED | {
-            "ClusterNotFoundException", "NoSuchEntity", "ResourceNotFoundException"}
+            "ClusterNotFoundException", "NoSuchEntity", "ResourceNotFoundException",
+            "AWS.SimpleQueueService.NonExistentQueue", "AWS.SimpleQueueService.UnsupportedOperation"}

@@ -12,6 +12,7 @@ use roadstead_events::{Events, EventsPermissions, Trail};
 use roadstead_iam::{Iam, IamPermissions};
 use roadstead_logs::{Logs, LogsPermissions};
 use roadstead_secretsmanager::{SecretsManager, SecretsPermissions};
+use roadstead_sqs::{Sqs, SqsPermissions};
 use roadstead_store::etcd::{Held, Holder};
 use roadstead_sts::{Sts, StsPermissions};
 use roadstead_volume::Volume;
@@ -32,6 +33,7 @@ pub(crate) struct Plane {
     events: roadstead_events::Running,
     logs: roadstead_logs::Running,
     metrics: roadstead_cloudwatch::Running,
+    sqs: roadstead_sqs::Running,
     outbox: roadstead_outbox::Running,
     listeners: JoinSet<()>,
     stop: watch::Sender<bool>,
@@ -97,6 +99,17 @@ impl Plane {
             &roadstead_api_cloudwatch::MODEL,
             CloudWatchPermissions::of(&metrics),
         );
+        let sqs = Sqs::new(roadstead_sqs::Parts {
+            store: store.clone(),
+            volume: volume.clone(),
+            clock: clock.clone(),
+            key: sealing::queues_key(&config.store, &config.data)?,
+            options: roadstead_sqs::Options::default(),
+        })
+        .await
+        .context("starting sqs")?;
+        dispatcher.register(Arc::new(roadstead_api_sqs::Server(sqs.clone())));
+        dispatcher.guard(&roadstead_api_sqs::MODEL, SqsPermissions::of(&sqs));
         let logs = Logs::new(roadstead_logs::Parts {
             store: store.clone(),
             volume,
@@ -141,6 +154,7 @@ impl Plane {
             events: events.start(),
             logs: logs.start(),
             metrics: metrics.start(),
+            sqs: sqs.start(),
             outbox,
             listeners: JoinSet::new(),
             stop,
@@ -192,6 +206,7 @@ impl Plane {
         self.stop.send_replace(true);
         self.events.stop().await;
         self.ecs.stop().await;
+        self.sqs.stop().await;
         self.logs.stop().await;
         self.metrics.stop().await;
         self.outbox.stop().await;

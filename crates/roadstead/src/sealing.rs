@@ -22,6 +22,21 @@ pub(crate) fn seal(store: &Choice, data: &Path) -> Result<Seal> {
     Ok(Seal::new(&key)?)
 }
 
+/// The key that messages of queues are sealed with: another than that of secrets, and as lasting.
+pub(crate) fn queues_key(store: &Choice, data: &Path) -> Result<[u8; 32]> {
+    let key = match store {
+        Choice::Memory => return Ok(random_bytes()?),
+        _ => kept(data)?,
+    };
+    let owner: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digits = roadstead_base::derived_hex(&owner, "queues", 64);
+    let mut derived = [0; 32];
+    for (byte, pair) in derived.iter_mut().zip(digits.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair)?, 16)?;
+    }
+    Ok(derived)
+}
+
 fn kept(data: &Path) -> Result<[u8; 32]> {
     let path = data.join(FILE);
     match std::fs::read(&path) {

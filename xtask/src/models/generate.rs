@@ -252,6 +252,7 @@ impl<'a> Generator<'a> {
         row.flag("required", required);
         row.opt_text("wire", &member["locationName"]);
         row.opt_text("query", &member["queryName"]);
+        row.opt_text("form", &member["formName"]);
         if location != "Body" {
             row.raw("location", format!("Location::{location}"));
         }

@@ -6,6 +6,7 @@ mod names;
 mod row;
 mod trim;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -37,6 +38,18 @@ struct Service {
     /// Values of enumerations that are documented in prose alone.
     #[serde(default)]
     values: Vec<ExtraValue>,
+    /// The query protocol of a service whose published model has it no more.
+    query: Option<Query>,
+}
+
+/// What a model said while its service spoke the query protocol first.
+#[derive(Deserialize)]
+struct Query {
+    namespace: String,
+    /// `Shape.member = "Name"`, where the name is another than the member's.
+    names: BTreeMap<String, String>,
+    /// Codes of errors where they are others than the names of their shapes, with statuses other than 400.
+    codes: BTreeMap<String, (String, u16)>,
 }
 
 #[derive(Deserialize)]

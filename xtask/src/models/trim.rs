@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value, json};
 
-use super::{Extra, ExtraValue, Service};
+use super::{Extra, ExtraValue, Query, Service};
 
 const METADATA: &[&str] = &[
     "apiVersion",
@@ -119,17 +119,59 @@ pub(crate) fn trim(data: &Path, service: &Service) -> Result<String> {
             _ => bail!("{}: {shape} cannot have the value {value}", service.name),
         }
     }
+    let mut metadata = pick(&model["metadata"], METADATA, &[]);
+    if let Some(query) = &service.query {
+        also_query(query, &mut metadata, &mut kept, &mut shapes)?;
+    }
     let absent: Vec<&String> = operations
         .keys()
         .filter(|name| !service.operations.contains(name))
         .collect();
     let trimmed = json!({
-        "metadata": pick(&model["metadata"], METADATA, &[]),
+        "metadata": metadata,
         "operations": kept,
         "absent": absent,
         "shapes": shapes,
     });
     Ok(serde_json::to_string_pretty(&trimmed)? + "\n")
+}
+
+/// Adds the query protocol, and what its messages call things.
+fn also_query(
+    query: &Query,
+    metadata: &mut Value,
+    operations: &mut Map<String, Value>,
+    shapes: &mut Map<String, Value>,
+) -> Result<()> {
+    metadata["xmlNamespace"] = json!(query.namespace);
+    match metadata["protocols"].as_array_mut() {
+        Some(protocols) => protocols.push(json!("query")),
+        None => metadata["protocols"] = json!([metadata["protocol"], "query"]),
+    }
+    for (name, operation) in operations.iter_mut() {
+        if !operation["output"].is_null() {
+            operation["output"]["resultWrapper"] = json!(format!("{name}Result"));
+        }
+    }
+    for (path, name) in &query.names {
+        let found = path.split_once('.').and_then(|(shape, member)| {
+            let shape = shapes.get_mut(shape)?;
+            match member {
+                // Of a map; other protocols do not write these names.
+                "key" | "value" => Some((shape.get_mut(member)?, "locationName")),
+                member => Some((shape.get_mut("members")?.get_mut(member)?, "formName")),
+            }
+        });
+        let (member, column) = found.with_context(|| format!("there is no {path}"))?;
+        member[column] = json!(name);
+    }
+    for (shape, (code, status)) in &query.codes {
+        let shape = shapes
+            .get_mut(shape)
+            .with_context(|| format!("there is no {shape}"))?;
+        shape["error"] = json!({"code": code, "httpStatusCode": status});
+    }
+    Ok(())
 }
 
 fn read(folder: &Path) -> Result<Value> {

@@ -17,7 +17,7 @@ use crate::body::{decompress, keeps_encoding, read, strip_chunking, unchunk};
 use crate::dispatcher::{Dispatcher, RawRequest, RawResponse};
 use crate::listener::{Limits, MAX_HEAD, Trust};
 use crate::render;
-use crate::routing::{Lost, Wanted, guess};
+use crate::routing::{Lost, Wanted, fill_queue_url, guess, is_form};
 use crate::sign_in::{Claim, Refused, foreign, one_host, signed_for};
 use crate::tls::Security;
 
@@ -147,7 +147,7 @@ impl Dispatcher {
         if !keeps_encoding(model, operation) {
             body = decompress(&parts.headers, body, door.limits).map_err(failed)?;
         }
-        let input = codec(protocol)
+        let mut input = codec(protocol)
             .decode(model, operation, &view(&parts, &body))
             .map_err(|error| {
                 failed(match error {
@@ -155,6 +155,9 @@ impl Dispatcher {
                     RequestError::Syntax { .. } => render::unreadable(model, &error),
                 })
             })?;
+        if is_form(protocol) {
+            fill_queue_url(model, operation, parts.uri.path(), &mut input);
+        }
         let output = self
             .pass(handler.as_ref(), operation.name, &ctx, input)
             .await

@@ -51,7 +51,15 @@ pub(crate) fn violation(model: &ServiceModel, violation: &Violation) -> ApiError
             format!("{path} should not be null or empty."),
         ),
         ("ecs", _) => ApiError::client("InvalidParameterException", message),
+        ("sqs", Violation::Missing { path }) => ApiError::client(
+            "MissingParameter",
+            format!("The request must contain the parameter {path}."),
+        ),
+        ("sqs", Violation::Enum { value, .. }) => {
+            ApiError::client("InvalidAttributeName", format!("Unknown Attribute {value}."))
+        }
         (_, Violation::Type { .. }) => ApiError::client("SerializationException", message),
+        ("sqs", _) => ApiError::client("InvalidParameterValue", message),
         _ if model.protocols.first() == Some(&Protocol::Query) => ApiError::client(
             "ValidationError",
             format!("1 validation error detected: {message}"),

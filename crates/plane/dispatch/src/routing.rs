@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{HeaderValue, Method};
 use roadstead_protocol::{
-    ApiError, Handler, HttpRequest, Operation, Protocol, ServiceModel, cbor, ec2, form,
+    ApiError, Handler, HttpRequest, Kind, Operation, Protocol, ServiceModel, Value, cbor, ec2, form,
 };
 
 use crate::dispatcher::Dispatcher;
@@ -59,7 +59,7 @@ pub(crate) fn guess(parts: &Parts) -> Protocol {
     }
 }
 
-fn is_form(protocol: Protocol) -> bool {
+pub(crate) fn is_form(protocol: Protocol) -> bool {
     matches!(protocol, Protocol::Ec2 | Protocol::Query)
 }
 
@@ -185,6 +185,24 @@ fn operation_of(handler: Arc<dyn Handler>, protocol: Protocol, name: &str) -> Re
             error: render::no_such_operation(model, name),
             found: Some((handler, protocol)),
         }),
+    }
+}
+
+/// Requests in a form may be sent to the URL of a queue, which then goes without saying in them.
+pub(crate) fn fill_queue_url(model: &ServiceModel, operation: &Operation, path: &str, input: &mut Value) {
+    const QUEUE_URL: &str = "QueueUrl";
+    let takes = operation
+        .input
+        .is_some_and(|shape| match &model.shape(shape).kind {
+            Kind::Structure { members, .. } => members.iter().any(|member| member.name == QUEUE_URL),
+            _ => false,
+        });
+    if let Value::Map(fields) = input
+        && takes
+        && path != "/"
+        && !fields.iter().any(|(name, _)| name == QUEUE_URL)
+    {
+        fields.push((QUEUE_URL.into(), Value::Str(path.to_owned())));
     }
 }
 

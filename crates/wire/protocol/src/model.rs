@@ -221,6 +221,8 @@ pub struct Member {
     pub wire: &'static str,
     /// `queryName`, or empty.
     pub query: &'static str,
+    /// Its name in the query protocol where that is another than in the service's other protocols, or empty.
+    pub form: &'static str,
     pub location: Location,
     pub flattened: bool,
     pub attribute: bool,
@@ -240,6 +242,7 @@ impl Member {
         required: false,
         wire: "",
         query: "",
+        form: "",
         location: Location::Body,
         flattened: false,
         attribute: false,
@@ -255,6 +258,15 @@ impl Member {
             self.name
         } else {
             self.wire
+        }
+    }
+
+    /// The name in the query protocol.
+    pub fn form_name(&self) -> &'static str {
+        if self.form.is_empty() {
+            self.wire_name()
+        } else {
+            self.form
         }
     }
 }

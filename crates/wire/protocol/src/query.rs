@@ -131,7 +131,7 @@ fn structure(
 ) -> Result<Value, Violation> {
     let mut fields = Fields::new();
     for member in members {
-        let mut name = member.wire_name();
+        let mut name = member.form_name();
         let mut flat = member.flattened;
         if let Kind::List {
             member: element,

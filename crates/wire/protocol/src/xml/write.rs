@@ -101,7 +101,7 @@ pub(crate) fn write_members(
     for (name, value) in fields {
         let member = members.iter().find(|member| member.name == name);
         if let Some(member) = member.filter(|member| wanted(member) && !member.attribute) {
-            write_value(xml, model, member, member.wire_name(), value);
+            write_value(xml, model, member, member.form_name(), value);
         }
     }
 }

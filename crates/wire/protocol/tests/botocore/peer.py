@@ -314,13 +314,24 @@ def empty_less_like(wanted, got):
     return {k: v for k, v in got.items() if v != {} or k in wanted}
 
 
+def as_form(model):
+    """The model as it was while the service spoke the query protocol first."""
+    model = copy.deepcopy(model)
+    for shape in model["shapes"].values():
+        for member in shape.get("members", {}).values():
+            if "formName" in member:
+                member["locationName"] = member.pop("formName")
+    return model
+
+
 def main():
     # Every service there is, in every protocol it speaks.
     for path in sorted((ROOT / "models").glob("*.json")):
         model = json.loads(path.read_text())
         metadata = model["metadata"]
         for protocol in metadata.get("protocols") or [metadata["protocol"]]:
-            round_trip(f"{path.stem} {protocol}", model | {"metadata": metadata | {"protocol": protocol}})
+            spoken = as_form(model) if protocol == "query" else model
+            round_trip(f"{path.stem} {protocol}", spoken | {"metadata": metadata | {"protocol": protocol}})
             counts["services"] = counts.get("services", 0) + 1
     synthetic = json.loads((DATA / "synthetic.json").read_text())
     base = {"apiVersion": "2026-01-01", "serviceId": "Synthetic", "endpointPrefix": "synthetic", "targetPrefix": "Synthetic"}

@@ -195,6 +195,7 @@ fn member(name: &str, json: &Json, required: bool, id: &dyn Fn(&Json) -> u16) ->
         required,
         wire: keep(&json["locationName"]),
         query: keep(&json["queryName"]),
+        form: "",
         location: match json["location"].as_str() {
             Some("header") => Location::Header,
             Some("headers") => Location::Headers,

@@ -194,6 +194,8 @@ TAGS = [{"Key": key, "Value": "x"} for key in "abc"]
 PAGED = {
     ("cloudwatch", "DescribeAlarmHistory"): (dict(MaxRecords=1, HistoryItemType="ConfigurationUpdate"), "AlarmHistoryItems"),
     ("cloudwatch", "DescribeAlarms"): (dict(MaxRecords=1), "MetricAlarms"),
+    ("ecs", "DescribeCapacityProviders"): (dict(maxResults=1), "capacityProviders"),
+    ("ecs", "ListAttributes"): (dict(maxResults=5, targetType="container-instance"), "attributes"),
     ("ecs", "ListClusters"): (dict(maxResults=1), "clusterArns"),
     ("ecs", "ListTaskDefinitionFamilies"): (dict(maxResults=1), "families"),
     ("ecs", "ListTaskDefinitions"): (dict(maxResults=1), "taskDefinitionArns"),

@@ -105,9 +105,11 @@ always_asks!(
     String,
     i32,
     i64,
+    types::AutoScalingGroupProviderUpdate,
     types::ClusterConfiguration,
     types::ClusterServiceConnectDefaultsRequest,
     types::ContainerRestartPolicy,
+    types::CreateManagedInstancesProviderConfiguration,
     types::DockerVolumeConfiguration,
     types::EFSVolumeConfiguration,
     types::EphemeralStorage,
@@ -118,6 +120,7 @@ always_asks!(
     types::PidMode,
     types::ProxyConfiguration,
     types::S3FilesVolumeConfiguration,
+    types::UpdateManagedInstancesProviderConfiguration,
 );
 
 impl From<Error> for ApiError {

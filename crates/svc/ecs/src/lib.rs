@@ -3,6 +3,7 @@
 //! the agents at the other end of the agent channel. Nothing it knows lives only in memory.
 
 mod acs;
+mod capacity;
 mod clusters;
 mod compile;
 mod definitions;
@@ -30,6 +31,7 @@ use roadstead_dispatch::{Dispatcher, NetworkMaps};
 use roadstead_store::Store;
 
 pub use acs::PATH as ACS_PATH;
+pub use capacity::StrategyItem;
 pub use clusters::{ClusterRecord, ClusterStatus};
 pub use definitions::{Definition, TaskDefinitionRecord};
 pub use error::{Error, Result};

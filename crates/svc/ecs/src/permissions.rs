@@ -115,6 +115,41 @@ fn instances(asking: &Asking<'_>) -> Vec<Need> {
     vec![action(asking).on(arns).with("ecs:cluster", own_cluster(asking))]
 }
 
+/// The instances that attributes are put on.
+fn attributes(asking: &Asking<'_>) -> Vec<Need> {
+    let targets = match asking.input.get("attributes") {
+        Some(Value::List(attributes)) => attributes.iter().filter_map(|it| text(it, "targetId")).collect(),
+        _ => Vec::new(),
+    };
+    let arns: Vec<String> = targets
+        .into_iter()
+        .map(|id| of_cluster(asking, "container-instance", id))
+        .collect();
+    vec![action(asking).on(arns).with("ecs:cluster", own_cluster(asking))]
+}
+
+fn provider_arn(asking: &Asking<'_>, named: &str) -> String {
+    if named.starts_with("arn:") {
+        return named.to_owned();
+    }
+    asking.arn(SERVICE, &format!("capacity-provider/{named}"))
+}
+
+fn provider(asking: &Asking<'_>) -> Vec<Need> {
+    let named = asking.text("name").or_else(|| asking.text("capacityProvider"));
+    let arn = provider_arn(asking, named.unwrap_or("*"));
+    with_tags(asking, action(asking).on([arn.clone()]), arn)
+}
+
+fn providers(asking: &Asking<'_>) -> Vec<Need> {
+    let mut named = asking.texts("capacityProviders");
+    if named.is_empty() {
+        named.push("*");
+    }
+    let arns: Vec<String> = named.into_iter().map(|name| provider_arn(asking, name)).collect();
+    vec![action(asking).on(arns)]
+}
+
 fn list_tasks(asking: &Asking<'_>) -> Vec<Need> {
     let instance = asking.text("containerInstance").unwrap_or("*");
     let resource = of_cluster(asking, "container-instance", instance);
@@ -213,11 +248,14 @@ impl Permissions for EcsPermissions {
     fn rules(&self) -> &'static [Rule] {
         rules! {
             create_cluster: "CreateCluster";
-            cluster: "DeleteCluster" "DeregisterContainerInstance" "ListContainerInstances"
-                "SubmitAttachmentStateChanges";
+            cluster: "DeleteCluster" "DeregisterContainerInstance" "ListAttributes" "ListContainerInstances"
+                "PutClusterCapacityProviders" "SubmitAttachmentStateChanges" "UpdateCluster" "UpdateClusterSettings";
+            attributes: "DeleteAttributes" "PutAttributes";
+            provider: "CreateCapacityProvider" "DeleteCapacityProvider" "UpdateCapacityProvider";
+            providers: "DescribeCapacityProviders";
             describe_clusters: "DescribeClusters";
             register_instance: "RegisterContainerInstance";
-            instances: "DescribeContainerInstances";
+            instances: "DescribeContainerInstances" "UpdateContainerInstancesState";
             list_tasks: "ListTasks";
             tasks: "DescribeTasks" "StopTask";
             register_definition: "RegisterTaskDefinition";

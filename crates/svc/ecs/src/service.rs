@@ -5,7 +5,7 @@ use roadstead_api_ecs as api;
 use roadstead_base::Ctx;
 use roadstead_protocol::ApiError;
 
-use crate::{Ecs, acs, clusters, definitions, instances, settings, tags, tasks};
+use crate::{Ecs, acs, capacity, clusters, definitions, instances, settings, tags, tasks};
 
 impl api::Ecs for Ecs {
     async fn create_cluster(
@@ -238,5 +238,93 @@ impl api::Ecs for Ecs {
         input: api::UntagResourceRequest,
     ) -> Result<api::UntagResourceResponse, ApiError> {
         Ok(tags::untag::untag_resource(self, ctx, input).await?)
+    }
+
+    async fn create_capacity_provider(
+        &self,
+        ctx: &Ctx,
+        input: api::CreateCapacityProviderRequest,
+    ) -> Result<api::CreateCapacityProviderResponse, ApiError> {
+        Ok(capacity::create::create_capacity_provider(self, ctx, input).await?)
+    }
+
+    async fn delete_attributes(
+        &self,
+        ctx: &Ctx,
+        input: api::DeleteAttributesRequest,
+    ) -> Result<api::DeleteAttributesResponse, ApiError> {
+        Ok(instances::attributes::delete::delete_attributes(self, ctx, input).await?)
+    }
+
+    async fn delete_capacity_provider(
+        &self,
+        ctx: &Ctx,
+        input: api::DeleteCapacityProviderRequest,
+    ) -> Result<api::DeleteCapacityProviderResponse, ApiError> {
+        Ok(capacity::delete::delete_capacity_provider(self, ctx, input).await?)
+    }
+
+    async fn describe_capacity_providers(
+        &self,
+        ctx: &Ctx,
+        input: api::DescribeCapacityProvidersRequest,
+    ) -> Result<api::DescribeCapacityProvidersResponse, ApiError> {
+        Ok(capacity::describe::describe_capacity_providers(self, ctx, input).await?)
+    }
+
+    async fn list_attributes(
+        &self,
+        ctx: &Ctx,
+        input: api::ListAttributesRequest,
+    ) -> Result<api::ListAttributesResponse, ApiError> {
+        Ok(instances::attributes::list::list_attributes(self, ctx, input).await?)
+    }
+
+    async fn put_attributes(
+        &self,
+        ctx: &Ctx,
+        input: api::PutAttributesRequest,
+    ) -> Result<api::PutAttributesResponse, ApiError> {
+        Ok(instances::attributes::put::put_attributes(self, ctx, input).await?)
+    }
+
+    async fn put_cluster_capacity_providers(
+        &self,
+        ctx: &Ctx,
+        input: api::PutClusterCapacityProvidersRequest,
+    ) -> Result<api::PutClusterCapacityProvidersResponse, ApiError> {
+        Ok(clusters::providers::put_cluster_capacity_providers(self, ctx, input).await?)
+    }
+
+    async fn update_capacity_provider(
+        &self,
+        ctx: &Ctx,
+        input: api::UpdateCapacityProviderRequest,
+    ) -> Result<api::UpdateCapacityProviderResponse, ApiError> {
+        Ok(capacity::update::update_capacity_provider(self, ctx, input).await?)
+    }
+
+    async fn update_cluster(
+        &self,
+        ctx: &Ctx,
+        input: api::UpdateClusterRequest,
+    ) -> Result<api::UpdateClusterResponse, ApiError> {
+        Ok(clusters::update::update_cluster(self, ctx, input).await?)
+    }
+
+    async fn update_cluster_settings(
+        &self,
+        ctx: &Ctx,
+        input: api::UpdateClusterSettingsRequest,
+    ) -> Result<api::UpdateClusterSettingsResponse, ApiError> {
+        Ok(clusters::update::update_cluster_settings(self, ctx, input).await?)
+    }
+
+    async fn update_container_instances_state(
+        &self,
+        ctx: &Ctx,
+        input: api::UpdateContainerInstancesStateRequest,
+    ) -> Result<api::UpdateContainerInstancesStateResponse, ApiError> {
+        Ok(instances::state::update_container_instances_state(self, ctx, input).await?)
     }
 }

@@ -9,6 +9,10 @@ pub fn access_denied_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("AccessDeniedException", 400, message)
 }
 
+pub fn attribute_limit_exceeded_exception(message: impl Into<String>) -> ApiError {
+    ApiError::new("AttributeLimitExceededException", 400, message)
+}
+
 pub fn blocked_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("BlockedException", 400, message)
 }
@@ -61,6 +65,10 @@ pub fn platform_unknown_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("PlatformUnknownException", 400, message)
 }
 
+pub fn resource_in_use_exception(message: impl Into<String>) -> ApiError {
+    ApiError::new("ResourceInUseException", 400, message)
+}
+
 pub fn resource_not_found_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("ResourceNotFoundException", 400, message)
 }
@@ -71,6 +79,10 @@ pub fn server_exception(message: impl Into<String>) -> ApiError {
 
 pub fn service_not_found_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("ServiceNotFoundException", 400, message)
+}
+
+pub fn target_not_found_exception(message: impl Into<String>) -> ApiError {
+    ApiError::new("TargetNotFoundException", 400, message)
 }
 
 pub fn unsupported_feature_exception(message: impl Into<String>) -> ApiError {

@@ -7,6 +7,42 @@ use std::collections::BTreeMap;
 use roadstead_protocol::reexport::Timestamp;
 use roadstead_protocol::{Blob, enumeration, structure};
 
+structure!(AcceleratorCountRequest {
+} {
+    max "max" i32,
+    min "min" i32,
+});
+enumeration!(AcceleratorManufacturer {
+    AmazonWebServices "amazon-web-services",
+    Amd "amd",
+    Nvidia "nvidia",
+    Xilinx "xilinx",
+    Habana "habana",
+});
+enumeration!(AcceleratorName {
+    A100 "a100",
+    Inferentia "inferentia",
+    K520 "k520",
+    K80 "k80",
+    M60 "m60",
+    RadeonProV520 "radeon-pro-v520",
+    T4 "t4",
+    Vu9p "vu9p",
+    V100 "v100",
+    A10g "a10g",
+    H100 "h100",
+    T4g "t4g",
+});
+structure!(AcceleratorTotalMemoryMiBRequest {
+} {
+    max "max" i32,
+    min "min" i32,
+});
+enumeration!(AcceleratorType {
+    Gpu "gpu",
+    Fpga "fpga",
+    Inference "inference",
+});
 enumeration!(AgentUpdateStatus {
     Pending "PENDING",
     Staging "STAGING",
@@ -43,21 +79,111 @@ structure!(Attribute {
     target_type "targetType" TargetType,
     value "value" String,
 });
+enumeration!(AutoRepairActionsStatus {
+    Enabled "ENABLED",
+    Disabled "DISABLED",
+});
+structure!(AutoRepairConfiguration {
+} {
+    actions_status "actionsStatus" AutoRepairActionsStatus,
+});
+structure!(AutoScalingGroupProvider {
+    auto_scaling_group_arn "autoScalingGroupArn" String,
+} {
+    managed_draining "managedDraining" ManagedDraining,
+    managed_scaling "managedScaling" ManagedScaling,
+    managed_termination_protection "managedTerminationProtection" ManagedTerminationProtection,
+});
+structure!(AutoScalingGroupProviderUpdate {
+} {
+    managed_draining "managedDraining" ManagedDraining,
+    managed_scaling "managedScaling" ManagedScaling,
+    managed_termination_protection "managedTerminationProtection" ManagedTerminationProtection,
+});
 structure!(AwsVpcConfiguration {
     subnets "subnets" Vec<String>,
 } {
     assign_public_ip "assignPublicIp" AssignPublicIp,
     security_groups "securityGroups" Vec<String>,
 });
+enumeration!(BareMetal {
+    Included "included",
+    Required "required",
+    Excluded "excluded",
+});
+structure!(BaselineEbsBandwidthMbpsRequest {
+} {
+    max "max" i32,
+    min "min" i32,
+});
+enumeration!(BurstablePerformance {
+    Included "included",
+    Required "required",
+    Excluded "excluded",
+});
 enumeration!(CPUArchitecture {
     X8664 "X86_64",
     Arm64 "ARM64",
+});
+enumeration!(CapacityOptionType {
+    OnDemand "ON_DEMAND",
+    Spot "SPOT",
+    Reserved "RESERVED",
+});
+structure!(CapacityProvider {
+} {
+    auto_scaling_group_provider "autoScalingGroupProvider" AutoScalingGroupProvider,
+    capacity_provider_arn "capacityProviderArn" String,
+    cluster "cluster" String,
+    managed_instances_provider "managedInstancesProvider" ManagedInstancesProvider,
+    name "name" String,
+    status "status" CapacityProviderStatus,
+    tags "tags" Vec<Tag>,
+    r#type "type" CapacityProviderType,
+    update_status "updateStatus" CapacityProviderUpdateStatus,
+    update_status_reason "updateStatusReason" String,
+});
+enumeration!(CapacityProviderField {
+    Tags "TAGS",
+});
+enumeration!(CapacityProviderStatus {
+    Provisioning "PROVISIONING",
+    Active "ACTIVE",
+    Deprovisioning "DEPROVISIONING",
+    Inactive "INACTIVE",
 });
 structure!(CapacityProviderStrategyItem {
     capacity_provider "capacityProvider" String,
 } {
     base "base" i32,
     weight "weight" i32,
+});
+enumeration!(CapacityProviderType {
+    Ec2Autoscaling "EC2_AUTOSCALING",
+    ManagedInstances "MANAGED_INSTANCES",
+    Fargate "FARGATE",
+    FargateSpot "FARGATE_SPOT",
+});
+enumeration!(CapacityProviderUpdateStatus {
+    CreateInProgress "CREATE_IN_PROGRESS",
+    CreateComplete "CREATE_COMPLETE",
+    CreateFailed "CREATE_FAILED",
+    DeleteInProgress "DELETE_IN_PROGRESS",
+    DeleteComplete "DELETE_COMPLETE",
+    DeleteFailed "DELETE_FAILED",
+    UpdateInProgress "UPDATE_IN_PROGRESS",
+    UpdateComplete "UPDATE_COMPLETE",
+    UpdateFailed "UPDATE_FAILED",
+});
+enumeration!(CapacityReservationPreference {
+    ReservationsOnly "RESERVATIONS_ONLY",
+    ReservationsFirst "RESERVATIONS_FIRST",
+    ReservationsExcluded "RESERVATIONS_EXCLUDED",
+});
+structure!(CapacityReservationRequest {
+} {
+    reservation_group_arn "reservationGroupArn" String,
+    reservation_preference "reservationPreference" CapacityReservationPreference,
 });
 structure!(Cluster {
 } {
@@ -256,6 +382,23 @@ structure!(ContainerStateChange {
     runtime_id "runtimeId" String,
     status "status" String,
 });
+enumeration!(CpuManufacturer {
+    Intel "intel",
+    Amd "amd",
+    AmazonWebServices "amazon-web-services",
+});
+structure!(CreateCapacityProviderRequest {
+    name "name" String,
+} {
+    auto_scaling_group_provider "autoScalingGroupProvider" AutoScalingGroupProvider,
+    cluster "cluster" String,
+    managed_instances_provider "managedInstancesProvider" CreateManagedInstancesProviderConfiguration,
+    tags "tags" Vec<Tag>,
+});
+structure!(CreateCapacityProviderResponse {
+} {
+    capacity_provider "capacityProvider" CapacityProvider,
+});
 structure!(CreateClusterRequest {
 } {
     capacity_providers "capacityProviders" Vec<String>,
@@ -270,6 +413,14 @@ structure!(CreateClusterResponse {
 } {
     cluster "cluster" Cluster,
 });
+structure!(CreateManagedInstancesProviderConfiguration {
+    infrastructure_role_arn "infrastructureRoleArn" String,
+    instance_launch_template "instanceLaunchTemplate" InstanceLaunchTemplate,
+} {
+    auto_repair_configuration "autoRepairConfiguration" AutoRepairConfiguration,
+    infrastructure_optimization "infrastructureOptimization" InfrastructureOptimization,
+    propagate_tags "propagateTags" PropagateMITags,
+});
 structure!(DeleteAccountSettingRequest {
     name "name" SettingName,
 } {
@@ -278,6 +429,24 @@ structure!(DeleteAccountSettingRequest {
 structure!(DeleteAccountSettingResponse {
 } {
     setting "setting" Setting,
+});
+structure!(DeleteAttributesRequest {
+    attributes "attributes" Vec<Attribute>,
+} {
+    cluster "cluster" String,
+});
+structure!(DeleteAttributesResponse {
+} {
+    attributes "attributes" Vec<Attribute>,
+});
+structure!(DeleteCapacityProviderRequest {
+    capacity_provider "capacityProvider" String,
+} {
+    cluster "cluster" String,
+});
+structure!(DeleteCapacityProviderResponse {
+} {
+    capacity_provider "capacityProvider" CapacityProvider,
 });
 structure!(DeleteClusterRequest {
     cluster "cluster" String,
@@ -304,6 +473,20 @@ structure!(DeregisterTaskDefinitionRequest {
 structure!(DeregisterTaskDefinitionResponse {
 } {
     task_definition "taskDefinition" TaskDefinition,
+});
+structure!(DescribeCapacityProvidersRequest {
+} {
+    capacity_providers "capacityProviders" Vec<String>,
+    cluster "cluster" String,
+    include "include" Vec<CapacityProviderField>,
+    max_results "maxResults" i32,
+    next_token "nextToken" String,
+});
+structure!(DescribeCapacityProvidersResponse {
+} {
+    capacity_providers "capacityProviders" Vec<CapacityProvider>,
+    failures "failures" Vec<Failure>,
+    next_token "nextToken" String,
 });
 structure!(DescribeClustersRequest {
 } {
@@ -502,6 +685,14 @@ structure!(InferenceAcceleratorOverride {
     device_name "deviceName" String,
     device_type "deviceType" String,
 });
+structure!(InfrastructureOptimization {
+} {
+    scale_in_after "scaleInAfter" i32,
+});
+enumeration!(InstanceGeneration {
+    Current "current",
+    Previous "previous",
+});
 structure!(InstanceHealthCheckResult {
 } {
     last_status_change "lastStatusChange" Timestamp,
@@ -520,6 +711,57 @@ enumeration!(InstanceHealthCheckType {
     ContainerRuntime "CONTAINER_RUNTIME",
     AcceleratedCompute "ACCELERATED_COMPUTE",
     Daemon "DAEMON",
+});
+structure!(InstanceLaunchTemplate {
+    ec2_instance_profile_arn "ec2InstanceProfileArn" String,
+    network_configuration "networkConfiguration" ManagedInstancesNetworkConfiguration,
+} {
+    capacity_option_type "capacityOptionType" CapacityOptionType,
+    capacity_reservations "capacityReservations" CapacityReservationRequest,
+    fips_enabled "fipsEnabled" bool,
+    instance_metadata_tags_propagation "instanceMetadataTagsPropagation" bool,
+    instance_requirements "instanceRequirements" InstanceRequirementsRequest,
+    local_storage_configuration "localStorageConfiguration" ManagedInstancesLocalStorageConfiguration,
+    monitoring "monitoring" ManagedInstancesMonitoringOptions,
+    storage_configuration "storageConfiguration" ManagedInstancesStorageConfiguration,
+});
+structure!(InstanceLaunchTemplateUpdate {
+} {
+    capacity_reservations "capacityReservations" CapacityReservationRequest,
+    ec2_instance_profile_arn "ec2InstanceProfileArn" String,
+    instance_metadata_tags_propagation "instanceMetadataTagsPropagation" bool,
+    instance_requirements "instanceRequirements" InstanceRequirementsRequest,
+    local_storage_configuration "localStorageConfiguration" ManagedInstancesLocalStorageConfiguration,
+    monitoring "monitoring" ManagedInstancesMonitoringOptions,
+    network_configuration "networkConfiguration" ManagedInstancesNetworkConfiguration,
+    storage_configuration "storageConfiguration" ManagedInstancesStorageConfiguration,
+});
+structure!(InstanceRequirementsRequest {
+    memory_mi_b "memoryMiB" MemoryMiBRequest,
+    v_cpu_count "vCpuCount" VCpuCountRangeRequest,
+} {
+    accelerator_count "acceleratorCount" AcceleratorCountRequest,
+    accelerator_manufacturers "acceleratorManufacturers" Vec<AcceleratorManufacturer>,
+    accelerator_names "acceleratorNames" Vec<AcceleratorName>,
+    accelerator_total_memory_mi_b "acceleratorTotalMemoryMiB" AcceleratorTotalMemoryMiBRequest,
+    accelerator_types "acceleratorTypes" Vec<AcceleratorType>,
+    allowed_instance_types "allowedInstanceTypes" Vec<String>,
+    bare_metal "bareMetal" BareMetal,
+    baseline_ebs_bandwidth_mbps "baselineEbsBandwidthMbps" BaselineEbsBandwidthMbpsRequest,
+    burstable_performance "burstablePerformance" BurstablePerformance,
+    cpu_manufacturers "cpuManufacturers" Vec<CpuManufacturer>,
+    excluded_instance_types "excludedInstanceTypes" Vec<String>,
+    instance_generations "instanceGenerations" Vec<InstanceGeneration>,
+    local_storage "localStorage" LocalStorage,
+    local_storage_types "localStorageTypes" Vec<LocalStorageType>,
+    max_spot_price_as_percentage_of_optimal_on_demand_price "maxSpotPriceAsPercentageOfOptimalOnDemandPrice" i32,
+    memory_gi_b_per_v_cpu "memoryGiBPerVCpu" MemoryGiBPerVCpuRequest,
+    network_bandwidth_gbps "networkBandwidthGbps" NetworkBandwidthGbpsRequest,
+    network_interface_count "networkInterfaceCount" NetworkInterfaceCountRequest,
+    on_demand_max_price_percentage_over_lowest_price "onDemandMaxPricePercentageOverLowestPrice" i32,
+    require_hibernate_support "requireHibernateSupport" bool,
+    spot_max_price_percentage_over_lowest_price "spotMaxPricePercentageOverLowestPrice" i32,
+    total_local_storage_gb "totalLocalStorageGB" TotalLocalStorageGBRequest,
 });
 enumeration!(IpcMode {
     Host "host",
@@ -565,6 +807,20 @@ structure!(ListAccountSettingsResponse {
 } {
     next_token "nextToken" String,
     settings "settings" Vec<Setting>,
+});
+structure!(ListAttributesRequest {
+    target_type "targetType" TargetType,
+} {
+    attribute_name "attributeName" String,
+    attribute_value "attributeValue" String,
+    cluster "cluster" String,
+    max_results "maxResults" i32,
+    next_token "nextToken" String,
+});
+structure!(ListAttributesResponse {
+} {
+    attributes "attributes" Vec<Attribute>,
+    next_token "nextToken" String,
 });
 structure!(ListClustersRequest {
 } {
@@ -640,6 +896,15 @@ structure!(ListTasksResponse {
     next_token "nextToken" String,
     task_arns "taskArns" Vec<String>,
 });
+enumeration!(LocalStorage {
+    Included "included",
+    Required "required",
+    Excluded "excluded",
+});
+enumeration!(LocalStorageType {
+    Hdd "hdd",
+    Ssd "ssd",
+});
 structure!(LogConfiguration {
     log_driver "logDriver" LogDriver,
 } {
@@ -673,16 +938,76 @@ structure!(ManagedAgentStateChange {
 } {
     reason "reason" String,
 });
+enumeration!(ManagedDraining {
+    Enabled "ENABLED",
+    Disabled "DISABLED",
+});
+structure!(ManagedInstancesLocalStorageConfiguration {
+} {
+    use_local_storage "useLocalStorage" bool,
+});
+enumeration!(ManagedInstancesMonitoringOptions {
+    Basic "BASIC",
+    Detailed "DETAILED",
+});
+structure!(ManagedInstancesNetworkConfiguration {
+} {
+    security_groups "securityGroups" Vec<String>,
+    subnets "subnets" Vec<String>,
+});
+structure!(ManagedInstancesProvider {
+} {
+    auto_repair_configuration "autoRepairConfiguration" AutoRepairConfiguration,
+    infrastructure_optimization "infrastructureOptimization" InfrastructureOptimization,
+    infrastructure_role_arn "infrastructureRoleArn" String,
+    instance_launch_template "instanceLaunchTemplate" InstanceLaunchTemplate,
+    propagate_tags "propagateTags" PropagateMITags,
+});
+structure!(ManagedInstancesStorageConfiguration {
+} {
+    storage_size_gi_b "storageSizeGiB" i32,
+});
+structure!(ManagedScaling {
+} {
+    instance_warmup_period "instanceWarmupPeriod" i32,
+    maximum_scaling_step_size "maximumScalingStepSize" i32,
+    minimum_scaling_step_size "minimumScalingStepSize" i32,
+    status "status" ManagedScalingStatus,
+    target_capacity "targetCapacity" i32,
+});
+enumeration!(ManagedScalingStatus {
+    Enabled "ENABLED",
+    Disabled "DISABLED",
+});
 structure!(ManagedStorageConfiguration {
 } {
     fargate_ephemeral_storage_kms_key_id "fargateEphemeralStorageKmsKeyId" String,
     kms_key_id "kmsKeyId" String,
+});
+enumeration!(ManagedTerminationProtection {
+    Enabled "ENABLED",
+    Disabled "DISABLED",
+});
+structure!(MemoryGiBPerVCpuRequest {
+} {
+    max "max" f64,
+    min "min" f64,
+});
+structure!(MemoryMiBRequest {
+    min "min" i32,
+} {
+    max "max" i32,
 });
 structure!(MountPoint {
 } {
     container_path "containerPath" String,
     read_only "readOnly" bool,
     source_volume "sourceVolume" String,
+});
+structure!(NetworkBandwidthGbpsRequest {
+} {
+    max "max" f64,
+    min "min" f64,
 });
 structure!(NetworkBinding {
 } {
@@ -702,6 +1027,11 @@ structure!(NetworkInterface {
     attachment_id "attachmentId" String,
     ipv6_address "ipv6Address" String,
     private_ipv4_address "privateIpv4Address" String,
+});
+structure!(NetworkInterfaceCountRequest {
+} {
+    max "max" i32,
+    min "min" i32,
 });
 enumeration!(NetworkMode {
     Bridge "bridge",
@@ -761,6 +1091,10 @@ structure!(PortMapping {
     name "name" String,
     protocol "protocol" TransportProtocol,
 });
+enumeration!(PropagateMITags {
+    CapacityProvider "CAPACITY_PROVIDER",
+    None "NONE",
+});
 enumeration!(PropagateTags {
     TaskDefinition "TASK_DEFINITION",
     Service "SERVICE",
@@ -793,6 +1127,25 @@ structure!(PutAccountSettingRequest {
 structure!(PutAccountSettingResponse {
 } {
     setting "setting" Setting,
+});
+structure!(PutAttributesRequest {
+    attributes "attributes" Vec<Attribute>,
+} {
+    cluster "cluster" String,
+});
+structure!(PutAttributesResponse {
+} {
+    attributes "attributes" Vec<Attribute>,
+});
+structure!(PutClusterCapacityProvidersRequest {
+    capacity_providers "capacityProviders" Vec<String>,
+    cluster "cluster" String,
+    default_capacity_provider_strategy "defaultCapacityProviderStrategy" Vec<CapacityProviderStrategyItem>,
+} {
+});
+structure!(PutClusterCapacityProvidersResponse {
+} {
+    cluster "cluster" Cluster,
 });
 structure!(RegisterContainerInstanceRequest {
 } {
@@ -1181,6 +1534,11 @@ structure!(Tmpfs {
 } {
     mount_options "mountOptions" Vec<String>,
 });
+structure!(TotalLocalStorageGBRequest {
+} {
+    max "max" f64,
+    min "min" f64,
+});
 enumeration!(TransportProtocol {
     Tcp "tcp",
     Udp "udp",
@@ -1215,6 +1573,61 @@ structure!(UntagResourceRequest {
 });
 structure!(UntagResourceResponse {
 } {
+});
+structure!(UpdateCapacityProviderRequest {
+    name "name" String,
+} {
+    auto_scaling_group_provider "autoScalingGroupProvider" AutoScalingGroupProviderUpdate,
+    cluster "cluster" String,
+    managed_instances_provider "managedInstancesProvider" UpdateManagedInstancesProviderConfiguration,
+});
+structure!(UpdateCapacityProviderResponse {
+} {
+    capacity_provider "capacityProvider" CapacityProvider,
+});
+structure!(UpdateClusterRequest {
+    cluster "cluster" String,
+} {
+    configuration "configuration" ClusterConfiguration,
+    service_connect_defaults "serviceConnectDefaults" ClusterServiceConnectDefaultsRequest,
+    settings "settings" Vec<ClusterSetting>,
+});
+structure!(UpdateClusterResponse {
+} {
+    cluster "cluster" Cluster,
+});
+structure!(UpdateClusterSettingsRequest {
+    cluster "cluster" String,
+    settings "settings" Vec<ClusterSetting>,
+} {
+});
+structure!(UpdateClusterSettingsResponse {
+} {
+    cluster "cluster" Cluster,
+});
+structure!(UpdateContainerInstancesStateRequest {
+    container_instances "containerInstances" Vec<String>,
+    status "status" ContainerInstanceStatus,
+} {
+    cluster "cluster" String,
+});
+structure!(UpdateContainerInstancesStateResponse {
+} {
+    container_instances "containerInstances" Vec<ContainerInstance>,
+    failures "failures" Vec<Failure>,
+});
+structure!(UpdateManagedInstancesProviderConfiguration {
+    infrastructure_role_arn "infrastructureRoleArn" String,
+    instance_launch_template "instanceLaunchTemplate" InstanceLaunchTemplateUpdate,
+} {
+    auto_repair_configuration "autoRepairConfiguration" AutoRepairConfiguration,
+    infrastructure_optimization "infrastructureOptimization" InfrastructureOptimization,
+    propagate_tags "propagateTags" PropagateMITags,
+});
+structure!(VCpuCountRangeRequest {
+    min "min" i32,
+} {
+    max "max" i32,
 });
 enumeration!(VersionConsistency {
     Enabled "enabled",

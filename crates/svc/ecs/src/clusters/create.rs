@@ -6,6 +6,7 @@ use roadstead_base::Ctx;
 use roadstead_store::Change;
 
 use crate::Ecs;
+use crate::capacity::{check_providers, check_strategy};
 use crate::clusters::show::{Include, show};
 use crate::clusters::{ClusterRecord, ClusterStatus};
 use crate::error::{Error, Result, refuse};
@@ -27,14 +28,11 @@ pub(crate) async fn create_cluster(
         settings,
         tags,
     } = input;
-    refuse("capacityProviders", capacity_providers)?;
     refuse("configuration", configuration)?;
-    refuse(
-        "defaultCapacityProviderStrategy",
-        default_capacity_provider_strategy,
-    )?;
     refuse("serviceConnectDefaults", service_connect_defaults)?;
     check_settings(settings.unwrap_or_default())?;
+    let providers = check_providers(ctx, capacity_providers)?;
+    let strategy = check_strategy(ctx, &providers, default_capacity_provider_strategy)?;
     let name = ClusterName::new(cluster_name.as_deref().unwrap_or(DEFAULT_CLUSTER))?;
     if name.as_str() == FARGATE_CLUSTER && ctx.caller.is_customer() {
         return Err(Error::invalid(format!(
@@ -48,7 +46,10 @@ pub(crate) async fn create_cluster(
         .clusters()
         .update(&key, |existing| match existing {
             Some(existing) if existing.status == ClusterStatus::Active => {
-                if tags.is_empty() || tags == existing.tags {
+                let same = (tags.is_empty() || tags == existing.tags)
+                    && (providers.is_empty() || providers == existing.capacity_providers)
+                    && (strategy.is_empty() || strategy == existing.default_strategy);
+                if same {
                     Ok(Change::Keep)
                 } else {
                     Err(Error::invalid(
@@ -62,6 +63,8 @@ pub(crate) async fn create_cluster(
                 status: ClusterStatus::Active,
                 tags: tags.clone(),
                 created_at,
+                capacity_providers: providers.clone(),
+                default_strategy: strategy.clone(),
             })),
         })
         .await?;
@@ -83,7 +86,7 @@ pub(crate) async fn create_cluster(
 }
 
 /// There is one setting, and its one value that has an effect here is the default.
-fn check_settings(settings: Vec<ClusterSetting>) -> Result<()> {
+pub(super) fn check_settings(settings: Vec<ClusterSetting>) -> Result<()> {
     for ClusterSetting { name, value } in settings {
         let name = name.ok_or_else(|| Error::invalid("A cluster setting needs a name."))?;
         match value.as_deref() {
@@ -105,10 +108,7 @@ fn check_settings(settings: Vec<ClusterSetting>) -> Result<()> {
 mod tests {
     use std::sync::Arc;
 
-    use roadstead_api_ecs::{
-        CapacityProviderStrategyItem, ClusterSettingName, CreateClusterRequest, DeleteClusterRequest,
-        Ecs as _, Tag,
-    };
+    use roadstead_api_ecs::{ClusterSettingName, CreateClusterRequest, DeleteClusterRequest, Ecs as _, Tag};
 
     use super::*;
     use crate::tests::{ctx, ecs, memory, over, refused};
@@ -211,30 +211,11 @@ mod tests {
     #[tokio::test]
     async fn create_cluster_refuses_what_is_not_there_yet_by_name() {
         let (ecs, ctx) = (ecs(), ctx());
-        let item = CapacityProviderStrategyItem {
-            capacity_provider: "FARGATE".into(),
-            base: None,
-            weight: None,
-        };
         let cases = [
-            (
-                "capacityProviders",
-                CreateClusterRequest {
-                    capacity_providers: Some(vec!["FARGATE".into()]),
-                    ..named("c")
-                },
-            ),
             (
                 "configuration",
                 CreateClusterRequest {
                     configuration: Some(Default::default()),
-                    ..named("c")
-                },
-            ),
-            (
-                "defaultCapacityProviderStrategy",
-                CreateClusterRequest {
-                    default_capacity_provider_strategy: Some(vec![item]),
                     ..named("c")
                 },
             ),

@@ -3,6 +3,7 @@
 use roadstead_base::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::capacity::StrategyItem;
 use crate::names::ClusterName;
 use crate::tags::{Tagged, Tags};
 
@@ -29,6 +30,12 @@ pub struct ClusterRecord {
     pub status: ClusterStatus,
     pub tags: Tags,
     pub created_at: Timestamp,
+    /// The capacity providers that strategies may name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capacity_providers: Vec<String>,
+    /// Used where neither a launch type nor a strategy is given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub default_strategy: Vec<StrategyItem>,
 }
 
 impl Tagged for ClusterRecord {

@@ -4,6 +4,7 @@
 use roadstead_api_ecs::{Cluster, ClusterSetting, ClusterSettingName, KeyValuePair};
 use roadstead_base::Ctx;
 
+use crate::capacity::show_strategy;
 use crate::clusters::{ClusterRecord, TaskCounts};
 use crate::error::Result;
 use crate::tables::{instances_of, tasks_of};
@@ -23,6 +24,8 @@ pub(crate) async fn show(ecs: &Ecs, ctx: &Ctx, record: &ClusterRecord, include: 
         status,
         tags,
         created_at: _,
+        capacity_providers,
+        default_strategy,
     } = record;
     let partition = ctx.partition();
     let (tasks, _) = ecs.tasks().all(&tasks_of(&partition, name)).await?;
@@ -33,11 +36,11 @@ pub(crate) async fn show(ecs: &Ecs, ctx: &Ctx, record: &ClusterRecord, include: 
         active_services_count: Some(0),
         attachments: None,
         attachments_status: None,
-        capacity_providers: Some(vec![]),
+        capacity_providers: Some(capacity_providers.clone()),
         cluster_arn: Some(name.arn(&partition)),
         cluster_name: Some(name.to_string()),
         configuration: None,
-        default_capacity_provider_strategy: Some(vec![]),
+        default_capacity_provider_strategy: Some(show_strategy(default_strategy)),
         pending_tasks_count: Some(counts.pending()),
         registered_container_instances_count: Some(instances),
         running_tasks_count: Some(counts.running()),

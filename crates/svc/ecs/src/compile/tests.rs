@@ -64,6 +64,7 @@ pub(crate) fn task(attachment: bool) -> TaskRecord {
             family: Family::new("fam").expect("a name"),
             revision: 7,
         },
+        capacity_provider: None,
         launch: Launch::Ec2,
         host,
         host_ec2_id: None,

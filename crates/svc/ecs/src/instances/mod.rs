@@ -1,5 +1,6 @@
 //! Container instances: agents that registered in a cluster, and the ledger of the machine behind them.
 
+pub(crate) mod attributes;
 mod candidates;
 pub(crate) mod connection;
 pub(crate) mod counts;
@@ -13,6 +14,7 @@ mod record;
 pub(crate) mod register;
 mod resources;
 mod show;
+pub(crate) mod state;
 #[cfg(test)]
 mod tests;
 mod write;

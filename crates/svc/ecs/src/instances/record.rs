@@ -108,6 +108,9 @@ pub(crate) struct ContainerInstanceRecord {
     pub ec2_instance_id: Option<String>,
     pub status: InstanceStatus,
     pub attributes: BTreeMap<String, Option<String>>,
+    /// Names of those that users put there.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub custom: BTreeSet<String>,
     pub registered: Registered,
     pub versions: Versions,
     pub registered_at: Timestamp,

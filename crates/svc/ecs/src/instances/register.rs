@@ -158,6 +158,7 @@ async fn anew(
             .map(|identity| identity.instance_id.clone()),
         status: InstanceStatus::Active,
         attributes: asked.attributes.clone(),
+        custom: Default::default(),
         registered: asked.registered.clone(),
         versions: asked.versions.clone(),
         registered_at: ecs.clock.now(),

@@ -249,7 +249,8 @@ async fn commit(
         let partition = ctx.partition();
         let arn = id.arn(&partition, &wanted.cluster.value.name);
         let device = ledger.sell(arn, place.0.clone(), wanted.group.clone(), &wanted.demand);
-        let task = new_task(ecs, ctx, wanted, id, &host.value, device);
+        let mut task = new_task(ecs, ctx, wanted, id, &host.value, device);
+        task.capacity_provider = wanted.providers.get(tasks.len()).cloned();
         transaction = write::insert(ecs, transaction, &task)?;
         tasks.push(task);
     }
@@ -307,6 +308,7 @@ fn new_task(
         containers: containers.collect(),
         definition: wanted.id.clone(),
         launch: wanted.launch,
+        capacity_provider: None,
         host: host.name.clone(),
         host_ec2_id: host.ec2_instance_id.clone(),
         node: host.node(),

@@ -209,6 +209,9 @@ pub(crate) struct TaskRecord {
     pub id: TaskId,
     pub definition: TaskDefinitionId,
     pub launch: Launch,
+    /// What it counts for, if a capacity provider strategy decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity_provider: Option<String>,
     /// Where it runs; for FARGATE, capacity that users do not see.
     pub host: InstanceRef,
     /// The `i-…` of that machine, if it has one.

@@ -56,6 +56,8 @@ pub(super) struct Wanted {
     pub(super) cpu: Option<i64>,
     pub(super) memory: Option<i64>,
     pub(super) launch: Launch,
+    /// Of each copy, in order, the capacity provider that it counts for; none: no strategy decided.
+    pub(super) providers: Vec<String>,
     pub(super) network: Option<Network>,
     pub(super) group: String,
     pub(super) started_by: Option<String>,
@@ -119,6 +121,7 @@ pub(super) async fn check(ecs: &Ecs, ctx: &Ctx, asked: Asked) -> Result<Wanted> 
         cpu,
         memory,
         launch: asked.launch,
+        providers: Vec::new(),
         network,
         group,
         started_by,

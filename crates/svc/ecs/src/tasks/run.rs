@@ -1,9 +1,11 @@
 //! RunTask.
 
-use roadstead_api_ecs::{LaunchType, RunTaskRequest, RunTaskResponse, errors};
+use roadstead_api_ecs::{CapacityProviderStrategyItem, LaunchType, RunTaskRequest, RunTaskResponse, errors};
 use roadstead_base::Ctx;
 
 use crate::Ecs;
+use crate::capacity::{StrategyItem, check_strategy, shares};
+use crate::clusters::active_cluster;
 use crate::error::{Error, Result, refuse};
 use crate::names::ClusterName;
 use crate::tables::task_key;
@@ -49,7 +51,6 @@ pub(crate) async fn run_task(ecs: &Ecs, ctx: &Ctx, input: RunTaskRequest) -> Res
         }
         replaces = Some(earlier);
     }
-    refuse("capacityProviderStrategy", capacity_provider_strategy)?;
     refuse("enableExecuteCommand", enable_execute_command)?;
     refuse("referenceId", reference_id)?;
     refuse("volumeConfigurations", volume_configurations)?;
@@ -59,7 +60,20 @@ pub(crate) async fn run_task(ecs: &Ecs, ctx: &Ctx, input: RunTaskRequest) -> Res
             "count must be between 1 and {MAX_COUNT}."
         )));
     }
-    let launch = launch_of(launch_type)?;
+    let strategy = strategy_of(
+        ecs,
+        ctx,
+        cluster.as_deref(),
+        launch_type,
+        capacity_provider_strategy,
+    )
+    .await?;
+    // Every provider that there is stands for Fargate's capacity.
+    let launch = if strategy.is_empty() {
+        launch_of(launch_type)?
+    } else {
+        Launch::Fargate
+    };
     check_platform(launch, platform_version.as_deref())?;
     let placement = Placement::of(launch, placement_constraints, placement_strategy)?;
     let asked = Asked {
@@ -76,8 +90,10 @@ pub(crate) async fn run_task(ecs: &Ecs, ctx: &Ctx, input: RunTaskRequest) -> Res
         started_by_max: 128,
         tags,
     };
-    let wanted = request::check(ecs, ctx, asked).await?;
-    let choice = Choice::Anywhere(usize::try_from(count).unwrap_or(1));
+    let mut wanted = request::check(ecs, ctx, asked).await?;
+    let count = usize::try_from(count).unwrap_or(1);
+    wanted.providers = shares(&strategy, count);
+    let choice = Choice::Anywhere(count);
     let launched = launch::launch(ecs, ctx, &wanted, &choice, token.as_ref(), replaces.as_ref()).await?;
     let Some(launched) = launched else {
         // The same call, made twice at once, was first elsewhere.
@@ -105,6 +121,30 @@ fn launch_of(launch_type: Option<LaunchType>) -> Result<Launch> {
         None | Some(LaunchType::Ec2) => Ok(Launch::Ec2),
         Some(LaunchType::Fargate) => Ok(Launch::Fargate),
         Some(other) => Err(Error::unsupported(format!("launchType {other}"))),
+    }
+}
+
+/// The strategy that decides: the request's own, or the cluster's where the request names no launch type either.
+async fn strategy_of(
+    ecs: &Ecs,
+    ctx: &Ctx,
+    cluster: Option<&str>,
+    launch_type: Option<LaunchType>,
+    items: Option<Vec<CapacityProviderStrategyItem>>,
+) -> Result<Vec<StrategyItem>> {
+    let items = items.filter(|items| !items.is_empty());
+    if items.is_some() && launch_type.is_some() {
+        return Err(Error::invalid(
+            "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.",
+        ));
+    }
+    if launch_type.is_some() {
+        return Ok(Vec::new());
+    }
+    let cluster = active_cluster(ecs, ctx, cluster).await?.value;
+    match items {
+        Some(items) => check_strategy(ctx, &cluster.capacity_providers, Some(items)),
+        None => Ok(cluster.default_strategy),
     }
 }
 

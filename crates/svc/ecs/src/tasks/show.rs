@@ -28,7 +28,7 @@ pub(super) fn show(ecs: &Ecs, task: &TaskRecord, include: Include) -> api::Task 
             ..Attribute::default()
         }]),
         availability_zone: task.zone.clone(),
-        capacity_provider_name: None,
+        capacity_provider_name: task.capacity_provider.clone(),
         cluster_arn: Some(task.cluster.arn(&task.partition)),
         connectivity: times.connected.map(|_| {
             if connected {

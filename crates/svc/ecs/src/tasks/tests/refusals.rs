@@ -62,10 +62,6 @@ async fn run_task_refuses_members_that_have_no_effect_by_name() {
         base: json!({"taskDefinition": "host"}),
     };
     for (change, name) in [
-        (
-            json!({"capacityProviderStrategy": [{"capacityProvider": "x"}]}),
-            "capacityProviderStrategy",
-        ),
         (json!({"enableExecuteCommand": true}), "enableExecuteCommand"),
         (json!({"referenceId": "x"}), "referenceId"),
         (

@@ -44,6 +44,8 @@ enum What {
     Memory(memory::Options),
     /// Events matched against 10,000 rules, against the same with 100.
     Patterns,
+    /// Tasks placed one by one at 5,000 nodes and at 10,000, against a first-fit scan.
+    Placement,
     /// Decisions about a request over five policies, against the engine `iam-rs`.
     Policy,
 }
@@ -51,6 +53,9 @@ enum What {
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     if let What::Patterns = &options.what {
         return example(root, "roadstead-patterns", "matching");
+    }
+    if let What::Placement = &options.what {
+        return example(root, "roadstead-placement", "speed");
     }
     if let What::Policy = &options.what {
         return example(root, "roadstead-policy", "speed");
@@ -78,7 +83,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     }
     match &options.what {
         What::Api(options) => api::run(root, options),
-        What::Patterns | What::Policy => Ok(()),
+        What::Patterns | What::Placement | What::Policy => Ok(()),
         What::Cni(options) => cni::run(root, options),
         What::Container(options) => container::run(root, options),
         What::Start(options) => start::run(root, options),

@@ -141,6 +141,25 @@ def test_policies_decide_at_once_and_over_a_restart(cloud):
     denied(lambda: as_bob("iam").list_users(), "InvalidClientTokenId")
 
 
+def test_alarms_are_resources_with_tags(cloud):
+    metrics = cloud.client("cloudwatch")
+    for name, team in (("theirs-a", "a"), ("theirs-b", "b")):
+        metrics.put_metric_alarm(AlarmName=name, Namespace="n", MetricName="m", Statistic="Sum", Period=60, EvaluationPeriods=1,
+                                 Threshold=1, ComparisonOperator="GreaterThanThreshold", Tags=[{"Key": "team", "Value": team}])
+    alarms = f"arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:theirs-*"
+    key = user(cloud, "keeper", allow("cloudwatch:DeleteAlarms", alarms, Condition={
+        "StringEquals": {"aws:ResourceTag/team": "a"}}), allow("cloudwatch:GetDashboard", f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/theirs"))
+    keeper = session(cloud, key)("cloudwatch")
+    denied(lambda: keeper.delete_alarms(AlarmNames=["theirs-b"]), "AccessDeniedException", "cloudwatch:DeleteAlarms", "theirs-b")
+    denied(lambda: keeper.delete_alarms(AlarmNames=["theirs-a", "theirs-b"]), "AccessDeniedException", "theirs-b")
+    denied(keeper.describe_alarms, "AccessDeniedException", "cloudwatch:DescribeAlarms")
+    denied(lambda: keeper.get_dashboard(DashboardName="other"), "AccessDeniedException", "dashboard/other")
+    denied(lambda: keeper.get_dashboard(DashboardName="theirs"), "ResourceNotFound", "theirs")
+    keeper.delete_alarms(AlarmNames=["theirs-a"])
+    assert [alarm["AlarmName"] for alarm in metrics.describe_alarms()["MetricAlarms"]] == ["theirs-b"]
+    metrics.delete_alarms(AlarmNames=["theirs-b"])
+
+
 def test_a_role_is_handed_over_only_by_whom_may_pass_it(cloud):
     runner = user(cloud, "runner", allow("ecs:*", "*"))
     arn = role(cloud, "passed", document(allow("ecs:ListClusters", "*")), Service="ecs-tasks.amazonaws.com")

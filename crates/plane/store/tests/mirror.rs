@@ -119,6 +119,12 @@ async fn mirrors_look_everywhere(f: Fixture) {
         .commit(Txn::of([roadstead_store::Op::put("stray", "1")]))
         .await
         .unwrap();
+    let known: Vec<Key> = partitions.iter().map(Key::of).collect();
+    assert_eq!(
+        h.boats.partitions().await.unwrap(),
+        known,
+        "each once, and no stray"
+    );
     let mirror = Mirror::of(&h.boats).await.unwrap();
     let snapshot = mirror.snapshot();
     assert_eq!(snapshot.len(), 1506);

@@ -14,6 +14,7 @@ mod kept;
 mod math;
 mod refused;
 mod tagging;
+mod told;
 
 /// A whole minute: START is 20 seconds into it.
 const MINUTE: i64 = START.0 / 1000 - 20;

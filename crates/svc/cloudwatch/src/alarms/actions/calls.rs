@@ -108,3 +108,116 @@ fn ops_item(partition: &Partition, arn: &str, alarm: &AlarmRecord) -> Call {
         published: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use roadstead_alarms::State;
+    use roadstead_base::Timestamp;
+    use serde_json::Value as Json;
+
+    use super::*;
+    use crate::alarms::records::{MetricName, MetricRecord, One};
+    use crate::harness::ctx;
+
+    fn alarm() -> AlarmRecord {
+        let state = StateRecord {
+            value: State::Alarm,
+            reason: "r".into(),
+            reason_data: None,
+            updated_at: Timestamp(0),
+            transitioned_at: Timestamp(0),
+        };
+        let one = One {
+            metric: MetricName {
+                namespace: "App".into(),
+                name: "m".into(),
+                dimensions: vec![("InstanceId".into(), "i-1".into())],
+            },
+            statistic: Some("Sum".into()),
+            extended: None,
+            period: 60,
+            unit: None,
+        };
+        AlarmRecord {
+            name: "a".into(),
+            description: None,
+            actions_enabled: true,
+            ok_actions: Vec::new(),
+            alarm_actions: Vec::new(),
+            insufficient_data_actions: Vec::new(),
+            tags: Default::default(),
+            configured_at: Timestamp(0),
+            watched: Watched::Metric(MetricRecord {
+                source: Source::One(one),
+                evaluation_periods: 1,
+                datapoints_to_alarm: None,
+                threshold: 1.0,
+                comparison: "GreaterThanThreshold".into(),
+                missing: None,
+                low_samples: None,
+            }),
+            state,
+            version: 1,
+        }
+    }
+
+    #[test]
+    fn each_action_is_the_call_that_does_it() {
+        let alarm = alarm();
+        let instance = json!({"InstanceIds": ["i-1"]});
+        let policy =
+            "arn:aws:autoscaling:us-east-1:000000000000:scalingPolicy:1:autoScalingGroupName/g:policyName/p";
+        for (arn, service, operation, wanted) in [
+            (
+                "arn:aws:automate:us-east-1:ec2:stop",
+                "ec2",
+                "StopInstances",
+                instance.clone(),
+            ),
+            (
+                "arn:aws:automate:us-east-1:ec2:reboot",
+                "ec2",
+                "RebootInstances",
+                instance.clone(),
+            ),
+            (
+                "arn:aws:automate:us-east-1:ec2:terminate",
+                "ec2",
+                "TerminateInstances",
+                instance,
+            ),
+            (
+                policy,
+                "autoscaling",
+                "ExecutePolicy",
+                json!({"PolicyName": policy}),
+            ),
+            (
+                "arn:aws:ssm:us-east-1:000000000000:opsitem:2#CATEGORY=Cost",
+                "ssm",
+                "CreateOpsItem",
+                json!({"Severity": "2", "Category": "Cost", "Source": "CloudWatch"}),
+            ),
+            (
+                "arn:aws:ssm:us-east-1:000000000000:opsitem:4",
+                "ssm",
+                "CreateOpsItem",
+                json!({"Severity": "4", "Category": null}),
+            ),
+        ] {
+            let call = of(&ctx().partition(), arn, &alarm.state, &alarm);
+            assert_eq!(
+                (call.service.as_str(), call.operation.as_str()),
+                (service, operation),
+                "{arn}"
+            );
+            for (member, wanted) in wanted.as_object().expect("members") {
+                assert_eq!(
+                    call.input.get(member).unwrap_or(&Json::Null),
+                    wanted,
+                    "{arn} {member}"
+                );
+            }
+        }
+    }
+}

@@ -30,6 +30,8 @@ pub(crate) enum Metric {
     FailedInvocations,
     /// Not invoked, since the same rule would have run again by it.
     DeadLetterInvocations,
+    InvocationsSentToDlq,
+    InvocationsFailedToBeSentToDlq,
 }
 
 impl Metric {
@@ -40,6 +42,8 @@ impl Metric {
             Self::Invocations => "Invocations",
             Self::FailedInvocations => "FailedInvocations",
             Self::DeadLetterInvocations => "DeadLetterInvocations",
+            Self::InvocationsSentToDlq => "InvocationsSentToDlq",
+            Self::InvocationsFailedToBeSentToDlq => "InvocationsFailedToBeSentToDlq",
         }
     }
 

@@ -2,10 +2,12 @@
 //! took it, or once it is given up, which is said in the log.
 
 mod bus;
+mod dead;
 mod ecs;
 pub(crate) mod kinds;
 mod logs;
 mod retry;
+mod sqs;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +24,7 @@ use crate::deliver::kinds::Kind;
 use crate::envelope::seconds;
 use crate::input::{Words, make};
 use crate::names::rule_arn;
-use crate::records::DeliveryRecord;
+use crate::records::{DeadRecord, DeliveryRecord};
 use crate::tables::{self, partition_of};
 use crate::{Events, PRINCIPAL};
 
@@ -35,12 +37,19 @@ const SESSION_SECONDS: u32 = 900;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Failed {
     /// May succeed later.
-    ForNow(String),
+    ForNow { code: String, reason: String },
     /// Will never succeed.
     ForGood { code: String, reason: String },
 }
 
 impl Failed {
+    fn for_now(code: &str, reason: impl Into<String>) -> Self {
+        Self::ForNow {
+            code: code.to_owned(),
+            reason: reason.into(),
+        }
+    }
+
     fn for_good(code: &str, reason: impl Into<String>) -> Self {
         Self::ForGood {
             code: code.to_owned(),
@@ -53,11 +62,15 @@ impl From<ApiError> for Failed {
     fn from(error: ApiError) -> Self {
         let throttled =
             error.status == 429 || error.code.contains("Throttl") || error.code == "LimitExceededException";
-        if error.status >= 500 || throttled {
-            return Self::ForNow(error.to_string());
+        if throttled {
+            return Self::for_now("THROTTLING", error.to_string());
+        }
+        if error.status >= 500 {
+            return Self::for_now("ERROR_FROM_TARGET", error.to_string());
         }
         let denied = error.code.contains("AccessDenied") || error.code.contains("Unauthorized");
-        let missing = error.code.contains("NotFound") || error.code.contains("DoesNotExist");
+        let missing = ["NotFound", "NonExistent", "DoesNotExist"];
+        let missing = missing.iter().any(|word| error.code.contains(word));
         let code = match (denied, missing) {
             (true, _) => "NO_PERMISSIONS",
             (false, true) => "NO_RESOURCE",
@@ -102,7 +115,11 @@ impl Reconciler for Deliveries {
         match attempt(events, &partition, &entry.value).await {
             Ok(()) => {
                 finish(events, &entry).await?;
-                count(events, &partition, &entry.value, Metric::Invocations);
+                let metric = match entry.value.dead {
+                    Some(_) => Metric::InvocationsSentToDlq,
+                    None => Metric::Invocations,
+                };
+                count(events, &partition, &entry.value, metric);
                 Ok(Action::Done)
             }
             Err(failed) => failure(events, &partition, &entry, failed).await,
@@ -143,27 +160,14 @@ async fn failure(
 ) -> Result<Action, roadstead_reconcile::Error> {
     let record = &entry.value;
     let now = events.clock.now();
-    let (reason, due) = match failed {
-        Failed::ForNow(reason) => {
-            let due = retry::next(record, now);
-            (reason, due)
-        }
-        Failed::ForGood { code, reason } => (format!("{code}: {reason}"), None),
+    let (code, reason, due) = match failed {
+        Failed::ForNow { code, reason } => (code, reason, retry::next(record, now).map_err(Some)),
+        Failed::ForGood { code, reason } => (code, reason, Err(None)),
     };
     let rule = rule_arn(partition, &record.bus, &record.rule);
-    let Some(due_at) = due else {
-        tracing::warn!(
-            rule,
-            target_id = record.target.id,
-            target_arn = record.target.arn,
-            attempts = record.failures + 1,
-            reason,
-            "an event could not be delivered and is given up"
-        );
-        finish(events, entry).await?;
-        count(events, partition, record, Metric::Invocations);
-        count(events, partition, record, Metric::FailedInvocations);
-        return Ok(Action::Done);
+    let due_at = match due {
+        Ok(due_at) => due_at,
+        Err(exhausted) => return give_up(events, partition, entry, (code, reason, exhausted)).await,
     };
     let later = DeliveryRecord {
         failures: record.failures + 1,
@@ -181,6 +185,63 @@ async fn failure(
     }
 }
 
+/// Not to the target any more: to its dead-letter queue, if it has one and that is not what failed.
+async fn give_up(
+    events: &Events,
+    partition: &Partition,
+    entry: &Entry<DeliveryRecord>,
+    (code, reason, exhausted): (String, String, Option<retry::Exhausted>),
+) -> Result<Action, roadstead_reconcile::Error> {
+    let record = &entry.value;
+    let rule = rule_arn(partition, &record.bus, &record.rule);
+    tracing::warn!(
+        rule,
+        target_id = record.target.id,
+        target_arn = record.target.arn,
+        dead_letters = record.target.dead_letters,
+        attempts = record.failures + 1,
+        code,
+        reason,
+        was_dead = record.dead.is_some(),
+        "an event could not be delivered and is given up"
+    );
+    if record.dead.is_some() {
+        finish(events, entry).await?;
+        count(events, partition, record, Metric::InvocationsFailedToBeSentToDlq);
+        return Ok(Action::Done);
+    }
+    if record.target.dead_letters.is_none() {
+        finish(events, entry).await?;
+        count(events, partition, record, Metric::Invocations);
+        count(events, partition, record, Metric::FailedInvocations);
+        return Ok(Action::Done);
+    }
+    let now = events.clock.now();
+    let dead = DeliveryRecord {
+        dead: Some(DeadRecord {
+            code,
+            message: reason,
+            exhausted: exhausted.map(str::to_owned),
+            retries: record.failures,
+            at: now,
+        }),
+        failures: 0,
+        due_at: now,
+        ..record.clone()
+    };
+    let written = Transaction::new(&events.store)
+        .replace(&tables::deliveries(&events.store), entry, &dead)
+        .commit()
+        .await?;
+    if let Outcome::Committed(revision) = written {
+        count(events, partition, record, Metric::Invocations);
+        count(events, partition, record, Metric::FailedInvocations);
+        // What is looked at next is the letter.
+        events.owed.wait_for(revision).await?;
+    }
+    Ok(Action::Again(Duration::ZERO))
+}
+
 fn until(now: Timestamp, due: Timestamp) -> Duration {
     Duration::from_millis(u64::try_from(due.0 - now.0).unwrap_or_default())
 }
@@ -188,7 +249,7 @@ fn until(now: Timestamp, due: Timestamp) -> Duration {
 /// An event on its way to a target.
 pub(crate) struct Delivery<'a> {
     events: &'a Events,
-    /// The service itself, for the rule.
+    /// The service itself.
     own: &'a Ctx,
     record: &'a DeliveryRecord,
     rule_arn: &'a str,
@@ -202,6 +263,22 @@ impl Delivery<'_> {
         let arn = &self.record.target.arn;
         arn.parse()
             .map_err(|_| Failed::for_good("INVALID_PARAMETER", format!("{arn} is no ARN")))
+    }
+
+    /// Who calls a target that has a policy of its own: its role if it has one, otherwise the service for the rule.
+    fn guest(&self) -> Result<Ctx, Failed> {
+        match &self.record.target.role_arn {
+            Some(_) => self.caller(),
+            None => Ok(self.for_rule()),
+        }
+    }
+
+    /// The service for the rule, which the target's policy must let in.
+    fn for_rule(&self) -> Ctx {
+        let Ctx { account, region, .. } = self.own;
+        self.events
+            .dispatcher
+            .ctx_for_source(PRINCIPAL, account.clone(), region.clone(), self.rule_arn)
     }
 
     /// Who calls the target: its role if it has one, otherwise the service.
@@ -219,7 +296,7 @@ impl Delivery<'_> {
         self.events
             .dispatcher
             .assume_for_service(self.own, act)
-            .map_err(|error| Failed::for_good("NO_PERMISSIONS", error.to_string()))
+            .map_err(|error| Failed::for_good("FAILED_TO_ASSUME_ROLE", error.to_string()))
     }
 }
 
@@ -235,18 +312,22 @@ async fn attempt(events: &Events, partition: &Partition, record: &DeliveryRecord
         rule_name: &record.rule,
         ingestion_time: &ingestion_time,
     };
-    let input = make(&record.target.input, &event, &words).map_err(invalid)?;
     let own = events
         .dispatcher
         .internal_ctx(PRINCIPAL, partition.account.clone(), partition.region.clone());
-    let kind = Kind::of(&record.target.arn).map_err(|error| invalid(error.to_string()))?;
-    let delivery = Delivery {
+    let mut delivery = Delivery {
         events,
         own: &own,
         record,
         rule_arn: &rule_arn,
         event: &event,
-        input: &input,
+        input: "",
     };
+    if let (Some(dead), Some(queue)) = (&record.dead, &record.target.dead_letters) {
+        return dead::send(&delivery, queue, dead).await;
+    }
+    let input = make(&record.target.input, &event, &words).map_err(invalid)?;
+    delivery.input = &input;
+    let kind = Kind::of(&record.target.arn).map_err(|error| invalid(error.to_string()))?;
     (kind.deliver)(&delivery).await
 }

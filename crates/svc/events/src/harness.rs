@@ -38,12 +38,15 @@ pub(crate) fn delivery(id: &str) -> DeliveryRecord {
             input: InputRecord::Event,
             retry: None,
             ecs: None,
+            message_group: None,
+            dead_letters: None,
         },
         event: "{}".into(),
         created_at: START,
         through: Vec::new(),
         failures: 0,
         due_at: START,
+        dead: None,
     }
 }
 

@@ -86,6 +86,7 @@ impl Events {
                 through: Vec::new(),
                 failures: 0,
                 due_at: now,
+                dead: None,
             }
         };
         rule.targets.iter().map(owed).collect()

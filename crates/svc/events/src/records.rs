@@ -49,6 +49,12 @@ pub(crate) struct TargetRecord {
     pub retry: Option<RetryRecord>,
     /// `EcsParameters` as the API has them, in JSON by the model's names.
     pub ecs: Option<Json>,
+    /// The message group, of targets that are FIFO queues.
+    #[serde(default)]
+    pub message_group: Option<String>,
+    /// The ARN of the queue for what could not be delivered.
+    #[serde(default)]
+    pub dead_letters: Option<String>,
 }
 
 /// What a target gets of an event.
@@ -98,4 +104,18 @@ pub(crate) struct DeliveryRecord {
     pub failures: u32,
     /// Not to be tried before.
     pub due_at: Timestamp,
+    /// Given up: from now on it is owed to the target's dead-letter queue.
+    #[serde(default)]
+    pub dead: Option<DeadRecord>,
+}
+
+/// Why an event was given up, as its dead letter says it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeadRecord {
+    pub code: String,
+    pub message: String,
+    /// Which bound of the retry policy was reached; none if it was not tried again at all.
+    pub exhausted: Option<String>,
+    pub retries: u32,
+    pub at: Timestamp,
 }

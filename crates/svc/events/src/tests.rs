@@ -2,6 +2,7 @@
 //! test moves.
 
 mod buses;
+mod dead_letters;
 mod deliveries;
 mod metrics;
 mod publishing;

@@ -37,7 +37,7 @@ pub(super) async fn forward(delivery: &Delivery<'_>) -> Result<(), Failed> {
         .decide(&caller, "events:PutEvents", arn, &Keys::default(), None)
         .map_err(|denial| Failed::for_good("NO_PERMISSIONS", denial.to_string()))?;
     events.bus(own, &bus).await.map_err(|error| match error {
-        crate::Error::Store(_) => Failed::ForNow(error.to_string()),
+        crate::Error::Store(_) => Failed::for_now("INTERNAL_ERROR", error.to_string()),
         other => Failed::for_good("NO_RESOURCE", other.to_string()),
     })?;
     let id = event["id"].as_str().unwrap_or(&record.id);
@@ -47,5 +47,5 @@ pub(super) async fn forward(delivery: &Delivery<'_>) -> Result<(), Failed> {
     events
         .owe(&own.partition(), routed)
         .await
-        .map_err(|error| Failed::ForNow(error.to_string()))
+        .map_err(|error| Failed::for_now("INTERNAL_ERROR", error.to_string()))
 }

@@ -45,11 +45,14 @@ pub(super) async fn run(delivery: &Delivery<'_>) -> Result<(), Failed> {
     match failures.first() {
         None => Ok(()),
         // There may be room later.
-        Some(failure) => Err(Failed::ForNow(format!(
-            "RunTask: {} {}",
-            failure.reason.as_deref().unwrap_or("failed"),
-            failure.arn.as_deref().unwrap_or_default()
-        ))),
+        Some(failure) => Err(Failed::for_now(
+            "RESOURCE_LIMIT_EXCEEDED",
+            format!(
+                "RunTask: {} {}",
+                failure.reason.as_deref().unwrap_or("failed"),
+                failure.arn.as_deref().unwrap_or_default()
+            ),
+        )),
     }
 }
 

@@ -11,25 +11,38 @@ const MAX_ATTEMPTS: i32 = 185;
 const FIRST_MILLIS: i64 = 1_000;
 const LONGEST_MILLIS: i64 = 600_000;
 
-/// When the delivery is due after the attempt that just failed; none if it is to be given up.
-pub(super) fn next(record: &DeliveryRecord, now: Timestamp) -> Option<Timestamp> {
+/// Which bound of the policy was reached, by its documented name.
+pub(super) type Exhausted = &'static str;
+
+/// When the delivery is due after the attempt that just failed.
+///
+/// # Errors
+/// It is to be given up: which bound was reached.
+pub(super) fn next(record: &DeliveryRecord, now: Timestamp) -> Result<Timestamp, Exhausted> {
     let RetryRecord {
         max_age_seconds,
         max_attempts,
-    } = record.target.retry.unwrap_or(RetryRecord {
-        max_age_seconds: None,
-        max_attempts: None,
-    });
+    } = match (&record.dead, record.target.retry) {
+        (None, Some(policy)) => policy,
+        _ => RetryRecord {
+            max_age_seconds: None,
+            max_attempts: None,
+        },
+    };
+    let since = record.dead.as_ref().map_or(record.created_at, |dead| dead.at);
     let retries = max_attempts.unwrap_or(MAX_ATTEMPTS);
     if i64::from(record.failures) >= i64::from(retries) {
-        return None;
+        return Err("MaximumRetryAttempts");
     }
     let doubled = FIRST_MILLIS
         .saturating_mul(1 << record.failures.min(20))
         .min(LONGEST_MILLIS);
     let due = now.plus_millis(doubled / 2 + jitter(record, doubled / 2));
     let oldest = i64::from(max_age_seconds.unwrap_or(MAX_AGE_SECONDS)) * 1000;
-    (due.0 - record.created_at.0 <= oldest).then_some(due)
+    match due.0 - since.0 <= oldest {
+        true => Ok(due),
+        false => Err("MaximumEventAgeInSeconds"),
+    }
 }
 
 /// From 0 to `most`, the same for the same attempt.
@@ -43,13 +56,14 @@ fn jitter(record: &DeliveryRecord, most: i64) -> i64 {
 mod tests {
     use super::*;
     use crate::harness::delivery;
+    use crate::records::DeadRecord;
 
     #[test]
     fn waits_double_within_bounds_and_end() {
         let mut record = delivery("d");
         let mut now = record.created_at;
         let mut tries = 0;
-        while let Some(due) = next(&record, now) {
+        while let Ok(due) = next(&record, now) {
             let whole = (FIRST_MILLIS << record.failures.min(20)).min(LONGEST_MILLIS);
             let wait = due.0 - now.0;
             assert!(
@@ -75,13 +89,23 @@ mod tests {
             })
         };
         record.target.retry = policy(None, Some(0));
-        assert_eq!(next(&record, record.created_at), None);
+        assert_eq!(next(&record, record.created_at), Err("MaximumRetryAttempts"));
         record.target.retry = policy(None, Some(1));
-        assert!(next(&record, record.created_at).is_some());
+        assert!(next(&record, record.created_at).is_ok());
         record.failures = 1;
-        assert_eq!(next(&record, record.created_at), None);
+        assert_eq!(next(&record, record.created_at), Err("MaximumRetryAttempts"));
         record.failures = 0;
         record.target.retry = policy(Some(60), None);
-        assert_eq!(next(&record, record.created_at.plus_millis(60_000)), None);
+        let late = record.created_at.plus_millis(60_000);
+        assert_eq!(next(&record, late), Err("MaximumEventAgeInSeconds"));
+        // What the target says is about the target; a dead letter has the full time from when it became one.
+        record.dead = Some(DeadRecord {
+            code: "TIMEOUT".into(),
+            message: String::new(),
+            exhausted: None,
+            retries: 0,
+            at: late,
+        });
+        assert!(next(&record, late).is_ok());
     }
 }

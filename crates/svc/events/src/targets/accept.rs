@@ -1,8 +1,10 @@
 //! From a target as a client gives it to one that is kept. What cannot be delivered here is refused by name, and what
 //! could never be made into an input, too.
 
-use roadstead_api_events::{EcsParameters, InputTransformer, MODEL, RetryPolicy, Target};
-use roadstead_base::Ctx;
+use roadstead_api_events::{
+    DeadLetterConfig, EcsParameters, InputTransformer, MODEL, RetryPolicy, SqsParameters, Target,
+};
+use roadstead_base::{Arn, Ctx};
 use roadstead_protocol::{ShapeId, Wire as _, json};
 use serde_json::Value as Json;
 
@@ -38,8 +40,6 @@ pub(crate) fn accept(ctx: &Ctx, target: Target, rule_role: Option<&str>) -> Resu
     } = target;
     refuse("AppSyncParameters", app_sync_parameters.as_ref())?;
     refuse("BatchParameters", batch_parameters.as_ref())?;
-    // Dead letters go to queues, and there are none yet.
-    refuse("DeadLetterConfig", dead_letter_config.as_ref())?;
     refuse("HttpParameters", http_parameters.as_ref())?;
     refuse("KinesisParameters", kinesis_parameters.as_ref())?;
     refuse("RedshiftDataParameters", redshift_data_parameters.as_ref())?;
@@ -48,7 +48,6 @@ pub(crate) fn accept(ctx: &Ctx, target: Target, rule_role: Option<&str>) -> Resu
         "SageMakerPipelineParameters",
         sage_maker_pipeline_parameters.as_ref(),
     )?;
-    refuse("SqsParameters", sqs_parameters.as_ref())?;
     if let Some(role) = &role_arn {
         check_role("RoleArn", role)?;
     }
@@ -76,7 +75,38 @@ pub(crate) fn accept(ctx: &Ctx, target: Target, rule_role: Option<&str>) -> Resu
             }
         }),
         ecs: ecs_parameters.map(ecs_json),
+        message_group: sqs_parameters.and_then(|SqsParameters { message_group_id }| message_group_id),
+        dead_letters: dead_letter_config
+            .map(|config| dead_letters(ctx, config))
+            .transpose()?
+            .flatten(),
     })
+}
+
+/// A standard queue of the same account and region.
+fn dead_letters(ctx: &Ctx, config: DeadLetterConfig) -> Result<Option<String>> {
+    let DeadLetterConfig { arn } = config;
+    let Some(arn) = arn else { return Ok(None) };
+    let invalid = |reason: &str| {
+        Error::invalid(format!(
+            "Parameter DeadLetterConfig is not valid. Reason: {reason}"
+        ))
+    };
+    let parsed: Arn = arn
+        .parse()
+        .map_err(|_| invalid("Provided Arn is not in correct format."))?;
+    if parsed.service != "sqs" {
+        return Err(invalid("it is no queue."));
+    }
+    if parsed.region != ctx.region.as_str() || parsed.account != ctx.account.as_str() {
+        return Err(Error::unsupported(format!(
+            "DeadLetterConfig {arn} of another account or region"
+        )));
+    }
+    if arn.ends_with(".fifo") {
+        return Err(invalid("a dead-letter queue is no FIFO queue."));
+    }
+    Ok(Some(arn))
 }
 
 fn input_of(

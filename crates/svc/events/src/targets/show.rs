@@ -1,6 +1,6 @@
 //! A target as the API shows it: as it was given.
 
-use roadstead_api_events::{InputTransformer, RetryPolicy, Target};
+use roadstead_api_events::{DeadLetterConfig, InputTransformer, RetryPolicy, SqsParameters, Target};
 
 use crate::error::Result;
 use crate::records::{InputRecord, RetryRecord, TargetRecord};
@@ -14,11 +14,17 @@ pub(crate) fn show(target: TargetRecord) -> Result<Target> {
         input,
         retry,
         ecs,
+        message_group,
+        dead_letters,
     } = target;
     let mut shown = Target {
         id,
         arn,
         role_arn,
+        sqs_parameters: message_group.map(|group| SqsParameters {
+            message_group_id: Some(group),
+        }),
+        dead_letter_config: dead_letters.map(|arn| DeadLetterConfig { arn: Some(arn) }),
         ecs_parameters: ecs.as_ref().map(ecs_parameters).transpose()?,
         retry_policy: retry.map(|policy| {
             let RetryRecord {

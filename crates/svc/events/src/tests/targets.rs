@@ -84,8 +84,24 @@ async fn put_targets_refuses_what_could_never_be_delivered() {
             "target of lambda",
         ),
         (
-            json!({"Id": "t", "Arn": "arn:aws:sqs:us-east-1:000000000000:q"}),
-            "target of sqs",
+            json!({"Id": "t", "Arn": "arn:aws:sqs:us-east-1:000000000000:q.fifo"}),
+            "needs a MessageGroupId",
+        ),
+        (
+            json!({"Id": "t", "Arn": "arn:aws:sqs:us-east-1:000000000000:q", "SqsParameters": {"MessageGroupId": "g"}}),
+            "no FIFO queue",
+        ),
+        (
+            json!({"Id": "t", "Arn": "arn:aws:sqs:us-east-1:000000000000:a:b"}),
+            "it is no queue",
+        ),
+        (
+            json!({"Id": "t", "Arn": GROUP, "DeadLetterConfig": {"Arn": GROUP}}),
+            "DeadLetterConfig is not valid",
+        ),
+        (
+            json!({"Id": "t", "Arn": GROUP, "DeadLetterConfig": {"Arn": "arn:aws:sqs:us-east-1:000000000000:q.fifo"}}),
+            "no FIFO queue",
         ),
         (
             json!({"Id": "t", "Arn": "arn:aws:ecs:us-east-1:000000000000:task/x"}),
@@ -135,7 +151,7 @@ async fn put_targets_refuses_what_could_never_be_delivered() {
         (transformer(json!({"x": "$"}), "<y>"), "no path named y"),
         (transformer(json!({}), "<x"), "does not end"),
         (
-            json!({"Id": "t", "Arn": GROUP, "DeadLetterConfig": {"Arn": "arn:aws:sqs:us-east-1:000000000000:q"}}),
+            json!({"Id": "t", "Arn": GROUP, "DeadLetterConfig": {"Arn": "arn:aws:sqs:eu-west-1:000000000000:q"}}),
             "DeadLetterConfig",
         ),
         (

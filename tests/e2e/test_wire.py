@@ -236,6 +236,9 @@ PAGED = {
     ("logs", "DescribeQueryDefinitions"): (dict(maxResults=1), "queryDefinitions"),
     ("logs", "ListLogGroups"): (dict(limit=1), "logGroups"),
     ("secretsmanager", "ListSecrets"): (dict(MaxResults=1), "SecretList"),
+    ("ssm", "DescribeParameters"): (dict(MaxResults=1), "Parameters"),
+    ("ssm", "GetParameterHistory"): (dict(Name="/p/0", MaxResults=1), "Parameters"),
+    ("ssm", "GetParametersByPath"): (dict(Path="/p", MaxResults=1), "Parameters"),
     ("sqs", "ListDeadLetterSourceQueues"): (dict(MaxResults=1, QueueUrl="http://here/000000000000/q0"), "queueUrls"),
     ("sqs", "ListQueues"): (dict(MaxResults=1), "QueueUrls"),
 }
@@ -284,6 +287,8 @@ def many(tmp_path_factory, images):
             events.put_rule(Name=f"r{number}", EventPattern='{"source": ["a"]}')
             events.put_targets(Rule=f"r{number}", Targets=[{"Id": str(n), "Arn": GROUP} for n in range(3)])
             secrets.create_secret(Name=f"s{number}", SecretString="x")
+            cloud.client("ssm").put_parameter(Name=f"/p/{number}", Value="x", Type="String")
+            cloud.client("ssm").put_parameter(Name="/p/0", Value=f"{number}", Type="String", Overwrite=True)
             cloud.client("cloudwatch").put_metric_alarm(
                 AlarmName=f"a{number}", Namespace="n", MetricName="m", Statistic="Sum", Period=60, EvaluationPeriods=1,
                 Threshold=1, ComparisonOperator="GreaterThanThreshold", TreatMissingData="ignore")
@@ -356,5 +361,5 @@ def test_tokens_survive_a_restart_and_cannot_be_forged(many, service, name, toke
     for elsewhere in foreign:
         # Or what it lists is not there at all.
         assert code(getattr(elsewhere, xform_name(name)), **arguments, **{token: real}) in REFUSED | {
-            "ClusterNotFoundException", "NoSuchEntity", "ResourceNotFoundException",
+            "ClusterNotFoundException", "NoSuchEntity", "ParameterNotFound", "ResourceNotFoundException",
             "AWS.SimpleQueueService.NonExistentQueue", "AWS.SimpleQueueService.UnsupportedOperation"}

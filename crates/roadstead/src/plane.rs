@@ -13,6 +13,7 @@ use roadstead_iam::{Iam, IamPermissions};
 use roadstead_logs::{Logs, LogsPermissions};
 use roadstead_secretsmanager::{SecretsManager, SecretsPermissions};
 use roadstead_sqs::{Sqs, SqsPermissions};
+use roadstead_ssm::{Ssm, SsmPermissions};
 use roadstead_store::etcd::{Held, Holder};
 use roadstead_sts::{Sts, StsPermissions};
 use roadstead_volume::Volume;
@@ -124,12 +125,15 @@ impl Plane {
         ))));
         dispatcher.guard(&roadstead_api_logs::MODEL, LogsPermissions::of(&logs));
         let seal = sealing::seal(&config.store, &config.data)?;
-        let secrets = Arc::new(SecretsManager::new(store.clone(), clock.clone(), seal));
+        let secrets = Arc::new(SecretsManager::new(store.clone(), clock.clone(), seal.clone()));
         dispatcher.register(Arc::new(roadstead_api_secretsmanager::Server(secrets.clone())));
         dispatcher.guard(
             &roadstead_api_secretsmanager::MODEL,
             SecretsPermissions::of(&secrets),
         );
+        let ssm = Arc::new(Ssm::new(store.clone(), clock.clone(), seal));
+        dispatcher.register(Arc::new(roadstead_api_ssm::Server(ssm.clone())));
+        dispatcher.guard(&roadstead_api_ssm::MODEL, SsmPermissions::of(&ssm));
         let ecs = Arc::new(Ecs::new(roadstead_ecs::Parts {
             store: store.clone(),
             clock: clock.clone(),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow};
 use roadstead_base::random_bytes;
-use roadstead_secretsmanager::Seal;
+use roadstead_seal::Seal;
 
 use crate::place;
 use crate::store::Choice;

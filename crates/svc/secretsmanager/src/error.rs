@@ -65,6 +65,15 @@ pub(crate) fn refuse<T>(member: &'static str, asks: Option<T>) -> Result<()> {
     }
 }
 
+impl From<roadstead_seal::Error> for Error {
+    fn from(error: roadstead_seal::Error) -> Self {
+        match error {
+            roadstead_seal::Error::Encryption => Self::Encryption,
+            roadstead_seal::Error::Decryption { why } => Self::Decryption { why },
+        }
+    }
+}
+
 impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         let message = error.to_string();

@@ -9,7 +9,6 @@ mod names;
 mod ops;
 mod permissions;
 mod records;
-mod seal;
 mod secrets;
 mod service;
 mod tags;
@@ -17,11 +16,11 @@ mod tags;
 use std::sync::Arc;
 
 use roadstead_base::SharedClock;
+use roadstead_seal::Seal;
 use roadstead_store::Store;
 
 pub use error::{Error, Result};
 pub use permissions::SecretsPermissions;
-pub use seal::Seal;
 
 /// The service. Cheap to make again over the same store: that is what a restart is.
 pub struct SecretsManager {

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_base::{Partition, Timestamp};
+use roadstead_seal::Sealed;
 use roadstead_store::{Key, Table};
 use serde::{Deserialize, Serialize};
 
 use crate::SecretsManager;
 use crate::names;
-use crate::seal::Sealed;
 
 const SECRETS: &str = "secretsmanager-secret";
 const VALUES: &str = "secretsmanager-value";

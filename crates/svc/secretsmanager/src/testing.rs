@@ -6,9 +6,10 @@ use std::sync::Arc;
 use roadstead_api_secretsmanager::{MODEL, Server};
 use roadstead_base::{Caller, Ctx, ManualClock, Pager, Timestamp};
 use roadstead_protocol::{ApiError, Handler as _, json as codec};
+use roadstead_seal::Seal;
 use roadstead_store::{Embedded, RangeRequest, Store};
 
-use crate::{Seal, SecretsManager};
+use crate::SecretsManager;
 
 pub(crate) use serde_json::{Value as Json, json};
 

@@ -10,9 +10,21 @@ use roadstead_base::random_bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::error::{Error, Result};
+/// Why a value is not sealed or opened.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no randomness, or no such key.
+    #[error("it can't be encrypted")]
+    Encryption,
+    /// The value is there and cannot be read.
+    #[error("{why}")]
+    Decryption { why: String },
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Seals and opens values with one key.
+#[derive(Clone)]
 pub struct Seal {
     key: LessSafeKey,
     id: String,
@@ -28,7 +40,7 @@ impl fmt::Debug for Seal {
 
 /// A value that only the key opens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Sealed {
+pub struct Sealed {
     /// Tells keys apart without telling them.
     key: String,
     /// Nonce and ciphertext.
@@ -51,7 +63,10 @@ impl Seal {
     }
 
     /// `of` is what the value belongs to.
-    pub(crate) fn seal(&self, of: &str, value: &[u8]) -> Result<Sealed> {
+    ///
+    /// # Errors
+    /// There is no randomness.
+    pub fn seal(&self, of: &str, value: &[u8]) -> Result<Sealed> {
         // Random nonces of 96 bits are safe for 2^32 values of one key.
         let nonce: [u8; NONCE_LEN] = random_bytes().map_err(|_| Error::Encryption)?;
         let mut sealed = value.to_vec();
@@ -68,7 +83,9 @@ impl Seal {
         })
     }
 
-    pub(crate) fn open(&self, of: &str, sealed: &Sealed) -> Result<Vec<u8>> {
+    /// # Errors
+    /// It was sealed with another key or for another owner, or altered since.
+    pub fn open(&self, of: &str, sealed: &Sealed) -> Result<Vec<u8>> {
         let refuse = |why: &str| Error::Decryption { why: why.to_owned() };
         if sealed.key != self.id {
             return Err(refuse(&format!(
@@ -86,6 +103,13 @@ impl Seal {
             .open_in_place(nonce, Aad::from(of.as_bytes()), value)
             .map_err(|_| altered())?;
         Ok(value.to_vec())
+    }
+}
+
+impl Sealed {
+    /// Nonce and ciphertext, in base64: what may be shown to those who may not read the value.
+    pub fn data(&self) -> &str {
+        &self.data
     }
 }
 

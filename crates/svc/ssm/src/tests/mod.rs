@@ -1,0 +1,4 @@
+//! The operations as clients see them.
+
+mod listing;
+mod versions;

@@ -197,6 +197,7 @@ PAGED = {
     ("ecs", "DescribeCapacityProviders"): (dict(maxResults=1), "capacityProviders"),
     ("ecs", "ListAttributes"): (dict(maxResults=5, targetType="container-instance"), "attributes"),
     ("ecs", "ListClusters"): (dict(maxResults=1), "clusterArns"),
+    ("ecs", "ListServices"): (dict(maxResults=1), "serviceArns"),
     ("ecs", "ListTaskDefinitionFamilies"): (dict(maxResults=1), "families"),
     ("ecs", "ListTaskDefinitions"): (dict(maxResults=1), "taskDefinitionArns"),
     ("ecs", "ListTasks"): (dict(maxResults=1, desiredStatus="STOPPED"), "taskArns"),
@@ -272,6 +273,8 @@ def many(tmp_path_factory, images):
             cloud.define(f"page-{number}", {"name": "app", "image": "busybox", "command": ["true"]})
         for number in range(3):
             cloud.finished(cloud.run(f"page-{number}", groups=[cloud.open_group(f"g{number}")]))
+            network = {"awsvpcConfiguration": {"subnets": [cloud.subnet()]}}
+            cloud.ecs.create_service(serviceName=f"s{number}", taskDefinition="page-0", desiredCount=0, networkConfiguration=network)
         identities(cloud.client("iam"))
         names = ("events", "logs", "secretsmanager", "sqs")
         events, logs, secrets, queues = (cloud.client(name) for name in names)

@@ -28,6 +28,12 @@ pub enum Error {
     ClusterContainsContainerInstances,
     #[error("The Cluster cannot be deleted while Tasks are active.")]
     ClusterContainsTasks,
+    #[error("The Cluster cannot be deleted while Services are active.")]
+    ClusterContainsServices,
+    #[error("Service not found.")]
+    ServiceNotFound,
+    #[error("Service was not ACTIVE.")]
+    ServiceNotActive,
     #[error("{0}")]
     ResourceNotFound(String),
     /// Others kept changing what this call wanted to change.
@@ -106,6 +112,8 @@ always_asks!(
     i32,
     i64,
     types::AutoScalingGroupProviderUpdate,
+    types::CanaryConfiguration,
+    types::LinearConfiguration,
     types::ClusterConfiguration,
     types::ClusterServiceConnectDefaultsRequest,
     types::ContainerRestartPolicy,
@@ -136,6 +144,9 @@ impl From<Error> for ApiError {
                 api::cluster_contains_container_instances_exception(message)
             }
             Error::ClusterContainsTasks => api::cluster_contains_tasks_exception(message),
+            Error::ClusterContainsServices => api::cluster_contains_services_exception(message),
+            Error::ServiceNotFound => api::service_not_found_exception(message),
+            Error::ServiceNotActive => api::service_not_active_exception(message),
             Error::ResourceNotFound(_) => api::resource_not_found_exception(message),
             Error::Contended => api::server_exception(message),
             Error::Store(source) => {

@@ -16,6 +16,7 @@ mod permissions;
 mod published;
 mod reconcile;
 mod service;
+mod services;
 mod settings;
 mod stored;
 mod tables;
@@ -36,7 +37,9 @@ pub use clusters::{ClusterRecord, ClusterStatus};
 pub use definitions::{Definition, TaskDefinitionRecord};
 pub use error::{Error, Result};
 
-pub use names::{ClusterName, ContainerInstanceId, Family, TaskDefinitionId, TaskDefinitionRef, TaskId};
+pub use names::{
+    ClusterName, ContainerInstanceId, Family, ServiceName, TaskDefinitionId, TaskDefinitionRef, TaskId,
+};
 pub use permissions::EcsPermissions;
 pub use reconcile::Running;
 pub use tags::Tags;
@@ -54,6 +57,8 @@ pub struct Options {
     pub heartbeat: Duration,
     /// An order that an agent has not acknowledged is given again after this.
     pub resend: Duration,
+    /// Milliseconds for which a task without a health check must have run before its service counts it as healthy.
+    pub settle_millis: i64,
 }
 
 impl Default for Options {
@@ -62,6 +67,7 @@ impl Default for Options {
             keep_stopped_millis: 3_600_000,
             heartbeat: Duration::from_secs(25),
             resend: Duration::from_secs(10),
+            settle_millis: 40_000,
         }
     }
 }
@@ -91,6 +97,7 @@ pub struct Ecs {
     pub(crate) telemetry: tcs::Telemetry,
     pub(crate) present: reconcile::Present,
     pub(crate) wake: reconcile::Wake,
+    pub(crate) scheduler: reconcile::Wake,
 }
 
 impl Ecs {
@@ -114,6 +121,7 @@ impl Ecs {
             telemetry: tcs::Telemetry::default(),
             present: reconcile::Present::default(),
             wake: reconcile::Wake::default(),
+            scheduler: reconcile::Wake::default(),
         }
     }
 }

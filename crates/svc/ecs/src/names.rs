@@ -58,6 +58,10 @@ name!(
     Family
 );
 name!(
+    /// The name of a service, unique in its cluster.
+    ServiceName
+);
+name!(
     /// 32 hexadecimal digits; unique over all clusters.
     TaskId
 );
@@ -230,8 +234,52 @@ impl TaskId {
     }
 }
 
+impl ContainerInstanceId {
+    /// An id as it stands in an ARN, if it can be one.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        is_id(text).then(|| Self(text.to_owned()))
+    }
+}
+
 id!(TaskId, "task", "Task");
 id!(ContainerInstanceId, "container-instance", "Container instance");
+
+impl ServiceName {
+    /// A new service's name, which is never an ARN.
+    pub fn new(text: &str) -> Result<Self> {
+        if is_name(text) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Error::invalid("Invalid service name."))
+        }
+    }
+
+    /// The service that a request names by name or ARN, in a cluster. The ARN may be of the old form, without the
+    /// cluster.
+    pub fn of(ctx: &Ctx, cluster: &ClusterName, text: &str) -> Result<Self> {
+        if text.is_empty() {
+            return Err(Error::invalid("Service can not be blank."));
+        }
+        let name = match own_arn(ctx, text)? {
+            None => text.to_owned(),
+            Some(resource) => match resource.split('/').collect::<Vec<_>>().as_slice() {
+                ["service", name] => (*name).to_owned(),
+                ["service", named, name] if *named == cluster.as_str() => (*name).to_owned(),
+                ["service", named, _] => {
+                    return Err(Error::invalid(format!(
+                        "Invalid identifier: Identifier is for cluster {named}. Your cluster is {cluster}"
+                    )));
+                }
+                _ => return Err(unsupported_type(&resource)),
+            },
+        };
+        Self::new(&name)
+    }
+
+    pub fn arn(&self, partition: &Partition, cluster: &ClusterName) -> String {
+        arn(partition, format!("service/{cluster}/{self}"))
+    }
+}
 
 impl Family {
     pub fn new(text: &str) -> Result<Self> {
@@ -309,6 +357,7 @@ pub(crate) enum ResourceName {
     TaskDefinition(TaskDefinitionId),
     Task(ClusterName, TaskId),
     ContainerInstance(ClusterName, ContainerInstanceId),
+    Service(ClusterName, ServiceName),
 }
 
 impl ResourceName {
@@ -338,6 +387,10 @@ impl ResourceName {
                 let id = ContainerInstanceId::of(ctx, &cluster, id)?;
                 Ok(Self::ContainerInstance(cluster, id))
             }
+            ["service", cluster, name] => Ok(Self::Service(
+                ClusterName::short(cluster)?,
+                ServiceName::new(name)?,
+            )),
             _ => Err(unsupported_type(&resource)),
         }
     }

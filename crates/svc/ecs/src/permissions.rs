@@ -229,6 +229,51 @@ fn start(asking: &Asking<'_>) -> Vec<Need> {
     needs
 }
 
+fn service_arn(asking: &Asking<'_>, named: &str) -> String {
+    of_cluster(asking, "service", named)
+}
+
+/// One that the request names.
+fn service(asking: &Asking<'_>) -> Vec<Need> {
+    let named = asking
+        .text("service")
+        .or(asking.text("serviceName"))
+        .unwrap_or("*");
+    vec![
+        action(asking)
+            .on([service_arn(asking, named)])
+            .with("ecs:cluster", own_cluster(asking)),
+    ]
+}
+
+fn make_service(asking: &Asking<'_>) -> Vec<Need> {
+    let named = asking
+        .text("service")
+        .or(asking.text("serviceName"))
+        .unwrap_or("*");
+    let resource = service_arn(asking, named);
+    let definition = asking
+        .text("taskDefinition")
+        .map(|named| definition_arn(asking, named));
+    let exec = asking.input.get("enableExecuteCommand") == Some(&Value::Bool(true));
+    let need = action(asking)
+        .on([resource.clone()])
+        .with("ecs:cluster", own_cluster(asking))
+        .with_some("ecs:task-definition", definition.as_deref())
+        .with("ecs:enable-execute-command", exec.to_string());
+    with_tags(asking, need, resource)
+}
+
+fn services(asking: &Asking<'_>) -> Vec<Need> {
+    let named = asking.texts("services");
+    let arns: Vec<String> = named.into_iter().map(|name| service_arn(asking, name)).collect();
+    vec![action(asking).on(arns).with("ecs:cluster", own_cluster(asking))]
+}
+
+fn list_services(asking: &Asking<'_>) -> Vec<Need> {
+    vec![action(asking).with("ecs:cluster", own_cluster(asking))]
+}
+
 fn tagged(asking: &Asking<'_>) -> Vec<Need> {
     let resource = asking.text("resourceArn").unwrap_or("*").to_owned();
     let need = action(asking)
@@ -260,6 +305,10 @@ impl Permissions for EcsPermissions {
             tasks: "DescribeTasks" "StopTask";
             register_definition: "RegisterTaskDefinition";
             start: "RunTask" "StartTask";
+            make_service: "CreateService" "UpdateService";
+            service: "DeleteService";
+            services: "DescribeServices";
+            list_services: "ListServices";
             tagged: "ListTagsForResource" "TagResource" "UntagResource";
         }
     }

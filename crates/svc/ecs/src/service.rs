@@ -5,7 +5,7 @@ use roadstead_api_ecs as api;
 use roadstead_base::Ctx;
 use roadstead_protocol::ApiError;
 
-use crate::{Ecs, acs, capacity, clusters, definitions, instances, settings, tags, tasks};
+use crate::{Ecs, acs, capacity, clusters, definitions, instances, services, settings, tags, tasks};
 
 impl api::Ecs for Ecs {
     async fn create_cluster(
@@ -326,5 +326,45 @@ impl api::Ecs for Ecs {
         input: api::UpdateContainerInstancesStateRequest,
     ) -> Result<api::UpdateContainerInstancesStateResponse, ApiError> {
         Ok(instances::state::update_container_instances_state(self, ctx, input).await?)
+    }
+
+    async fn create_service(
+        &self,
+        ctx: &Ctx,
+        input: api::CreateServiceRequest,
+    ) -> Result<api::CreateServiceResponse, ApiError> {
+        Ok(services::create::create_service(self, ctx, input).await?)
+    }
+
+    async fn delete_service(
+        &self,
+        ctx: &Ctx,
+        input: api::DeleteServiceRequest,
+    ) -> Result<api::DeleteServiceResponse, ApiError> {
+        Ok(services::delete::delete_service(self, ctx, input).await?)
+    }
+
+    async fn describe_services(
+        &self,
+        ctx: &Ctx,
+        input: api::DescribeServicesRequest,
+    ) -> Result<api::DescribeServicesResponse, ApiError> {
+        Ok(services::describe::describe_services(self, ctx, input).await?)
+    }
+
+    async fn list_services(
+        &self,
+        ctx: &Ctx,
+        input: api::ListServicesRequest,
+    ) -> Result<api::ListServicesResponse, ApiError> {
+        Ok(services::list::list_services(self, ctx, input).await?)
+    }
+
+    async fn update_service(
+        &self,
+        ctx: &Ctx,
+        input: api::UpdateServiceRequest,
+    ) -> Result<api::UpdateServiceResponse, ApiError> {
+        Ok(services::update::update_service(self, ctx, input).await?)
     }
 }

@@ -8,7 +8,8 @@ use crate::Ecs;
 use crate::clusters::ClusterRecord;
 use crate::definitions::{FamilyRecord, TaskDefinitionRecord};
 use crate::instances::ContainerInstanceRecord;
-use crate::names::{ClusterName, ContainerInstanceId, Family, TaskDefinitionId, TaskId};
+use crate::names::{ClusterName, ContainerInstanceId, Family, ServiceName, TaskDefinitionId, TaskId};
+use crate::services::{EventRecord, ServiceRecord};
 use crate::settings::SettingRecord;
 use crate::tasks::TaskRecord;
 
@@ -17,6 +18,8 @@ const FAMILIES: &str = "ecs-family";
 const DEFINITIONS: &str = "ecs-task-definition";
 const TASKS: &str = "ecs-task";
 const INSTANCES: &str = "ecs-container-instance";
+const SERVICES: &str = "ecs-service";
+const SERVICE_EVENTS: &str = "ecs-service-event";
 const ACCOUNT_SETTINGS: &str = "ecs-account-setting";
 
 impl Ecs {
@@ -38,6 +41,16 @@ impl Ecs {
     /// `ecs-task/<cluster>/<task id>`
     pub(crate) fn tasks(&self) -> Table<TaskRecord> {
         Table::new(self.store.clone(), TASKS)
+    }
+
+    /// `ecs-service/<cluster>/<service>`
+    pub(crate) fn services(&self) -> Table<ServiceRecord> {
+        Table::new(self.store.clone(), SERVICES)
+    }
+
+    /// `ecs-service-event/<cluster>/<service>/<number, ten digits>`
+    pub(crate) fn service_events(&self) -> Table<EventRecord> {
+        Table::new(self.store.clone(), SERVICE_EVENTS)
     }
 
     /// `ecs-account-setting/<name>/<principal's ARN>`
@@ -75,6 +88,23 @@ pub(crate) fn tasks_of(partition: &Partition, cluster: &ClusterName) -> Key {
 
 pub(crate) fn task_key(partition: &Partition, cluster: &ClusterName, task: &TaskId) -> Key {
     tasks_of(partition, cluster).child(task)
+}
+
+/// Above every service of the cluster.
+pub(crate) fn services_of(partition: &Partition, cluster: &ClusterName) -> Key {
+    Key::of(partition).child(SERVICES).child(cluster)
+}
+
+pub(crate) fn service_key(partition: &Partition, cluster: &ClusterName, service: &ServiceName) -> Key {
+    services_of(partition, cluster).child(service)
+}
+
+/// Above every event of the service.
+pub(crate) fn events_of(partition: &Partition, cluster: &ClusterName, service: &ServiceName) -> Key {
+    Key::of(partition)
+        .child(SERVICE_EVENTS)
+        .child(cluster)
+        .child(service)
 }
 
 /// Above every container instance of the cluster.

@@ -43,6 +43,13 @@ enumeration!(AcceleratorType {
     Fpga "fpga",
     Inference "inference",
 });
+structure!(AdvancedConfiguration {
+} {
+    alternate_target_group_arn "alternateTargetGroupArn" String,
+    production_listener_rule "productionListenerRule" String,
+    role_arn "roleArn" String,
+    test_listener_rule "testListenerRule" String,
+});
 enumeration!(AgentUpdateStatus {
     Pending "PENDING",
     Staging "STAGING",
@@ -100,6 +107,10 @@ structure!(AutoScalingGroupProviderUpdate {
     managed_scaling "managedScaling" ManagedScaling,
     managed_termination_protection "managedTerminationProtection" ManagedTerminationProtection,
 });
+enumeration!(AvailabilityZoneRebalancing {
+    Enabled "ENABLED",
+    Disabled "DISABLED",
+});
 structure!(AwsVpcConfiguration {
     subnets "subnets" Vec<String>,
 } {
@@ -124,6 +135,11 @@ enumeration!(BurstablePerformance {
 enumeration!(CPUArchitecture {
     X8664 "X86_64",
     Arm64 "ARM64",
+});
+structure!(CanaryConfiguration {
+} {
+    canary_bake_time_in_minutes "canaryBakeTimeInMinutes" i32,
+    canary_percent "canaryPercent" f64,
 });
 enumeration!(CapacityOptionType {
     OnDemand "ON_DEMAND",
@@ -421,6 +437,39 @@ structure!(CreateManagedInstancesProviderConfiguration {
     infrastructure_optimization "infrastructureOptimization" InfrastructureOptimization,
     propagate_tags "propagateTags" PropagateMITags,
 });
+structure!(CreateServiceRequest {
+    service_name "serviceName" String,
+} {
+    availability_zone_rebalancing "availabilityZoneRebalancing" AvailabilityZoneRebalancing,
+    capacity_provider_strategy "capacityProviderStrategy" Vec<CapacityProviderStrategyItem>,
+    client_token "clientToken" String,
+    cluster "cluster" String,
+    deployment_configuration "deploymentConfiguration" DeploymentConfiguration,
+    deployment_controller "deploymentController" DeploymentController,
+    desired_count "desiredCount" i32,
+    enable_ecs_managed_tags "enableECSManagedTags" bool,
+    enable_execute_command "enableExecuteCommand" bool,
+    health_check_grace_period_seconds "healthCheckGracePeriodSeconds" i32,
+    launch_type "launchType" LaunchType,
+    load_balancers "loadBalancers" Vec<LoadBalancer>,
+    network_configuration "networkConfiguration" NetworkConfiguration,
+    placement_constraints "placementConstraints" Vec<PlacementConstraint>,
+    placement_strategy "placementStrategy" Vec<PlacementStrategy>,
+    platform_version "platformVersion" String,
+    propagate_tags "propagateTags" PropagateTags,
+    role "role" String,
+    scheduling_strategy "schedulingStrategy" SchedulingStrategy,
+    service_connect_configuration "serviceConnectConfiguration" ServiceConnectConfiguration,
+    service_registries "serviceRegistries" Vec<ServiceRegistry>,
+    tags "tags" Vec<Tag>,
+    task_definition "taskDefinition" String,
+    volume_configurations "volumeConfigurations" Vec<ServiceVolumeConfiguration>,
+    vpc_lattice_configurations "vpcLatticeConfigurations" Vec<VpcLatticeConfiguration>,
+});
+structure!(CreateServiceResponse {
+} {
+    service "service" Service,
+});
 structure!(DeleteAccountSettingRequest {
     name "name" SettingName,
 } {
@@ -455,6 +504,119 @@ structure!(DeleteClusterRequest {
 structure!(DeleteClusterResponse {
 } {
     cluster "cluster" Cluster,
+});
+structure!(DeleteServiceRequest {
+    service "service" String,
+} {
+    cluster "cluster" String,
+    force "force" bool,
+});
+structure!(DeleteServiceResponse {
+} {
+    service "service" Service,
+});
+structure!(Deployment {
+} {
+    capacity_provider_strategy "capacityProviderStrategy" Vec<CapacityProviderStrategyItem>,
+    created_at "createdAt" Timestamp,
+    desired_count "desiredCount" i32,
+    failed_tasks "failedTasks" i32,
+    fargate_ephemeral_storage "fargateEphemeralStorage" DeploymentEphemeralStorage,
+    id "id" String,
+    launch_type "launchType" LaunchType,
+    network_configuration "networkConfiguration" NetworkConfiguration,
+    pending_count "pendingCount" i32,
+    platform_family "platformFamily" String,
+    platform_version "platformVersion" String,
+    rollout_state "rolloutState" DeploymentRolloutState,
+    rollout_state_reason "rolloutStateReason" String,
+    running_count "runningCount" i32,
+    service_connect_configuration "serviceConnectConfiguration" ServiceConnectConfiguration,
+    service_connect_resources "serviceConnectResources" Vec<ServiceConnectServiceResource>,
+    status "status" String,
+    task_definition "taskDefinition" String,
+    updated_at "updatedAt" Timestamp,
+    volume_configurations "volumeConfigurations" Vec<ServiceVolumeConfiguration>,
+    vpc_lattice_configurations "vpcLatticeConfigurations" Vec<VpcLatticeConfiguration>,
+});
+structure!(DeploymentAlarms {
+    alarm_names "alarmNames" Vec<String>,
+    enable "enable" bool,
+    rollback "rollback" bool,
+} {
+});
+structure!(DeploymentCircuitBreaker {
+    enable "enable" bool,
+    rollback "rollback" bool,
+} {
+});
+structure!(DeploymentConfiguration {
+} {
+    alarms "alarms" DeploymentAlarms,
+    bake_time_in_minutes "bakeTimeInMinutes" i32,
+    canary_configuration "canaryConfiguration" CanaryConfiguration,
+    deployment_circuit_breaker "deploymentCircuitBreaker" DeploymentCircuitBreaker,
+    lifecycle_hooks "lifecycleHooks" Vec<DeploymentLifecycleHook>,
+    linear_configuration "linearConfiguration" LinearConfiguration,
+    maximum_percent "maximumPercent" i32,
+    minimum_healthy_percent "minimumHealthyPercent" i32,
+    strategy "strategy" DeploymentStrategy,
+});
+structure!(DeploymentController {
+    r#type "type" DeploymentControllerType,
+} {
+});
+enumeration!(DeploymentControllerType {
+    Ecs "ECS",
+    CodeDeploy "CODE_DEPLOY",
+    External "EXTERNAL",
+});
+structure!(DeploymentEphemeralStorage {
+} {
+    kms_key_id "kmsKeyId" String,
+});
+structure!(DeploymentLifecycleHook {
+} {
+    hook_details "hookDetails" serde_json::Value,
+    hook_target_arn "hookTargetArn" String,
+    lifecycle_stages "lifecycleStages" Vec<DeploymentLifecycleHookStage>,
+    role_arn "roleArn" String,
+    target_type "targetType" DeploymentLifecycleHookTargetType,
+    timeout_configuration "timeoutConfiguration" DeploymentLifecycleHookTimeoutConfiguration,
+});
+enumeration!(DeploymentLifecycleHookAction {
+    Rollback "ROLLBACK",
+    Continue "CONTINUE",
+});
+enumeration!(DeploymentLifecycleHookStage {
+    ReconcileService "RECONCILE_SERVICE",
+    PreScaleUp "PRE_SCALE_UP",
+    PostScaleUp "POST_SCALE_UP",
+    TestTrafficShift "TEST_TRAFFIC_SHIFT",
+    PostTestTrafficShift "POST_TEST_TRAFFIC_SHIFT",
+    PreProductionTrafficShift "PRE_PRODUCTION_TRAFFIC_SHIFT",
+    ProductionTrafficShift "PRODUCTION_TRAFFIC_SHIFT",
+    PostProductionTrafficShift "POST_PRODUCTION_TRAFFIC_SHIFT",
+});
+enumeration!(DeploymentLifecycleHookTargetType {
+    AwsLambda "AWS_LAMBDA",
+    Pause "PAUSE",
+});
+structure!(DeploymentLifecycleHookTimeoutConfiguration {
+} {
+    action "action" DeploymentLifecycleHookAction,
+    timeout_in_minutes "timeoutInMinutes" i32,
+});
+enumeration!(DeploymentRolloutState {
+    Completed "COMPLETED",
+    Failed "FAILED",
+    InProgress "IN_PROGRESS",
+});
+enumeration!(DeploymentStrategy {
+    Rolling "ROLLING",
+    BlueGreen "BLUE_GREEN",
+    Linear "LINEAR",
+    Canary "CANARY",
 });
 structure!(DeregisterContainerInstanceRequest {
     container_instance "containerInstance" String,
@@ -508,6 +670,17 @@ structure!(DescribeContainerInstancesResponse {
 } {
     container_instances "containerInstances" Vec<ContainerInstance>,
     failures "failures" Vec<Failure>,
+});
+structure!(DescribeServicesRequest {
+    services "services" Vec<String>,
+} {
+    cluster "cluster" String,
+    include "include" Vec<ServiceField>,
+});
+structure!(DescribeServicesResponse {
+} {
+    failures "failures" Vec<Failure>,
+    services "services" Vec<Service>,
 });
 structure!(DescribeTaskDefinitionRequest {
     task_definition "taskDefinition" String,
@@ -784,6 +957,11 @@ enumeration!(LaunchType {
     External "EXTERNAL",
     ManagedInstances "MANAGED_INSTANCES",
 });
+structure!(LinearConfiguration {
+} {
+    step_bake_time_in_minutes "stepBakeTimeInMinutes" i32,
+    step_percent "stepPercent" f64,
+});
 structure!(LinuxParameters {
 } {
     capabilities "capabilities" KernelCapabilities,
@@ -845,6 +1023,20 @@ structure!(ListContainerInstancesResponse {
     container_instance_arns "containerInstanceArns" Vec<String>,
     next_token "nextToken" String,
 });
+structure!(ListServicesRequest {
+} {
+    cluster "cluster" String,
+    launch_type "launchType" LaunchType,
+    max_results "maxResults" i32,
+    next_token "nextToken" String,
+    resource_management_type "resourceManagementType" ResourceManagementType,
+    scheduling_strategy "schedulingStrategy" SchedulingStrategy,
+});
+structure!(ListServicesResponse {
+} {
+    next_token "nextToken" String,
+    service_arns "serviceArns" Vec<String>,
+});
 structure!(ListTagsForResourceRequest {
     resource_arn "resourceArn" String,
 } {
@@ -895,6 +1087,14 @@ structure!(ListTasksResponse {
 } {
     next_token "nextToken" String,
     task_arns "taskArns" Vec<String>,
+});
+structure!(LoadBalancer {
+} {
+    advanced_configuration "advancedConfiguration" AdvancedConfiguration,
+    container_name "containerName" String,
+    container_port "containerPort" i32,
+    load_balancer_name "loadBalancerName" String,
+    target_group_arn "targetGroupArn" String,
 });
 enumeration!(LocalStorage {
     Included "included",
@@ -1203,6 +1403,10 @@ structure!(Resource {
     string_set_value "stringSetValue" Vec<String>,
     r#type "type" String,
 });
+enumeration!(ResourceManagementType {
+    Customer "CUSTOMER",
+    Ecs "ECS",
+});
 structure!(ResourceRequirement {
     r#type "type" ResourceType,
     value "value" String,
@@ -1251,6 +1455,18 @@ structure!(S3FilesVolumeConfiguration {
     root_directory "rootDirectory" String,
     transit_encryption_port "transitEncryptionPort" i32,
 });
+structure!(Scale {
+} {
+    unit "unit" ScaleUnit,
+    value "value" f64,
+});
+enumeration!(ScaleUnit {
+    Percent "PERCENT",
+});
+enumeration!(SchedulingStrategy {
+    Replica "REPLICA",
+    Daemon "DAEMON",
+});
 enumeration!(Scope {
     Task "task",
     Shared "shared",
@@ -1259,6 +1475,150 @@ structure!(Secret {
     name "name" String,
     value_from "valueFrom" String,
 } {
+});
+structure!(Service {
+} {
+    availability_zone_rebalancing "availabilityZoneRebalancing" AvailabilityZoneRebalancing,
+    capacity_provider_strategy "capacityProviderStrategy" Vec<CapacityProviderStrategyItem>,
+    cluster_arn "clusterArn" String,
+    created_at "createdAt" Timestamp,
+    created_by "createdBy" String,
+    current_service_deployment "currentServiceDeployment" String,
+    current_service_revisions "currentServiceRevisions" Vec<ServiceCurrentRevisionSummary>,
+    deployment_configuration "deploymentConfiguration" DeploymentConfiguration,
+    deployment_controller "deploymentController" DeploymentController,
+    deployments "deployments" Vec<Deployment>,
+    desired_count "desiredCount" i32,
+    enable_ecs_managed_tags "enableECSManagedTags" bool,
+    enable_execute_command "enableExecuteCommand" bool,
+    events "events" Vec<ServiceEvent>,
+    health_check_grace_period_seconds "healthCheckGracePeriodSeconds" i32,
+    launch_type "launchType" LaunchType,
+    load_balancers "loadBalancers" Vec<LoadBalancer>,
+    network_configuration "networkConfiguration" NetworkConfiguration,
+    pending_count "pendingCount" i32,
+    placement_constraints "placementConstraints" Vec<PlacementConstraint>,
+    placement_strategy "placementStrategy" Vec<PlacementStrategy>,
+    platform_family "platformFamily" String,
+    platform_version "platformVersion" String,
+    propagate_tags "propagateTags" PropagateTags,
+    resource_management_type "resourceManagementType" ResourceManagementType,
+    role_arn "roleArn" String,
+    running_count "runningCount" i32,
+    scheduling_strategy "schedulingStrategy" SchedulingStrategy,
+    service_arn "serviceArn" String,
+    service_name "serviceName" String,
+    service_registries "serviceRegistries" Vec<ServiceRegistry>,
+    status "status" String,
+    tags "tags" Vec<Tag>,
+    task_definition "taskDefinition" String,
+    task_sets "taskSets" Vec<TaskSet>,
+});
+structure!(ServiceConnectAccessLogConfiguration {
+    format "format" ServiceConnectAccessLoggingFormat,
+} {
+    include_query_parameters "includeQueryParameters" ServiceConnectIncludeQueryParameters,
+});
+enumeration!(ServiceConnectAccessLoggingFormat {
+    Text "TEXT",
+    Json "JSON",
+});
+structure!(ServiceConnectClientAlias {
+    port "port" i32,
+} {
+    dns_name "dnsName" String,
+    test_traffic_rules "testTrafficRules" ServiceConnectTestTrafficRules,
+});
+structure!(ServiceConnectConfiguration {
+    enabled "enabled" bool,
+} {
+    access_log_configuration "accessLogConfiguration" ServiceConnectAccessLogConfiguration,
+    log_configuration "logConfiguration" LogConfiguration,
+    namespace "namespace" String,
+    services "services" Vec<ServiceConnectService>,
+});
+enumeration!(ServiceConnectIncludeQueryParameters {
+    Disabled "DISABLED",
+    Enabled "ENABLED",
+});
+structure!(ServiceConnectService {
+    port_name "portName" String,
+} {
+    client_aliases "clientAliases" Vec<ServiceConnectClientAlias>,
+    discovery_name "discoveryName" String,
+    ingress_port_override "ingressPortOverride" i32,
+    timeout "timeout" TimeoutConfiguration,
+    tls "tls" ServiceConnectTlsConfiguration,
+});
+structure!(ServiceConnectServiceResource {
+} {
+    discovery_arn "discoveryArn" String,
+    discovery_name "discoveryName" String,
+});
+structure!(ServiceConnectTestTrafficHeaderMatchRules {
+    exact "exact" String,
+} {
+});
+structure!(ServiceConnectTestTrafficHeaderRules {
+    name "name" String,
+} {
+    value "value" ServiceConnectTestTrafficHeaderMatchRules,
+});
+structure!(ServiceConnectTestTrafficRules {
+    header "header" ServiceConnectTestTrafficHeaderRules,
+} {
+});
+structure!(ServiceConnectTlsCertificateAuthority {
+} {
+    aws_pca_authority_arn "awsPcaAuthorityArn" String,
+});
+structure!(ServiceConnectTlsConfiguration {
+    issuer_certificate_authority "issuerCertificateAuthority" ServiceConnectTlsCertificateAuthority,
+} {
+    kms_key "kmsKey" String,
+    role_arn "roleArn" String,
+});
+structure!(ServiceCurrentRevisionSummary {
+} {
+    arn "arn" String,
+    pending_task_count "pendingTaskCount" i32,
+    requested_task_count "requestedTaskCount" i32,
+    running_task_count "runningTaskCount" i32,
+});
+structure!(ServiceEvent {
+} {
+    created_at "createdAt" Timestamp,
+    id "id" String,
+    message "message" String,
+});
+enumeration!(ServiceField {
+    Tags "TAGS",
+});
+structure!(ServiceManagedEBSVolumeConfiguration {
+    role_arn "roleArn" String,
+} {
+    encrypted "encrypted" bool,
+    filesystem_type "filesystemType" TaskFilesystemType,
+    iops "iops" i32,
+    kms_key_id "kmsKeyId" String,
+    size_in_gi_b "sizeInGiB" i32,
+    snapshot_id "snapshotId" String,
+    tag_specifications "tagSpecifications" Vec<EBSTagSpecification>,
+    throughput "throughput" i32,
+    volume_initialization_rate "volumeInitializationRate" i32,
+    volume_type "volumeType" String,
+});
+structure!(ServiceRegistry {
+} {
+    container_name "containerName" String,
+    container_port "containerPort" i32,
+    port "port" i32,
+    registry_arn "registryArn" String,
+});
+structure!(ServiceVolumeConfiguration {
+    name "name" String,
+} {
+    managed_ebs_volume "managedEBSVolume" ServiceManagedEBSVolumeConfiguration,
 });
 structure!(Setting {
 } {
@@ -1288,6 +1648,10 @@ enumeration!(SettingType {
 enumeration!(SortOrder {
     Asc "ASC",
     Desc "DESC",
+});
+enumeration!(StabilityStatus {
+    SteadyState "STEADY_STATE",
+    Stabilizing "STABILIZING",
 });
 structure!(StartTaskRequest {
     container_instances "containerInstances" Vec<String>,
@@ -1515,6 +1879,34 @@ structure!(TaskOverride {
     memory "memory" String,
     task_role_arn "taskRoleArn" String,
 });
+structure!(TaskSet {
+} {
+    capacity_provider_strategy "capacityProviderStrategy" Vec<CapacityProviderStrategyItem>,
+    cluster_arn "clusterArn" String,
+    computed_desired_count "computedDesiredCount" i32,
+    created_at "createdAt" Timestamp,
+    external_id "externalId" String,
+    fargate_ephemeral_storage "fargateEphemeralStorage" DeploymentEphemeralStorage,
+    id "id" String,
+    launch_type "launchType" LaunchType,
+    load_balancers "loadBalancers" Vec<LoadBalancer>,
+    network_configuration "networkConfiguration" NetworkConfiguration,
+    pending_count "pendingCount" i32,
+    platform_family "platformFamily" String,
+    platform_version "platformVersion" String,
+    running_count "runningCount" i32,
+    scale "scale" Scale,
+    service_arn "serviceArn" String,
+    service_registries "serviceRegistries" Vec<ServiceRegistry>,
+    stability_status "stabilityStatus" StabilityStatus,
+    stability_status_at "stabilityStatusAt" Timestamp,
+    started_by "startedBy" String,
+    status "status" String,
+    tags "tags" Vec<Tag>,
+    task_definition "taskDefinition" String,
+    task_set_arn "taskSetArn" String,
+    updated_at "updatedAt" Timestamp,
+});
 enumeration!(TaskStopCode {
     TaskFailedToStart "TaskFailedToStart",
     EssentialContainerExited "EssentialContainerExited",
@@ -1527,6 +1919,11 @@ structure!(TaskVolumeConfiguration {
     name "name" String,
 } {
     managed_ebs_volume "managedEBSVolume" TaskManagedEBSVolumeConfiguration,
+});
+structure!(TimeoutConfiguration {
+} {
+    idle_timeout_seconds "idleTimeoutSeconds" i32,
+    per_request_timeout_seconds "perRequestTimeoutSeconds" i32,
 });
 structure!(Tmpfs {
     container_path "containerPath" String,
@@ -1624,6 +2021,35 @@ structure!(UpdateManagedInstancesProviderConfiguration {
     infrastructure_optimization "infrastructureOptimization" InfrastructureOptimization,
     propagate_tags "propagateTags" PropagateMITags,
 });
+structure!(UpdateServiceRequest {
+    service "service" String,
+} {
+    availability_zone_rebalancing "availabilityZoneRebalancing" AvailabilityZoneRebalancing,
+    capacity_provider_strategy "capacityProviderStrategy" Vec<CapacityProviderStrategyItem>,
+    cluster "cluster" String,
+    deployment_configuration "deploymentConfiguration" DeploymentConfiguration,
+    deployment_controller "deploymentController" DeploymentController,
+    desired_count "desiredCount" i32,
+    enable_ecs_managed_tags "enableECSManagedTags" bool,
+    enable_execute_command "enableExecuteCommand" bool,
+    force_new_deployment "forceNewDeployment" bool,
+    health_check_grace_period_seconds "healthCheckGracePeriodSeconds" i32,
+    load_balancers "loadBalancers" Vec<LoadBalancer>,
+    network_configuration "networkConfiguration" NetworkConfiguration,
+    placement_constraints "placementConstraints" Vec<PlacementConstraint>,
+    placement_strategy "placementStrategy" Vec<PlacementStrategy>,
+    platform_version "platformVersion" String,
+    propagate_tags "propagateTags" PropagateTags,
+    service_connect_configuration "serviceConnectConfiguration" ServiceConnectConfiguration,
+    service_registries "serviceRegistries" Vec<ServiceRegistry>,
+    task_definition "taskDefinition" String,
+    volume_configurations "volumeConfigurations" Vec<ServiceVolumeConfiguration>,
+    vpc_lattice_configurations "vpcLatticeConfigurations" Vec<VpcLatticeConfiguration>,
+});
+structure!(UpdateServiceResponse {
+} {
+    service "service" Service,
+});
 structure!(VCpuCountRangeRequest {
     min "min" i32,
 } {
@@ -1653,4 +2079,10 @@ structure!(VolumeFrom {
 } {
     read_only "readOnly" bool,
     source_container "sourceContainer" String,
+});
+structure!(VpcLatticeConfiguration {
+    port_name "portName" String,
+    role_arn "roleArn" String,
+    target_group_arn "targetGroupArn" String,
+} {
 });

@@ -7,7 +7,7 @@ use roadstead_store::{Compare, Outcome, Transaction};
 use crate::clusters::show::{Include, show};
 use crate::clusters::{ClusterRecord, ClusterStatus, get_cluster};
 use crate::error::{Error, Result};
-use crate::tables::{instances_of, tasks_of};
+use crate::tables::{instances_of, services_of, tasks_of};
 use crate::{Ecs, instances, tasks};
 
 /// How often it looks again when something in the cluster changed meanwhile.
@@ -48,6 +48,11 @@ async fn mark(ecs: &Ecs, ctx: &Ctx, cluster: &str) -> Result<Option<ClusterRecor
     if counts.running() + counts.pending() > 0 {
         return Err(Error::ClusterContainsTasks);
     }
+    let services_key = services_of(&partition, &entry.value.name);
+    let (services, services_seen) = ecs.services().all(&services_key).await?;
+    if services.iter().any(|service| !service.value.is_gone()) {
+        return Err(Error::ClusterContainsServices);
+    }
     let record = ClusterRecord {
         status: ClusterStatus::Inactive,
         ..entry.value.clone()
@@ -55,6 +60,7 @@ async fn mark(ecs: &Ecs, ctx: &Ctx, cluster: &str) -> Result<Option<ClusterRecor
     let outcome = Transaction::new(&ecs.store)
         .compare(Compare::none_newer_in(instances_key.below(), instances_seen))
         .compare(Compare::none_newer_in(tasks_key.below(), tasks_seen))
+        .compare(Compare::none_newer_in(services_key.below(), services_seen))
         .replace(&ecs.clusters(), &entry, &record)
         .commit()
         .await?;

@@ -7,8 +7,9 @@ use roadstead_base::Ctx;
 use crate::capacity::show_strategy;
 use crate::clusters::{ClusterRecord, TaskCounts};
 use crate::error::Result;
-use crate::tables::{instances_of, tasks_of};
-use crate::{Ecs, instances, tasks};
+use crate::services::counts::ServiceCounts;
+use crate::tables::{instances_of, services_of, tasks_of};
+use crate::{Ecs, instances, services, tasks};
 
 /// What is shown only when it is asked for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,8 +33,10 @@ pub(crate) async fn show(ecs: &Ecs, ctx: &Ctx, record: &ClusterRecord, include: 
     let counts = tasks::counts::count(tasks.iter().map(|entry| &entry.value));
     let (instances, _) = ecs.instances().all(&instances_of(&partition, name)).await?;
     let instances = instances::counts::count(instances.iter().map(|entry| &entry.value));
+    let (services, _) = ecs.services().all(&services_of(&partition, name)).await?;
+    let services = services::counts::count(services.iter().map(|entry| &entry.value));
     Ok(Cluster {
-        active_services_count: Some(0),
+        active_services_count: Some(services.active()),
         attachments: None,
         attachments_status: None,
         capacity_providers: Some(capacity_providers.clone()),
@@ -51,7 +54,7 @@ pub(crate) async fn show(ecs: &Ecs, ctx: &Ctx, record: &ClusterRecord, include: 
             vec![]
         }),
         statistics: Some(if include.statistics {
-            statistics(counts)
+            statistics(counts, services)
         } else {
             vec![]
         }),
@@ -67,17 +70,17 @@ fn insights() -> ClusterSetting {
     }
 }
 
-/// Counts by launch type. There are no services yet, so none of them is active or draining.
-fn statistics(counts: TaskCounts) -> Vec<KeyValuePair> {
+/// Counts by launch type.
+fn statistics(counts: TaskCounts, services: ServiceCounts) -> Vec<KeyValuePair> {
     [
         ("runningEC2TasksCount", counts.running_ec2),
         ("runningFargateTasksCount", counts.running_fargate),
         ("pendingEC2TasksCount", counts.pending_ec2),
         ("pendingFargateTasksCount", counts.pending_fargate),
-        ("activeEC2ServiceCount", 0),
-        ("activeFargateServiceCount", 0),
-        ("drainingEC2ServiceCount", 0),
-        ("drainingFargateServiceCount", 0),
+        ("activeEC2ServiceCount", services.active_ec2),
+        ("activeFargateServiceCount", services.active_fargate),
+        ("drainingEC2ServiceCount", services.draining_ec2),
+        ("drainingFargateServiceCount", services.draining_fargate),
     ]
     .into_iter()
     .map(|(name, count)| KeyValuePair {

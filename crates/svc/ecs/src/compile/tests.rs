@@ -102,6 +102,7 @@ pub(crate) fn task(attachment: bool) -> TaskRecord {
             created: Timestamp(0),
             ..Times::default()
         },
+        protected_until: None,
         version: 1,
         tags: Tags::default(),
         id: TaskId::derived("t", "test"),

@@ -33,6 +33,21 @@ pub(crate) async fn find(
     Ok(ecs.definitions().get(&definition_key(&partition, &id)).await?)
 }
 
+/// As [`load`], ACTIVE or not.
+///
+/// # Errors
+/// There is none: `ClientException`.
+pub(crate) async fn load_any(
+    ecs: &Ecs,
+    ctx: &Ctx,
+    task_definition: &str,
+) -> Result<Entry<TaskDefinitionRecord>> {
+    let named = TaskDefinitionRef::of(ctx, task_definition)?;
+    find(ecs, ctx, &named)
+        .await?
+        .ok_or_else(|| Error::client("TaskDefinition not found."))
+}
+
 /// The definition that a new task is to be made of.
 ///
 /// # Errors

@@ -11,6 +11,6 @@ mod revisions;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub(crate) use lookup::{find, load};
+pub(crate) use lookup::{find, load, load_any};
 pub(crate) use record::FamilyRecord;
 pub use record::{Definition, TaskDefinitionRecord};

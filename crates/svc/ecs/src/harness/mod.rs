@@ -64,6 +64,15 @@ pub(crate) async fn cloud() -> Cloud {
 
 impl Cloud {
     async fn over(store: Arc<dyn Store>, network: Arc<Network>, clock: Arc<ManualClock>) -> Self {
+        Self::over_with(store, network, clock, |_| {}).await
+    }
+
+    async fn over_with(
+        store: Arc<dyn Store>,
+        network: Arc<Network>,
+        clock: Arc<ManualClock>,
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
         let dispatcher = Dispatcher::new(clock.clone(), Pager::new([7; 32]), ctx().account);
         let key = IssuedKey {
             secret: NODE_SECRET.into(),
@@ -72,16 +81,19 @@ impl Cloud {
         };
         dispatcher.credentials().issue(NODE_KEY, key);
         dispatcher.register(network.clone());
+        let mut options = Options {
+            heartbeat: Duration::from_millis(200),
+            resend: Duration::from_millis(400),
+            settle_millis: 0,
+            ..Options::default()
+        };
+        change(&mut options);
         let parts = Parts {
             store: store.clone(),
             clock: clock.clone(),
             dispatcher: dispatcher.clone(),
             maps: network.clone(),
-            options: Options {
-                heartbeat: Duration::from_millis(200),
-                resend: Duration::from_millis(400),
-                ..Options::default()
-            },
+            options,
         };
         let ecs = Arc::new(Ecs::new(parts));
         dispatcher.register(Arc::new(Server(ecs.clone())));
@@ -113,6 +125,11 @@ impl Cloud {
 
     /// Another daemon over the same store and network.
     pub(crate) async fn restart(self) -> Self {
+        self.restart_with(|_| {}).await
+    }
+
+    /// As [`Self::restart`], run otherwise.
+    pub(crate) async fn restart_with(self, change: impl FnOnce(&mut Options)) -> Self {
         let Self {
             ecs,
             clock,
@@ -123,7 +140,7 @@ impl Cloud {
         } = self;
         running.stop().await;
         drop(ecs);
-        Self::over(store, network, clock).await
+        Self::over_with(store, network, clock, change).await
     }
 
     pub(crate) async fn call(&self, operation: &str, input: Json) -> Result<Json, ApiError> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_acs::ATTRIBUTE_ENI_SLOTS;
 use roadstead_api_ecs::{Attribute, Resource};
-use roadstead_base::{Partition, Timestamp};
+use roadstead_base::{Arn, Partition, Timestamp};
 use roadstead_placement::{Location, NodeId, Ports};
 use roadstead_store::Key;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,19 @@ pub(crate) struct InstanceRef {
 }
 
 impl InstanceRef {
+    pub(crate) fn of_arn(text: &str) -> Option<Self> {
+        let arn: Arn = text.parse().ok()?;
+        let (cluster, id) = arn.resource_of("container-instance")?.split_once('/')?;
+        Some(Self {
+            partition: Partition {
+                account: arn.account.parse().ok()?,
+                region: arn.region.parse().ok()?,
+            },
+            cluster: ClusterName::new(cluster).ok()?,
+            id: ContainerInstanceId::parse(id)?,
+        })
+    }
+
     pub(crate) fn arn(&self) -> String {
         self.id.arn(&self.partition, &self.cluster)
     }

@@ -19,6 +19,8 @@ use crate::acs::Acs;
 use crate::error::Result;
 use crate::instances::ledger::NodeRecord;
 use crate::instances::{ContainerInstanceRecord, InstanceRef};
+use crate::services::ServiceRecord;
+use crate::services::scheduler::{Services, service_of};
 use crate::tasks::{TaskRecord, TokenRecord};
 use crate::tcs::{Minutes, Tcs};
 
@@ -31,11 +33,19 @@ pub(crate) struct Mirrors {
     pub(crate) instances: Mirror<ContainerInstanceRecord>,
     pub(crate) nodes: Mirror<NodeRecord>,
     pub(crate) tokens: Mirror<TokenRecord>,
+    pub(crate) services: Mirror<ServiceRecord>,
 }
 
 /// Started at the first question.
 #[derive(Default)]
 pub(crate) struct Present(OnceCell<Mirrors>);
+
+impl Present {
+    /// The mirrors, once they are started.
+    pub(crate) fn get(&self) -> Option<&Mirrors> {
+        self.0.get()
+    }
+}
 
 impl Ecs {
     /// The mirrors, which show at least everything that was acknowledged before this call.
@@ -46,6 +56,7 @@ impl Ecs {
         mirrors.instances.wait_for(now).await?;
         mirrors.nodes.wait_for(now).await?;
         mirrors.tokens.wait_for(now).await?;
+        mirrors.services.wait_for(now).await?;
         Ok(mirrors)
     }
 
@@ -56,6 +67,7 @@ impl Ecs {
                 instances: Mirror::of(&self.instances()).await?,
                 nodes: Mirror::of(&self.nodes()).await?,
                 tokens: Mirror::of(&self.tokens()).await?,
+                services: Mirror::of(&self.services()).await?,
             })
         };
         self.present.0.get_or_try_init(start).await
@@ -97,6 +109,7 @@ impl Ecs {
                 _ => Vec::new(),
             }
         });
+        let services = self.keep_services(mirrors, options.clone());
         let mut kept = Driver::new(
             "ecs-keep",
             Options {
@@ -108,12 +121,38 @@ impl Ecs {
         kept.follow(mirrors.instances.changes(), |changed| [changed.key.clone()]);
         kept.follow(mirrors.tokens.changes(), |changed| [changed.key.clone()]);
         self.wake.set(Some(tasks.handle()));
+        self.scheduler.set(Some(services.handle()));
         Ok(Running {
             ecs: self.clone(),
             tasks,
             kept,
             minutes: Minutes::start(self.clone()),
+            services,
         })
+    }
+
+    fn keep_services(self: &Arc<Self>, mirrors: &Mirrors, options: Options) -> Driver<Key> {
+        let mut services = Driver::new("ecs-service", options, Arc::new(Services(self.clone())));
+        services.follow(mirrors.services.changes(), |changed| [changed.key.clone()]);
+        services.follow(mirrors.tasks.changes(), |changed| {
+            let task = changed.after.as_ref().or(changed.before.as_ref());
+            task.and_then(|entry| service_of(&entry.value))
+        });
+        let ecs = Arc::downgrade(self);
+        services.follow(mirrors.instances.changes(), move |changed| {
+            let instance = changed.after.as_ref().or(changed.before.as_ref());
+            match (ecs.upgrade(), instance) {
+                (Some(ecs), Some(instance)) => ecs.services_on(&instance.value),
+                _ => Vec::new(),
+            }
+        });
+        let ecs = Arc::downgrade(self);
+        services.follow(mirrors.nodes.changes(), move |_| {
+            ecs.upgrade()
+                .map(|ecs| ecs.services_without_place())
+                .unwrap_or_default()
+        });
+        services
     }
 
     /// The keys of an instance's tasks, as the mirror shows them now.
@@ -138,6 +177,23 @@ impl Ecs {
             self.tasks_of(instance)
                 .into_iter()
                 .for_each(|key| handle.tell(key));
+        }
+        if let Some(handle) = self.scheduler.get()
+            && let Some(mirrors) = self.present.get()
+            && let Some(entry) = mirrors.instances.snapshot().get(&instance.key())
+        {
+            self.services_on(&entry.value)
+                .into_iter()
+                .for_each(|key| handle.tell(key));
+        }
+    }
+
+    /// Every service is to be looked at: a clock that a test moves wakes nobody.
+    #[cfg(test)]
+    pub(crate) fn wake_services(&self) {
+        if let (Some(handle), Some(mirrors)) = (self.scheduler.get(), self.present.get()) {
+            let services = mirrors.services.snapshot();
+            services.iter().for_each(|entry| handle.tell(entry.key.clone()));
         }
     }
 }
@@ -165,12 +221,15 @@ pub struct Running {
     tasks: Driver<Key>,
     kept: Driver<Key>,
     minutes: Minutes,
+    services: Driver<Key>,
 }
 
 impl Running {
     /// Lets what is being worked on end, and sends the agents away so that they come back to whoever serves next.
     pub async fn stop(self) {
         self.ecs.wake.set(None);
+        self.ecs.scheduler.set(None);
+        self.services.stop().await;
         self.tasks.stop().await;
         self.kept.stop().await;
         drop(self.minutes);

@@ -9,7 +9,7 @@ use crate::Ecs;
 use crate::clusters::{ClusterStatus, get_cluster};
 use crate::error::{Error, Result};
 use crate::names::{ClusterName, ResourceName};
-use crate::tables::{cluster_key, definition_key, instance_key, task_key};
+use crate::tables::{cluster_key, definition_key, instance_key, service_key, task_key};
 use crate::tags::{Tagged, Tags};
 
 /// Lets `change` change the tags of the resource and answers them as they are then; writes only if they did.
@@ -43,6 +43,11 @@ pub(super) async fn update(
             check_cluster(ecs, ctx, &cluster).await?;
             let key = instance_key(&partition, &cluster, &id);
             record(&ecs.instances(), &key, "container instance", change).await
+        }
+        ResourceName::Service(cluster, name) => {
+            check_cluster(ecs, ctx, &cluster).await?;
+            let key = service_key(&partition, &cluster, &name);
+            record(&ecs.services(), &key, "service", change).await
         }
     }
 }

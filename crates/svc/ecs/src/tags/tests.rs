@@ -159,8 +159,13 @@ async fn what_is_not_there_has_no_tags() {
         ),
         (
             own("service/c/s"),
+            "ResourceNotFoundException",
+            "The specified service could not be found",
+        ),
+        (
+            own("attachment/c"),
             "InvalidParameterException",
-            "Unsupported resource type: service",
+            "Unsupported resource type: attachment",
         ),
         (
             "c".to_owned(),

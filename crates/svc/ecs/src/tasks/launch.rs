@@ -33,14 +33,14 @@ const NO_FARGATE: &str =
     "Capacity is unavailable at this time. Please try again later or in a different availability zone";
 
 /// Where copies are to go.
-pub(super) enum Choice {
+pub(crate) enum Choice {
     Anywhere(usize),
     On(Vec<InstanceRef>),
 }
 
-pub(super) struct Launched {
-    pub(super) tasks: Vec<TaskRecord>,
-    pub(super) failures: Vec<Failure>,
+pub(crate) struct Launched {
+    pub(crate) tasks: Vec<TaskRecord>,
+    pub(crate) failures: Vec<Failure>,
 }
 
 /// What a decision is made from.
@@ -50,8 +50,8 @@ struct World {
     snapshot: Snapshot,
 }
 
-/// None: the same call, made twice at once, was first elsewhere.
-pub(super) async fn launch(
+/// None: the same call, made twice at once, was first elsewhere; or the service that asks has changed.
+pub(crate) async fn launch(
     ecs: &Ecs,
     ctx: &Ctx,
     wanted: &Wanted,
@@ -70,6 +70,11 @@ pub(super) async fn launch(
         let (places, failures) = decide(wanted, choice, &world, seed());
         if let Some(tasks) = commit(ecs, ctx, wanted, &world, &places, token, replaces).await? {
             return Ok(Some(Launched { tasks, failures }));
+        }
+        if let Some(owner) = &wanted.owner
+            && owner.has_changed(ecs).await?
+        {
+            return Ok(None);
         }
         if let Some(token) = token
             && replaces.is_none()
@@ -245,7 +250,10 @@ async fn commit(
             let known = world.nodes.get(&node).and_then(Option::as_ref);
             known.map(|entry| entry.value.clone()).unwrap_or_default()
         });
-        let id = TaskId::random();
+        let id = match &wanted.owner {
+            None => TaskId::random(),
+            Some(owner) => owner.task_id(tasks.len()),
+        };
         let partition = ctx.partition();
         let arn = id.arn(&partition, &wanted.cluster.value.name);
         let device = ledger.sell(arn, place.0.clone(), wanted.group.clone(), &wanted.demand);
@@ -271,6 +279,9 @@ async fn commit(
             Some(old) => transaction.replace(&ecs.tokens(), old, &record),
             None => transaction.insert(&ecs.tokens(), &token.key, &record),
         };
+    }
+    if let Some(owner) = &wanted.owner {
+        transaction = owner.write(ecs, transaction, &tasks)?;
     }
     Ok(matches!(transaction.commit().await?, Outcome::Committed(_)).then_some(tasks))
 }
@@ -351,6 +362,7 @@ fn new_task(
             created: ecs.clock.now(),
             ..Times::default()
         },
+        protected_until: None,
         version: 1,
         tags: wanted.tags.clone(),
         partition,

@@ -6,7 +6,7 @@ use roadstead_base::Ctx;
 use crate::Ecs;
 use crate::clusters::get_cluster;
 use crate::error::{Error, Result, refuse};
-use crate::names::ContainerInstanceId;
+use crate::names::{ContainerInstanceId, ServiceName};
 use crate::paging::Paging;
 use crate::tables::tasks_of;
 use crate::tasks::{Desired, Launch, TaskRecord};
@@ -18,6 +18,8 @@ struct Filter {
     family: Option<String>,
     launch: Option<Launch>,
     started_by: Option<String>,
+    /// Of a service.
+    group: Option<String>,
     /// Nothing can match.
     nothing: bool,
 }
@@ -45,6 +47,10 @@ pub(crate) async fn list_tasks(ecs: &Ecs, ctx: &Ctx, input: ListTasksRequest) ->
     let instance = container_instance
         .as_deref()
         .map(|text| ContainerInstanceId::of(ctx, &cluster, text))
+        .transpose()?;
+    let service = service_name
+        .as_deref()
+        .map(|text| ServiceName::of(ctx, &cluster, text))
         .transpose()?;
     let shown = |text: &Option<String>| text.clone().unwrap_or_default();
     let scope = [
@@ -74,9 +80,11 @@ pub(crate) async fn list_tasks(ecs: &Ecs, ctx: &Ctx, input: ListTasksRequest) ->
         family,
         started_by,
         nothing: desired_status == Some(DesiredStatus::Pending)
-            || matches!(launch_type, Some(LaunchType::External | LaunchType::ManagedInstances))
-            // No service starts tasks yet.
-            || service_name.is_some(),
+            || matches!(
+                launch_type,
+                Some(LaunchType::External | LaunchType::ManagedInstances)
+            ),
+        group: service.as_ref().map(|service| format!("service:{service}")),
     };
     let below = tasks_of(&ctx.partition(), &cluster);
     let snapshot = ecs.present().await?.tasks.snapshot();
@@ -107,6 +115,7 @@ impl Filter {
                 .family
                 .as_ref()
                 .is_none_or(|family| task.definition.family.as_str() == family)
+            && self.group.as_ref().is_none_or(|group| task.group == *group)
             && self.launch.is_none_or(|launch| launch == task.launch)
             && self
                 .started_by

@@ -4,14 +4,14 @@
 pub(crate) mod counts;
 pub(crate) mod describe;
 mod finish;
-mod launch;
+pub(crate) mod launch;
 pub(crate) mod list;
-mod network;
+pub(crate) mod network;
 mod overrides;
 pub(crate) mod placement;
 mod record;
 mod report;
-mod request;
+pub(crate) mod request;
 pub(crate) mod roles;
 pub(crate) mod run;
 mod show;
@@ -22,7 +22,7 @@ pub(crate) mod submit_attachments;
 pub(crate) mod submit_container;
 pub(crate) mod submit_task;
 mod token;
-mod write;
+pub(crate) mod write;
 
 #[cfg(test)]
 mod tests;

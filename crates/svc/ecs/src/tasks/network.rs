@@ -15,7 +15,7 @@ const MAX_GROUPS: usize = 5;
 
 /// A subnet that a task's interface may be in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Subnet {
+pub(crate) struct Subnet {
     pub(super) id: String,
     pub(super) location: Location,
     /// `a.b.c.d/len`
@@ -26,7 +26,7 @@ pub(super) struct Subnet {
 
 /// Checked: all of it exists, in one VPC.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Network {
+pub(crate) struct Network {
     pub(super) subnets: Vec<Subnet>,
     pub(super) groups: Vec<String>,
     /// The VPC's resolver: its base address + 2.

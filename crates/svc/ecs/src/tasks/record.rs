@@ -81,6 +81,7 @@ pub(crate) enum StopCode {
     EssentialContainerExited,
     UserInitiated,
     TerminationNotice,
+    ServiceSchedulerInitiated,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -235,6 +236,9 @@ pub(crate) struct TaskRecord {
     /// GiB; FARGATE alone.
     pub ephemeral_storage: Option<i32>,
     pub times: Times,
+    /// A service may not stop it before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protected_until: Option<Timestamp>,
     /// Grows with every change.
     pub version: i64,
     pub tags: Tags,

@@ -12,6 +12,7 @@ use crate::clusters::{ClusterRecord, active_cluster};
 use crate::definitions::{self, Definition, TaskDefinitionRecord};
 use crate::error::{Error, Result};
 use crate::names::TaskDefinitionId;
+use crate::services::Owner;
 use crate::tags::Tags;
 use crate::tasks::network::{self, Network};
 use crate::tasks::overrides::{self, Overridden, reserved};
@@ -28,52 +29,86 @@ const COUNTED: [&str; 2] = [
 const FARGATE_STORAGE: i32 = 20;
 
 /// The members that both requests have.
-pub(super) struct Asked {
-    pub(super) cluster: Option<String>,
-    pub(super) task_definition: String,
-    pub(super) launch: Launch,
-    pub(super) enable_ecs_managed_tags: Option<bool>,
-    pub(super) group: Option<String>,
-    pub(super) network_configuration: Option<api::NetworkConfiguration>,
-    pub(super) overrides: Option<api::TaskOverride>,
+pub(crate) struct Asked {
+    pub(crate) cluster: Option<String>,
+    pub(crate) task_definition: String,
+    pub(crate) launch: Launch,
+    pub(crate) enable_ecs_managed_tags: Option<bool>,
+    pub(crate) group: Option<String>,
+    pub(crate) network_configuration: Option<api::NetworkConfiguration>,
+    pub(crate) overrides: Option<api::TaskOverride>,
     /// Of the request; that of the definition comes to it.
-    pub(super) placement: Placement,
-    pub(super) propagate_tags: Option<PropagateTags>,
-    pub(super) started_by: Option<String>,
+    pub(crate) placement: Placement,
+    pub(crate) propagate_tags: Option<PropagateTags>,
+    pub(crate) started_by: Option<String>,
     /// Characters `startedBy` may have.
-    pub(super) started_by_max: usize,
-    pub(super) tags: Option<Vec<api::Tag>>,
+    pub(crate) started_by_max: usize,
+    pub(crate) tags: Option<Vec<api::Tag>>,
+    /// The service that asks.
+    pub(crate) owner: Option<Owner>,
 }
 
 /// What every copy will be.
 #[derive(Debug)]
-pub(super) struct Wanted {
-    pub(super) cluster: Entry<ClusterRecord>,
-    pub(super) id: TaskDefinitionId,
+pub(crate) struct Wanted {
+    pub(crate) cluster: Entry<ClusterRecord>,
+    pub(crate) id: TaskDefinitionId,
     /// With the overrides in it.
-    pub(super) definition: Definition,
-    pub(super) overrides: api::TaskOverride,
-    pub(super) cpu: Option<i64>,
-    pub(super) memory: Option<i64>,
-    pub(super) launch: Launch,
+    pub(crate) definition: Definition,
+    pub(crate) overrides: api::TaskOverride,
+    pub(crate) cpu: Option<i64>,
+    pub(crate) memory: Option<i64>,
+    pub(crate) launch: Launch,
     /// Of each copy, in order, the capacity provider that it counts for; none: no strategy decided.
-    pub(super) providers: Vec<String>,
-    pub(super) network: Option<Network>,
-    pub(super) group: String,
-    pub(super) started_by: Option<String>,
-    pub(super) tags: Tags,
-    pub(super) ephemeral_storage: Option<i32>,
-    pub(super) demand: Demand,
+    pub(crate) providers: Vec<String>,
+    pub(crate) network: Option<Network>,
+    pub(crate) group: String,
+    pub(crate) started_by: Option<String>,
+    pub(crate) tags: Tags,
+    pub(crate) ephemeral_storage: Option<i32>,
+    pub(crate) demand: Demand,
+    /// The service that the tasks are of.
+    pub(crate) owner: Option<Owner>,
 }
 
-pub(super) async fn check(ecs: &Ecs, ctx: &Ctx, asked: Asked) -> Result<Wanted> {
+impl Wanted {
+    /// Of its subnets.
+    pub(crate) fn zones(&self) -> impl Iterator<Item = String> {
+        let subnets = self.network.iter().flat_map(|network| &network.subnets);
+        subnets.map(|subnet| subnet.location.zone.clone())
+    }
+
+    /// Only in this zone, which is one of [`Self::zones`].
+    pub(crate) fn keep_to(&mut self, zone: &str) {
+        self.demand.locations.retain(|location| location.zone == zone);
+        if let Some(network) = &mut self.network {
+            network.subnets.retain(|subnet| subnet.location.zone == zone);
+        }
+    }
+}
+
+pub(crate) async fn check(ecs: &Ecs, ctx: &Ctx, asked: Asked) -> Result<Wanted> {
     let cluster = active_cluster(ecs, ctx, asked.cluster.as_deref()).await?;
-    let found = definitions::load(ecs, ctx, &asked.task_definition).await?;
+    let found = match &asked.owner {
+        // A service goes on with what it has, also when that was deregistered meanwhile.
+        Some(owner) if owner.goes_on() => definitions::load_any(ecs, ctx, &asked.task_definition).await?,
+        _ => definitions::load(ecs, ctx, &asked.task_definition).await?,
+    };
     let started_by = check_started_by(asked.started_by, asked.started_by_max)?;
-    let group = check_group(asked.group, &found.value.id)?;
-    let mut tags = tags_of(&found.value, asked.propagate_tags, Tags::of(asked.tags)?)?;
+    let group = match &asked.owner {
+        Some(owner) => owner.group(),
+        None => check_group(asked.group, &found.value.id)?,
+    };
+    let own = match &asked.owner {
+        Some(owner) => owner.tags(asked.propagate_tags),
+        None => Tags::of(asked.tags)?,
+    };
+    let mut tags = tags_of(&found.value, asked.propagate_tags, own, asked.owner.is_some())?;
     if asked.enable_ecs_managed_tags == Some(true) {
         tags.set_managed("aws:ecs:clusterName", cluster.value.name.as_str());
+        if let Some(owner) = &asked.owner {
+            tags.set_managed("aws:ecs:serviceName", owner.name());
+        }
     }
     compatible(&found.value, asked.launch)?;
     let Overridden {
@@ -128,6 +163,7 @@ pub(super) async fn check(ecs: &Ecs, ctx: &Ctx, asked: Asked) -> Result<Wanted> 
         tags,
         ephemeral_storage,
         demand,
+        owner: asked.owner,
     })
 }
 
@@ -155,7 +191,12 @@ fn check_group(group: Option<String>, id: &TaskDefinitionId) -> Result<String> {
     }
 }
 
-fn tags_of(definition: &TaskDefinitionRecord, propagate: Option<PropagateTags>, own: Tags) -> Result<Tags> {
+fn tags_of(
+    definition: &TaskDefinitionRecord,
+    propagate: Option<PropagateTags>,
+    own: Tags,
+    of_service: bool,
+) -> Result<Tags> {
     match propagate {
         None | Some(PropagateTags::None) => Ok(own),
         Some(PropagateTags::TaskDefinition) => {
@@ -163,6 +204,7 @@ fn tags_of(definition: &TaskDefinitionRecord, propagate: Option<PropagateTags>, 
             tags.merge(own)?;
             Ok(tags)
         }
+        Some(PropagateTags::Service) if of_service => Ok(own),
         Some(PropagateTags::Service) => Err(Error::invalid(
             "propagateTags SERVICE is not valid for a task that no service starts.",
         )),

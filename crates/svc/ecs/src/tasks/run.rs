@@ -89,6 +89,7 @@ pub(crate) async fn run_task(ecs: &Ecs, ctx: &Ctx, input: RunTaskRequest) -> Res
         started_by,
         started_by_max: 128,
         tags,
+        owner: None,
     };
     let mut wanted = request::check(ecs, ctx, asked).await?;
     let count = usize::try_from(count).unwrap_or(1);
@@ -116,7 +117,7 @@ pub(crate) async fn run_task(ecs: &Ecs, ctx: &Ctx, input: RunTaskRequest) -> Res
     })
 }
 
-fn launch_of(launch_type: Option<LaunchType>) -> Result<Launch> {
+pub(crate) fn launch_of(launch_type: Option<LaunchType>) -> Result<Launch> {
     match launch_type {
         None | Some(LaunchType::Ec2) => Ok(Launch::Ec2),
         Some(LaunchType::Fargate) => Ok(Launch::Fargate),
@@ -148,7 +149,7 @@ async fn strategy_of(
     }
 }
 
-fn check_platform(launch: Launch, version: Option<&str>) -> Result<()> {
+pub(crate) fn check_platform(launch: Launch, version: Option<&str>) -> Result<()> {
     match (launch, version) {
         (_, None) | (Launch::Fargate, Some("LATEST" | "1.4.0")) => Ok(()),
         (Launch::Ec2, Some(_)) => Err(Error::invalid(

@@ -87,6 +87,7 @@ pub(super) fn show(ecs: &Ecs, task: &TaskRecord, include: Include) -> api::Task 
             StopCode::EssentialContainerExited => api::TaskStopCode::EssentialContainerExited,
             StopCode::UserInitiated => api::TaskStopCode::UserInitiated,
             StopCode::TerminationNotice => api::TaskStopCode::TerminationNotice,
+            StopCode::ServiceSchedulerInitiated => api::TaskStopCode::ServiceSchedulerInitiated,
         }),
         stopped_at: times.stopped,
         stopped_reason: task.stop.as_ref().map(|stop| stop.reason.clone()),

@@ -55,6 +55,7 @@ pub(crate) async fn start_task(ecs: &Ecs, ctx: &Ctx, input: StartTaskRequest) ->
         started_by,
         started_by_max: 36,
         tags,
+        owner: None,
     };
     let wanted = request::check(ecs, ctx, asked).await?;
     let cluster = &wanted.cluster.value.name;

@@ -34,7 +34,7 @@ impl TokenRecord {
 
 /// A call with a token.
 #[derive(Debug)]
-pub(super) struct Token {
+pub(crate) struct Token {
     pub(super) key: Key,
     pub(super) request: String,
 }

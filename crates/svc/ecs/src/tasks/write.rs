@@ -23,7 +23,7 @@ pub(super) fn insert(ecs: &Ecs, transaction: Transaction, task: &TaskRecord) -> 
 }
 
 /// Writes what became of a task.
-pub(super) fn replace(
+pub(crate) fn replace(
     ecs: &Ecs,
     transaction: Transaction,
     entry: &Entry<TaskRecord>,

@@ -1,0 +1,226 @@
+//! What a decision sees, and what it says.
+
+use crate::bounds::Bounds;
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub String);
+    };
+}
+
+name! {
+    /// `ecs-svc/<digits>`, or a task set's id.
+    DeploymentId
+}
+name! {
+    /// A task, by its id.
+    TaskId
+}
+name! {
+    /// A container instance, by its ARN.
+    InstanceId
+}
+
+/// A service at one moment. Times are milliseconds since 1970.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub now: i64,
+    pub scheduling: Scheduling,
+    pub bounds: Bounds,
+    /// What every task is to be of.
+    pub primary: Deployment,
+    pub breaker: Option<Breaker>,
+    /// Those that are meant to run; what was told to stop counts no more.
+    pub tasks: Vec<Task>,
+    /// The zones that tasks are to be balanced over; fewer than two: they are not.
+    pub zones: Vec<String>,
+    /// The last try to start what was missing found no place, so that something must go first if it may.
+    pub cramped: bool,
+    /// Milliseconds for which a task without a health check must have run before it counts as healthy.
+    pub settle: i64,
+    /// Milliseconds after its start for which a task's bad health is overlooked.
+    pub grace: i64,
+}
+
+#[derive(Clone, Debug)]
+pub enum Scheduling {
+    Replica {
+        desired: usize,
+    },
+    /// One on each instance that is eligible.
+    Daemon {
+        instances: Vec<Instance>,
+    },
+}
+
+/// A container instance, as a DAEMON service sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    pub id: InstanceId,
+    /// ACTIVE, and the task's attributes and constraints hold.
+    pub eligible: bool,
+    /// Tasks of others are still on it: daemons leave last.
+    pub busy: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rollout {
+    InProgress,
+    Completed,
+    Failed,
+}
+
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    pub id: DeploymentId,
+    pub rollout: Rollout,
+    /// Tasks in a row that failed, none having run successfully: what the circuit breaker counts.
+    pub failures: u32,
+    /// Tasks that failed or ended at once, without a good while between: what starts are slowed down for.
+    pub setbacks: u32,
+    pub last_setback: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breaker {
+    /// Where to go back to, if that is wanted and there is something.
+    pub fallback: Option<DeploymentId>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Anything before RUNNING.
+    Pending,
+    Running {
+        since: i64,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It has no health check: to have run for a while is to be healthy.
+    Unchecked,
+    /// It has one, which has not said anything yet.
+    Unknown,
+    Healthy,
+    Unhealthy,
+}
+
+#[derive(Clone, Debug)]
+pub struct Task {
+    pub id: TaskId,
+    pub deployment: DeploymentId,
+    pub state: State,
+    pub health: Health,
+    pub created: i64,
+    pub zone: Option<String>,
+    pub instance: InstanceId,
+    pub protected_until: Option<i64>,
+    /// Its instance is DRAINING.
+    pub leaving: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Tasks of the primary deployment.
+    pub start: Option<Start>,
+    /// To be applied whether the start succeeds or not.
+    pub stop: Vec<Stop>,
+    pub verdict: Option<Verdict>,
+    /// All is as it should be, and nothing is under way.
+    pub steady: bool,
+    /// Milliseconds until something is to be started that is held back for now.
+    pub wait_for_start: Option<i64>,
+    /// Milliseconds after which the answer may be another although nothing happened.
+    pub again: Option<i64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    Anywhere(usize),
+    /// One, to balance zones.
+    In(String),
+    /// One on each.
+    On(Vec<InstanceId>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    pub task: TaskId,
+    pub why: Why,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// There are more than desired.
+    ScaleIn,
+    /// It is of an earlier deployment.
+    Replaced,
+    Unhealthy,
+    /// Its instance is to be empty, or not eligible any more.
+    Leaving,
+}
+
+/// What becomes of the primary deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Completed,
+    Failed,
+    RollBack(DeploymentId),
+}
+
+impl Snapshot {
+    /// Tasks that there are to be.
+    pub fn desired(&self) -> usize {
+        match &self.scheduling {
+            Scheduling::Replica { desired } => *desired,
+            Scheduling::Daemon { instances } => instances.iter().filter(|it| it.eligible).count(),
+        }
+    }
+
+    pub(crate) fn is_primary(&self, task: &Task) -> bool {
+        task.deployment == self.primary.id
+    }
+
+    /// When time alone changes something: a protection or a grace period ends, a task has run long enough.
+    pub(crate) fn next_change(&self) -> Option<i64> {
+        let changes = self.tasks.iter().flat_map(|task| {
+            let ripe = match (task.state, task.health) {
+                (State::Running { since }, Health::Unhealthy) => Some(since + self.grace),
+                (State::Running { since }, Health::Unchecked) => Some(since + self.settle),
+                _ => None,
+            };
+            [task.protected_until, ripe]
+        });
+        changes
+            .flatten()
+            .map(|at| at - self.now)
+            .filter(|left| *left > 0)
+            .min()
+    }
+}
+
+impl Task {
+    /// It counts for `minimumHealthyPercent`.
+    pub(crate) fn is_healthy(&self, snapshot: &Snapshot) -> bool {
+        match (self.state, self.health) {
+            (State::Running { since }, Health::Unchecked) => snapshot.now >= since + snapshot.settle,
+            (State::Running { .. }, Health::Healthy) => true,
+            _ => false,
+        }
+    }
+
+    /// It runs, and its health check says no, and may say so by now.
+    pub(crate) fn is_sick(&self, snapshot: &Snapshot) -> bool {
+        match (self.state, self.health) {
+            (State::Running { since }, Health::Unhealthy) => snapshot.now >= since + snapshot.grace,
+            _ => false,
+        }
+    }
+
+    pub(crate) fn is_protected(&self, now: i64) -> bool {
+        self.protected_until.is_some_and(|until| now < until)
+    }
+}

@@ -1,0 +1,216 @@
+//! CreateService.
+
+use roadstead_api_ecs as api;
+use roadstead_api_ecs::{CreateServiceRequest, CreateServiceResponse};
+use roadstead_base::{Ctx, random_hex};
+use roadstead_store::{Entry, Outcome, Transaction};
+
+use crate::Ecs;
+use crate::clusters::active_cluster;
+use crate::error::{Error, Result, refuse};
+use crate::names::ServiceName;
+use crate::services::ask::{Of, ask};
+use crate::services::news::News;
+use crate::services::parts::{self, Around};
+use crate::services::record::{Propagate, Scheduling, Spec};
+use crate::services::show::{Include, show};
+use crate::services::{Owner, ServiceRecord, ServiceStatus, write};
+use crate::stored::Stored;
+use crate::tables::{events_of, service_key};
+use crate::tags::Tags;
+use crate::tasks::request;
+use crate::tasks::run::{check_platform, launch_of};
+
+const TRIES: usize = 32;
+
+pub(crate) async fn create_service(
+    ecs: &Ecs,
+    ctx: &Ctx,
+    input: CreateServiceRequest,
+) -> Result<CreateServiceResponse> {
+    let fingerprint = parts::fingerprint(
+        CreateServiceRequest {
+            client_token: None,
+            ..input.clone()
+        },
+        "create-service",
+    );
+    for _ in 0..TRIES {
+        if let Some(record) = attempt(ecs, ctx, input.clone(), &fingerprint).await? {
+            let service = show(ecs, &record, Include { tags: true }).await?;
+            return Ok(CreateServiceResponse {
+                service: Some(service),
+            });
+        }
+    }
+    Err(Error::Contended)
+}
+
+/// The service; none if something changed while it was looked at.
+async fn attempt(
+    ecs: &Ecs,
+    ctx: &Ctx,
+    input: CreateServiceRequest,
+    fingerprint: &str,
+) -> Result<Option<ServiceRecord>> {
+    let CreateServiceRequest {
+        service_name,
+        availability_zone_rebalancing,
+        capacity_provider_strategy,
+        client_token,
+        cluster,
+        deployment_configuration,
+        deployment_controller,
+        desired_count,
+        enable_ecs_managed_tags,
+        enable_execute_command,
+        health_check_grace_period_seconds,
+        launch_type,
+        load_balancers,
+        network_configuration,
+        placement_constraints,
+        placement_strategy,
+        platform_version,
+        propagate_tags,
+        role,
+        scheduling_strategy,
+        service_connect_configuration,
+        service_registries,
+        tags,
+        task_definition,
+        volume_configurations,
+        vpc_lattice_configurations,
+    } = input;
+    check_token(client_token.as_deref())?;
+    let cluster = active_cluster(ecs, ctx, cluster.as_deref()).await?;
+    let name = ServiceName::new(&service_name)?;
+    let key = service_key(&ctx.partition(), &cluster.value.name, &name);
+    let gone = match ecs.services().get(&key).await? {
+        None => None,
+        Some(entry) => match already(&entry, fingerprint)? {
+            Some(record) => return Ok(Some(record)),
+            None => Some(entry),
+        },
+    };
+    let around = Around {
+        load_balancers,
+        service_registries,
+        service_connect: service_connect_configuration,
+        volumes: volume_configurations,
+        lattice: vpc_lattice_configurations,
+        execute_command: enable_execute_command,
+    };
+    around.refuse()?;
+    refuse("capacityProviderStrategy", capacity_provider_strategy)?;
+    refuse("role", role)?;
+    let scheduling = match scheduling_strategy {
+        None | Some(api::SchedulingStrategy::Replica) => Scheduling::Replica,
+        Some(api::SchedulingStrategy::Daemon) => Scheduling::Daemon,
+    };
+    if let Some(api::DeploymentController { r#type }) = deployment_controller
+        && r#type != api::DeploymentControllerType::Ecs
+    {
+        return Err(Error::unsupported(format!("deploymentController {type}")));
+    }
+    if launch_type.is_none() && !cluster.value.default_strategy.is_empty() {
+        return Err(Error::unsupported(
+            "The cluster's defaultCapacityProviderStrategy for a service without launchType",
+        ));
+    }
+    let launch = launch_of(launch_type)?;
+    check_platform(launch, platform_version.as_deref())?;
+    let rolling = parts::rolling(deployment_configuration, parts::default_rolling(scheduling))?;
+    let now = ecs.clock.now();
+    let managed_tags = enable_ecs_managed_tags.unwrap_or_default();
+    let record = ServiceRecord {
+        partition: ctx.partition(),
+        cluster: cluster.value.name.clone(),
+        name,
+        id: random_hex(32),
+        status: ServiceStatus::Active,
+        request: fingerprint.to_owned(),
+        desired: parts::desired(scheduling, desired_count, None)?,
+        scheduling,
+        rolling,
+        rebalancing: parts::rebalancing(availability_zone_rebalancing, true, scheduling, rolling)?,
+        grace_seconds: parts::grace(health_check_grace_period_seconds)?,
+        managed_tags,
+        propagate: parts::propagate(propagate_tags, Propagate::None),
+        constraints: parts::constraints(scheduling, placement_constraints)?,
+        strategy: parts::strategy(scheduling, placement_strategy)?,
+        role_arn: None,
+        deployments: Vec::new(),
+        completed: None,
+        started: 0,
+        deployed: 0,
+        events: 0,
+        published: now.0.unsigned_abs(),
+        steady: false,
+        unplaced: None,
+        created_at: now,
+        created_by: ctx.caller.arn(&ctx.account),
+        tags: Tags::of(tags)?,
+    };
+    let task_definition =
+        task_definition.ok_or_else(|| Error::invalid("TaskDefinition can not be blank."))?;
+    let of = Of {
+        task_definition,
+        launch,
+        network: network_configuration.clone(),
+    };
+    let asked = ask(&record, of, Owner::trial(record.clone()), None)?;
+    let wanted = request::check(ecs, ctx, asked).await?;
+    let mut record = record;
+    let spec = Spec {
+        definition: wanted.id,
+        launch,
+        platform: platform_version,
+        network: network_configuration.map(Stored),
+    };
+    let mut news = News::default();
+    record.deploy(spec, now);
+    if let Some(primary) = record.primary() {
+        news.deployment("SERVICE_DEPLOYMENT_IN_PROGRESS", &primary.id, &primary.reason);
+    }
+    commit(ecs, &cluster, gone.as_ref(), record, &news).await
+}
+
+async fn commit(
+    ecs: &Ecs,
+    cluster: &Entry<crate::ClusterRecord>,
+    gone: Option<&Entry<ServiceRecord>>,
+    record: ServiceRecord,
+    news: &News,
+) -> Result<Option<ServiceRecord>> {
+    let mut transaction = Transaction::new(&ecs.store).compare_unmodified(cluster);
+    if gone.is_some() {
+        let events = events_of(&record.partition, &record.cluster, &record.name);
+        transaction = transaction.delete_below(&events);
+    }
+    let (transaction, record) = write::insert(ecs, transaction, gone, record, news);
+    Ok(matches!(transaction.commit().await?, Outcome::Committed(_)).then_some(record))
+}
+
+/// The service of an earlier call that was the same; none if there is none any more.
+///
+/// # Errors
+/// There is one, and it was made otherwise, or is on its way out: `InvalidParameterException`.
+fn already(entry: &Entry<ServiceRecord>, fingerprint: &str) -> Result<Option<ServiceRecord>> {
+    match entry.value.status {
+        ServiceStatus::Active if entry.value.request == fingerprint => Ok(Some(entry.value.clone())),
+        ServiceStatus::Active => Err(Error::invalid("Creation of service was not idempotent.")),
+        ServiceStatus::Draining => Err(Error::invalid(
+            "Unable to Start a service that is still Draining.",
+        )),
+        ServiceStatus::Inactive { .. } => Ok(None),
+    }
+}
+
+pub(super) fn check_token(token: Option<&str>) -> Result<()> {
+    match token {
+        Some(token) if token.len() > 36 || !token.bytes().all(|byte| (33..=126).contains(&byte)) => Err(
+            Error::invalid("clientToken can have up to 36 characters, from code 33 to 126."),
+        ),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,25 @@
+//! Services: so many tasks of a definition, kept running. Operations say what is meant; the scheduler brings it about,
+//! one step at a time, each decided by `roadstead_deployment` from the records as they are then.
+
+mod ask;
+pub(crate) mod counts;
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod describe;
+pub(crate) mod list;
+mod lookup;
+mod news;
+mod owner;
+mod parts;
+mod record;
+pub(crate) mod scheduler;
+mod show;
+pub(crate) mod update;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use news::EventRecord;
+pub(crate) use owner::Owner;
+pub(crate) use record::{ServiceRecord, ServiceStatus};

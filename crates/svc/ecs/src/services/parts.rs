@@ -1,0 +1,210 @@
+//! What CreateService and UpdateService have in common: members checked, and refused by name where they have no effect.
+
+use roadstead_api_ecs as api;
+use roadstead_base::derived_hex;
+use roadstead_protocol::Wire;
+
+use crate::error::{Error, Result, refuse};
+use crate::services::record::{BreakerRule, Propagate, Rolling, Scheduling};
+use crate::stored::Stored;
+
+/// Tasks of one service. Source: "Amazon ECS service quotas".
+const MAX_DESIRED: i32 = 5000;
+
+/// Of a request without its token: the same for the same request.
+pub(super) fn fingerprint<R: Wire>(request: R, purpose: &str) -> String {
+    derived_hex(&format!("{:?}", request.into_value()), purpose, 64)
+}
+
+pub(super) fn default_rolling(scheduling: Scheduling) -> Rolling {
+    let (minimum_healthy_percent, maximum_percent) = match scheduling {
+        Scheduling::Replica => (100, 200),
+        Scheduling::Daemon => (0, 100),
+    };
+    Rolling {
+        minimum_healthy_percent,
+        maximum_percent,
+        breaker: None,
+    }
+}
+
+/// `deploymentConfiguration`, over what was there.
+pub(super) fn rolling(asked: Option<api::DeploymentConfiguration>, before: Rolling) -> Result<Rolling> {
+    let Some(api::DeploymentConfiguration {
+        alarms,
+        bake_time_in_minutes,
+        canary_configuration,
+        deployment_circuit_breaker,
+        lifecycle_hooks,
+        linear_configuration,
+        maximum_percent,
+        minimum_healthy_percent,
+        strategy,
+    }) = asked
+    else {
+        return Ok(before);
+    };
+    if let Some(api::DeploymentAlarms {
+        alarm_names,
+        enable,
+        rollback,
+    }) = alarms
+        && (enable || rollback || !alarm_names.is_empty())
+    {
+        return Err(Error::unsupported("deploymentConfiguration.alarms"));
+    }
+    refuse("deploymentConfiguration.bakeTimeInMinutes", bake_time_in_minutes)?;
+    refuse(
+        "deploymentConfiguration.canaryConfiguration",
+        canary_configuration,
+    )?;
+    refuse("deploymentConfiguration.lifecycleHooks", lifecycle_hooks)?;
+    refuse(
+        "deploymentConfiguration.linearConfiguration",
+        linear_configuration,
+    )?;
+    match strategy {
+        None | Some(api::DeploymentStrategy::Rolling) => {}
+        Some(other) => {
+            return Err(Error::unsupported(format!(
+                "deploymentConfiguration.strategy {other}"
+            )));
+        }
+    }
+    let breaker = deployment_circuit_breaker
+        .map(|api::DeploymentCircuitBreaker { enable, rollback }| BreakerRule { enable, rollback });
+    let after = Rolling {
+        minimum_healthy_percent: minimum_healthy_percent.unwrap_or(before.minimum_healthy_percent),
+        maximum_percent: maximum_percent.unwrap_or(before.maximum_percent),
+        breaker: breaker.or(before.breaker),
+    };
+    if !(0..=100).contains(&after.minimum_healthy_percent) {
+        return Err(Error::invalid(
+            "deploymentConfiguration.minimumHealthyPercent must be between 0 and 100.",
+        ));
+    }
+    if !(100..=1000).contains(&after.maximum_percent) {
+        return Err(Error::invalid(
+            "deploymentConfiguration.maximumPercent must be between 100 and 1000.",
+        ));
+    }
+    if after.minimum_healthy_percent == 100 && after.maximum_percent == 100 {
+        return Err(Error::invalid(
+            "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments.",
+        ));
+    }
+    Ok(after)
+}
+
+/// `desiredCount` of a service that is there or to be.
+pub(super) fn desired(scheduling: Scheduling, asked: Option<i32>, before: Option<i32>) -> Result<i32> {
+    match (scheduling, asked, before) {
+        (Scheduling::Daemon, Some(_), _) => Err(Error::invalid(
+            "The daemon scheduling strategy does not support a desired count for services. Remove the desired count \
+             value and try again.",
+        )),
+        (Scheduling::Daemon, None, _) => Ok(0),
+        (Scheduling::Replica, None, None) => Err(Error::invalid("desiredCount must be given.")),
+        (Scheduling::Replica, None, Some(before)) => Ok(before),
+        (Scheduling::Replica, Some(desired), _) if (0..=MAX_DESIRED).contains(&desired) => Ok(desired),
+        (Scheduling::Replica, Some(_), _) => Err(Error::invalid(format!(
+            "desiredCount must be between 0 and {MAX_DESIRED}."
+        ))),
+    }
+}
+
+/// `availabilityZoneRebalancing`. It needs room for one more task, and tasks that can be elsewhere.
+pub(super) fn rebalancing(
+    asked: Option<api::AvailabilityZoneRebalancing>,
+    before: bool,
+    scheduling: Scheduling,
+    rolling: Rolling,
+) -> Result<bool> {
+    let possible = scheduling == Scheduling::Replica && rolling.maximum_percent > 100;
+    match asked {
+        None => Ok(before && possible),
+        Some(api::AvailabilityZoneRebalancing::Disabled) => Ok(false),
+        Some(api::AvailabilityZoneRebalancing::Enabled) if possible => Ok(true),
+        Some(api::AvailabilityZoneRebalancing::Enabled) => Err(Error::invalid(
+            "availabilityZoneRebalancing ENABLED needs the REPLICA scheduling strategy and a maximumPercent above 100.",
+        )),
+    }
+}
+
+pub(super) fn grace(asked: Option<i32>) -> Result<Option<i32>> {
+    match asked {
+        Some(seconds) if seconds < 0 => Err(Error::invalid(
+            "healthCheckGracePeriodSeconds must be between 0 and 2147483647.",
+        )),
+        other => Ok(other),
+    }
+}
+
+pub(super) fn propagate(asked: Option<api::PropagateTags>, before: Propagate) -> Propagate {
+    match asked {
+        None => before,
+        Some(api::PropagateTags::None) => Propagate::None,
+        Some(api::PropagateTags::TaskDefinition) => Propagate::TaskDefinition,
+        Some(api::PropagateTags::Service) => Propagate::Service,
+    }
+}
+
+/// `loadBalancers` and the like: what nothing here could bring about.
+pub(super) struct Around {
+    pub(super) load_balancers: Option<Vec<api::LoadBalancer>>,
+    pub(super) service_registries: Option<Vec<api::ServiceRegistry>>,
+    pub(super) service_connect: Option<api::ServiceConnectConfiguration>,
+    pub(super) volumes: Option<Vec<api::ServiceVolumeConfiguration>>,
+    pub(super) lattice: Option<Vec<api::VpcLatticeConfiguration>>,
+    pub(super) execute_command: Option<bool>,
+}
+
+impl Around {
+    pub(super) fn refuse(self) -> Result<()> {
+        let Self {
+            load_balancers,
+            service_registries,
+            service_connect,
+            volumes,
+            lattice,
+            execute_command,
+        } = self;
+        refuse("loadBalancers", load_balancers)?;
+        refuse("serviceRegistries", service_registries)?;
+        if service_connect.is_some_and(|connect| connect.enabled) {
+            return Err(Error::unsupported("serviceConnectConfiguration"));
+        }
+        refuse("volumeConfigurations", volumes)?;
+        refuse("vpcLatticeConfigurations", lattice)?;
+        refuse("enableExecuteCommand", execute_command)
+    }
+}
+
+/// `placementConstraints`, kept as they came; what starts tasks reads them.
+pub(super) fn constraints(
+    scheduling: Scheduling,
+    asked: Option<Vec<api::PlacementConstraint>>,
+) -> Result<Vec<Stored<api::PlacementConstraint>>> {
+    let asked = asked.unwrap_or_default();
+    let distinct =
+        |it: &api::PlacementConstraint| it.r#type == Some(api::PlacementConstraintType::DistinctInstance);
+    if scheduling == Scheduling::Daemon && asked.iter().any(distinct) {
+        return Err(Error::invalid(
+            "The daemon scheduling strategy does not support the placement constraint distinctInstance.",
+        ));
+    }
+    Ok(asked.into_iter().map(Stored).collect())
+}
+
+pub(super) fn strategy(
+    scheduling: Scheduling,
+    asked: Option<Vec<api::PlacementStrategy>>,
+) -> Result<Vec<Stored<api::PlacementStrategy>>> {
+    let asked = asked.unwrap_or_default();
+    if scheduling == Scheduling::Daemon && !asked.is_empty() {
+        return Err(Error::invalid(
+            "The daemon scheduling strategy does not support placement strategies.",
+        ));
+    }
+    Ok(asked.into_iter().map(Stored).collect())
+}

@@ -1,0 +1,242 @@
+//! What is kept of a service. Tasks are not listed here: they are those of its group, and say themselves which
+//! deployment started them.
+
+use std::collections::BTreeSet;
+
+use roadstead_api_ecs as api;
+use roadstead_base::{Partition, Timestamp, derived_hex};
+use roadstead_deployment::Bounds;
+use serde::{Deserialize, Serialize};
+
+use crate::names::{ClusterName, ServiceName, TaskDefinitionId, TaskId};
+use crate::stored::{Shaped, Stored};
+use crate::tables::service_key;
+use crate::tags::{Tagged, Tags};
+use crate::tasks::Launch;
+
+impl Shaped for api::NetworkConfiguration {
+    const SHAPE: &'static str = "NetworkConfiguration";
+}
+
+impl Shaped for api::PlacementConstraint {
+    const SHAPE: &'static str = "PlacementConstraint";
+}
+
+impl Shaped for api::PlacementStrategy {
+    const SHAPE: &'static str = "PlacementStrategy";
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum ServiceStatus {
+    Active,
+    /// Deleted; its tasks are being stopped.
+    Draining,
+    /// Deleted, and described for a while.
+    Inactive {
+        since: Timestamp,
+    },
+}
+
+impl ServiceStatus {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "ACTIVE",
+            Self::Draining => "DRAINING",
+            Self::Inactive { .. } => "INACTIVE",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum Scheduling {
+    Replica,
+    Daemon,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum Propagate {
+    None,
+    TaskDefinition,
+    Service,
+}
+
+/// `deploymentConfiguration` of a rolling update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Rolling {
+    pub minimum_healthy_percent: i32,
+    pub maximum_percent: i32,
+    pub breaker: Option<BreakerRule>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BreakerRule {
+    pub enable: bool,
+    pub rollback: bool,
+}
+
+impl Rolling {
+    pub(crate) fn bounds(self) -> Bounds {
+        Bounds {
+            minimum_healthy_percent: self.minimum_healthy_percent.unsigned_abs(),
+            maximum_percent: self.maximum_percent.unsigned_abs(),
+        }
+    }
+}
+
+/// What tasks are made of: the part of a service that a deployment changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Spec {
+    pub definition: TaskDefinitionId,
+    pub launch: Launch,
+    /// FARGATE alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Stored<api::NetworkConfiguration>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum RolloutState {
+    InProgress,
+    Completed,
+    Failed,
+}
+
+/// A deployment that still has tasks, or is to have some.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct DeploymentRecord {
+    /// `ecs-svc/<19 digits>`; what its tasks say started them.
+    pub id: String,
+    pub spec: Spec,
+    pub rollout: RolloutState,
+    pub reason: String,
+    /// In a row, none having run successfully.
+    #[serde(default)]
+    pub failures: u32,
+    #[serde(default)]
+    pub setbacks: u32,
+    #[serde(default)]
+    pub last_setback: Timestamp,
+    /// Ended tasks that were counted and can still be described: none is counted twice.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub counted: BTreeSet<TaskId>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// Since when there is no place for what is missing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Unplaced {
+    /// When it was tried last.
+    pub tried: Timestamp,
+    /// When it was last told.
+    pub told: Timestamp,
+    pub message: String,
+    /// Of what there was to find a place in: with another it is worth another try at once.
+    pub world: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ServiceRecord {
+    pub partition: Partition,
+    pub cluster: ClusterName,
+    pub name: ServiceName,
+    /// Random; what ids of its making derive from.
+    pub id: String,
+    pub status: ServiceStatus,
+    /// Of the request that made it, without its token.
+    pub request: String,
+    pub desired: i32,
+    pub scheduling: Scheduling,
+    pub rolling: Rolling,
+    pub rebalancing: bool,
+    pub grace_seconds: Option<i32>,
+    pub managed_tags: bool,
+    pub propagate: Propagate,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub constraints: Vec<Stored<api::PlacementConstraint>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strategy: Vec<Stored<api::PlacementStrategy>>,
+    pub role_arn: Option<String>,
+    /// The PRIMARY one first, then from the latest to the earliest.
+    pub deployments: Vec<DeploymentRecord>,
+    /// What ran last that completed: where a failed deployment goes back to.
+    #[serde(default)]
+    pub completed: Option<Spec>,
+    /// Tasks it has started.
+    #[serde(default)]
+    pub started: u64,
+    /// Deployments it has had.
+    #[serde(default)]
+    pub deployed: u64,
+    /// Events it has had.
+    #[serde(default)]
+    pub events: u64,
+    /// The number of the last event that was put on the bus.
+    pub published: u64,
+    /// It was told that it is.
+    #[serde(default)]
+    pub steady: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unplaced: Option<Unplaced>,
+    pub created_at: Timestamp,
+    pub created_by: String,
+    pub tags: Tags,
+}
+
+impl ServiceRecord {
+    pub(crate) fn arn(&self) -> String {
+        self.name.arn(&self.partition, &self.cluster)
+    }
+
+    pub(crate) fn key(&self) -> roadstead_store::Key {
+        service_key(&self.partition, &self.cluster, &self.name)
+    }
+
+    pub(crate) fn primary(&self) -> Option<&DeploymentRecord> {
+        self.deployments.first()
+    }
+
+    pub(crate) fn is_active(&self) -> bool {
+        self.status == ServiceStatus::Active
+    }
+
+    /// It was deleted, and its tasks are ending or ended.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.status, ServiceStatus::Inactive { .. })
+    }
+
+    /// Makes a deployment the PRIMARY one.
+    pub(crate) fn deploy(&mut self, spec: Spec, now: Timestamp) {
+        let hex = derived_hex(&self.id, &format!("deployment-{}", self.deployed), 15);
+        self.deployed += 1;
+        // Nineteen digits, as the vendor's.
+        let number = 1_000_000_000_000_000_000 + u64::from_str_radix(&hex, 16).unwrap_or_default();
+        let id = format!("ecs-svc/{number}");
+        let deployment = DeploymentRecord {
+            reason: format!("ECS deployment {id} in progress."),
+            id,
+            spec,
+            rollout: RolloutState::InProgress,
+            failures: 0,
+            setbacks: 0,
+            last_setback: now,
+            counted: BTreeSet::new(),
+            created_at: now,
+            updated_at: now,
+        };
+        self.deployments.insert(0, deployment);
+        self.steady = false;
+        self.unplaced = None;
+    }
+}
+
+impl Tagged for ServiceRecord {
+    fn tags_mut(&mut self) -> &mut Tags {
+        &mut self.tags
+    }
+}

@@ -1,0 +1,141 @@
+//! The service as a decision sees it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use roadstead_base::Timestamp;
+use roadstead_deployment::{
+    Bounds, Breaker, Deployment, DeploymentId, Health, InstanceId, Rollout, Scheduling, Snapshot, State,
+    Task, TaskId,
+};
+use roadstead_store::Entry;
+
+use crate::Ecs;
+use crate::error::Result;
+use crate::instances::InstanceStatus;
+use crate::services::record::{self, RolloutState};
+use crate::services::scheduler::places;
+use crate::services::{ServiceRecord, ServiceStatus};
+use crate::tasks::{Desired, LastStatus, TaskRecord};
+
+/// None: it has no deployment to keep.
+pub(super) async fn look(
+    ecs: &Ecs,
+    entry: &Entry<ServiceRecord>,
+    service: &ServiceRecord,
+    tasks: &[Arc<Entry<TaskRecord>>],
+    now: Timestamp,
+) -> Result<Option<Snapshot>> {
+    let Some(primary) = service.primary() else {
+        return Ok(None);
+    };
+    let draining = service.status == ServiceStatus::Draining;
+    let leaving = leaving(ecs, tasks);
+    let live = tasks
+        .iter()
+        .map(|entry| &entry.value)
+        .filter(|task| is_live(task));
+    let tasks: Vec<Task> = live.map(|task| show(task, draining, &leaving)).collect();
+    let scheduling = match (service.scheduling, draining) {
+        (_, true) => Scheduling::Replica { desired: 0 },
+        (record::Scheduling::Replica, false) => Scheduling::Replica {
+            desired: usize::try_from(service.desired).unwrap_or_default(),
+        },
+        (record::Scheduling::Daemon, false) => Scheduling::Daemon {
+            instances: places::daemons(ecs, entry, service).await?,
+        },
+    };
+    let zones = match places::zones(ecs, entry, service, &tasks).await {
+        Ok(zones) => zones,
+        // What is wrong shows when a task is to be started.
+        Err(error) => {
+            tracing::debug!(%error, service = %entry.key, "the zones of a service could not be told");
+            Vec::new()
+        }
+    };
+    Ok(Some(Snapshot {
+        now: now.0,
+        scheduling,
+        bounds: if draining { GOING } else { service.rolling.bounds() },
+        primary: Deployment {
+            id: DeploymentId(primary.id.clone()),
+            rollout: match primary.rollout {
+                RolloutState::InProgress => Rollout::InProgress,
+                RolloutState::Completed => Rollout::Completed,
+                RolloutState::Failed => Rollout::Failed,
+            },
+            failures: primary.failures,
+            setbacks: primary.setbacks,
+            last_setback: primary.last_setback.0,
+        },
+        breaker: breaker(service),
+        tasks,
+        zones,
+        cramped: service.unplaced.is_some(),
+        grace: i64::from(service.grace_seconds.unwrap_or_default()) * 1000,
+        settle: ecs.options.settle_millis,
+    }))
+}
+
+/// Of a service that was deleted.
+const GOING: Bounds = Bounds {
+    minimum_healthy_percent: 0,
+    maximum_percent: 100,
+};
+
+fn is_live(task: &TaskRecord) -> bool {
+    task.desired == Desired::Running && task.last <= LastStatus::Running
+}
+
+fn show(task: &TaskRecord, draining: bool, leaving: &BTreeMap<String, bool>) -> Task {
+    let host = task.host.arn();
+    Task {
+        id: TaskId(task.id.to_string()),
+        deployment: DeploymentId(task.started_by.clone().unwrap_or_default()),
+        state: match (task.last, task.times.started) {
+            (LastStatus::Running, Some(since)) => State::Running { since: since.0 },
+            _ => State::Pending,
+        },
+        health: Health::Unchecked,
+        created: task.times.created.0,
+        zone: task.zone.clone(),
+        protected_until: task.protected_until.filter(|_| !draining).map(|until| until.0),
+        leaving: leaving.get(&host).copied().unwrap_or_default(),
+        instance: InstanceId(host),
+    }
+}
+
+/// Which of the tasks' instances are DRAINING.
+fn leaving(ecs: &Ecs, tasks: &[Arc<Entry<TaskRecord>>]) -> BTreeMap<String, bool> {
+    let Some(mirrors) = ecs.present.get() else {
+        return BTreeMap::new();
+    };
+    let instances = mirrors.instances.snapshot();
+    let mut leaving = BTreeMap::new();
+    for task in tasks {
+        let host = &task.value.host;
+        leaving.entry(host.arn()).or_insert_with(|| {
+            let instance = instances.get(&host.key());
+            instance.is_some_and(|entry| entry.value.status == InstanceStatus::Draining)
+        });
+    }
+    leaving
+}
+
+fn breaker(service: &ServiceRecord) -> Option<Breaker> {
+    let rule = service.rolling.breaker.filter(|rule| rule.enable)?;
+    let primary = service.primary()?;
+    let fallback = service
+        .completed
+        .as_ref()
+        .filter(|completed| rule.rollback && **completed != primary.spec)
+        .map(|completed| DeploymentId(fallback(service, completed).unwrap_or_default()));
+    Some(Breaker { fallback })
+}
+
+/// The deployment of what completed last, if it is still there.
+pub(super) fn fallback(service: &ServiceRecord, completed: &record::Spec) -> Option<String> {
+    let earlier = service.deployments.iter().skip(1);
+    let mut same = earlier.filter(|it| it.spec == *completed && it.rollout == RolloutState::Completed);
+    same.next().map(|deployment| deployment.id.clone())
+}

@@ -1,0 +1,131 @@
+//! Where a service's tasks may be: the instances that its daemon belongs on, and the zones it is balanced over.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use roadstead_deployment::{Instance, InstanceId, Task};
+use roadstead_placement::{Snapshot, daemons as belongs};
+use roadstead_store::Entry;
+
+use crate::Ecs;
+use crate::error::Result;
+use crate::instances::ledger::node_key;
+use crate::instances::{InstanceStatus, candidate};
+use crate::services::news::News;
+use crate::services::record::Scheduling;
+use crate::services::scheduler::start;
+use crate::services::{Owner, ServiceRecord};
+use crate::tables::instances_of;
+use crate::tasks::Launch;
+
+/// The instances of the cluster, as a DAEMON service sees them.
+pub(super) async fn daemons(
+    ecs: &Ecs,
+    entry: &Entry<ServiceRecord>,
+    service: &ServiceRecord,
+) -> Result<Vec<Instance>> {
+    let owner = Owner::of(entry, service, &News::default());
+    let Some((_, wanted)) = start::wanted(ecs, owner).await? else {
+        return Ok(Vec::new());
+    };
+    let mirrors = ecs.present().await?;
+    let instances = mirrors.instances.snapshot();
+    let below = instances_of(&service.partition, &service.cluster);
+    let mut snapshot = Snapshot::default();
+    for instance in instances.below(&below).filter(|entry| !entry.value.is_inactive()) {
+        snapshot.candidates.push(candidate(ecs, mirrors, &instance.value));
+    }
+    let eligible: BTreeSet<String> = belongs(&snapshot, &wanted.demand)
+        .into_iter()
+        .map(|it| it.id.0)
+        .collect();
+    let others = |groups: &BTreeMap<String, usize>| {
+        // Daemons of other services leave last, too: they are no reason to stay.
+        groups
+            .iter()
+            .any(|(group, count)| *count > 0 && !is_daemon(ecs, service, group))
+    };
+    Ok(snapshot
+        .candidates
+        .iter()
+        .map(|candidate| Instance {
+            id: InstanceId(candidate.id.0.clone()),
+            eligible: eligible.contains(&candidate.id.0),
+            busy: others(&candidate.groups),
+        })
+        .collect())
+}
+
+/// Whether a group of tasks is of a DAEMON service of the same cluster.
+fn is_daemon(ecs: &Ecs, service: &ServiceRecord, group: &str) -> bool {
+    let Some(name) = group.strip_prefix("service:") else {
+        return false;
+    };
+    let Some(mirrors) = ecs.present.get() else {
+        return false;
+    };
+    let Ok(name) = crate::names::ServiceName::new(name) else {
+        return false;
+    };
+    let key = crate::tables::service_key(&service.partition, &service.cluster, &name);
+    let services = mirrors.services.snapshot();
+    services
+        .get(&key)
+        .is_some_and(|entry| entry.value.scheduling == Scheduling::Daemon)
+}
+
+/// What there is to find a place in, as a number: another when an instance or what is sold of it is another, or its
+/// agent came or went.
+pub(super) async fn world(ecs: &Ecs, service: &ServiceRecord) -> Result<u64> {
+    let mirrors = ecs.present().await?;
+    let fargate = service
+        .primary()
+        .is_some_and(|primary| primary.spec.launch == Launch::Fargate);
+    let (instances, nodes) = (mirrors.instances.snapshot(), mirrors.nodes.snapshot());
+    let below = instances_of(&service.partition, &service.cluster);
+    let mut hasher = DefaultHasher::new();
+    for entry in instances
+        .iter()
+        .filter(|entry| fargate || below.below().contains(&entry.key.to_bytes()))
+    {
+        let instance = &entry.value;
+        let ledger = nodes.get(&node_key(&instance.node()));
+        ecs.agents.is_connected(&instance.name.arn()).hash(&mut hasher);
+        (entry.revision.0, ledger.map(|ledger| ledger.revision.0)).hash(&mut hasher);
+    }
+    Ok(hasher.finish())
+}
+
+/// The zones that tasks are to be balanced over: those of their subnets, and on EC2 those of them that have an
+/// instance. Tasks without subnets are not balanced.
+pub(super) async fn zones(
+    ecs: &Ecs,
+    entry: &Entry<ServiceRecord>,
+    service: &ServiceRecord,
+    tasks: &[Task],
+) -> Result<Vec<String>> {
+    let Some(primary) = service.primary().filter(|primary| primary.spec.network.is_some()) else {
+        return Ok(Vec::new());
+    };
+    if !service.rebalancing || !service.is_active() || tasks.len() < 2 {
+        return Ok(Vec::new());
+    }
+    let owner = Owner::of(entry, service, &News::default());
+    let Some((_, wanted)) = start::wanted(ecs, owner).await? else {
+        return Ok(Vec::new());
+    };
+    let mut zones: BTreeSet<String> = wanted.zones().collect();
+    if primary.spec.launch == Launch::Ec2 {
+        let mirrors = ecs.present().await?;
+        let instances = mirrors.instances.snapshot();
+        let below = instances_of(&service.partition, &service.cluster);
+        let here: BTreeSet<String> = instances
+            .below(&below)
+            .filter(|entry| entry.value.status == InstanceStatus::Active)
+            .filter(|entry| ecs.agents.is_connected(&entry.value.name.arn()))
+            .filter_map(|entry| entry.value.location().map(|location| location.zone))
+            .collect();
+        zones.retain(|zone| here.contains(zone));
+    }
+    Ok(zones.into_iter().collect())
+}

@@ -1,0 +1,199 @@
+//! Starting tasks, through the same code as RunTask.
+
+use std::time::Duration;
+
+use roadstead_api_ecs::Failure;
+use roadstead_base::Ctx;
+use roadstead_deployment::{Setback, Start};
+use roadstead_reconcile::Action;
+use roadstead_store::Entry;
+
+use crate::error::{Error, Result};
+use crate::instances::InstanceRef;
+use crate::services::ask::{Of, ask};
+use crate::services::news::News;
+use crate::services::record::Unplaced;
+use crate::services::scheduler::{BATCH, account, places};
+use crate::services::{Owner, ServiceRecord};
+use crate::tasks::Launch;
+use crate::tasks::launch::{self, Choice, Launched};
+use crate::tasks::request::{self, Wanted};
+use crate::{Ecs, PRINCIPAL};
+
+/// Milliseconds between tries to find a place.
+const RETRY: i64 = 5_000;
+/// Milliseconds after which the same complaint is made again.
+const COMPLAIN: i64 = 15 * 60_000;
+const SEE: &str = "For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.";
+
+/// None: there may be more to do.
+pub(super) async fn start(
+    ecs: &Ecs,
+    entry: &Entry<ServiceRecord>,
+    mut next: ServiceRecord,
+    mut news: News,
+    start: Start,
+) -> Result<Option<Action>> {
+    let now = ecs.clock.now();
+    let world = places::world(ecs, &next).await?;
+    if let Some(unplaced) = &next.unplaced
+        && unplaced.world == world
+        && now.0 - unplaced.tried.0 < RETRY
+    {
+        let left = unplaced.tried.0 + RETRY - now.0;
+        ecs.write_down(entry, next, &news).await?;
+        return Ok(Some(Action::Again(Duration::from_millis(left.unsigned_abs()))));
+    }
+    let owner = Owner::of(entry, &next, &news);
+    match launch(ecs, owner, start).await {
+        // Started, or the service is another by now.
+        Ok(None) => return Ok(None),
+        Ok(Some(launched)) if !launched.tasks.is_empty() => return Ok(None),
+        Ok(Some(launched)) => {
+            let fargate = next
+                .primary()
+                .is_some_and(|primary| primary.spec.launch == Launch::Fargate);
+            let message = complaint(&launched.failures, fargate);
+            unplaced(
+                &mut next,
+                (message, world),
+                now,
+                &mut news,
+                "SERVICE_TASK_PLACEMENT_FAILURE",
+            );
+        }
+        Err(Error::InvalidParameter(reason)) if reason.starts_with("No Container Instances") => {
+            let message = format!(
+                "was unable to place a task because no container instance met all of its requirements. Reason: \
+                 {reason} {SEE}"
+            );
+            unplaced(
+                &mut next,
+                (message, world),
+                now,
+                &mut news,
+                "SERVICE_TASK_PLACEMENT_FAILURE",
+            );
+        }
+        Err(error) if is_passing(&error) => return Err(error),
+        Err(error) => {
+            if let Some(primary) = next.deployments.first_mut() {
+                account::set_back(primary, Setback::Failure, now, &mut news);
+            }
+            let message = format!("was unable to place a task. Reason: {error} {SEE}");
+            unplaced(
+                &mut next,
+                (message, world),
+                now,
+                &mut news,
+                "SERVICE_TASK_CONFIGURATION_FAILURE",
+            );
+        }
+    }
+    ecs.write_down(entry, next, &news).await?;
+    Ok(None)
+}
+
+/// It says nothing about the service.
+fn is_passing(error: &Error) -> bool {
+    match error {
+        Error::Store(_) | Error::Contended => true,
+        Error::Other(error) => error.status >= 500,
+        _ => false,
+    }
+}
+
+fn unplaced(
+    service: &mut ServiceRecord,
+    (message, world): (String, u64),
+    now: roadstead_base::Timestamp,
+    news: &mut News,
+    event_name: &'static str,
+) {
+    let before = service.unplaced.take();
+    let told = before.filter(|before| before.message == message && now.0 - before.told.0 < COMPLAIN);
+    if told.is_none() {
+        news.line(message.clone());
+        news.action("ERROR", event_name, Some(message.clone()));
+    }
+    service.steady = false;
+    service.unplaced = Some(Unplaced {
+        tried: now,
+        told: told.map_or(now, |before| before.told),
+        message,
+        world,
+    });
+}
+
+/// What the service's next task is, in full.
+pub(super) async fn wanted(ecs: &Ecs, owner: Owner) -> Result<Option<(Ctx, Wanted)>> {
+    let service = owner.next.clone();
+    let Some(primary) = service.primary() else {
+        return Ok(None);
+    };
+    let partition = &service.partition;
+    let ctx = ecs
+        .dispatcher
+        .internal_ctx(PRINCIPAL, partition.account.clone(), partition.region.clone());
+    let of = Of {
+        task_definition: primary.spec.definition.to_string(),
+        launch: primary.spec.launch,
+        network: primary.spec.network.as_ref().map(|network| network.0.clone()),
+    };
+    let asked = ask(&service, of, owner, Some(primary.id.clone()))?;
+    let wanted = request::check(ecs, &ctx, asked).await?;
+    Ok(Some((ctx, wanted)))
+}
+
+async fn launch(ecs: &Ecs, owner: Owner, start: Start) -> Result<Option<Launched>> {
+    let Some((ctx, mut wanted)) = wanted(ecs, owner).await? else {
+        return Ok(None);
+    };
+    let choice = match start {
+        Start::Anywhere(count) => Choice::Anywhere(count.min(BATCH)),
+        Start::In(zone) => {
+            wanted.keep_to(&zone);
+            Choice::Anywhere(1)
+        }
+        Start::On(instances) => {
+            let named = instances
+                .iter()
+                .take(BATCH)
+                .filter_map(|id| InstanceRef::of_arn(&id.0));
+            Choice::On(named.collect())
+        }
+    };
+    launch::launch(ecs, &ctx, &wanted, &choice, None, None).await
+}
+
+/// In the words of the service, about the instance that came closest.
+fn complaint(failures: &[Failure], fargate: bool) -> String {
+    if fargate {
+        let detail = failures.iter().find_map(|failure| failure.detail.as_deref());
+        return format!(
+            "was unable to place a task. Reason: {}.",
+            detail.unwrap_or("Capacity is unavailable")
+        );
+    }
+    let rank = |failure: &&Failure| match failure.reason.as_deref().unwrap_or_default() {
+        reason if reason.starts_with("RESOURCE") => 0,
+        "AGENT" => 2,
+        "INACTIVE" => 3,
+        _ => 1,
+    };
+    let begin = "was unable to place a task because no container instance met all of its requirements.";
+    let Some(closest) = failures.iter().min_by_key(rank) else {
+        return format!("{begin} {SEE}");
+    };
+    let arn = closest.arn.as_deref().unwrap_or_default();
+    let id = arn.rsplit('/').next().unwrap_or_default();
+    let why = match closest.reason.as_deref().unwrap_or_default() {
+        "RESOURCE:CPU" => "has insufficient CPU units available.".to_owned(),
+        "RESOURCE:MEMORY" => "has insufficient memory available.".to_owned(),
+        "RESOURCE:PORTS" => "is already using a port required by your task.".to_owned(),
+        "RESOURCE:ENI" => "has no network interface left for your task.".to_owned(),
+        "ATTRIBUTE" => "is missing an attribute required by your task.".to_owned(),
+        other => format!("encountered error \"{other}\"."),
+    };
+    format!("{begin} The closest matching (container-instance {id}) {why} {SEE}")
+}

@@ -1,0 +1,151 @@
+//! Where a service's tasks run.
+
+use roadstead_acs::FARGATE_CLUSTER;
+use roadstead_base::Caller;
+use serde_json::{Value as Json, json};
+
+use super::{idle, is_steady, plane};
+use crate::harness::{SUBNET_A, SUBNET_B, awsvpc, definition};
+
+#[tokio::test]
+async fn tasks_are_balanced_over_zones_when_there_is_another() {
+    let plane = plane().await;
+    let own = definition("own", "awsvpc", |_| {});
+    plane
+        .cloud
+        .call("RegisterTaskDefinition", own)
+        .await
+        .expect("registers");
+    let network = awsvpc(&[SUBNET_A, SUBNET_B], &[]);
+    let service = plane
+        .create(json!({"taskDefinition": "own", "networkConfiguration": network}))
+        .await;
+    assert_eq!(service["availabilityZoneRebalancing"], "ENABLED");
+    assert_eq!(
+        service["networkConfiguration"]["awsvpcConfiguration"]["subnets"],
+        json!([SUBNET_A, SUBNET_B])
+    );
+    plane.all_run(2).await;
+    plane.service_when("steady", is_steady).await;
+    let zones = async || {
+        let mut zones = Vec::new();
+        for task in plane.tasks("RUNNING", 2).await {
+            zones.push(plane.cloud.task(&task).await["availabilityZone"].clone());
+        }
+        zones.sort_by_key(Json::to_string);
+        zones
+    };
+    assert_eq!(zones().await, ["us-east-1a", "us-east-1a"]);
+    let cloud = &plane.cloud;
+    let there = cloud
+        .register_in(Caller::Root, "default", "i-0000000000000000b", 4, "us-east-1b")
+        .await;
+    let _agent = idle(cloud, &there).await;
+    // One more there, and one fewer here as soon as it runs.
+    plane.all_run(3).await;
+    assert_eq!(zones().await, ["us-east-1a", "us-east-1b"]);
+    let service = plane
+        .update(json!({"availabilityZoneRebalancing": "DISABLED"}))
+        .await;
+    assert_eq!(service["availabilityZoneRebalancing"], "DISABLED");
+    assert_eq!(service["deployments"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn services_run_on_fargate() {
+    let plane = plane().await;
+    let node = plane.cloud.ctx(Caller::Node);
+    let made = plane
+        .cloud
+        .call_as(&node, "CreateCluster", json!({"clusterName": FARGATE_CLUSTER}))
+        .await;
+    made.expect("a node may");
+    let small = definition("small", "awsvpc", |it| {
+        it["requiresCompatibilities"] = json!(["FARGATE"]);
+        it["cpu"] = json!("256");
+        it["memory"] = json!("512");
+    });
+    plane
+        .cloud
+        .call("RegisterTaskDefinition", small)
+        .await
+        .expect("registers");
+    let request = json!({
+        "taskDefinition": "small", "launchType": "FARGATE", "desiredCount": 1,
+        "networkConfiguration": awsvpc(&[SUBNET_A], &[]),
+    });
+    let service = plane.create(request).await;
+    assert_eq!(
+        (&service["launchType"], &service["platformVersion"]),
+        (&json!("FARGATE"), &json!("LATEST"))
+    );
+    assert_eq!(service["deployments"][0]["platformVersion"], "1.4.0");
+    plane
+        .service_that_says("was unable to place a task. Reason: Capacity is unavailable at this time.")
+        .await;
+    let cloud = &plane.cloud;
+    let machine = "i-0000000000000000b";
+    let capacity = cloud
+        .register_in(Caller::Node, FARGATE_CLUSTER, machine, 4, "us-east-1a")
+        .await;
+    let _agent = idle(cloud, &capacity).await;
+    let task = plane.all_run(1).await;
+    assert_eq!(plane.cloud.task(&task[0]).await["launchType"], "FARGATE");
+    let service = plane.update(json!({"platformVersion": "1.4.0"})).await;
+    assert_eq!(service["platformVersion"], "1.4.0");
+    assert_eq!(
+        service["deployments"].as_array().map(Vec::len),
+        Some(2),
+        "a platform is a deployment"
+    );
+    let error = plane
+        .cloud
+        .call(
+            "UpdateService",
+            json!({"service": "web", "platformVersion": "0.1"}),
+        )
+        .await;
+    assert_eq!(error.expect_err("is unknown").code, "PlatformUnknownException");
+}
+
+#[tokio::test]
+async fn constraints_and_strategies_are_kept_to() {
+    let plane = plane().await;
+    let elsewhere =
+        json!([{"type": "memberOf", "expression": "attribute:ecs.availability-zone == us-east-1z"}]);
+    let strategy = json!([{"type": "binpack", "field": "memory"}]);
+    let service = plane
+        .create(json!({"placementConstraints": elsewhere, "placementStrategy": strategy, "desiredCount": 1}))
+        .await;
+    assert_eq!(
+        (&service["placementConstraints"], &service["placementStrategy"]),
+        (&elsewhere, &strategy)
+    );
+    plane
+        .service_that_says("is missing an attribute required by your task.")
+        .await;
+    let service = plane
+        .update(json!({"placementConstraints": [], "placementStrategy": []}))
+        .await;
+    assert_eq!(
+        (&service["placementConstraints"], &service["placementStrategy"]),
+        (&json!([]), &json!([]))
+    );
+    plane.all_run(1).await;
+    plane.service_when("steady", is_steady).await;
+}
+
+#[tokio::test]
+async fn tasks_leave_a_draining_instance_after_their_replacements_run() {
+    let plane = plane().await;
+    plane.create(json!({"desiredCount": 1})).await;
+    let old = plane.all_run(1).await;
+    plane.service_when("steady", is_steady).await;
+    let second = plane.cloud.register("default", "i-0000000000000000b", 2).await;
+    let _agent = idle(&plane.cloud, &second).await;
+    plane.drain().await;
+    let both = plane.tasks("RUNNING", 2).await;
+    let new = both.iter().find(|task| !old.contains(task)).expect("a new one");
+    plane.report(new, "RUNNING").await;
+    assert_eq!(&plane.tasks("RUNNING", 1).await[0], new);
+}

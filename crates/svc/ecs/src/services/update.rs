@@ -1,0 +1,182 @@
+//! UpdateService. What tasks are made of makes a new deployment; the rest is kept to from now on.
+
+use roadstead_api_ecs as api;
+use roadstead_api_ecs::{UpdateServiceRequest, UpdateServiceResponse};
+use roadstead_base::Ctx;
+use roadstead_store::{Entry, Outcome, Transaction};
+
+use crate::Ecs;
+use crate::error::{Error, Result, refuse};
+use crate::services::ask::{Of, ask};
+use crate::services::lookup::active_service;
+use crate::services::news::News;
+use crate::services::parts::{self, Around};
+use crate::services::record::{RolloutState, Spec};
+use crate::services::show::{Include, show};
+use crate::services::{Owner, ServiceRecord, write};
+use crate::stored::Stored;
+use crate::tasks::Launch;
+use crate::tasks::request;
+use crate::tasks::run::check_platform;
+
+const TRIES: usize = 32;
+
+pub(crate) async fn update_service(
+    ecs: &Ecs,
+    ctx: &Ctx,
+    input: UpdateServiceRequest,
+) -> Result<UpdateServiceResponse> {
+    for _ in 0..TRIES {
+        if let Some(record) = attempt(ecs, ctx, input.clone()).await? {
+            let service = show(ecs, &record, Include { tags: true }).await?;
+            return Ok(UpdateServiceResponse {
+                service: Some(service),
+            });
+        }
+    }
+    Err(Error::Contended)
+}
+
+/// The service as it is now; none if it changed while it was looked at.
+async fn attempt(ecs: &Ecs, ctx: &Ctx, input: UpdateServiceRequest) -> Result<Option<ServiceRecord>> {
+    let UpdateServiceRequest {
+        service,
+        availability_zone_rebalancing,
+        capacity_provider_strategy,
+        cluster,
+        deployment_configuration,
+        deployment_controller,
+        desired_count,
+        enable_ecs_managed_tags,
+        enable_execute_command,
+        force_new_deployment,
+        health_check_grace_period_seconds,
+        load_balancers,
+        network_configuration,
+        placement_constraints,
+        placement_strategy,
+        platform_version,
+        propagate_tags,
+        service_connect_configuration,
+        service_registries,
+        task_definition,
+        volume_configurations,
+        vpc_lattice_configurations,
+    } = input;
+    let entry = active_service(ecs, ctx, cluster.as_deref(), &service).await?;
+    let around = Around {
+        load_balancers,
+        service_registries,
+        service_connect: service_connect_configuration,
+        volumes: volume_configurations,
+        lattice: vpc_lattice_configurations,
+        execute_command: enable_execute_command,
+    };
+    around.refuse()?;
+    refuse("capacityProviderStrategy", capacity_provider_strategy)?;
+    if let Some(api::DeploymentController { r#type }) = deployment_controller
+        && r#type != api::DeploymentControllerType::Ecs
+    {
+        return Err(Error::unsupported(format!("deploymentController {type}")));
+    }
+    let before = &entry.value;
+    let mut record = before.clone();
+    record.desired = parts::desired(before.scheduling, desired_count, Some(before.desired))?;
+    record.rolling = parts::rolling(deployment_configuration, before.rolling)?;
+    record.rebalancing = parts::rebalancing(
+        availability_zone_rebalancing,
+        before.rebalancing,
+        before.scheduling,
+        record.rolling,
+    )?;
+    record.grace_seconds = parts::grace(health_check_grace_period_seconds)?.or(before.grace_seconds);
+    record.managed_tags = enable_ecs_managed_tags.unwrap_or(before.managed_tags);
+    record.propagate = parts::propagate(propagate_tags, before.propagate);
+    if placement_constraints.is_some() {
+        record.constraints = parts::constraints(before.scheduling, placement_constraints)?;
+    }
+    if placement_strategy.is_some() {
+        record.strategy = parts::strategy(before.scheduling, placement_strategy)?;
+    }
+    let placed_otherwise = (&record.constraints, &record.strategy) != (&before.constraints, &before.strategy);
+    let change = Change {
+        placed_otherwise,
+        task_definition,
+        network: network_configuration,
+        platform: platform_version,
+        force: force_new_deployment.unwrap_or_default(),
+    };
+    let mut news = News::default();
+    if record.desired != before.desired {
+        record.steady = false;
+    }
+    if let Some(spec) = new_spec(ecs, ctx, &record, change).await? {
+        record.deploy(spec, ecs.clock.now());
+        if let Some(primary) = record.primary() {
+            news.deployment("SERVICE_DEPLOYMENT_IN_PROGRESS", &primary.id, &primary.reason);
+        }
+    }
+    commit(ecs, &entry, record, &news).await
+}
+
+async fn commit(
+    ecs: &Ecs,
+    entry: &Entry<ServiceRecord>,
+    record: ServiceRecord,
+    news: &News,
+) -> Result<Option<ServiceRecord>> {
+    if record == entry.value && news.is_empty() {
+        return Ok(Some(record));
+    }
+    let (transaction, record) = write::replace(ecs, Transaction::new(&ecs.store), entry, record, news);
+    Ok(matches!(transaction.commit().await?, Outcome::Committed(_)).then_some(record))
+}
+
+/// The members that tasks are made of.
+struct Change {
+    task_definition: Option<String>,
+    network: Option<api::NetworkConfiguration>,
+    platform: Option<String>,
+    force: bool,
+    /// Constraints or strategy are others, which are to be checked.
+    placed_otherwise: bool,
+}
+
+/// What tasks are to be made of from now on, if that is a new deployment.
+async fn new_spec(ecs: &Ecs, ctx: &Ctx, record: &ServiceRecord, change: Change) -> Result<Option<Spec>> {
+    let Some(primary) = record.primary() else {
+        return Ok(None);
+    };
+    let asks = change.task_definition.is_some() || change.network.is_some() || change.platform.is_some();
+    if !asks && !change.force && !change.placed_otherwise {
+        return Ok(None);
+    }
+    let before = &primary.spec;
+    check_platform(before.launch, change.platform.as_deref())?;
+    let named = change.task_definition.clone();
+    let network = change
+        .network
+        .or_else(|| before.network.as_ref().map(|network| network.0.clone()));
+    let mut owner = Owner::trial(record.clone());
+    if named.is_none() {
+        owner = owner.going_on();
+    }
+    let of = Of {
+        task_definition: named.unwrap_or_else(|| before.definition.to_string()),
+        launch: before.launch,
+        network: network.clone(),
+    };
+    let asked = ask(record, of, owner, None)?;
+    let wanted = request::check(ecs, ctx, asked).await?;
+    let spec = Spec {
+        definition: wanted.id,
+        launch: before.launch,
+        platform: match before.launch {
+            Launch::Fargate => change.platform.or_else(|| before.platform.clone()),
+            Launch::Ec2 => None,
+        },
+        network: network.map(Stored),
+    };
+    let same = spec == *before && primary.rollout != RolloutState::Failed;
+    Ok((change.force || change.placed_otherwise || !same).then_some(spec))
+}

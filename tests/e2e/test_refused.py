@@ -62,8 +62,6 @@ VALUES = {
 
 # What must stand beside a member, or in it, for the request to get as far as the refusal.
 BESIDE = {
-    "RegisterTaskDefinition.containerDefinitions.healthCheck": lambda request: request["containerDefinitions"][0].update(
-        healthCheck={"command": ["CMD", "true"]}),
     "RegisterTaskDefinition.containerDefinitions.logConfiguration.secretOptions": lambda request: request[
         "containerDefinitions"][0]["logConfiguration"].update(logDriver="json-file"),
 }

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::event::{Exit, Signal};
+use crate::engine::health::{Checked, HealthCheck};
 use crate::engine::recover::Found;
 use crate::engine::spec::{Container, Task};
 use crate::engine::state::{Connection, ImageFacts, Namespace};
@@ -104,6 +105,9 @@ pub trait Driver: Send + Sync + 'static {
     ) -> Result<Made>;
 
     async fn start(&self, container: &Container) -> Result<Timestamp>;
+
+    /// Runs its health check in a container; a failure to do so is one of the check.
+    async fn check(&self, container: &Container, check: &HealthCheck) -> Result<Checked>;
 
     /// What a container that was made has printed and nobody has sent on yet.
     async fn log(&self, container: &Container) -> Result<Box<dyn LogSource>>;

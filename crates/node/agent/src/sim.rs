@@ -10,15 +10,20 @@ use async_trait::async_trait;
 use roadstead_acs::ElasticNetworkInterface;
 use roadstead_acs::network::VpcMap;
 use roadstead_base::{SharedClock, Timestamp, derived_hex};
-use roadstead_runtime::{InterfaceStats, LogLine, LogPlace, LogRead, Stream};
+use roadstead_runtime::InterfaceStats;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::driver::{Driver, Failure, Keep, LogSource, Made, Result, Stats};
 use crate::engine::event::{Exit, Signal};
+use crate::engine::health::{Checked, HealthCheck};
 use crate::engine::recover::Found;
 use crate::engine::spec::{Container, NetworkMode, Port, Task};
 use crate::engine::state::{Binding, Connection, ImageFacts, Namespace};
+
+mod log;
+
+use log::SimLog;
 
 const BRIDGE: Ipv4Addr = Ipv4Addr::new(10, 88, 0, 0);
 const DYNAMIC_PORTS: u16 = 32_768;
@@ -40,6 +45,8 @@ pub struct Knobs {
     pub runs_out_of_memory: BTreeMap<String, Duration>,
     /// It pays no heed to the stop signal.
     pub stubborn: BTreeSet<String>,
+    /// What its health check exits with; 0 without it.
+    pub health: BTreeMap<String, i32>,
     /// Networks cannot be made.
     pub network_fails: Option<String>,
     /// Interfaces need a map that has them.
@@ -121,6 +128,14 @@ impl SimNode {
         if let Some(made) = self.state().containers.get_mut(runtime_id) {
             made.printed.push(line.to_owned());
         }
+    }
+
+    /// How many lines of a container are known to be sent.
+    pub fn sent(&self, runtime_id: &str) -> u64 {
+        self.state()
+            .containers
+            .get(runtime_id)
+            .map_or(0, |made| made.sent)
     }
 
     /// How often this was asked.
@@ -243,60 +258,6 @@ impl SimNode {
             phase: watch::channel(phase).0,
         };
         self.state().containers.insert(id, container);
-    }
-}
-
-/// A log in which each line takes one byte.
-struct SimLog {
-    node: SimNode,
-    container: String,
-    next: u64,
-}
-
-fn place(total: u64) -> LogPlace {
-    LogPlace {
-        inode: 1,
-        offset: total,
-        total,
-    }
-}
-
-#[async_trait]
-impl LogSource for SimLog {
-    fn place(&self) -> LogPlace {
-        place(self.next)
-    }
-
-    async fn next(&mut self) -> Result<LogRead> {
-        let state = self.node.state();
-        let Some(made) = state.containers.get(&self.container) else {
-            return Ok(LogRead::Ended);
-        };
-        let line = usize::try_from(self.next)
-            .ok()
-            .and_then(|next| made.printed.get(next));
-        let Some(line) = line else {
-            let ended = matches!(&*made.phase.borrow(), Phase::Exited(..));
-            return Ok(if ended { LogRead::Ended } else { LogRead::Quiet });
-        };
-        self.next += 1;
-        Ok(LogRead::Line {
-            line: LogLine {
-                time: self.node.clock.now().to_rfc3339(),
-                stream: Stream::Stdout,
-                partial: false,
-                bytes: line.clone().into_bytes(),
-            },
-            from: place(self.next - 1),
-            to: place(self.next),
-        })
-    }
-
-    async fn sent(&mut self, place: LogPlace) -> Result<()> {
-        if let Some(made) = self.node.state().containers.get_mut(&self.container) {
-            made.sent = made.sent.max(place.total);
-        }
-        Ok(())
     }
 }
 
@@ -439,16 +400,22 @@ impl Driver for SimNode {
         Ok(now)
     }
 
+    async fn check(&self, container: &Container, _: &HealthCheck) -> Result<Checked> {
+        self.step(format!("check {}", container.name)).await;
+        let code = self.state().knobs.health.get(&container.name).copied();
+        Ok(Checked {
+            at: self.clock.now(),
+            code: Some(code.unwrap_or(0)),
+            output: String::new(),
+        })
+    }
+
     async fn log(&self, container: &Container) -> Result<Box<dyn LogSource>> {
         let sent = match self.state().containers.get(&container.runtime_id) {
             Some(made) => made.sent,
             None => return Err(Failure(format!("there is no container {}", container.runtime_id))),
         };
-        Ok(Box::new(SimLog {
-            node: self.clone(),
-            container: container.runtime_id.clone(),
-            next: sent,
-        }))
+        Ok(Box::new(SimLog::new(self.clone(), &container.runtime_id, sent)))
     }
 
     async fn wait(&self, container: &Container) -> Exit {

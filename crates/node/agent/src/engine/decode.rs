@@ -7,6 +7,7 @@ use roadstead_acs as acs;
 use serde::Deserialize;
 
 use super::docker;
+use super::health::HealthCheck;
 use super::spec::{
     Condition, Container, Dependency, LaunchType, Link, NetworkMode, Port, RegistrySecret, STOP_TIMEOUT_MS,
     Sharing, Task, Volume, metadata_id, runtime_id,
@@ -203,11 +204,6 @@ fn read_container(
     if name.is_empty() || name.len() > 255 || container.image.is_empty() {
         return refuse(format!("container {name:?} has no name or no image"));
     }
-    if !container.health_check_type.is_empty() {
-        return refuse(format!(
-            "container {name:?}: health checks are not supported by Roadstead yet"
-        ));
-    }
     let config: docker::Config = docker::read(&container.docker_config.config)
         .map_err(|error| within("dockerConfig.config", &error))?;
     let host: docker::HostConfig = docker::read(&container.docker_config.host_config)
@@ -215,6 +211,19 @@ fn read_container(
     if let Some(why) = host.refused() {
         return refuse(format!("container {name:?}: {why}"));
     }
+    let health = match container.health_check_type.as_str() {
+        "" => None,
+        "docker" => config.healthcheck.as_ref(),
+        other => {
+            return refuse(format!(
+                "container {name:?}: the healthCheckType {other:?} is not known"
+            ));
+        }
+    };
+    let health = health.map(HealthCheck::read).transpose();
+    let health = health
+        .map_err(|why| DecodeError(format!("container {name:?}: {why}")))?
+        .flatten();
     let overrides: Overrides = match container.overrides.trim() {
         "" => Overrides::default(),
         text => serde_json::from_str(text).map_err(|error| within("the overrides cannot be read", &error))?,
@@ -266,6 +275,7 @@ fn read_container(
         awslogs: host
             .awslogs()
             .map_err(|fault| within("dockerConfig.hostConfig", &fault))?,
+        health,
         config,
         host,
         name,
@@ -386,6 +396,7 @@ fn read_dependency(name: &str, on: &acs::DependsOn) -> Result<Dependency> {
         "START" => Condition::Start,
         "COMPLETE" => Condition::Complete,
         "SUCCESS" => Condition::Success,
+        "HEALTHY" => Condition::Healthy,
         other => {
             return refuse(format!(
                 "container {name:?}: the condition {other:?} of dependsOn is not supported by Roadstead yet"
@@ -455,6 +466,18 @@ fn check_references(task: &Task) -> Result<()> {
         if let Some(on) = absent {
             return refuse(format!(
                 "container {:?} depends on {:?}, which is not there",
+                container.name, on.container
+            ));
+        }
+        let unchecked = container.depends_on.iter().find(|on| {
+            on.condition == Condition::Healthy
+                && task
+                    .container(&on.container)
+                    .is_some_and(|other| other.health.is_none())
+        });
+        if let Some(on) = unchecked {
+            return refuse(format!(
+                "container {:?} depends on {:?} being HEALTHY, which has no health check",
                 container.name, on.container
             ));
         }

@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// A container's `Config`.
 /// The log driver that sends lines to CloudWatch Logs.
-const AWSLOGS: &str = "awslogs";
+pub const AWSLOGS: &str = "awslogs";
 
+/// A container's `Config`.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
 pub struct Config {
@@ -24,6 +24,19 @@ pub struct Config {
     pub tty: bool,
     /// Loopback and nothing else, whatever the network mode.
     pub network_disabled: bool,
+    pub healthcheck: Option<HealthCheck>,
+}
+
+/// Times are nanoseconds; 0 is unset.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase", default, deny_unknown_fields)]
+pub struct HealthCheck {
+    /// `NONE`, or `CMD` or `CMD-SHELL` and what to run.
+    pub test: Option<Vec<String>>,
+    pub interval: i64,
+    pub timeout: i64,
+    pub start_period: i64,
+    pub retries: i64,
 }
 
 /// A container's `HostConfig`. Sizes are bytes.

@@ -54,6 +54,7 @@ fn cannot_be_found_again(effect: &Effect) -> bool {
         | Effect::NetworkUp
         | Effect::CancelNetwork
         | Effect::Create { .. }
+        | Effect::Check { .. }
         | Effect::Release => false,
     }
 }

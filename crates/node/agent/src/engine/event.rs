@@ -3,6 +3,7 @@
 
 use roadstead_base::Timestamp;
 
+use super::health::Checked;
 use super::state::{Connection, ImageFacts, Namespace};
 
 /// Something that happened.
@@ -68,6 +69,11 @@ pub enum Event {
     Deleted {
         container: String,
     },
+    /// A health check has ended.
+    Checked {
+        container: String,
+        checked: Checked,
+    },
     /// Volumes, files and limits of the task are gone.
     Finished,
     /// A change is on its way to the control plane.
@@ -120,6 +126,10 @@ pub enum Effect {
         container: String,
     },
     Start {
+        container: String,
+    },
+    /// Runs the container's health check once.
+    Check {
         container: String,
     },
     /// Nothing is answered: what counts is the exit.

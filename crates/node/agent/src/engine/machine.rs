@@ -108,7 +108,12 @@ impl Machine {
             .containers
             .iter()
             .filter_map(|container| self.start_deadline(container));
-        kills.chain(waits).min()
+        let checks = self
+            .task
+            .containers
+            .iter()
+            .filter_map(|container| self.check_due(container));
+        kills.chain(waits).chain(checks).min()
     }
 
     /// Takes in an event at the time `now` and answers what to do, in this order.
@@ -230,6 +235,7 @@ impl Machine {
             Event::Deleted { container } => {
                 self.with(&container, Doing::Delete, |state| state.exists = false)
             }
+            Event::Checked { container, checked } => self.checked(&container, checked),
             Event::Finished => {
                 self.state.finishing = false;
                 self.state.finished_at = Some(now);
@@ -355,6 +361,16 @@ impl Machine {
                     effects.push(Effect::Start { container: name });
                 }
                 Status::Pulled | Status::Created | Status::Running | Status::Stopped => {}
+            }
+        }
+        for container in &self.task.clone().containers {
+            if self.check_due(container).is_some_and(|due| due <= now)
+                && let Some(state) = self.state.containers.get_mut(&container.name)
+            {
+                state.checking = true;
+                effects.push(Effect::Check {
+                    container: container.name.clone(),
+                });
             }
         }
         let pulling = self

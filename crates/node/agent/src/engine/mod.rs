@@ -6,6 +6,7 @@ pub mod decode;
 pub mod docker;
 pub mod durable;
 pub mod event;
+pub mod health;
 pub mod ledger;
 pub mod machine;
 mod order;

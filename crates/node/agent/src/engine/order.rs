@@ -3,6 +3,7 @@
 
 use roadstead_base::Timestamp;
 
+use super::health::HealthStatus;
 use super::machine::Machine;
 use super::spec::{Condition, Container};
 use super::state::Status;
@@ -43,6 +44,7 @@ impl Machine {
             let never = match on.condition {
                 _ if state.known != Status::Stopped => false,
                 Condition::Start | Condition::Complete => state.started_at.is_none(),
+                Condition::Healthy => true,
                 Condition::Success => state.started_at.is_none() || state.exit_code != Some(0),
             };
             if never {
@@ -86,6 +88,9 @@ impl Machine {
             Condition::Start => state.started_at.is_some(),
             Condition::Complete => state.known == Status::Stopped && state.started_at.is_some(),
             Condition::Success => state.known == Status::Stopped && state.exit_code == Some(0),
+            Condition::Healthy => {
+                state.known == Status::Running && state.health.status == HealthStatus::Healthy
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use roadstead_awslogs::Options as Awslogs;
 use roadstead_base::derived_hex;
 
 use super::docker::{Config, HostConfig};
+use super::health::HealthCheck;
 
 /// Default time between the stop signal and SIGKILL, in milliseconds.
 pub const STOP_TIMEOUT_MS: i64 = 30_000;
@@ -163,6 +164,7 @@ pub struct Container {
     pub stop_timeout_ms: i64,
     /// Where its output is sent; without it, it stays in the node's files.
     pub awslogs: Option<Awslogs>,
+    pub health: Option<HealthCheck>,
     pub config: Config,
     pub host: HostConfig,
 }
@@ -181,6 +183,8 @@ pub enum Condition {
     Complete,
     /// It has run and ended with exit code 0.
     Success,
+    /// It runs, and its health check says that it is well.
+    Healthy,
 }
 
 impl Condition {
@@ -189,6 +193,7 @@ impl Condition {
             Self::Start => "START",
             Self::Complete => "COMPLETE",
             Self::Success => "SUCCESS",
+            Self::Healthy => "HEALTHY",
         }
     }
 }

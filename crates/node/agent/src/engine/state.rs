@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 use roadstead_base::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::health::Health;
+
 /// How far a container, or a whole task, has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Status {
@@ -135,8 +137,12 @@ pub struct ContainerState {
     pub exists: bool,
     /// Its place on the node's bridge; none in other network modes.
     pub connection: Option<Connection>,
+    pub health: Health,
     #[serde(skip)]
     pub doing: Option<Doing>,
+    /// Its health is being checked.
+    #[serde(skip)]
+    pub checking: bool,
 }
 
 /// A container's place on the node's bridge.

@@ -110,7 +110,22 @@ pub(super) fn container(machine: &Machine, spec: &Container, state: &ContainerSt
     put(&mut all, "StartedAt", time(state.started_at));
     put(&mut all, "FinishedAt", time(state.finished_at));
     put(&mut all, "Type", Some("NORMAL"));
-    put(&mut all, "LogDriver", Some("json-file"));
+    put(&mut all, "Health", health(spec, state));
+    let log = spec.host.log_config.as_ref();
+    let driver = log.map_or("", |log| log.kind.as_str());
+    put(
+        &mut all,
+        "LogDriver",
+        Some(if driver.is_empty() { "json-file" } else { driver }),
+    );
+    let options = log.and_then(|log| log.config.clone());
+    put(
+        &mut all,
+        "LogOptions",
+        options
+            .filter(|options| !options.is_empty())
+            .map(|options| json!(options)),
+    );
     put(
         &mut all,
         "ContainerARN",
@@ -119,6 +134,22 @@ pub(super) fn container(machine: &Machine, spec: &Container, state: &ContainerSt
     put(&mut all, "Networks", Some(networks(machine, spec, state)));
     put(&mut all, "Snapshotter", Some("overlayfs"));
     Value::Object(all)
+}
+
+/// Of a container that has a health check.
+fn health(spec: &Container, state: &ContainerState) -> Option<Value> {
+    spec.health.as_ref()?;
+    let health = &state.health;
+    let mut all = Map::new();
+    put(&mut all, "status", Some(health.status.as_str()));
+    put(&mut all, "statusSince", time(health.since));
+    put(&mut all, "exitCode", health.exit_code);
+    put(
+        &mut all,
+        "output",
+        Some(health.output.clone()).filter(|output| !output.is_empty()),
+    );
+    Some(Value::Object(all))
 }
 
 /// What the container listens on, and what of the node leads there.

@@ -11,7 +11,7 @@ use roadstead_acs::network::VpcMap;
 use roadstead_base::{SharedClock, Timestamp};
 use roadstead_image::Images;
 use roadstead_net::{Network, TASK_LINK};
-use roadstead_runtime::{LogFollower, LogPlace, LogRead, Root, Runtime, State};
+use roadstead_runtime::{ExecSpec, LogFollower, LogPlace, LogRead, Root, Runtime, State};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +24,7 @@ use super::{failed, files, signals};
 use crate::api::Client;
 use crate::driver::{Driver, Failure, Keep, LogSource, Made, Result, Stats};
 use crate::engine::event::{Exit, Signal};
+use crate::engine::health::{Checked, HealthCheck, MAX_OUTPUT};
 use crate::engine::recover::Found;
 use crate::engine::spec::{Container, NetworkMode, Task};
 use crate::engine::state::{Connection, ImageFacts, Namespace};
@@ -380,6 +381,25 @@ impl Driver for RealNode {
             .await
             .map_err(failed)?;
         Ok(started.at)
+    }
+
+    async fn check(&self, container: &Container, check: &HealthCheck) -> Result<Checked> {
+        let spec = ExecSpec {
+            args: check.args.clone(),
+            env: Vec::new(),
+            cwd: None,
+            user: None,
+            tty: false,
+        };
+        let id = spec::id(&container.runtime_id)?;
+        let execution = self.runtime.exec(&id, &spec).await.map_err(failed)?;
+        let patience = Duration::from_millis(u64::try_from(check.timeout_ms).unwrap_or(0));
+        let ended = execution.collect(MAX_OUTPUT, patience).await.map_err(failed)?;
+        Ok(Checked {
+            at: self.clock.now(),
+            code: ended.code,
+            output: String::from_utf8_lossy(&ended.output).into_owned(),
+        })
     }
 
     async fn log(&self, container: &Container) -> Result<Box<dyn LogSource>> {

@@ -13,6 +13,7 @@ use super::engine::lock;
 use super::forward::{Destination, Forwarding};
 use crate::driver::{Failure, Made, Result};
 use crate::engine::event::{Effect, Event, Signal};
+use crate::engine::health::Checked;
 use crate::engine::spec::{Container, Task};
 
 /// Between tries to tear something down.
@@ -44,6 +45,7 @@ impl Actor {
             Effect::Create { container } => self.create(container),
             Effect::Start { container } => self.start(container),
             Effect::Signal { container, signal } => self.signal(container, signal),
+            Effect::Check { container } => self.check(container),
             Effect::Delete { container } => self.delete(container),
             Effect::Finish => self.tear_down("task", Event::Finished, |driver, task| async move {
                 driver.finish(&task).await
@@ -255,6 +257,28 @@ impl Actor {
                         })
                         .await;
                 }
+            }
+        });
+    }
+
+    fn check(&mut self, name: String) {
+        let Some(container) = self.container(&name) else {
+            return;
+        };
+        let Some(check) = container.health.clone() else {
+            return;
+        };
+        let inner = self.inner.clone();
+        self.spawn(async move {
+            let checked = inner.driver.check(&container, &check).await;
+            Event::Checked {
+                container: name,
+                checked: checked.unwrap_or_else(|error| Checked {
+                    at: inner.clock.now(),
+                    // What Docker says of a program that cannot be run.
+                    code: Some(-1),
+                    output: error.to_string(),
+                }),
             }
         });
     }

@@ -3,6 +3,7 @@
 
 mod buffer;
 mod connection;
+mod health;
 mod publish;
 mod report;
 mod samples;

@@ -11,6 +11,7 @@ use roadstead_base::random_uuid;
 
 use super::buffer::Buffer;
 use super::connection::{Line, tell, url};
+use super::health;
 use super::report::{Reporting, container, frames, seconds};
 use super::samples::Samples;
 use super::timing::Timing;
@@ -55,13 +56,14 @@ impl Publisher<'_> {
             cluster: self.cluster,
             container_instance: self.container_instance,
         };
-        let (mut idle, mut tasks) = (true, Vec::new());
+        let (mut idle, mut tasks, mut health) = (true, Vec::new(), Vec::new());
         for view in self
             .engine
             .tasks()
             .into_values()
             .filter(|view| view.session == self.cluster)
         {
+            health.extend(health::of(&view.machine));
             let task = &view.machine.task;
             let states = &view.machine.state.containers;
             let running = task
@@ -81,7 +83,10 @@ impl Publisher<'_> {
                 });
             }
         }
-        frames(of, tasks, idle, self.engine.clock().now())
+        let now = self.engine.clock().now();
+        let mut report = frames(of, tasks, idle, now);
+        report.extend(health::frames(of, health, now));
+        report
     }
 
     /// Whether containers can be looked after here.

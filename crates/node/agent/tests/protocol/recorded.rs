@@ -193,9 +193,9 @@ async fn answers_as_recorded_on_redelivery_and_bad_tasks() {
     agent.detach().await;
 }
 
-/// The recorded payload as it is asks for a health check: refused, not forgotten.
+/// The recorded payload as it is: one container waits for the other's health check.
 #[tokio::test(flavor = "multi_thread")]
-async fn health_checks_are_refused_by_name() {
+async fn a_container_that_waits_for_health_holds_its_task_back() {
     let (plane, machine) = (Plane::start().await, Machine::new());
     let agent = machine.agent(&plane).await;
     let mut connection = plane.accept().await;
@@ -205,14 +205,15 @@ async fn health_checks_are_refused_by_name() {
     connection
         .send_frame(&payload.expect("is recorded")["frame"])
         .await;
-    let told = plane.until_status(A, "STOPPED").await;
+    let told = plane.until_status(A, "RUNNING").await;
+    let names = |told: &Value| told["containers"].as_array().map(Vec::len);
+    assert_eq!(names(&told), Some(2), "{told}");
+    let calls = machine.node.calls();
+    let at = |call: &str| calls.iter().position(|made| made == call).expect(call);
     assert!(
-        told["reason"]
-            .as_str()
-            .is_some_and(|reason| reason.contains("health")),
-        "{told}"
+        at("start web") < at("check web") && at("check web") < at("create sidecar"),
+        "{calls:?}"
     );
-    connection.silent(Duration::from_millis(200)).await;
     agent.detach().await;
 }
 

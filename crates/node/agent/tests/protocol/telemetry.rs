@@ -202,3 +202,45 @@ async fn silence_and_a_lost_connection_end_in_another() {
     metrics(&mut again, |_| true).await;
     agent.detach().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_with_health_checks_are_told_of_by_their_health() {
+    let (plane, machine) = (Plane::start().await, machine());
+    machine
+        .node
+        .set(|knobs| knobs.health.extend([("db".to_owned(), 1)]));
+    let agent = machine.agent(&plane).await;
+    let mut channel = plane.accept().await;
+    let mut told = plane.accept_telemetry().await;
+    let checked = |name: &str| {
+        let mut one = container(name);
+        let config = json!({"Healthcheck": {"Test": ["CMD", "true"], "Interval": 50_000_000, "Retries": 2}});
+        one["dockerConfig"]["config"] = json!(config.to_string());
+        one["healthCheckType"] = json!("docker");
+        one
+    };
+    let tasks = json!([
+        task("t1", json!([checked("web"), checked("db"), container("plain")])),
+        task("t2", json!([container("x")]))
+    ]);
+    channel.send("PayloadMessage", payload("p", tasks)).await;
+    for _ in 0..200 {
+        let FromTelemetry::Health(health) = frame(&mut told).await else {
+            continue;
+        };
+        assert_eq!(health.metadata.container_instance, INSTANCE);
+        let [task] = &health.tasks[..] else {
+            panic!("one task has health checks: {health:?}");
+        };
+        assert_eq!(task.task_arn, arn("t1"));
+        let found: Vec<_> = task
+            .containers
+            .iter()
+            .map(|one| (one.container_name.as_str(), one.health_status.as_str()))
+            .collect();
+        if found == [("web", "HEALTHY"), ("db", "UNHEALTHY")] {
+            return agent.detach().await;
+        }
+    }
+    panic!("never told");
+}

@@ -62,10 +62,11 @@ pub(super) fn config(
     if let Some(check) = &container.health_check {
         config.insert("Healthcheck".to_owned(), health_check(check));
     }
-    Ok((
-        Value::Object(config).to_string(),
-        container.health_check.is_some(),
-    ))
+    let checked = container
+        .health_check
+        .as_ref()
+        .is_some_and(|check| check.command.first().is_some_and(|kind| kind != "NONE"));
+    Ok((Value::Object(config).to_string(), checked))
 }
 
 fn health_check(check: &HealthCheck) -> Value {

@@ -85,12 +85,15 @@ fn what_cannot_be_done_is_refused_by_name() {
             "label:x",
         ),
         (
-            change(|t| t.containers[0].docker_config.config = r#"{"Healthcheck":{}}"#.into()),
-            "Healthcheck",
+            change(|t| {
+                t.containers[0].docker_config.config = r#"{"Healthcheck":{"Test":["true"]}}"#.into();
+                t.containers[0].health_check_type = "docker".into();
+            }),
+            "health check's Test",
         ),
         (
-            change(|t| t.containers[0].health_check_type = "docker".into()),
-            "health",
+            change(|t| t.containers[0].health_check_type = "oracle".into()),
+            "healthCheckType",
         ),
         (change(|t| t.containers[0].links.push("db".into())), "links"),
         (change(|t| t.containers[0].stop_timeout = Some(-1)), "stopTimeout"),
@@ -175,7 +178,8 @@ fn dependencies_must_lead_somewhere() {
     };
     for (dependencies, wanted) in [
         (vec![on("gone", "START")], "not there"),
-        (vec![on("db", "HEALTHY")], "HEALTHY"),
+        (vec![on("db", "HEALTHY")], "has no health check"),
+        (vec![on("db", "SOMEHOW")], "SOMEHOW"),
         (vec![on("web", "START")], "circle"),
     ] {
         let mut web = container("web");

@@ -5,6 +5,7 @@ use crate::engine::event::Event as E;
 use crate::engine::spec::{Condition, Container, Dependency, LaunchType, Sharing};
 use crate::engine::state::{Change, ImageFacts};
 
+mod health;
 mod property;
 
 const T0: Timestamp = Timestamp(1_000_000);
@@ -41,6 +42,7 @@ pub(super) fn container(name: &str, essential: bool, on: &[(&str, Condition)]) -
         start_timeout_ms: None,
         stop_timeout_ms: 30_000,
         awslogs: None,
+        health: None,
         config: Default::default(),
         host: Default::default(),
     }
@@ -100,6 +102,7 @@ fn show(effects: &[Effect]) -> Vec<String> {
         Effect::Create { container } => format!("create {container}"),
         Effect::Start { container } => format!("start {container}"),
         Effect::Delete { container } => format!("delete {container}"),
+        Effect::Check { container } => format!("check {container}"),
         Effect::Signal {
             container,
             signal: Signal::Stop(signal),

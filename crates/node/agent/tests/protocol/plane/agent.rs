@@ -40,6 +40,9 @@ impl Machine {
             disk: Arc::default(),
             limits: Limits {
                 news: quick,
+                logs: quick,
+                log_open: Duration::from_secs(2),
+                log_flush: Duration::from_secs(2),
                 ..Limits::default()
             },
             timing: Timing {

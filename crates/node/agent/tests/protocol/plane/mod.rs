@@ -254,6 +254,14 @@ async fn serve_api(listener: TcpListener, state: Arc<Mutex<State>>, news: Arc<No
     }
 }
 
+/// Signed with the keys of an execution role, of a log's own service.
+fn is_of_role(request: &Request<Incoming>) -> bool {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    header("authorization").is_some_and(|text| text.starts_with("AWS4-HMAC-SHA256 Credential=ASIAROLE/"))
+        && header("x-amz-security-token") == Some("token")
+        && header("x-amz-target").is_some_and(|target| target.starts_with("Logs_20140328."))
+}
+
 async fn answer(
     request: Request<Incoming>,
     state: Arc<Mutex<State>>,
@@ -265,6 +273,7 @@ async fn answer(
             .to_str()
             .expect("text")
             .starts_with("AWS4-HMAC-SHA256 Credential=AKIATEST/")
+            || is_of_role(&request)
     );
     let target = request.headers()["x-amz-target"]
         .to_str()
@@ -272,7 +281,8 @@ async fn answer(
         .to_owned();
     let operation = target
         .strip_prefix("AmazonEC2ContainerServiceV20141113.")
-        .expect("an ECS call")
+        .or(target.strip_prefix("Logs_20140328."))
+        .expect("a call of ECS or CloudWatch Logs")
         .to_owned();
     let body = request.into_body().collect().await?.to_bytes();
     let body: Value = serde_json::from_slice(&body).expect("JSON");
@@ -301,6 +311,7 @@ fn succeed(operation: &str, body: &Value, state: &State, channel: SocketAddr) ->
         }),
         "CreateCluster" => json!({ "cluster": { "clusterName": body["clusterName"] } }),
         "SubmitTaskStateChange" => json!({ "acknowledgment": "ok" }),
+        "CreateLogGroup" | "CreateLogStream" | "PutLogEvents" => json!({}),
         "ListTagsForResource" => {
             let tags = state
                 .tags

@@ -8,7 +8,7 @@ use roadstead_api_ecs::{
     RuntimePlatform,
 };
 
-use super::security;
+use super::{health, security};
 
 /// The launch types a definition can be run with.
 pub(super) fn compatibilities(fargate: bool) -> Vec<Compatibility> {
@@ -41,6 +41,10 @@ pub(super) fn required_attributes(
     for container in containers {
         if container.repository_credentials.is_some() {
             names.insert("ecs.capability.private-registry-authentication.secretsmanager");
+        }
+        if health::is_checked(container.health_check.as_ref()) {
+            names.insert("ecs.capability.container-health-check");
+            names.insert("com.amazonaws.ecs.capability.docker-remote-api.1.24");
         }
         if security::needs_permission(container) {
             names.insert("com.amazonaws.ecs.capability.privileged-container");

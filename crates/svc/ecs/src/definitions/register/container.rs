@@ -114,7 +114,7 @@ pub(super) fn check(
     check_text("workingDirectory", &name, working_directory.as_deref(), |path| {
         path.starts_with('/')
     })?;
-    health::check_health(&name, health_check.as_ref())?;
+    let health_check = health::check_health(&name, health_check)?;
     health::check_restart(&name, restart_policy.as_ref())?;
     linux::check_ulimits(&name, ulimits.as_deref().unwrap_or_default())?;
     let linux_parameters = linux::check_parameters(&name, linux_parameters, memory, around)?;
@@ -131,7 +131,6 @@ pub(super) fn check(
     refuse(&member("credentialSpecs"), credential_specs)?;
     refuse(&member("environmentFiles"), environment_files)?;
     refuse(&member("firelensConfiguration"), firelens_configuration)?;
-    refuse(&member("healthCheck"), health_check)?;
     let restart_policy = restart_policy.filter(|policy| policy.enabled);
     refuse(&member("restartPolicy"), restart_policy)?;
     refuse(&member("secrets"), secrets)?;
@@ -155,7 +154,7 @@ pub(super) fn check(
         essential: Some(essential.unwrap_or(true)),
         extra_hosts,
         firelens_configuration: None,
-        health_check: None,
+        health_check,
         hostname,
         image: Some(image),
         interactive,

@@ -6,7 +6,7 @@ use roadstead_api_ecs::{ContainerCondition, ContainerDefinition, ContainerDepend
 
 use super::around::Around;
 use super::container::invalid_because;
-use super::links;
+use super::{health, links};
 use crate::error::{Error, Result};
 
 /// Each dependency names another container of the task, once.
@@ -54,7 +54,8 @@ pub(super) fn check_together(containers: &[ContainerDefinition]) -> Result<()> {
                         ));
                     }
                 }
-                // Health checks themselves are refused before this is reached.
+                ContainerCondition::Healthy
+                    if other.is_some_and(|other| health::is_checked(other.health_check.as_ref())) => {}
                 ContainerCondition::Healthy => {
                     return Err(Error::client(format!(
                         "A dependency container with HEALTHY condition must have a health check: {container_name}"

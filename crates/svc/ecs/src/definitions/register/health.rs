@@ -1,12 +1,13 @@
-//! Members that are checked as documented before they are refused, so that a wrong value gets the service's own
-//! answer and a right one is told that it is not there yet.
+//! How a container is looked after: its health check; and the restart policy, which is checked as documented before it
+//! is refused, so that a wrong value gets the service's own answer and a right one is told that it is not there yet.
 
 use roadstead_api_ecs::{ContainerRestartPolicy, HealthCheck};
 
 use super::container::invalid_because;
 use crate::error::Result;
 
-pub(super) fn check_health(container: &str, check: Option<&HealthCheck>) -> Result<()> {
+/// With the documented defaults, as it is shown.
+pub(super) fn check_health(container: &str, check: Option<HealthCheck>) -> Result<Option<HealthCheck>> {
     let Some(HealthCheck {
         command,
         interval,
@@ -15,7 +16,7 @@ pub(super) fn check_health(container: &str, check: Option<&HealthCheck>) -> Resu
         timeout,
     }) = check
     else {
-        return Ok(());
+        return Ok(None);
     };
     let invalid = |why: &str| Err(invalid_because("healthCheck", container, why));
     match command.first().map(String::as_str) {
@@ -34,7 +35,18 @@ pub(super) fn check_health(container: &str, check: Option<&HealthCheck>) -> Resu
             return invalid(why);
         }
     }
-    Ok(())
+    Ok(Some(HealthCheck {
+        command,
+        interval: interval.or(Some(30)),
+        retries: retries.or(Some(3)),
+        start_period,
+        timeout: timeout.or(Some(5)),
+    }))
+}
+
+/// Whether a container says of itself how it is: `NONE` says that it does not.
+pub(super) fn is_checked(check: Option<&HealthCheck>) -> bool {
+    check.is_some_and(|check| check.command.first().is_some_and(|kind| kind != "NONE"))
 }
 
 pub(super) fn check_restart(container: &str, policy: Option<&ContainerRestartPolicy>) -> Result<()> {

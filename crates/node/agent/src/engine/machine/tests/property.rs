@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::engine::durable::Weight;
+use crate::engine::health::{Checked, HealthCheck, HealthStatus};
 use crate::engine::recover::{Found, found};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +98,24 @@ impl World {
                 if ends {
                     self.pending.push(effect);
                 }
+            }
+            Effect::Create { container } => {
+                let spec = self.machine.task.container(container).expect("is there");
+                for on in spec
+                    .depends_on
+                    .iter()
+                    .filter(|on| on.condition == Condition::Healthy)
+                {
+                    let health = self.machine.state.containers[&on.container].health.status;
+                    assert_eq!(
+                        health,
+                        HealthStatus::Healthy,
+                        "{container} is made before {}",
+                        on.container
+                    );
+                }
+                assert!(!self.pending.contains(&effect), "{effect:?} twice");
+                self.pending.push(effect);
             }
             Effect::NetworkDown => {
                 assert!(
@@ -204,6 +223,14 @@ impl World {
                 self.end(&container, if signal == Signal::Kill { 137 } else { 143 });
                 return None;
             }
+            Effect::Check { container } => E::Checked {
+                container,
+                checked: Checked {
+                    at: at(self.now),
+                    code: Some(i32::from(fails)),
+                    output: String::new(),
+                },
+            },
             Effect::Delete { container } => {
                 self.containers.remove(&container);
                 E::Deleted { container }
@@ -252,19 +279,26 @@ impl World {
 }
 
 prop_compose! {
-    fn tasks()(rows in prop::collection::vec((any::<bool>(), any::<u8>(), 0..3usize, any::<bool>()), 1..5)) -> Machine {
+    fn tasks()(rows in prop::collection::vec((any::<bool>(), any::<u8>(), 0..4usize, any::<bool>()), 1..5)) -> Machine {
         let mut containers = Vec::new();
         for (index, (essential, on, condition, timeout)) in rows.into_iter().enumerate() {
             // Only on earlier ones: circles are refused before.
             let on: Vec<(String, Condition)> = (0..index)
                 .filter(|earlier| on & (1 << earlier) != 0)
                 .map(|earlier| {
-                    (format!("c{earlier}"), [Condition::Start, Condition::Complete, Condition::Success][condition])
+                    (format!("c{earlier}"), [Condition::Start, Condition::Complete, Condition::Success, Condition::Healthy][condition])
                 })
                 .collect();
             let on: Vec<(&str, Condition)> = on.iter().map(|(name, c)| (name.as_str(), *c)).collect();
             let mut made = container(&format!("c{index}"), essential || index == 0, &on);
             made.start_timeout_ms = timeout.then_some(5_000);
+            made.health = Some(HealthCheck {
+                args: vec!["true".to_owned()],
+                interval_ms: 5_000,
+                timeout_ms: 2_000,
+                start_period_ms: 0,
+                retries: 2,
+            });
             containers.push(made);
         }
         machine(containers)

@@ -173,6 +173,17 @@ async fn dependencies_can_be_met_and_form_no_circle() {
                 .contains(&ordering)
         );
     }
+    let checked = json!({"healthCheck": {"command": ["CMD", "true"]}});
+    let answer = register(&ecs, pair(on("b", "HEALTHY"), checked))
+        .await
+        .expect("HEALTHY");
+    let health = json!({"name": "ecs.capability.container-health-check"});
+    assert!(
+        answer["requiresAttributes"]
+            .as_array()
+            .expect("attributes")
+            .contains(&health)
+    );
     let from = |name: &str| json!({"volumesFrom": [{"sourceContainer": name, "readOnly": true}]});
     let answer = register(&ecs, pair(from("b"), json!({})))
         .await
@@ -203,6 +214,11 @@ async fn dependencies_can_be_met_and_form_no_circle() {
             "cannot be an essential container",
         ),
         (on("b", "HEALTHY"), json!({}), "must have a health check"),
+        (
+            on("b", "HEALTHY"),
+            json!({"healthCheck": {"command": ["NONE"]}}),
+            "must have a health check",
+        ),
     ];
     for (a, b, words) in cases {
         refused(register(&ecs, pair(a, b)).await, CLIENT, words);

@@ -8,7 +8,7 @@ use super::{CLIENT, INVALID, container_shows, containers_refused, put, register,
 use crate::tests::ecs;
 
 #[tokio::test]
-async fn health_checks_and_restart_policies_are_validated_then_refused() {
+async fn health_checks_are_kept_with_their_defaults_and_restart_policies_refused() {
     let check = |over: Json| json!({"healthCheck": put(json!({"command": ["CMD", "true"]}), over)});
     let policy = |over: Json| json!({"restartPolicy": put(json!({"enabled": true}), over)});
     let codes: Vec<i32> = (0..51).collect();
@@ -40,19 +40,16 @@ async fn health_checks_and_restart_policies_are_validated_then_refused() {
         ),
     ];
     containers_refused(CLIENT, &cases).await;
-    let unsupported = [
-        (
-            check(json!({})),
-            json!({}),
-            "containerDefinitions[0].healthCheck is not supported by Roadstead yet.",
-        ),
-        (
-            policy(json!({})),
-            json!({}),
-            "containerDefinitions[0].restartPolicy is not supported by Roadstead yet.",
-        ),
-    ];
+    let unsupported = [(
+        policy(json!({})),
+        json!({}),
+        "containerDefinitions[0].restartPolicy is not supported by Roadstead yet.",
+    )];
     containers_refused(INVALID, &unsupported).await;
+    let filled = json!({"command": ["CMD", "true"], "interval": 30, "timeout": 5, "retries": 3});
+    container_shows(check(json!({})), json!({}), json!({"healthCheck": filled})).await;
+    let full = check(json!({"interval": 5, "timeout": 2, "retries": 1, "startPeriod": 0}));
+    container_shows(full.clone(), json!({}), full).await;
     container_shows(
         policy(json!({"enabled": false})),
         json!({}),

@@ -12,6 +12,7 @@ use roadstead_events::{Events, EventsPermissions, Trail};
 use roadstead_iam::{Iam, IamPermissions};
 use roadstead_logs::{Logs, LogsPermissions};
 use roadstead_secretsmanager::{SecretsManager, SecretsPermissions};
+use roadstead_sns::{Sns, SnsPermissions};
 use roadstead_sqs::{Sqs, SqsPermissions};
 use roadstead_ssm::{Ssm, SsmPermissions};
 use roadstead_store::etcd::{Held, Holder};
@@ -34,6 +35,7 @@ pub(crate) struct Plane {
     events: roadstead_events::Running,
     logs: roadstead_logs::Running,
     metrics: roadstead_cloudwatch::Running,
+    sns: roadstead_sns::Running,
     sqs: roadstead_sqs::Running,
     outbox: roadstead_outbox::Running,
     listeners: JoinSet<()>,
@@ -111,6 +113,16 @@ impl Plane {
         .context("starting sqs")?;
         dispatcher.register(Arc::new(roadstead_api_sqs::Server(sqs.clone())));
         dispatcher.guard(&roadstead_api_sqs::MODEL, SqsPermissions::of(&sqs));
+        let sns = Sns::new(roadstead_sns::Parts {
+            store: store.clone(),
+            clock: clock.clone(),
+            dispatcher: dispatcher.clone(),
+            options: roadstead_sns::Options::default(),
+        })
+        .await
+        .context("starting sns")?;
+        dispatcher.register(Arc::new(roadstead_api_sns::Server(sns.clone())));
+        dispatcher.guard(&roadstead_api_sns::MODEL, SnsPermissions::of(&sns));
         let logs = Logs::new(roadstead_logs::Parts {
             store: store.clone(),
             volume,
@@ -158,6 +170,7 @@ impl Plane {
             events: events.start(),
             logs: logs.start(),
             metrics: metrics.start(),
+            sns: sns.start(),
             sqs: sqs.start(),
             outbox,
             listeners: JoinSet::new(),
@@ -210,6 +223,7 @@ impl Plane {
         self.stop.send_replace(true);
         self.events.stop().await;
         self.ecs.stop().await;
+        self.sns.stop().await;
         self.sqs.stop().await;
         self.logs.stop().await;
         self.metrics.stop().await;

@@ -7,6 +7,7 @@ mod ecs;
 pub(crate) mod kinds;
 mod logs;
 mod retry;
+mod sns;
 mod sqs;
 
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use roadstead_api_events::{EcsParameters, SqsParameters};
 use roadstead_base::{Arn, Ctx};
 use roadstead_protocol::BoxFuture;
 
-use crate::deliver::{Delivery, Failed, bus, ecs, logs, sqs};
+use crate::deliver::{Delivery, Failed, bus, ecs, logs, sns, sqs};
 use crate::error::{Error, Result};
 
 /// The parameters of a target that only some kinds have.
@@ -43,6 +43,12 @@ const KINDS: &[Kind] = &[
         check: logs::check,
         needs_role: false,
         deliver: |delivery| Box::pin(logs::log(delivery)),
+    },
+    Kind {
+        service: "sns",
+        check: sns::check,
+        needs_role: false,
+        deliver: |delivery| Box::pin(sns::publish(delivery)),
     },
     Kind {
         service: "sqs",

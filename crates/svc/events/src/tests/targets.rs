@@ -88,6 +88,10 @@ async fn put_targets_refuses_what_could_never_be_delivered() {
             "needs a MessageGroupId",
         ),
         (
+            json!({"Id": "t", "Arn": "arn:aws:sns:us-east-1:000000000000:t:1"}),
+            "it is no topic",
+        ),
+        (
             json!({"Id": "t", "Arn": "arn:aws:sqs:us-east-1:000000000000:q", "SqsParameters": {"MessageGroupId": "g"}}),
             "no FIFO queue",
         ),

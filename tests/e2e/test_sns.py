@@ -1,0 +1,86 @@
+"""Topics as boto3 and the aws CLI use them: fan-out to queues, filters, events and alarms as publishers, a crash."""
+
+import json
+
+import pytest
+
+from roadstead import Roadstead, eventually
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory):
+    with Roadstead(tmp_path_factory.mktemp("rs"), clusters=()) as roadstead:
+        yield roadstead
+
+
+def queue(cloud, name, topic):
+    """A queue that a topic may send to: its URL and ARN."""
+    arn = f"arn:aws:sqs:{cloud.region}:{cloud.account}:{name}"
+    policy = {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn,
+        "Condition": {"ArnEquals": {"aws:SourceArn": topic}}}]}
+    url = cloud.client("sqs").create_queue(QueueName=name, Attributes={"Policy": json.dumps(policy)})["QueueUrl"]
+    return url, arn
+
+
+def received(cloud, url):
+    def some():
+        return cloud.client("sqs").receive_message(
+            QueueUrl=url, WaitTimeSeconds=5, MessageAttributeNames=["All"]).get("Messages")
+    return eventually(some, "a message")[0]
+
+
+def test_what_is_published_fans_out_by_filters(cloud):
+    sns = cloud.client("sns")
+    topic = cloud.aws("sns", "create-topic", "--name", "orders", "--tags", "Key=team,Value=a")["TopicArn"]
+    all_url, all_arn = queue(cloud, "all", topic)
+    large_url, large_arn = queue(cloud, "large", topic)
+    cloud.aws("sns", "subscribe", "--topic-arn", topic, "--protocol", "sqs", "--notification-endpoint", all_arn)
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=large_arn, Attributes={
+        "RawMessageDelivery": "true", "FilterPolicy": json.dumps({"amount": [{"numeric": [">", 100]}]})})
+    for amount in (5, 500):
+        sns.publish(TopicArn=topic, Message=f"order of {amount}", Subject="order", MessageAttributes={
+            "amount": {"DataType": "Number", "StringValue": str(amount)}})
+    large = received(cloud, large_url)
+    assert large["Body"] == "order of 500" and large["MessageAttributes"]["amount"]["StringValue"] == "500"
+    whole = [json.loads(received(cloud, all_url)["Body"]) for _ in range(2)]
+    assert {one["Message"] for one in whole} == {"order of 5", "order of 500"}
+    assert all(one["TopicArn"] == topic and one["Subject"] == "order" for one in whole)
+    answer = sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=[{"Id": "1", "Message": "in a batch"}])
+    assert [one["Id"] for one in answer["Successful"]] == ["1"]
+    assert json.loads(received(cloud, all_url)["Body"])["Message"] == "in a batch"
+    assert len(cloud.aws("sns", "list-subscriptions-by-topic", "--topic-arn", topic)["Subscriptions"]) == 2
+
+
+def test_rules_publish_to_topics_that_let_them(cloud):
+    sns, events = cloud.client("sns"), cloud.client("events")
+    topic = sns.create_topic(Name="events")["TopicArn"]
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps({
+        "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sns:Publish", "Resource": topic}]}))
+    url, arn = queue(cloud, "from-events", topic)
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    events.put_rule(Name="shop", EventPattern=json.dumps({"source": ["shop"]}))
+    assert events.put_targets(Rule="shop", Targets=[{"Id": "t", "Arn": topic, "InputPath": "$.detail"}])["FailedEntryCount"] == 0
+    events.put_events(Entries=[{"Source": "shop", "DetailType": "Order", "Detail": json.dumps({"n": 1})}])
+    assert json.loads(received(cloud, url)["Body"]) == {"n": 1}
+
+
+def test_what_was_taken_is_delivered_also_across_a_crash(fresh):
+    cloud = fresh("crash", clusters=())
+    sns = cloud.client("sns")
+    topic = sns.create_topic(Name="orders")["TopicArn"]
+    url, arn = queue(cloud, "q", topic)
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"})
+    for number in range(10):
+        sns.publish(TopicArn=topic, Message=str(number))
+    cloud.kill()
+    cloud.up()
+    seen = set()
+
+    def all_there():
+        for message in cloud.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", []):
+            seen.add(int(message["Body"]))
+        return seen == set(range(10))
+
+    eventually(all_there, "all ten")

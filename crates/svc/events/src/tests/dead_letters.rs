@@ -195,3 +195,25 @@ async fn a_letter_that_the_queue_does_not_take_is_counted_and_gone() {
     running.stop().await;
     assert!(queues.sent().is_empty());
 }
+
+#[tokio::test]
+async fn whatever_the_kind_of_target_its_role_is_who_calls_it() {
+    let stranger = "arn:aws:iam::000000000000:role/stranger";
+    for arn in [
+        "arn:aws:logs:us-east-1:000000000000:log-group:/g".to_owned(),
+        "arn:aws:events:us-east-1:000000000000:event-bus/default".to_owned(),
+        "arn:aws:sns:us-east-1:000000000000:t".to_owned(),
+        queue("q"),
+    ] {
+        let target =
+            json!({"Id": "t", "Arn": arn, "RoleArn": stranger, "DeadLetterConfig": {"Arn": queue("dead")}});
+        let (bench, queues) = with_target(target, Vec::new()).await;
+        publish(&bench).await;
+        let running = bench.events.start();
+        until("the letter", || !queues.sent().is_empty()).await;
+        running.stop().await;
+        let letter = queues.sent().remove(0);
+        let code = &letter["MessageAttributes"]["ERROR_CODE"]["StringValue"];
+        assert_eq!(code, "FAILED_TO_ASSUME_ROLE", "{arn}");
+    }
+}

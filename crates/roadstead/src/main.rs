@@ -2,6 +2,7 @@
 
 mod bars;
 mod certificates;
+mod client;
 mod commands;
 mod config;
 mod format;
@@ -18,7 +19,7 @@ mod users;
 
 use clap::{Parser, Subcommand};
 
-use commands::{agent, down, env, exec, image, logs, metrics, up};
+use commands::{agent, down, env, exec, explain, image, logs, metrics, up};
 
 /// A container cloud you own.
 #[derive(Parser)]
@@ -42,6 +43,8 @@ enum Command {
     Exec(exec::Args),
     /// Work with this node's images
     Image(image::Args),
+    /// Say where tasks of a definition fit, and why not elsewhere; or what became of a task
+    Explain(Box<explain::Args>),
     /// List metrics, and draw them in the terminal
     Metrics(Box<metrics::Args>),
     /// Print the exports that point AWS clients here
@@ -65,6 +68,7 @@ fn main() -> std::process::ExitCode {
         Command::Agent(args) => run(agent::run(*args)),
         Command::Logs(args) => run(logs::run(args)),
         Command::Image(args) => run(image::run(args)),
+        Command::Explain(args) => run(explain::run(*args)),
         Command::Metrics(args) => run(metrics::run(*args)),
         Command::Env(args) => env::run(&args),
         Command::Doctor => commands::doctor::run(),

@@ -2,19 +2,18 @@
 //! at a Roadstead by the variables that `roadstead env` prints.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use roadstead_agent::api::{Client, Credentials, Endpoint, Trust};
+use roadstead_agent::api::Client;
 use roadstead_api_cloudwatch::{
     Dimension, GetMetricDataInput, GetMetricDataOutput, GetMetricStatisticsInput, GetMetricStatisticsOutput,
     ListMetricsInput, ListMetricsOutput, MODEL, Metric, MetricDataQuery, MetricStat, ScanBy, Statistic,
 };
 use roadstead_base::{SharedClock, SystemClock, Timestamp};
 
-use crate::config::{DEFAULT_ACCOUNT, DEFAULT_LISTEN, DEFAULT_REGION};
+use crate::client::Place;
 use crate::plot::{Frame, Series, is_utf8};
 
 const WIDTH: u16 = 80;
@@ -34,31 +33,6 @@ enum What {
     Plot(Plot),
     /// List which metrics there are
     List(List),
-}
-
-/// Which Roadstead, and as whom.
-#[derive(clap::Args)]
-struct Place {
-    /// Where the API is
-    #[arg(long, env = "AWS_ENDPOINT_URL", default_value_t = format!("http://{DEFAULT_LISTEN}"), value_name = "URL")]
-    endpoint: String,
-    #[arg(long, env = "AWS_REGION", default_value = DEFAULT_REGION, value_name = "REGION")]
-    region: String,
-    /// Trust this authority's certificates
-    #[arg(long, env = "AWS_CA_BUNDLE", value_name = "FILE")]
-    ca: Option<PathBuf>,
-    #[arg(long, env = "AWS_ACCESS_KEY_ID", default_value = DEFAULT_ACCOUNT, hide = true)]
-    access_key: String,
-    #[arg(
-        long,
-        env = "AWS_SECRET_ACCESS_KEY",
-        default_value = "roadstead",
-        hide = true,
-        hide_env_values = true
-    )]
-    secret_key: String,
-    #[arg(long, env = "AWS_SESSION_TOKEN", hide = true, hide_env_values = true)]
-    session_token: Option<String>,
 }
 
 #[derive(clap::Args)]
@@ -130,22 +104,6 @@ fn span(text: &str) -> Result<i64, String> {
         // As long as anything is kept.
         seconds if seconds > 455 * 86_400 => Err("nothing is kept longer than 455d".to_owned()),
         seconds => Ok(seconds),
-    }
-}
-
-impl Place {
-    fn client(&self, clock: SharedClock) -> Result<Client> {
-        let endpoint = Endpoint::parse(&self.endpoint)?;
-        let trust = Trust::of(&endpoint, self.ca.as_deref().filter(|_| endpoint.tls))?;
-        let credentials = Credentials {
-            access_key: self.access_key.clone(),
-            secret_key: self.secret_key.clone(),
-        };
-        let client = Client::new(endpoint, credentials, &self.region, clock).trusting(trust);
-        Ok(match &self.session_token {
-            Some(token) => client.with_token(token),
-            None => client,
-        })
     }
 }
 

@@ -43,6 +43,7 @@ pub use names::{
 pub use permissions::EcsPermissions;
 pub use reconcile::Running;
 pub use tags::Tags;
+pub use tasks::demand;
 pub use tcs::PATH as TCS_PATH;
 
 /// What the platform calls itself when this service calls another.

@@ -2,6 +2,7 @@
 //! was written is brought about by the reconciler; what agents report only ever moves a task forward.
 
 pub(crate) mod counts;
+mod demand;
 pub(crate) mod describe;
 mod finish;
 pub(crate) mod launch;
@@ -27,6 +28,7 @@ pub(crate) mod write;
 #[cfg(test)]
 mod tests;
 
+pub use demand::demand;
 pub(crate) use finish::{abandon, finish, stopped};
 pub(crate) use overrides::definition_with;
 pub(crate) use record::key_of_arn;

@@ -128,7 +128,7 @@ pub(crate) async fn check(ecs: &Ecs, ctx: &Ctx, asked: Asked) -> Result<Wanted> 
     }
     let mode = definition.network_mode.unwrap_or(NetworkMode::Bridge);
     let network = network::check(ecs, ctx, mode, asked.network_configuration).await?;
-    let mut demand = demand_of(&definition, &group, cpu, memory, network.as_ref())?;
+    let mut demand = demand_of(&definition, &group, cpu, memory, network.is_some())?;
     let placement = asked
         .placement
         .with_definition(definition.placement_constraints.as_deref())?;
@@ -263,12 +263,12 @@ fn check_fargate_size(cpu: Option<i64>, memory: Option<i64>) -> Result<()> {
     }
 }
 
-fn demand_of(
+pub(super) fn demand_of(
     definition: &Definition,
     group: &str,
     cpu: Option<i64>,
     memory: Option<i64>,
-    network: Option<&Network>,
+    interface: bool,
 ) -> Result<Demand> {
     let containers = definition.container_definitions.as_deref().unwrap_or_default();
     let sum = |of: &dyn Fn(&ContainerDefinition) -> i32| containers.iter().map(|c| i64::from(of(c))).sum();
@@ -292,7 +292,7 @@ fn demand_of(
     Ok(Demand {
         cpu: cpu.unwrap_or_else(|| sum(&|container| container.cpu.unwrap_or_default())),
         memory: memory.unwrap_or_else(|| sum(&reserved)),
-        eni_slots: i64::from(network.is_some()),
+        eni_slots: i64::from(interface),
         ports: host_ports(definition.network_mode.unwrap_or(NetworkMode::Bridge), containers)?,
         attributes,
         group: group.to_owned(),

@@ -302,7 +302,7 @@ impl Permissions for EcsPermissions {
             register_instance: "RegisterContainerInstance";
             instances: "DescribeContainerInstances" "UpdateContainerInstancesState";
             list_tasks: "ListTasks";
-            tasks: "DescribeTasks" "StopTask";
+            tasks: "DescribeTasks" "GetTaskProtection" "UpdateTaskProtection" "StopTask";
             register_definition: "RegisterTaskDefinition";
             start: "RunTask" "StartTask";
             make_service: "CreateService" "UpdateService";

@@ -367,4 +367,28 @@ impl api::Ecs for Ecs {
     ) -> Result<api::UpdateServiceResponse, ApiError> {
         Ok(services::update::update_service(self, ctx, input).await?)
     }
+
+    async fn get_task_protection(
+        &self,
+        ctx: &Ctx,
+        input: api::GetTaskProtectionRequest,
+    ) -> Result<api::GetTaskProtectionResponse, ApiError> {
+        Ok(services::protection::get_task_protection(self, ctx, input).await?)
+    }
+
+    async fn list_services_by_namespace(
+        &self,
+        ctx: &Ctx,
+        input: api::ListServicesByNamespaceRequest,
+    ) -> Result<api::ListServicesByNamespaceResponse, ApiError> {
+        Ok(services::namespaces::list_services_by_namespace(self, ctx, input).await?)
+    }
+
+    async fn update_task_protection(
+        &self,
+        ctx: &Ctx,
+        input: api::UpdateTaskProtectionRequest,
+    ) -> Result<api::UpdateTaskProtectionResponse, ApiError> {
+        Ok(services::protection::update_task_protection(self, ctx, input).await?)
+    }
 }

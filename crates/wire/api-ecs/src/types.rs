@@ -826,6 +826,16 @@ enumeration!(FirelensConfigurationType {
     Fluentd "fluentd",
     Fluentbit "fluentbit",
 });
+structure!(GetTaskProtectionRequest {
+    cluster "cluster" String,
+} {
+    tasks "tasks" Vec<String>,
+});
+structure!(GetTaskProtectionResponse {
+} {
+    failures "failures" Vec<Failure>,
+    protected_tasks "protectedTasks" Vec<ProtectedTask>,
+});
 structure!(HealthCheck {
     command "command" Vec<String>,
 } {
@@ -1022,6 +1032,17 @@ structure!(ListContainerInstancesResponse {
 } {
     container_instance_arns "containerInstanceArns" Vec<String>,
     next_token "nextToken" String,
+});
+structure!(ListServicesByNamespaceRequest {
+    namespace "namespace" String,
+} {
+    max_results "maxResults" i32,
+    next_token "nextToken" String,
+});
+structure!(ListServicesByNamespaceResponse {
+} {
+    next_token "nextToken" String,
+    service_arns "serviceArns" Vec<String>,
 });
 structure!(ListServicesRequest {
 } {
@@ -1299,6 +1320,12 @@ enumeration!(PropagateTags {
     TaskDefinition "TASK_DEFINITION",
     Service "SERVICE",
     None "NONE",
+});
+structure!(ProtectedTask {
+} {
+    expiration_date "expirationDate" Timestamp,
+    protection_enabled "protectionEnabled" bool,
+    task_arn "taskArn" String,
 });
 structure!(ProxyConfiguration {
     container_name "containerName" String,
@@ -2049,6 +2076,18 @@ structure!(UpdateServiceRequest {
 structure!(UpdateServiceResponse {
 } {
     service "service" Service,
+});
+structure!(UpdateTaskProtectionRequest {
+    cluster "cluster" String,
+    protection_enabled "protectionEnabled" bool,
+    tasks "tasks" Vec<String>,
+} {
+    expires_in_minutes "expiresInMinutes" i32,
+});
+structure!(UpdateTaskProtectionResponse {
+} {
+    failures "failures" Vec<Failure>,
+    protected_tasks "protectedTasks" Vec<ProtectedTask>,
 });
 structure!(VCpuCountRangeRequest {
     min "min" i32,

@@ -1,7 +1,9 @@
 //! Services as users see them, over the whole plane: agents that do what a test tells them.
 
+mod bus;
 mod life;
 mod places;
+mod protection;
 mod refusals;
 mod rollouts;
 

@@ -83,3 +83,38 @@ def test_a_secrets_own_policy_says_who_may_read_it(cloud):
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     iam.put_user_policy(UserName="reader", PolicyName="guarded", PolicyDocument=policy)
     assert reader.get_secret_value(SecretId="guarded")["SecretString"] == "x"
+
+
+def test_secrets_are_read_as_the_execution_role(cloud):
+    secrets, iam = cloud.client("secretsmanager"), cloud.client("iam")
+    trust = {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(RoleName="reads", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    plain = secrets.create_secret(Name="task/plain", SecretString="first-word")["ARN"]
+    secrets.put_secret_value(SecretId=plain, SecretString="second-word")
+    parts = secrets.create_secret(Name="task/parts", SecretString=json.dumps({"user": "robot", "port": 5432}))["ARN"]
+
+    def define(family, **variables):
+        command = "; ".join(f'echo "{name}=${name}"' for name in variables)
+        return cloud.define(family, {
+            "name": "app", "image": "busybox", "command": ["sh", "-c", command],
+            "secrets": [{"name": name, "valueFrom": source} for name, source in variables.items()]}, executionRoleArn=role)
+
+    good = define("secret", NOW=plain, BEFORE=f"{plain}::AWSPREVIOUS:", USER_NAME=f"{parts}:user::", PORT=f"{parts}:port:AWSCURRENT:")
+    denied = cloud.until(cloud.run(good), "STOPPED")
+    assert denied["stopCode"] == "TaskFailedToStart"
+    words = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed"
+    assert denied["stoppedReason"].startswith(words) and "AccessDenied" in denied["stoppedReason"]
+    allow = {"Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
+    iam.put_role_policy(RoleName="reads", PolicyName="read", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow]}))
+    codes, _, output = cloud.finished(cloud.run(good))
+    assert codes == {"app": 0}
+    for line in ("NOW=second-word", "BEFORE=first-word", "USER_NAME=robot", "PORT=5432"):
+        assert line in output, output
+    missing = cloud.until(cloud.run(define("no-key", A=f"{parts}:absent::")), "STOPPED")
+    assert "did not contain json key absent" in missing["stoppedReason"]
+    shown = cloud.ecs.describe_task_definition(taskDefinition="secret")["taskDefinition"]["containerDefinitions"][0]
+    assert {"name": "NOW", "valueFrom": plain} in shown["secrets"]
+    # The agent's records have none of it.
+    records = [path.read_text() for path in (cloud.data / "agent").rglob("*") if path.is_file()]
+    assert records and not any("second-word" in text for text in records)

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use roadstead_acs::RoleCredentials;
 
 use crate::api::CallError;
+use crate::engine::spec::SecretRef;
 use crate::engine::state::Change;
 
 /// A call to the control plane that did not succeed.
@@ -70,6 +71,9 @@ pub trait Upstream: Send + Sync + 'static {
         group: &str,
         call: &LogCall,
     ) -> Result<(), CallError>;
+
+    /// A secret's text; none of one that is bytes.
+    async fn secret(&self, keys: &RoleCredentials, secret: &SecretRef) -> Result<Option<String>, CallError>;
 
     /// The region of the services that are called.
     fn region(&self) -> &str;

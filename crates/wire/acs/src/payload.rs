@@ -129,6 +129,22 @@ pub struct Container {
     pub health_check_type: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registry_authentication: Option<RegistryAuthentication>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<Secret>,
+}
+
+/// A variable whose value the agent reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Secret {
+    pub name: String,
+    pub value_from: String,
+    /// `asm` or `ssm`.
+    pub provider: String,
+    /// `ENVIRONMENT_VARIABLE`, or `BOOTSTRAP`, which Roadstead never sends.
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub region: String,
 }
 
 /// Who pulls the image.

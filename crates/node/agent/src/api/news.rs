@@ -9,9 +9,11 @@ use roadstead_api_ecs::{
     NetworkBinding, SubmitTaskStateChangeRequest, SubmitTaskStateChangeResponse, TransportProtocol,
 };
 use roadstead_api_logs::{CreateLogGroupRequest, CreateLogStreamRequest, InputLogEvent, PutLogEventsRequest};
+use roadstead_api_secretsmanager::{GetSecretValueRequest, GetSecretValueResponse};
 
 use super::client::{CallError, Client};
 use crate::engine::report::clip;
+use crate::engine::spec::SecretRef;
 use crate::engine::state::{Binding, Change, ContainerChange};
 use crate::upstream::{LogCall, News, Upstream, UpstreamError};
 
@@ -71,6 +73,17 @@ impl Upstream for Client {
                 client.tell_logs("PutLogEvents", request).await
             }
         }
+    }
+
+    async fn secret(&self, keys: &RoleCredentials, secret: &SecretRef) -> Result<Option<String>, CallError> {
+        let request = GetSecretValueRequest {
+            secret_id: secret.arn.clone(),
+            version_id: secret.version_id.clone(),
+            version_stage: secret.version_stage.clone(),
+        };
+        let client = self.acting_as(keys).in_region(&secret.region);
+        let answer: GetSecretValueResponse = client.call_secrets("GetSecretValue", request).await?;
+        Ok(answer.secret_string)
     }
 
     fn region(&self) -> &str {

@@ -10,7 +10,7 @@ use super::docker;
 use super::health::HealthCheck;
 use super::spec::{
     Condition, Container, Dependency, LaunchType, Link, NetworkMode, Port, RegistrySecret, STOP_TIMEOUT_MS,
-    Sharing, Task, Volume, metadata_id, runtime_id,
+    SecretRef, Sharing, Task, Volume, metadata_id, runtime_id,
 };
 
 /// More containers than any task definition may have; a bound, not a promise.
@@ -251,6 +251,11 @@ fn read_container(
         entry_point: container.entry_point.clone(),
         command: overrides.command.or_else(|| container.command.clone()),
         environment,
+        secrets: container
+            .secrets
+            .iter()
+            .map(|secret| read_secret(&name, secret))
+            .collect::<Result<_>>()?,
         ports: container
             .port_mappings
             .iter()
@@ -279,6 +284,36 @@ fn read_container(
         config,
         host,
         name,
+    })
+}
+
+fn read_secret(name: &str, secret: &acs::Secret) -> Result<SecretRef> {
+    if secret.provider != "asm" || secret.kind != "ENVIRONMENT_VARIABLE" {
+        return refuse(format!(
+            "container {name:?}: a secret of {} as {} is not supported by Roadstead yet",
+            secret.provider, secret.kind
+        ));
+    }
+    let parts: Vec<&str> = secret.value_from.split(':').collect();
+    let part = |index: usize| {
+        parts
+            .get(index)
+            .filter(|part| !part.is_empty())
+            .map(|part| (*part).to_owned())
+    };
+    if parts.len() < 7 || secret.region.is_empty() || secret.name.is_empty() {
+        return refuse(format!(
+            "container {name:?}: {:?} is not the ARN of a secret",
+            secret.value_from
+        ));
+    }
+    Ok(SecretRef {
+        name: secret.name.clone(),
+        arn: parts[..7].join(":"),
+        region: secret.region.clone(),
+        json_key: part(7),
+        version_stage: part(8),
+        version_id: part(9),
     })
 }
 

@@ -197,16 +197,16 @@ impl Machine {
                 state.created_at = Some(at);
                 state.connection = connection;
             }),
-            Event::CreateFailed { container, error } => self.fail(&container, Doing::Create, error, now),
+            Event::CreateFailed { container, error } => {
+                self.not_without(&error, now);
+                self.fail(&container, Doing::Create, error, now);
+            }
             Event::Started { container, at } => self.with(&container, Doing::Start, |state| {
                 state.known = Status::Running;
                 state.started_at = Some(at);
             }),
             Event::StartFailed { container, error } => {
-                // Where what a container needs cannot be had, the task is not to run without it.
-                if error.starts_with(RESOURCE_INITIALIZATION) {
-                    self.want_stop(Some(error.clone()), now);
-                }
+                self.not_without(&error, now);
                 self.fail(&container, Doing::Start, error, now);
             }
             Event::FoundCreated { container } => {
@@ -257,6 +257,13 @@ impl Machine {
     pub(super) fn want_stop(&mut self, reason: Option<String>, at: Timestamp) {
         if self.state.stop.is_none() {
             self.state.stop = Some(Stop { at, reason });
+        }
+    }
+
+    /// Where what a container needs cannot be had, the task is not to run without it.
+    fn not_without(&mut self, error: &str, now: Timestamp) {
+        if error.starts_with(RESOURCE_INITIALIZATION) {
+            self.want_stop(Some(error.to_owned()), now);
         }
     }
 

@@ -131,6 +131,17 @@ pub struct RegistrySecret {
     pub region: String,
 }
 
+/// A variable whose value is a secret, or a part of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretRef {
+    pub name: String,
+    pub arn: String,
+    pub region: String,
+    pub json_key: Option<String>,
+    pub version_stage: Option<String>,
+    pub version_id: Option<String>,
+}
+
 /// One container of a task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Container {
@@ -151,6 +162,8 @@ pub struct Container {
     pub entry_point: Option<Vec<String>>,
     pub command: Option<Vec<String>>,
     pub environment: BTreeMap<String, String>,
+    /// Variables whose values are read when the container is made.
+    pub secrets: Vec<SecretRef>,
     pub ports: Vec<Port>,
     /// Through a bridge alone.
     pub links: Vec<Link>,

@@ -18,6 +18,7 @@ use crate::api::register::Node;
 use crate::api::{CallError, Client, Endpoint, EndpointError, Trust, TrustError};
 use crate::driver::{Driver, Failure};
 use crate::engine::ledger::Capacity;
+use crate::engine::spec::SecretRef;
 use crate::journal::{Files, Journal, JournalError};
 use crate::metadata;
 use crate::real::{Allowed, Dirs, Place, RealNode};
@@ -322,6 +323,15 @@ impl Upstream for Nobody {
         // For good: whoever sends lines at the end of a container does not wait then.
         Err(CallError::Api {
             operation: "PutLogEvents",
+            code: "Gone".to_owned(),
+            message: "the node is being cleared away while its control plane is not there".to_owned(),
+            status: 400,
+        })
+    }
+
+    async fn secret(&self, _: &RoleCredentials, _: &SecretRef) -> Result<Option<String>, CallError> {
+        Err(CallError::Api {
+            operation: "GetSecretValue",
             code: "Gone".to_owned(),
             message: "the node is being cleared away while its control plane is not there".to_owned(),
             status: 400,

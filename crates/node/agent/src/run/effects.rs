@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::actor::Actor;
 use super::engine::lock;
 use super::forward::{Destination, Forwarding};
+use super::secrets::with_secrets;
 use crate::driver::{Failure, Made, Result};
 use crate::engine::event::{Effect, Event, Signal};
 use crate::engine::health::Checked;
@@ -151,6 +152,15 @@ impl Actor {
             .filter_map(|(name, state)| Some((name.clone(), state.connection.clone()?)))
             .collect();
         self.spawn(async move {
+            let container = match with_secrets(&inner, &task, container).await {
+                Ok(container) => container,
+                Err(error) => {
+                    return Event::CreateFailed {
+                        container: name,
+                        error,
+                    };
+                }
+            };
             match bounded(
                 inner.limits.create,
                 inner.driver.create(&task, &container, &namespace, &peers),

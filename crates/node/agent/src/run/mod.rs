@@ -11,6 +11,7 @@ mod pace;
 mod record;
 mod restore;
 mod roles;
+mod secrets;
 
 pub use actor::View;
 pub use engine::{AcceptError, Engine, EngineError, NetworkMapError};

@@ -181,7 +181,6 @@ fn refused(container: &ContainerDefinition) -> Result<()> {
                 .as_ref()
                 .is_some_and(|policy| policy.enabled),
         ),
-        ("secrets", some(container.secrets.as_ref().map(Vec::len))),
     ];
     match asked.into_iter().find(|(_, asked)| *asked) {
         Some((member, _)) => Err(Error::unsupported(format!("containerDefinitions.{member}"))),
@@ -255,8 +254,20 @@ fn compile_container(
             .repository_credentials
             .as_ref()
             .map(|credentials| registry_authentication(&credentials.credentials_parameter, task)),
+        secrets: container.secrets.iter().flatten().map(secret).collect(),
         name,
     })
+}
+
+/// Registered ones are ARNs of Secrets Manager.
+fn secret(secret: &roadstead_api_ecs::Secret) -> acs::Secret {
+    acs::Secret {
+        name: secret.name.clone(),
+        value_from: secret.value_from.clone(),
+        provider: "asm".to_owned(),
+        kind: "ENVIRONMENT_VARIABLE".to_owned(),
+        region: secret.value_from.split(':').nth(3).unwrap_or_default().to_owned(),
+    }
 }
 
 /// A secret by its name is one of the task's own region.

@@ -299,7 +299,6 @@ fn registry_credentials_travel_as_the_secret_and_its_region() {
 #[test]
 fn what_no_task_can_have_is_refused_by_name() {
     for (member, value) in [
-        ("secrets", json!([{"name": "A", "valueFrom": "arn"}])),
         ("environmentFiles", json!([{"type": "s3", "value": "arn"}])),
         ("firelensConfiguration", json!({"type": "fluentd"})),
         ("resourceRequirements", json!([{"type": "GPU", "value": "1"}])),

@@ -28,6 +28,7 @@ pub(super) fn container(name: &str, essential: bool, on: &[(&str, Condition)]) -
         entry_point: None,
         command: None,
         environment: Default::default(),
+        secrets: Vec::new(),
         ports: Vec::new(),
         links: Vec::new(),
         mounts: Vec::new(),

@@ -46,6 +46,13 @@ pub(super) fn required_attributes(
             names.insert("ecs.capability.container-health-check");
             names.insert("com.amazonaws.ecs.capability.docker-remote-api.1.24");
         }
+        if container
+            .secrets
+            .as_ref()
+            .is_some_and(|secrets| !secrets.is_empty())
+        {
+            names.insert("ecs.capability.secrets.asm.environment-variables");
+        }
         if security::needs_permission(container) {
             names.insert("com.amazonaws.ecs.capability.privileged-container");
         }

@@ -4,7 +4,8 @@ use roadstead_api_ecs::{ContainerDefinition, PortMapping, VersionConsistency};
 
 use super::around::Around;
 use super::{
-    dependencies, environment, health, kernel, links, linux, logs, memory, mounts, ports, registry, security,
+    dependencies, environment, health, kernel, links, linux, logs, memory, mounts, ports, registry, secrets,
+    security,
 };
 use crate::error::{Error, Result, refuse};
 
@@ -127,13 +128,14 @@ pub(super) fn check(
     let log_configuration = logs::check(&name, at, log_configuration, around)?;
     registry::check_credentials(&name, repository_credentials.as_ref())?;
 
+    let secrets = secrets::check(&name, at, secrets.unwrap_or_default(), &environment, around)?;
+
     let member = |member: &str| format!("{at}.{member}");
     refuse(&member("credentialSpecs"), credential_specs)?;
     refuse(&member("environmentFiles"), environment_files)?;
     refuse(&member("firelensConfiguration"), firelens_configuration)?;
     let restart_policy = restart_policy.filter(|policy| policy.enabled);
     refuse(&member("restartPolicy"), restart_policy)?;
-    refuse(&member("secrets"), secrets)?;
     if version_consistency == Some(VersionConsistency::Enabled) {
         return Err(Error::unsupported(member("versionConsistency = enabled")));
     }
@@ -172,7 +174,7 @@ pub(super) fn check(
         repository_credentials,
         resource_requirements: None,
         restart_policy: None,
-        secrets: None,
+        secrets,
         start_timeout,
         stop_timeout,
         system_controls: Some(system_controls),

@@ -17,6 +17,7 @@ mod memory;
 mod mounts;
 mod ports;
 mod registry;
+mod secrets;
 mod security;
 mod size;
 mod task;

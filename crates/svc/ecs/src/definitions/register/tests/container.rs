@@ -234,7 +234,6 @@ async fn what_nodes_cannot_do_yet_is_refused_by_name() {
             json!([{"type": "s3", "value": "arn:aws:s3:::a/b.env"}]),
         ),
         ("firelensConfiguration", json!({"type": "fluentbit"})),
-        ("secrets", json!([{"name": "A", "valueFrom": "b"}])),
     ] {
         let words = format!("containerDefinitions[0].{member} is not supported by Roadstead yet.");
         containers_refused(INVALID, &[(json!({member: value}), json!({}), &words)]).await;

@@ -6,6 +6,7 @@ mod container;
 mod network;
 mod node;
 mod registry;
+mod secrets;
 mod storage;
 mod task;
 

@@ -1,0 +1,61 @@
+//! Secrets as variables: which are taken, and what must go with them.
+
+use super::*;
+
+const ROLE: &str = "arn:aws:iam::000000000000:role/ecsTaskExecutionRole";
+const SECRET: &str = "arn:aws:secretsmanager:us-east-1:000000000000:secret:db-AbCdEf";
+
+fn secrets(name: &str, from: &str) -> Json {
+    json!({"secrets": [{"name": name, "valueFrom": from}]})
+}
+
+#[tokio::test]
+async fn secrets_are_kept_with_the_role_that_reads_them() {
+    let task = json!({"executionRoleArn": ROLE});
+    for suffix in [
+        "",
+        ":password::",
+        "::AWSPREVIOUS:",
+        ":password:AWSCURRENT:",
+        ":::",
+    ] {
+        let with = secrets("PASSWORD", &format!("{SECRET}{suffix}"));
+        container_shows(with.clone(), task.clone(), with).await;
+    }
+    let shown = register(&Arc::new(ecs()), request(secrets("A", SECRET), task))
+        .await
+        .expect("is accepted");
+    let wanted = json!({"name": "ecs.capability.secrets.asm.environment-variables"});
+    assert!(
+        shown["requiresAttributes"]
+            .as_array()
+            .expect("attributes")
+            .contains(&wanted)
+    );
+}
+
+#[tokio::test]
+async fn secrets_that_cannot_be_used_are_refused() {
+    let role = || json!({"executionRoleArn": ROLE});
+    let mut twice = secrets("A", SECRET);
+    twice["environment"] = json!([{"name": "A", "value": "b"}]);
+    let neither = "is neither the ARN of a secret";
+    let cases = [
+        (
+            secrets("A", SECRET),
+            json!({}),
+            "you must also specify a value for 'executionRoleArn'",
+        ),
+        (twice, role(), "such as 'A'"),
+        (secrets("", SECRET), role(), "needs a name"),
+        (secrets("A=B", SECRET), role(), "needs a name"),
+        (secrets("A", ""), role(), "needs a valueFrom"),
+        (secrets("A", &format!("{SECRET}:key")), role(), neither),
+        (secrets("A", "arn:aws:s3:::bucket"), role(), neither),
+    ];
+    containers_refused(CLIENT, &cases).await;
+    let words = "secrets.valueFrom of a parameter of Systems Manager is not supported";
+    let parameters = ["name", "arn:aws:ssm:us-east-1:000000000000:parameter/name"];
+    let parameters = parameters.map(|from| (secrets("A", from), role(), words));
+    containers_refused(INVALID, &parameters).await;
+}

@@ -125,9 +125,10 @@ class Roadstead:
         instance, self.instance = self.instance, None
         assert leftovers(instance) == {}
 
-    def command(self, *words, check=True):
+    def command(self, *words, check=True, data=True):
+        """`data`: whether it is a command on the data folder, or a client of the API as any other."""
         command = [BINARY, words[0], *words[1:]]
-        command += ["--data", self.data]
+        command += ["--data", self.data] if data else []
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         if check:
             assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"

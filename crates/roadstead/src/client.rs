@@ -16,7 +16,7 @@ pub(crate) struct Place {
     #[arg(long, env = "AWS_ENDPOINT_URL", default_value_t = format!("http://{DEFAULT_LISTEN}"), value_name = "URL")]
     endpoint: String,
     #[arg(long, env = "AWS_REGION", default_value = DEFAULT_REGION, value_name = "REGION")]
-    region: String,
+    pub(crate) region: String,
     /// Trust this authority's certificates
     #[arg(long, env = "AWS_CA_BUNDLE", value_name = "FILE")]
     ca: Option<PathBuf>,

@@ -19,7 +19,7 @@ mod users;
 
 use clap::{Parser, Subcommand};
 
-use commands::{agent, down, env, exec, explain, image, logs, metrics, up};
+use commands::{agent, bill, down, env, exec, explain, image, logs, metrics, up};
 
 /// A container cloud you own.
 #[derive(Parser)]
@@ -47,6 +47,8 @@ enum Command {
     Explain(Box<explain::Args>),
     /// List metrics, and draw them in the terminal
     Metrics(Box<metrics::Args>),
+    /// Say what Fargate tasks would have cost, by the public prices
+    Bill(Box<bill::Args>),
     /// Print the exports that point AWS clients here
     Env(Box<env::Args>),
     /// Say what this machine lacks, and how to get it
@@ -70,6 +72,7 @@ fn main() -> std::process::ExitCode {
         Command::Image(args) => run(image::run(args)),
         Command::Explain(args) => run(explain::run(*args)),
         Command::Metrics(args) => run(metrics::run(*args)),
+        Command::Bill(args) => run(bill::run(*args)),
         Command::Env(args) => env::run(&args),
         Command::Doctor => commands::doctor::run(),
     };

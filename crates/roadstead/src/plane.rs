@@ -157,6 +157,7 @@ impl Plane {
         dispatcher.guard(&roadstead_api_ecs::MODEL, EcsPermissions::of(&ecs));
         dispatcher.mount(roadstead_ecs::ACS_PATH, "ecs", ecs.acs());
         dispatcher.mount(roadstead_ecs::TCS_PATH, "ecs", ecs.tcs());
+        dispatcher.mount(roadstead_ecs::USAGE_PATH, "ecs", ecs.meter());
         let running = ecs.start().await.context("starting ecs")?;
         let outbox = roadstead_outbox::start(&store, &dispatcher, clock)
             .await

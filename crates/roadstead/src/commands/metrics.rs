@@ -86,7 +86,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 /// Seconds.
-fn span(text: &str) -> Result<i64, String> {
+pub(super) fn span(text: &str) -> Result<i64, String> {
     let wrong = || "it is not a number with s, m, h or d behind it".to_owned();
     let (number, unit) = text
         .split_at_checked(text.len().saturating_sub(1))

@@ -1,4 +1,5 @@
 pub(crate) mod agent;
+pub(crate) mod bill;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod env;

@@ -23,6 +23,7 @@ mod tables;
 mod tags;
 mod tasks;
 mod tcs;
+mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,7 @@ pub use reconcile::Running;
 pub use tags::Tags;
 pub use tasks::demand;
 pub use tcs::PATH as TCS_PATH;
+pub use usage::PATH as USAGE_PATH;
 
 /// What the platform calls itself when this service calls another.
 pub const PRINCIPAL: &str = "ecs.amazonaws.com";

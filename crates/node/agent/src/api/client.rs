@@ -315,6 +315,38 @@ impl Client {
         }
     }
 
+    /// Asks for JSON below a path of the platform's own, signed as a call of the container service.
+    ///
+    /// # Errors
+    /// As of [`Client::call`].
+    pub async fn get(&self, path_and_query: &str) -> Result<serde_json::Value, CallError> {
+        const OPERATION: &str = "GET";
+        let problem = |problem: String| CallError::Transport {
+            operation: OPERATION,
+            problem,
+        };
+        let scheme = if self.endpoint.tls { "https" } else { "http" };
+        let uri: Uri = format!("{scheme}://{}{path_and_query}", self.endpoint.authority)
+            .parse()
+            .map_err(|error| problem(format!("{error}")))?;
+        let mut headers = HeaderMap::new();
+        let host =
+            HeaderValue::from_str(&self.endpoint.authority).map_err(|error| problem(error.to_string()))?;
+        headers.insert(header::HOST, host);
+        self.sign(&Method::GET, &uri, &mut headers, b"");
+        let mut request = Request::new(Full::new(Bytes::new()));
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        let (status, answer) = tokio::time::timeout(CALL, self.exchange(request))
+            .await
+            .map_err(|_| problem(format!("no answer within {} s", CALL.as_secs())))?
+            .map_err(problem)?;
+        if status != 200 {
+            return Err(api_error(OPERATION, status, &answer));
+        }
+        serde_json::from_slice(&answer).map_err(|error| problem(format!("the answer is not JSON: {error}")))
+    }
+
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(u16, Bytes), String> {
         let response = self.http.request(request).await.map_err(|error| chain(&error))?;
         let status = response.status().as_u16();

@@ -24,7 +24,7 @@ pub(crate) use network::Network;
 pub(crate) use telemetry::{Metrics, Reporter};
 
 use crate::tests::{START, ctx, memory};
-use crate::{ACS_PATH, Ecs, Options, Parts, Running, TCS_PATH};
+use crate::{ACS_PATH, Ecs, Options, Parts, Running, TCS_PATH, USAGE_PATH};
 
 pub(crate) const SUBNET_A: &str = "subnet-0000000000000000a";
 pub(crate) const SUBNET_B: &str = "subnet-0000000000000000b";
@@ -99,6 +99,7 @@ impl Cloud {
         dispatcher.register(Arc::new(Server(ecs.clone())));
         dispatcher.mount(ACS_PATH, "ecs", ecs.acs());
         dispatcher.mount(TCS_PATH, "ecs", ecs.tcs());
+        dispatcher.mount(USAGE_PATH, "ecs", ecs.meter());
         let running = ecs.start().await.expect("starts");
         let socket = tokio::net::TcpListener::bind("127.0.0.1:0")
             .await

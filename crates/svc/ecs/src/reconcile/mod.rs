@@ -23,6 +23,7 @@ use crate::services::ServiceRecord;
 use crate::services::scheduler::{Services, service_of};
 use crate::tasks::{TaskRecord, TokenRecord};
 use crate::tcs::{Minutes, Tcs};
+use crate::usage::Meter;
 
 /// For telling the agents that the control plane stops.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -81,6 +82,11 @@ impl Ecs {
     /// The agents' telemetry, to be mounted at [`crate::TCS_PATH`] for callers of `ecs`.
     pub fn tcs(self: &Arc<Self>) -> Arc<dyn roadstead_dispatch::Raw> {
         Arc::new(Tcs(self.clone()))
+    }
+
+    /// What FARGATE tasks used, to be mounted at [`crate::USAGE_PATH`] for callers of `ecs`.
+    pub fn meter(self: &Arc<Self>) -> Arc<dyn roadstead_dispatch::Raw> {
+        Arc::new(Meter(self.clone()))
     }
 
     /// Starts what works in the background. Without it, tasks are recorded and nothing comes of them.

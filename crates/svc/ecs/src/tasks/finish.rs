@@ -9,6 +9,7 @@ use crate::instances::ledger::node_key;
 use crate::tasks::{
     AttachmentStatus, ContainerStatus, Desired, LastStatus, Stop, StopCode, TaskRecord, write,
 };
+use crate::usage::metered;
 
 const TRIES: usize = 64;
 
@@ -45,6 +46,7 @@ pub(crate) async fn finish(ecs: &Ecs, entry: &Entry<TaskRecord>, task: &TaskReco
     let key = node_key(&task.node);
     for _ in 0..TRIES {
         let mut transaction = write::replace(ecs, Transaction::new(&ecs.store), entry, task)?;
+        transaction = metered(ecs, transaction, task);
         if let Some(ledger) = ecs.nodes().get(&key).await? {
             let mut left = ledger.value.clone();
             if left.release(&task.arn()) {

@@ -17,6 +17,7 @@ use crate::{Ecs, PRINCIPAL};
 
 const NAMESPACE: &str = "AWS/ECS";
 const MINUTE: i64 = 60_000;
+const HOUR_OF_MINUTES: i64 = 60;
 /// How often it is looked whether a minute is over.
 const LOOK: Duration = Duration::from_secs(1);
 /// Reports of a minute's last seconds are on their way for a moment.
@@ -39,6 +40,11 @@ impl Minutes {
                     last = now;
                     if let Err(error) = ecs.publish_minute(Timestamp((now - 1) * MINUTE)).await {
                         tracing::error!(%error, "a minute's metrics could not be made");
+                    }
+                    if now % HOUR_OF_MINUTES == 0
+                        && let Err(error) = ecs.forget_old_usage(ecs.clock.now()).await
+                    {
+                        tracing::error!(%error, "old records of usage could not be removed");
                     }
                 }
             }

@@ -13,7 +13,7 @@ fi
 
 packages=(ca-certificates curl gcc git iproute2 libc6-dev nftables procps python3 python3-venv)
 if [ "$what" = test ]; then
-    packages+=(binutils busybox-static containernetworking-plugins crun docker-registry etcd-server iptables qemu-system-x86 runc)
+    packages+=(binutils busybox-static containernetworking-plugins crun docker-registry etcd-server iptables prometheus qemu-system-x86 runc)
 else
     packages+=(busybox-static)
 fi

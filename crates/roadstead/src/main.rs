@@ -5,6 +5,7 @@ mod certificates;
 mod client;
 mod commands;
 mod config;
+mod exposition;
 mod format;
 mod images;
 mod installation;

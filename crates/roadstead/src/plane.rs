@@ -15,6 +15,7 @@ use roadstead_secretsmanager::{SecretsManager, SecretsPermissions};
 use roadstead_sns::{Sns, SnsPermissions};
 use roadstead_sqs::{Sqs, SqsPermissions};
 use roadstead_ssm::{Ssm, SsmPermissions};
+use roadstead_store::Mirror;
 use roadstead_store::etcd::{Held, Holder};
 use roadstead_sts::{Sts, StsPermissions};
 use roadstead_volume::Volume;
@@ -23,6 +24,7 @@ use tokio::task::JoinSet;
 
 use crate::certificates::Certificates;
 use crate::config::UpConfig;
+use crate::exposition::{self, Exposition};
 use crate::place::{self, NodeKey};
 use crate::sealing;
 use crate::store::{self, Opened};
@@ -125,7 +127,7 @@ impl Plane {
         dispatcher.guard(&roadstead_api_sns::MODEL, SnsPermissions::of(&sns));
         let logs = Logs::new(roadstead_logs::Parts {
             store: store.clone(),
-            volume,
+            volume: volume.clone(),
             clock: clock.clone(),
             dispatcher: dispatcher.clone(),
             options: roadstead_logs::Options::default(),
@@ -158,6 +160,16 @@ impl Plane {
         dispatcher.mount(roadstead_ecs::ACS_PATH, "ecs", ecs.acs());
         dispatcher.mount(roadstead_ecs::TCS_PATH, "ecs", ecs.tcs());
         dispatcher.mount(roadstead_ecs::USAGE_PATH, "ecs", ecs.meter());
+        let exposition = Exposition {
+            clock: clock.clone(),
+            dispatcher: dispatcher.clone(),
+            store: store.clone(),
+            volume,
+            waiting: Mirror::of(&roadstead_outbox::table(&store)).await?,
+            ecs: ecs.clone(),
+            metrics: metrics.clone(),
+        };
+        dispatcher.mount(exposition::PATH, "monitoring", Arc::new(exposition));
         let running = ecs.start().await.context("starting ecs")?;
         let outbox = roadstead_outbox::start(&store, &dispatcher, clock)
             .await

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 use roadstead_base::{AccountId, Caller, Ctx, Origin, Pager, Region, SharedClock};
 use roadstead_protocol::rest::Router;
@@ -13,6 +14,7 @@ use roadstead_protocol::{
 use crate::audit::{self, Called, Coming, Observer};
 use crate::credentials::Credentials;
 use crate::gate::Gate;
+use crate::meters::Meters;
 use crate::render;
 use crate::whole;
 
@@ -24,6 +26,11 @@ pub trait Raw: Send + Sync + 'static {
     /// The action that users and roles need to get here; without one they do not.
     fn action(&self) -> Option<&'static str> {
         None
+    }
+
+    /// Whether listeners where strangers are the account's root take it without a signature too.
+    fn is_open_to_strangers(&self) -> bool {
+        false
     }
 
     fn serve<'a>(&'a self, ctx: Ctx, request: RawRequest) -> BoxFuture<'a, RawResponse>;
@@ -53,6 +60,7 @@ pub struct Dispatcher {
     handlers: RwLock<Vec<Registered>>,
     mounts: RwLock<Vec<Mount>>,
     ready: AtomicBool,
+    meters: Meters,
 }
 
 impl Dispatcher {
@@ -67,6 +75,7 @@ impl Dispatcher {
             handlers: RwLock::default(),
             mounts: RwLock::default(),
             ready: AtomicBool::new(false),
+            meters: Meters::default(),
         })
     }
 
@@ -98,6 +107,11 @@ impl Dispatcher {
 
     pub(crate) fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Acquire)
+    }
+
+    /// What was called, how it ended and how long it took.
+    pub fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     pub fn credentials(&self) -> &Credentials {
@@ -137,6 +151,18 @@ impl Dispatcher {
             endpoint,
             origin: Arc::default(),
         }
+    }
+
+    /// The context of somebody unknown on a listener that takes such for the account's root. The region is that of no
+    /// request.
+    pub(crate) fn stranger(&self, peer: Option<std::net::IpAddr>) -> Option<Ctx> {
+        let region: Region = "us-east-1".parse().ok()?;
+        let mut ctx = self.ctx(self.default_account.clone(), region, Caller::Root, String::new());
+        ctx.origin = Arc::new(Origin {
+            address: peer,
+            ..Origin::default()
+        });
+        Some(ctx)
     }
 
     pub(crate) fn handler(&self, matches: impl Fn(&ServiceModel) -> bool) -> Option<Arc<dyn Handler>> {
@@ -186,8 +212,11 @@ impl Dispatcher {
             operation,
         });
         let asked = (!watchers.is_empty()).then(|| input.clone());
+        let begun = Instant::now();
         let result = self.answer_to(handler, operation, ctx, input).await;
         let outcome = result.as_ref().err().map_or("ok", |error| error.code.as_ref());
+        self.meters
+            .count(model.name, operation.name, outcome, begun.elapsed());
         tracing::info!(
             target: "audit",
             service = model.name,

@@ -77,6 +77,12 @@ impl Dispatcher {
         let request_id = roadstead_base::random_uuid();
         let claim = Claim::of(self, door.trust, &parts);
         if let Some((service, raw)) = self.mounted(parts.uri.path()) {
+            let signed =
+                parts.headers.contains_key(http::header::AUTHORIZATION) || parts.uri.query().is_some();
+            let open = !signed && raw.is_open_to_strangers() && door.trust == Trust::UnknownIsRoot;
+            if let Some(ctx) = open.then(|| self.stranger(door.peer)).flatten() {
+                return Ok(raw.serve(ctx, RawRequest::from_parts(parts, body)).await);
+            }
             let proven = claim.and_then(|claim| claim.prove(self, &parts, b"", service, door.peer));
             let (ctx, _) = proven.map_err(|refused| Failure {
                 codec: codec(Protocol::Json11),

@@ -5,6 +5,7 @@
 mod alarms;
 mod dashboards;
 mod error;
+mod latest;
 mod marks;
 mod ops;
 mod permissions;
@@ -26,6 +27,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use error::{Error, Result};
+pub use latest::Latest;
 pub use permissions::CloudWatchPermissions;
 
 /// How the service is run.

@@ -114,6 +114,13 @@ impl Samples {
         Ok(noted)
     }
 
+    /// The last second of a series that has samples which were not rolled up.
+    pub(crate) fn last_second(&self, series: u64) -> Result<Option<i64>> {
+        let all = key(series, 0, i64::MIN, 0)..key(series, 1, i64::MIN, 0);
+        let last = self.points.range(all).next_back().transpose()?;
+        last.map(|(key, _)| second(&key)).transpose()
+    }
+
     /// What the samples of some series from one second up to another, this one left out, sum up to, by `of`'s word of
     /// which period a second belongs to.
     pub(crate) fn summed(

@@ -21,6 +21,7 @@ mod settings;
 mod stored;
 mod tables;
 mod tags;
+mod tally;
 mod tasks;
 mod tcs;
 mod usage;

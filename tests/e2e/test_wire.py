@@ -111,6 +111,7 @@ def test_a_public_listener_without_tls_is_the_operators_choice(fresh):
     env = exports(cloud, "--agent", "--listen-public", address, "--public-without-tls")
     assert "ROADSTEAD_CA" not in env and not (cloud.data / "tls").exists()
     assert code(client(f"http://{address}", "000000000000", "any").list_clusters) == "UnrecognizedClientException"
+    assert "has no Authorization header" in curl(f"http://{address}/_roadstead/metrics")
     known = client(env["ROADSTEAD_BACKEND"], env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"])
     assert known.list_clusters()["clusterArns"]
 

@@ -74,7 +74,7 @@ async fn bad_json_requests_are_refused_in_the_services_form() {
             "InvalidParameterException",
             "containerDefinitions[0].nme",
         ),
-        ("CreateService", "{}", 501, "NotImplemented", "CreateService"),
+        ("UpdateContainerAgent", "{}", 501, "NotImplemented", "UpdateContainerAgent"),
         ("Nonsense", "{}", 400, "UnknownOperationException", "Nonsense"),
     ] {
         let (got, answer) = world.json("AK", &format!("{ECS}.{target}"), "", body).await;

@@ -75,9 +75,9 @@ def test_requests_that_name_nothing(cloud, group):
 
 def test_an_operation_that_is_not_built_is_named(cloud):
     with pytest.raises(ClientError) as caught:
-        cloud.ecs.create_service(serviceName="x", taskDefinition="y")
+        cloud.ecs.update_container_agent(containerInstance="x")
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
-    assert "CreateService" in caught.value.response["Error"]["Message"]
+    assert "UpdateContainerAgent" in caught.value.response["Error"]["Message"]
     with pytest.raises(ClientError) as caught:
         cloud.ec2.run_instances(ImageId="ami-1", MinCount=1, MaxCount=1)
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501

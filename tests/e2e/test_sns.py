@@ -52,6 +52,26 @@ def test_what_is_published_fans_out_by_filters(cloud):
     assert len(cloud.aws("sns", "list-subscriptions-by-topic", "--topic-arn", topic)["Subscriptions"]) == 2
 
 
+def test_an_alarm_publishes_to_a_topic_that_lets_it(cloud):
+    sns, metrics = cloud.client("sns"), cloud.client("cloudwatch")
+    topic = sns.create_topic(Name="alarms")["TopicArn"]
+    sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=json.dumps({
+        "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": "cloudwatch.amazonaws.com"}, "Action": "sns:Publish", "Resource": topic}]}))
+    url, arn = queue(cloud, "alarmed", topic)
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    metrics.put_metric_alarm(
+        AlarmName="loud", Namespace="App", MetricName="n", Statistic="Maximum", Period=60, EvaluationPeriods=1, Threshold=5,
+        ComparisonOperator="GreaterThanThreshold", AlarmActions=[topic])
+    metrics.set_alarm_state(AlarmName="loud", StateValue="ALARM", StateReason="it is tried")
+    told = json.loads(received(cloud, url)["Body"])
+    said = json.loads(told["Message"])
+    assert told["TopicArn"] == topic and told["Subject"].startswith("ALARM: ")
+    assert (said["AlarmName"], said["NewStateValue"], said["NewStateReason"]) == ("loud", "ALARM", "it is tried")
+    history = metrics.describe_alarm_history(AlarmName="loud", HistoryItemType="Action")["AlarmHistoryItems"]
+    assert any("Successfully executed action" in item["HistorySummary"] for item in history)
+
+
 def test_rules_publish_to_topics_that_let_them(cloud):
     sns, events = cloud.client("sns"), cloud.client("events")
     topic = sns.create_topic(Name="events")["TopicArn"]

@@ -78,3 +78,26 @@ def test_the_cli_asks_too_and_results_outlive_a_crash(fresh):
     saved = cloud.aws("logs", "put-query-definition", "--name", "median", "--query-string", "stats pct(ms, 50)")
     shown = cloud.aws("logs", "describe-query-definitions")["queryDefinitions"]
     assert [one["queryDefinitionId"] for one in shown] == [saved["queryDefinitionId"]]
+
+
+def test_lines_are_followed_as_they_come(cloud):
+    logs = filled(cloud, "/tail/a")
+    arn = logs.describe_log_groups(logGroupNamePrefix="/tail/a")["logGroups"][0]["logGroupArn"]
+    # Without the prefix that clients put before the host, which an address cannot have.
+    tailing = cloud.client("logs", inject_host_prefix=False, read_timeout=20)
+    with pytest.raises(ClientError) as refused:
+        tailing.start_live_tail(logGroupIdentifiers=["/tail/a"])
+    assert refused.value.response["Error"]["Code"] == "InvalidParameterException"
+    stream = tailing.start_live_tail(logGroupIdentifiers=[arn], logEventFilterPattern="wanted")["responseStream"]
+    events = iter(stream)
+    start = next(events)["sessionStart"]
+    assert start["logGroupIdentifiers"] == [arn] and start["sessionId"]
+    logs.put_log_events(logGroupName="/tail/a", logStreamName="s", logEvents=[
+        {"timestamp": int(time.time() * 1000), "message": message} for message in ("wanted 1", "other", "wanted \u00fc")])
+    seen = []
+    while len(seen) < 2:
+        update = next(events)["sessionUpdate"]
+        assert update["sessionMetadata"] == {"sampled": False}
+        seen += [(line["message"], line["logStreamName"], line["logGroupIdentifier"]) for line in update["sessionResults"]]
+    assert seen == [("wanted 1", "s", arn), ("wanted \u00fc", "s", arn)]
+    stream.close()

@@ -79,7 +79,7 @@ impl Raw for Exposition {
                     format!("There is nothing here but {PATH}.\n"),
                 ),
             };
-            let mut response = Response::new(Full::new(Bytes::from(body)));
+            let mut response = Response::new(Full::new(Bytes::from(body)).into());
             *response.status_mut() = status;
             let kind = header::HeaderValue::from_static(kind);
             response.headers_mut().insert(header::CONTENT_TYPE, kind);

@@ -151,6 +151,7 @@ impl<'a> Generator<'a> {
         if shape["sensitive"].as_bool() == Some(true) {
             row.raw("sensitive", "true".to_owned());
         }
+        row.flag("event_stream", is_stream(shape));
         if shape["exception"].as_bool() == Some(true) {
             let (code, status) = error_of(name, shape);
             row.text("error_code", code);
@@ -261,6 +262,8 @@ impl<'a> Generator<'a> {
             ("attribute", "xmlAttribute"),
             ("idempotency_token", "idempotencyToken"),
             ("json_value", "jsonvalue"),
+            ("event_payload", "eventpayload"),
+            ("event_header", "eventheader"),
         ] {
             row.flag(column, member[key].as_bool().unwrap_or_default());
         }
@@ -275,9 +278,19 @@ impl<'a> Generator<'a> {
         let mut out = String::from(HEAD);
         out.push_str("#![allow(unused_imports)]\n\nuse std::collections::BTreeMap;\n\n");
         out.push_str("use roadstead_protocol::reexport::Timestamp;\n");
-        out.push_str("use roadstead_protocol::{Blob, enumeration, structure};\n\n");
+        let streams = self.model["shapes"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .any(|(_, shape)| is_stream(shape));
+        let names = if streams {
+            "Blob, EventStream, enumeration, structure"
+        } else {
+            "Blob, enumeration, structure"
+        };
+        writeln!(out, "use roadstead_protocol::{{{names}}};\n")?;
         for (name, shape) in self.model["shapes"].as_object().into_iter().flatten() {
-            if shape["exception"].as_bool() == Some(true) {
+            if shape["exception"].as_bool() == Some(true) || is_stream(shape) {
                 continue;
             }
             match shape["type"].as_str() {
@@ -351,6 +364,7 @@ impl<'a> Generator<'a> {
         let inner = |part: &str| self.type_of(shape[part]["shape"].as_str().unwrap_or_default());
         Ok(match shape["type"].as_str().unwrap_or_default() {
             "structure" if shape["document"].as_bool() == Some(true) => "serde_json::Value".to_owned(),
+            "structure" if is_stream(shape) => "EventStream".to_owned(),
             "structure" => type_name(name),
             "list" => format!("Vec<{}>", inner("member")?),
             "map" => format!("BTreeMap<String, {}>", inner("value")?),
@@ -413,6 +427,11 @@ fn error_of<'a>(name: &'a str, shape: &'a Value) -> (&'a str, u64) {
     let fault = shape["fault"].as_bool() == Some(true);
     let status = shape["error"]["httpStatusCode"].as_u64();
     (code, status.unwrap_or(if fault { 500 } else { 400 }))
+}
+
+/// Whether its members are events that follow an answer.
+fn is_stream(shape: &Value) -> bool {
+    shape["eventstream"].as_bool() == Some(true)
 }
 
 /// Small sets whose values make distinct names become Rust enums.

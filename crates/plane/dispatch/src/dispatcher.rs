@@ -19,7 +19,7 @@ use crate::render;
 use crate::whole;
 
 pub type RawRequest = http::Request<hyper::body::Incoming>;
-pub type RawResponse = http::Response<http_body_util::Full<bytes::Bytes>>;
+pub type RawResponse = http::Response<crate::answer::Body>;
 
 /// A path below which a service speaks for itself, such as a websocket. The caller is known by then.
 pub trait Raw: Send + Sync + 'static {

@@ -8,11 +8,14 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use roadstead_protocol::events::{self, Framer};
 use roadstead_protocol::{
-    ApiError, Codec, EncodeError, HttpRequest, HttpResponse, Protocol, RequestError, ServiceModel, codec,
+    ApiError, Codec, EncodeError, EventStream, HttpRequest, HttpResponse, Protocol, RequestError,
+    ServiceModel, codec,
 };
 use tokio::sync::Semaphore;
 
+use crate::answer::{Body, Events};
 use crate::body::{decompress, keeps_encoding, read, strip_chunking, unchunk};
 use crate::dispatcher::{Dispatcher, RawRequest, RawResponse};
 use crate::listener::{Limits, MAX_HEAD, Trust};
@@ -164,13 +167,24 @@ impl Dispatcher {
         if is_form(protocol) {
             fill_queue_url(model, operation, parts.uri.path(), &mut input);
         }
-        let output = self
+        let mut output = self
             .pass(handler.as_ref(), operation.name, &ctx, input)
             .await
             .map_err(failed)?;
+        let stream = events::split(model, operation, &mut output);
         let encoded = codec(protocol).encode(model, operation, output, &ctx.request_id);
         let response = encoded.map_err(|error| failed(unsayable(model, &error)))?;
-        Ok(respond(response, Some(model), &ctx.request_id))
+        let Some((shape, stream)) = stream else {
+            return Ok(respond(response, Some(model), &ctx.request_id));
+        };
+        let framer = Framer::new(model, shape, protocol);
+        Ok(respond_with_events(
+            response,
+            framer,
+            &stream,
+            model,
+            &ctx.request_id,
+        ))
     }
 }
 
@@ -238,7 +252,7 @@ fn fail(failure: &Failure) -> RawResponse {
 }
 
 fn respond(answer: HttpResponse, model: Option<&ServiceModel>, request_id: &str) -> RawResponse {
-    let mut response = Response::new(Full::new(Bytes::from(answer.body)));
+    let mut response = Response::new(Full::new(Bytes::from(answer.body)).into());
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     *response.headers_mut() = answer.headers;
     if let Ok(value) = HeaderValue::from_str(request_id) {
@@ -251,8 +265,28 @@ fn respond(answer: HttpResponse, model: Option<&ServiceModel>, request_id: &str)
     response
 }
 
+/// An answer whose members go before its events.
+fn respond_with_events(
+    mut answer: HttpResponse,
+    framer: Framer,
+    stream: &EventStream,
+    model: &ServiceModel,
+    request_id: &str,
+) -> RawResponse {
+    let body = std::mem::take(&mut answer.body);
+    let content_type = HeaderValue::from_static(events::CONTENT_TYPE);
+    answer.headers.insert(http::header::CONTENT_TYPE, content_type);
+    let mut response = respond(answer, Some(model), request_id);
+    *response.body_mut() = Body::Events(Box::new(Events {
+        initial: framer.initial(&body).map(Bytes::from),
+        framer,
+        source: stream.take(),
+    }));
+    response
+}
+
 fn plain(status: StatusCode, content_type: &'static str, text: String) -> RawResponse {
-    let mut response = Response::new(Full::new(Bytes::from(text)));
+    let mut response = Response::new(Full::new(Bytes::from(text)).into());
     *response.status_mut() = status;
     let content_type = HeaderValue::from_static(content_type);
     response

@@ -1,6 +1,7 @@
 //! One way in. Every call, from outside or from another service, passes here: protocol, identity, policy,
 //! audit, handler. Nothing else may reach a service.
 
+mod answer;
 mod audit;
 mod authority;
 mod body;
@@ -21,6 +22,7 @@ mod steady;
 mod tls;
 mod whole;
 
+pub use answer::{Body, Events};
 pub use audit::{AuditLog, Coming, Observer};
 pub use authority::{
     Asked, Authority, Because, Denial, KeyError, Keys, RoleError, ServiceAssumes, SessionKeys,

@@ -77,8 +77,8 @@ fn shown(model: &ServiceModel, shape: ShapeId, value: &Value) -> Json {
         (Value::Str(text), _) => json!(text),
         (Value::Time(time), _) => json!(roadstead_base::Timestamp::from_seconds(*time).to_rfc3339()),
         (Value::Document(document), _) => document.clone(),
-        // Bytes are contents, and what does not fit the model is nothing to show.
-        (Value::Blob(_) | Value::Map(_) | Value::List(_), _) => json!(HIDDEN),
+        // Bytes and events are contents, and what does not fit the model is nothing to show.
+        (Value::Blob(_) | Value::Map(_) | Value::List(_) | Value::Events(_), _) => json!(HIDDEN),
     }
 }
 

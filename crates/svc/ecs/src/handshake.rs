@@ -31,7 +31,7 @@ impl Refused {
         let Self(status, kind, text) = self;
         tracing::info!(kind, text, "an agent's connection is refused");
         let body = serde_json::json!({ kind: text }).to_string();
-        let mut response = Response::new(Full::new(Bytes::from(body)));
+        let mut response = Response::new(Full::new(Bytes::from(body)).into());
         *response.status_mut() = status;
         let json = HeaderValue::from_static("application/json");
         response.headers_mut().insert(http::header::CONTENT_TYPE, json);
@@ -89,7 +89,7 @@ impl Handshake {
                 WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
             serve(socket).await;
         });
-        let mut response = Response::new(Full::default());
+        let mut response = Response::new(Full::default().into());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         let headers = response.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));

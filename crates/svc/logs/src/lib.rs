@@ -15,6 +15,7 @@ mod service;
 mod streams;
 mod sweep;
 mod tags;
+mod tail;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +51,10 @@ pub struct Options {
     pub query_bytes: usize,
     /// For how long what queries found is kept, as documented.
     pub results_kept: Duration,
+    /// Between updates of a Live Tail session, as documented.
+    pub tail_tick: Duration,
+    /// How long such a session lasts, as documented.
+    pub tail_time: Duration,
 }
 
 impl Default for Options {
@@ -62,6 +67,8 @@ impl Default for Options {
             query_time: Duration::from_secs(3600),
             query_bytes: 128 << 20,
             results_kept: Duration::from_secs(7 * 86_400),
+            tail_tick: Duration::from_secs(1),
+            tail_time: Duration::from_secs(3 * 3600),
         }
     }
 }
@@ -85,6 +92,7 @@ pub struct Logs {
     pub(crate) options: Options,
     pub(crate) groups: Mirror<records::GroupRecord>,
     pub(crate) queries: queries::Queries,
+    pub(crate) tails: tail::Tails,
 }
 
 /// The service's background duties.
@@ -116,6 +124,7 @@ impl Logs {
             options,
             groups,
             queries,
+            tails: tail::Tails::default(),
         }))
     }
 
@@ -134,6 +143,7 @@ impl Running {
     pub async fn stop(self) {
         self.stop.send_replace(true);
         self.logs.queries.abandon();
+        self.logs.tails.end();
         if let Err(failed) = self.sweeper.await {
             tracing::error!(error = %failed, "the sweeper of logs ended badly");
         }

@@ -92,7 +92,7 @@ impl Permissions for LogsPermissions {
         const fn of(operation: &'static str, needs: fn(&Asking<'_>) -> Vec<Need>) -> Rule {
             Rule { operation, needs }
         }
-        const RULES: [Rule; 22] = [
+        const RULES: [Rule; 23] = [
             of("CreateLogGroup", create_group),
             of("DeleteLogGroup", on_group),
             of("DescribeLogGroups", on_group),
@@ -111,6 +111,7 @@ impl Permissions for LogsPermissions {
             of("PutLogEvents", on_stream),
             of("GetLogEvents", on_stream),
             of("StartQuery", on_groups),
+            of("StartLiveTail", on_groups),
             of("GetLogGroupFields", on_group),
             of("PutLogGroupDeletionProtection", on_group),
             of("TagResource", on_resource),

@@ -7,7 +7,7 @@ use roadstead_api_logs as api;
 use roadstead_base::Ctx;
 use roadstead_protocol::ApiError;
 
-use crate::{Logs, filters, groups, queries, streams, tags};
+use crate::{Logs, filters, groups, queries, streams, tags, tail};
 
 /// The service behind the gate.
 pub struct Server(pub Arc<Logs>);
@@ -231,5 +231,13 @@ impl api::Logs for Server {
         input: api::StopQueryRequest,
     ) -> Result<api::StopQueryResponse, ApiError> {
         Ok(queries::stop::stop_query(&self.0, ctx, input)?)
+    }
+
+    async fn start_live_tail(
+        &self,
+        ctx: &Ctx,
+        input: api::StartLiveTailRequest,
+    ) -> Result<api::StartLiveTailResponse, ApiError> {
+        Ok(tail::start::start_live_tail(&self.0, ctx, input).await?)
     }
 }

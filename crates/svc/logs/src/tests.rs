@@ -6,3 +6,4 @@ mod lines;
 mod queries;
 mod streams;
 mod tagging;
+mod tail;

@@ -49,6 +49,14 @@ pub fn service_unavailable_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("ServiceUnavailableException", 500, message)
 }
 
+pub fn session_streaming_exception(message: impl Into<String>) -> ApiError {
+    ApiError::new("SessionStreamingException", 400, message)
+}
+
+pub fn session_timeout_exception(message: impl Into<String>) -> ApiError {
+    ApiError::new("SessionTimeoutException", 400, message)
+}
+
 pub fn too_many_tags_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("TooManyTagsException", 400, message)
 }

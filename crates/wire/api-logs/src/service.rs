@@ -31,6 +31,7 @@ service!(Logs MODEL {
     put_metric_filter "PutMetricFilter" PutMetricFilterRequest, (),
     put_query_definition "PutQueryDefinition" PutQueryDefinitionRequest, PutQueryDefinitionResponse,
     put_retention_policy "PutRetentionPolicy" PutRetentionPolicyRequest, (),
+    start_live_tail "StartLiveTail" StartLiveTailRequest, StartLiveTailResponse,
     start_query "StartQuery" StartQueryRequest, StartQueryResponse,
     stop_query "StopQuery" StopQueryRequest, StopQueryResponse,
     tag_log_group "TagLogGroup" TagLogGroupRequest, (),

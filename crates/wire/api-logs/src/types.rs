@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use roadstead_protocol::reexport::Timestamp;
-use roadstead_protocol::{Blob, enumeration, structure};
+use roadstead_protocol::{Blob, EventStream, enumeration, structure};
 
 structure!(CreateLogGroupRequest {
     log_group_name "logGroupName" String,
@@ -262,6 +262,32 @@ structure!(ListTagsLogGroupResponse {
 } {
     tags "tags" BTreeMap<String, String>,
 });
+structure!(LiveTailSessionLogEvent {
+} {
+    ingestion_time "ingestionTime" i64,
+    log_group_identifier "logGroupIdentifier" String,
+    log_stream_name "logStreamName" String,
+    message "message" String,
+    timestamp "timestamp" i64,
+});
+structure!(LiveTailSessionMetadata {
+} {
+    sampled "sampled" bool,
+});
+structure!(LiveTailSessionStart {
+} {
+    log_event_filter_pattern "logEventFilterPattern" String,
+    log_group_identifiers "logGroupIdentifiers" Vec<String>,
+    log_stream_name_prefixes "logStreamNamePrefixes" Vec<String>,
+    log_stream_names "logStreamNames" Vec<String>,
+    request_id "requestId" String,
+    session_id "sessionId" String,
+});
+structure!(LiveTailSessionUpdate {
+} {
+    session_metadata "sessionMetadata" LiveTailSessionMetadata,
+    session_results "sessionResults" Vec<LiveTailSessionLogEvent>,
+});
 structure!(LogGroup {
 } {
     arn "arn" String,
@@ -498,6 +524,17 @@ enumeration!(StandardUnit {
     TerabitsSecond "Terabits/Second",
     CountSecond "Count/Second",
     None "None",
+});
+structure!(StartLiveTailRequest {
+    log_group_identifiers "logGroupIdentifiers" Vec<String>,
+} {
+    log_event_filter_pattern "logEventFilterPattern" String,
+    log_stream_name_prefixes "logStreamNamePrefixes" Vec<String>,
+    log_stream_names "logStreamNames" Vec<String>,
+});
+structure!(StartLiveTailResponse {
+} {
+    response_stream "responseStream" EventStream,
 });
 structure!(StartQueryRequest {
     end_time "endTime" i64,

@@ -95,6 +95,8 @@ impl From<ec2::FormError> for RequestError {
 pub enum EncodeError {
     #[error("the member for the header {0} has characters that no header can carry")]
     Header(String),
+    #[error("the event {0} is none of the stream's, or the protocol cannot carry it")]
+    Event(String),
     #[error("{0} is no HTTP status")]
     Status(i64),
 }

@@ -225,6 +225,8 @@ fn plain(value: Value) -> Json {
                 .collect(),
         ),
         Value::Document(json) => json,
+        // Events follow an answer; they are no part of it.
+        Value::Events(_) => Json::Null,
     }
 }
 

@@ -124,6 +124,8 @@ pub struct Shape {
     pub error_status: u16,
     /// Values of it are secrets: they stand in no record.
     pub sensitive: bool,
+    /// A stream of events, each of which is one of its members.
+    pub event_stream: bool,
 }
 
 impl Shape {
@@ -136,6 +138,7 @@ impl Shape {
         error_code: "",
         error_status: 0,
         sensitive: false,
+        event_stream: false,
     };
 }
 
@@ -232,6 +235,9 @@ pub struct Member {
     pub namespace: Namespace,
     /// A header that carries JSON in base64.
     pub json_value: bool,
+    /// Of an event: its payload, or one of its headers.
+    pub event_payload: bool,
+    pub event_header: bool,
 }
 
 impl Member {
@@ -250,6 +256,8 @@ impl Member {
         timestamp: None,
         namespace: Namespace::NONE,
         json_value: false,
+        event_payload: false,
+        event_header: false,
     };
 
     /// The name on the wire where the protocol does not say otherwise.

@@ -131,7 +131,7 @@ pub(crate) fn print(value: &Value, time: TimeFormat) -> Option<String> {
         Value::Float(number) => print_float(*number),
         Value::Blob(bytes) => STANDARD.encode(bytes),
         Value::Time(seconds) => time.print(*seconds),
-        Value::List(_) | Value::Map(_) | Value::Document(_) => return None,
+        Value::List(_) | Value::Map(_) | Value::Document(_) | Value::Events(_) => return None,
     })
 }
 

@@ -20,6 +20,8 @@ pub enum Value {
     Map(Fields),
     /// A free-form document.
     Document(serde_json::Value),
+    /// What follows an answer, in services' own hands.
+    Events(crate::events::EventStream),
 }
 
 impl Value {
@@ -46,6 +48,7 @@ impl Value {
             Self::List(_) => "list",
             Self::Map(_) => "structure",
             Self::Document(_) => "document",
+            Self::Events(_) => "event stream",
         }
     }
 }

@@ -214,5 +214,7 @@ fn plain(value: Value) -> Json {
                 .collect()
         }
         Value::Document(document) => document,
+        // No record has any.
+        Value::Events(_) => Json::Null,
     }
 }

@@ -43,7 +43,7 @@ impl Raw for Meter {
                     (status, json!({"__type": error.code, "message": error.message}))
                 }
             };
-            let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+            let mut response = Response::new(Full::new(Bytes::from(body.to_string())).into());
             *response.status_mut() = status;
             let json = HeaderValue::from_static("application/json");
             response.headers_mut().insert(http::header::CONTENT_TYPE, json);

@@ -44,6 +44,7 @@ pub(crate) async fn put_log_events(
         logs.lines
             .append(group.id, &log_stream_name, &stream, &taken, now)
             .await?;
+        logs.tails.offer(&group, &log_stream_name, &taken, now);
         filters::publish(logs, ctx, &group, &taken).await;
     }
     Ok(PutLogEventsResponse {

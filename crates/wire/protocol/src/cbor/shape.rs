@@ -173,6 +173,7 @@ fn plain(value: Value) -> Item {
         ),
         // The protocol has no documents; no model of it has them either.
         Value::Document(json) => Item::Text(json.to_string()),
+        Value::Events(_) => Item::Null,
     }
 }
 

@@ -211,7 +211,9 @@ def round_trip(name, model, lost=lambda operation, value: value):
                 answer = ask(decode=name, operation=operation_name, request=request)
                 check("request", f"{name} {operation_name}", tagged(params), answer["value"])
             attempt("request", f"{name} {operation_name}", requests)
-        for output in samples(operation.output_shape, operation_name):
+        # A stream of events goes on behind the answer's head; botocore reads it from a connection, in tests/e2e.
+        outputs = [] if operation.has_event_stream_output else samples(operation.output_shape, operation_name)
+        for output in outputs:
             def responses(output=output):
                 answer = ask(encode=name, operation=operation_name, output=tagged(output))
                 got = parsed(protocol, operation, answer, operation.output_shape)

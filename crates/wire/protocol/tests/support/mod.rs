@@ -77,6 +77,7 @@ pub(crate) fn load(model: &Json) -> &'static ServiceModel {
                 None => 0,
             },
             sensitive: shape["sensitive"].as_bool() == Some(true),
+            event_stream: shape["eventstream"].as_bool() == Some(true),
         }
     });
     let table = all(table.collect());
@@ -210,6 +211,8 @@ fn member(name: &str, json: &Json, required: bool, id: &dyn Fn(&Json) -> u16) ->
         timestamp: optional(&json["timestampFormat"]),
         namespace: namespace(&json["xmlNamespace"]),
         json_value: flag("jsonvalue"),
+        event_payload: flag("eventpayload"),
+        event_header: flag("eventheader"),
     }
 }
 
@@ -232,6 +235,7 @@ pub(crate) fn plain(value: &Value) -> Json {
                 .collect(),
         ),
         Value::Document(json) => json.clone(),
+        Value::Events(_) => Json::Null,
     }
 }
 

@@ -74,7 +74,13 @@ async fn bad_json_requests_are_refused_in_the_services_form() {
             "InvalidParameterException",
             "containerDefinitions[0].nme",
         ),
-        ("UpdateContainerAgent", "{}", 501, "NotImplemented", "UpdateContainerAgent"),
+        (
+            "UpdateContainerAgent",
+            "{}",
+            501,
+            "NotImplemented",
+            "UpdateContainerAgent",
+        ),
         ("Nonsense", "{}", 400, "UnknownOperationException", "Nonsense"),
     ] {
         let (got, answer) = world.json("AK", &format!("{ECS}.{target}"), "", body).await;

@@ -64,16 +64,16 @@ fn demand(kind: usize) -> Demand {
         group: format!("service:s-{kind}"),
         cpu: 64 << (kind % 3),
         memory: 128 << (kind % 4),
-        eni_slots: i64::from(kind % 5 == 0),
+        eni_slots: i64::from(kind.is_multiple_of(5)),
         ports: Ports {
-            tcp: if kind % 7 == 0 {
+            tcp: if kind.is_multiple_of(7) {
                 [8000 + kind as u16].into()
             } else {
                 [].into()
             },
             ..Ports::default()
         },
-        distinct_instance: kind % 11 == 0,
+        distinct_instance: kind.is_multiple_of(11),
         member_of: match kind % 4 {
             0 => vec![query("attribute:ecs.instance-type =~ m5.*")],
             1 => vec![query(

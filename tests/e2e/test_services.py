@@ -1,11 +1,12 @@
 """Services: tasks kept running, replaced and rolled out, as the aws CLI and boto3 see it, with a real nginx behind."""
 
+import subprocess
 import threading
 import time
 import urllib.error
 
 import pytest
-from roadstead import address, eventually, http
+from roadstead import BINARY, address, eventually, http
 
 NGINX = {"name": "web", "image": "nginx", "memory": 96, "portMappings": [{"containerPort": 80}]}
 
@@ -159,3 +160,26 @@ def test_a_broken_image_is_rolled_back(cloud, group):
     assert (now["taskDefinition"], now["deployments"][0]["rolloutState"]) == (good, "COMPLETED")
     assert [one["taskArn"] for one in running(cloud, "broken", 1)] == [task["taskArn"]], "what ran runs on"
     remove(cloud, "broken")
+
+
+def test_a_task_whose_health_check_fails_is_replaced(cloud):
+    app = {"name": "app", "image": "busybox", "command": ["sh", "-c", "touch /tmp/well; sleep 600"],
+           "healthCheck": {"command": ["CMD-SHELL", "test -e /tmp/well"], "interval": 5, "timeout": 2, "retries": 1}}
+    definition = cloud.define("checked", app)
+    cloud.ecs.create_service(serviceName="checked", taskDefinition=definition, desiredCount=1,
+                             networkConfiguration=network(cloud, cloud.open_group("checked", 80)),
+                             healthCheckGracePeriodSeconds=1)
+    (first,) = running(cloud, "checked", 1)
+    said(cloud, "checked", "deployment completed.")
+    assert cloud.task(first["taskArn"])["healthStatus"] == "HEALTHY"
+    name = first["taskArn"].rsplit("/", 1)[1]
+    subprocess.run([BINARY, "exec", "--data", cloud.data, name, "--container", "app", "--", "rm", "/tmp/well"],
+                   check=True, timeout=60)
+    words = f"(service checked) (task {name}) failed container health checks."
+    assert said(cloud, "checked", "failed container health checks.") == [words]
+    (second,) = running(cloud, "checked", 1)
+    assert second["taskArn"] != first["taskArn"]
+    stopped = cloud.until(first["taskArn"], "STOPPED")
+    assert (stopped["stopCode"], stopped["stoppedReason"]) == (
+        "ServiceSchedulerInitiated", "Task failed container health checks")
+    remove(cloud, "checked")

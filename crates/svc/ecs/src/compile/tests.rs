@@ -57,6 +57,7 @@ pub(crate) fn task(attachment: bool) -> TaskRecord {
         exit_code: None,
         reason: None,
         bindings: Vec::new(),
+        health: None,
     };
     TaskRecord {
         node: roadstead_placement::NodeId("i-1".into()),

@@ -12,6 +12,7 @@ use roadstead_placement::{
 use roadstead_store::{Entry, Outcome, Transaction};
 
 use crate::Ecs;
+use crate::definitions::register::health::is_checked;
 use crate::error::{Error, Result};
 use crate::instances::ledger::{NodeRecord, node_key};
 use crate::instances::{ContainerInstanceRecord, InstanceRef, candidate_with};
@@ -23,8 +24,8 @@ use crate::tasks::request::{Wanted, architecture_name};
 use crate::tasks::token::{Token, TokenRecord};
 use crate::tasks::write;
 use crate::tasks::{
-    AttachmentRecord, AttachmentStatus, ContainerRecord, ContainerStatus, Desired, LastStatus, Launch,
-    TaskRecord, Times,
+    AttachmentRecord, AttachmentStatus, CheckedHealth, ContainerRecord, ContainerStatus, Desired, LastStatus,
+    Launch, TaskRecord, Times,
 };
 
 /// How often a decision is made again because somebody else was faster.
@@ -402,6 +403,7 @@ fn new_container(definition: &ContainerDefinition, name: String, arn: String) ->
         exit_code: None,
         reason: None,
         bindings: Vec::new(),
+        health: is_checked(definition.health_check.as_ref()).then_some(CheckedHealth::Unknown),
     }
 }
 

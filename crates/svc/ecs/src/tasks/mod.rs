@@ -33,7 +33,7 @@ pub(crate) use finish::{abandon, finish, stopped};
 pub(crate) use overrides::definition_with;
 pub(crate) use record::key_of_arn;
 pub(crate) use record::{
-    AttachmentRecord, AttachmentStatus, ContainerRecord, ContainerStatus, Desired, InterfaceRecord,
-    LastStatus, Launch, Stop, StopCode, TaskRecord, Times,
+    AttachmentRecord, AttachmentStatus, CheckedHealth, ContainerRecord, ContainerStatus, Desired,
+    InterfaceRecord, LastStatus, Launch, Stop, StopCode, TaskRecord, Times,
 };
 pub(crate) use token::TokenRecord;

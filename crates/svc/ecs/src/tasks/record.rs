@@ -144,6 +144,18 @@ pub(crate) struct ContainerRecord {
     pub reason: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bindings: Vec<Stored<NetworkBinding>>,
+    /// What its health check said last; none: it has no health check. Kept, so that a new daemon does not take what
+    /// ran well for something that has yet to say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<CheckedHealth>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum CheckedHealth {
+    Unknown,
+    Healthy,
+    Unhealthy,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -251,6 +263,20 @@ impl TaskRecord {
 
     pub(crate) fn key(&self) -> Key {
         task_key(&self.partition, &self.cluster, &self.id)
+    }
+
+    /// Of its essential containers that have a health check; none: there is no such container. Source: the API
+    /// reference, `healthStatus` of HealthCheck.
+    pub(crate) fn checked_health(&self) -> Option<CheckedHealth> {
+        let essential = self.containers.iter().filter(|container| container.essential);
+        let checked: Vec<CheckedHealth> = essential.filter_map(|container| container.health).collect();
+        [
+            CheckedHealth::Unhealthy,
+            CheckedHealth::Unknown,
+            CheckedHealth::Healthy,
+        ]
+        .into_iter()
+        .find(|health| checked.contains(health))
     }
 
     /// What of it the manifest and the payloads of its agent speak of.

@@ -6,11 +6,13 @@ use roadstead_acs::telemetry::{
     MetricsMetadata, PublishHealth, PublishInstanceStatus, PublishMetrics, StatsSet, TaskHealth, TaskMetric,
 };
 use roadstead_base::Timestamp;
+use roadstead_store::{Key, Outcome, Transaction};
 use roadstead_utilization::{Measured, Samples, used};
 
 use crate::Ecs;
 use crate::instances::InstanceRef;
-use crate::tasks::{TaskRecord, key_of_arn};
+use crate::tasks::write::replace;
+use crate::tasks::{CheckedHealth, TaskRecord, key_of_arn};
 use crate::tcs::reports::{Health, Report, Status};
 
 /// An agent holds reports back for five minutes; what is older has been kept by somebody else.
@@ -21,6 +23,9 @@ const AHEAD_MILLIS: i64 = 60_000;
 const MAX_CONTAINERS: usize = 64;
 /// Statuses of one instance: there is one kind.
 const MAX_STATUSES: usize = 8;
+
+/// Others write the same record: so often it is tried until the next report.
+const KEEP_TRIES: usize = 4;
 
 type Taken = Result<(), String>;
 
@@ -200,8 +205,45 @@ pub(super) async fn health(
             }
         }
         ecs.telemetry.healthy(&task_arn, known);
+        if let Some(known) = ecs.telemetry.health_of(&task_arn) {
+            keep(ecs, &record.key(), &known)
+                .await
+                .map_err(|error| error.to_string())?;
+        }
     }
     Ok(Ok(()))
+}
+
+/// Writes down what health checks say, if it is something else than before: that wakes the service of the task, and a
+/// new daemon knows it. That nothing is known takes nothing back.
+async fn keep(ecs: &Ecs, key: &Key, known: &Health) -> crate::error::Result<()> {
+    for _ in 0..KEEP_TRIES {
+        let Some(entry) = ecs.tasks().get(key).await? else {
+            return Ok(());
+        };
+        let mut task = entry.value.clone();
+        for container in &mut task.containers {
+            let said = match known.of(&container.name) {
+                Some(Status::Healthy) => CheckedHealth::Healthy,
+                Some(Status::Unhealthy) => CheckedHealth::Unhealthy,
+                Some(Status::Unknown) | None => continue,
+            };
+            if let Some(health) = &mut container.health {
+                *health = said;
+            }
+        }
+        if task == entry.value {
+            return Ok(());
+        }
+        task.version += 1;
+        let transaction = Transaction::new(&ecs.store);
+        let written = replace(ecs, transaction, &entry, &task)?.commit().await?;
+        if matches!(written, Outcome::Committed(_)) {
+            return Ok(());
+        }
+    }
+    // The agent says it again.
+    Ok(())
 }
 
 pub(super) fn instance_status(

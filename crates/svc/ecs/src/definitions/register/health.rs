@@ -45,7 +45,7 @@ pub(super) fn check_health(container: &str, check: Option<HealthCheck>) -> Resul
 }
 
 /// Whether a container says of itself how it is: `NONE` says that it does not.
-pub(super) fn is_checked(check: Option<&HealthCheck>) -> bool {
+pub(crate) fn is_checked(check: Option<&HealthCheck>) -> bool {
     check.is_some_and(|check| check.command.first().is_some_and(|kind| kind != "NONE"))
 }
 

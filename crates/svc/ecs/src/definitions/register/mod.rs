@@ -8,7 +8,7 @@ mod container;
 mod dependencies;
 mod devices;
 mod environment;
-mod health;
+pub(crate) mod health;
 mod kernel;
 mod links;
 mod linux;

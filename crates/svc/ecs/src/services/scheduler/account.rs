@@ -11,7 +11,7 @@ use crate::names::TaskId;
 use crate::services::ServiceRecord;
 use crate::services::news::News;
 use crate::services::record::{DeploymentRecord, RolloutState};
-use crate::tasks::{Desired, LastStatus, StopCode, TaskRecord};
+use crate::tasks::{CheckedHealth, Desired, LastStatus, StopCode, TaskRecord};
 
 /// So many setbacks in a row are told.
 const TOLD_AT: u32 = 4;
@@ -70,9 +70,11 @@ pub(super) fn set_back(deployment: &mut DeploymentRecord, setback: Setback, at: 
 }
 
 fn runs_well(task: &TaskRecord, now: Timestamp, settle: i64) -> bool {
-    task.desired == Desired::Running
-        && task.last == LastStatus::Running
-        && task.times.started.is_some_and(|since| now.0 >= since.0 + settle)
+    let well = match task.checked_health() {
+        None => task.times.started.is_some_and(|since| now.0 >= since.0 + settle),
+        Some(health) => health == CheckedHealth::Healthy,
+    };
+    well && task.desired == Desired::Running && task.last == LastStatus::Running
 }
 
 /// How and when it ended, if it did and nobody wanted it to.

@@ -16,7 +16,7 @@ use crate::instances::InstanceStatus;
 use crate::services::record::{self, RolloutState};
 use crate::services::scheduler::places;
 use crate::services::{ServiceRecord, ServiceStatus};
-use crate::tasks::{Desired, LastStatus, TaskRecord};
+use crate::tasks::{CheckedHealth, Desired, LastStatus, TaskRecord};
 
 /// None: it has no deployment to keep.
 pub(super) async fn look(
@@ -96,7 +96,12 @@ fn show(task: &TaskRecord, draining: bool, leaving: &BTreeMap<String, bool>) -> 
             (LastStatus::Running, Some(since)) => State::Running { since: since.0 },
             _ => State::Pending,
         },
-        health: Health::Unchecked,
+        health: match task.checked_health() {
+            None => Health::Unchecked,
+            Some(CheckedHealth::Unknown) => Health::Unknown,
+            Some(CheckedHealth::Healthy) => Health::Healthy,
+            Some(CheckedHealth::Unhealthy) => Health::Unhealthy,
+        },
         created: task.times.created.0,
         zone: task.zone.clone(),
         protected_until: task.protected_until.filter(|_| !draining).map(|until| until.0),

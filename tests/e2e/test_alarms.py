@@ -59,7 +59,7 @@ def test_an_alarm_on_seconds_fires_clears_tells_and_lasts(fresh):
     until(metrics, "any", "ALARM")
     # Nobody takes the action, which is told.
     told = eventually(lambda: summaries(metrics, "busy", "Action"), "the action")
-    assert told == [f'Failed to execute action {TOPIC}. Received error: "ServiceUnavailable: sns is not running here"']
+    assert told == [f'Failed to execute action {TOPIC}. Received error: "NotFound: Topic does not exist"']
     cloud.kill()
     cloud.up()
     metrics, logs = cloud.client("cloudwatch"), cloud.client("logs")

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what Roadstead's build, tests and demo need beyond a Rust toolchain: Debian packages, and a Python
 # environment of the project's own with the unmodified AWS clients. Does nothing where all of it is there.
-#   scripts/setup.sh [run|test]   run: what the daemon and the demo need; test: also what the tests need
+#   scripts/setup.sh [run|test|perf]   run: what the daemon and the demo need; test: also what the tests need;
+#                                      perf: also servers that only measurements compare with
 set -euo pipefail
 cd "$(dirname "$0")/.."
 what=${1:-run}
@@ -12,10 +13,13 @@ if [ "$(id -u)" != 0 ]; then
 fi
 
 packages=(ca-certificates curl gcc git iproute2 libc6-dev nftables procps python3 python3-venv)
-if [ "$what" = test ]; then
+if [ "$what" != run ]; then
     packages+=(binutils busybox-static containernetworking-plugins crun docker-registry etcd-server iptables prometheus qemu-system-x86 runc)
 else
     packages+=(busybox-static)
+fi
+if [ "$what" = perf ]; then
+    packages+=(victoria-metrics)
 fi
 missing=()
 for package in "${packages[@]}"; do
@@ -44,7 +48,7 @@ if [ "$(cat "$venv/.requirements" 2>/dev/null)" != "$wanted" ]; then
     "$venv/bin/pip" install --quiet --disable-pip-version-check -r tests/requirements.txt
     echo "$wanted" > "$venv/.requirements"
 fi
-if [ "$what" = test ] && [ "$(uname -m)" = x86_64 ]; then
+if [ "$what" != run ] && [ "$(uname -m)" = x86_64 ]; then
     # A kernel for the guest in which cgroup v2 is tried; unpacked, not installed.
     scripts/guest.sh --prepare
 fi

@@ -131,13 +131,7 @@ impl Cloud {
     }
 
     pub(crate) fn connect(&self) -> Result<Connection> {
-        let stream = TcpStream::connect(&self.address)?;
-        stream.set_nodelay(true)?;
-        Ok(Connection {
-            reader: BufReader::new(stream.try_clone()?),
-            stream,
-            address: self.address.clone(),
-        })
+        Connection::to(&self.address)
     }
 }
 
@@ -180,6 +174,17 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// To any server that speaks HTTP/1.1.
+    pub(crate) fn to(address: &str) -> Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            reader: BufReader::new(stream.try_clone()?),
+            stream,
+            address: address.to_owned(),
+        })
+    }
+
     pub(crate) fn ecs(&mut self, operation: &str, input: &Value) -> Result<Value> {
         let body = input.to_string();
         let head = format!(
@@ -203,13 +208,25 @@ impl Connection {
     }
 
     fn post(&mut self, service: &str, head: &str, body: &str) -> Result<(u16, String)> {
-        let request = format!(
-            "POST / HTTP/1.1\r\nHost: {}\r\n{head}Authorization: AWS4-HMAC-SHA256 Credential=perf/20260101/us-east-1/{service}/\
-             aws4_request, SignedHeaders=host, Signature=0\r\nContent-Length: {}\r\n\r\n{body}",
+        self.send(
+            "POST /",
+            &format!("{head}{}", authorization(service)),
+            body.as_bytes(),
+        )
+    }
+
+    /// Sends a request and reads its answer, which has a length.
+    ///
+    /// # Parameters
+    /// - `line`: method and path.
+    /// - `head`: header lines, each with its end.
+    pub(crate) fn send(&mut self, line: &str, head: &str, body: &[u8]) -> Result<(u16, String)> {
+        let head = format!(
+            "{line} HTTP/1.1\r\nHost: {}\r\n{head}Content-Length: {}\r\n\r\n",
             self.address,
             body.len()
         );
-        self.stream.write_all(request.as_bytes())?;
+        self.stream.write_all(&[head.as_bytes(), body].concat())?;
         let mut line = String::new();
         self.reader.read_line(&mut line)?;
         let status = line
@@ -223,6 +240,7 @@ impl Connection {
             self.reader.read_line(&mut line)?;
             match line.trim_end().to_ascii_lowercase().split_once(": ") {
                 Some(("content-length", value)) => length = value.parse()?,
+                Some(("transfer-encoding", _)) => bail!("{} answers in chunks", self.address),
                 Some(_) => {}
                 None => break,
             }
@@ -231,4 +249,12 @@ impl Connection {
         self.reader.read_exact(&mut body)?;
         Ok((status, String::from_utf8(body)?))
     }
+}
+
+/// The header line of a caller whose signature nobody verifies.
+pub(crate) fn authorization(service: &str) -> String {
+    format!(
+        "Authorization: AWS4-HMAC-SHA256 Credential=perf/20260101/us-east-1/{service}/aws4_request, SignedHeaders=host, \
+         Signature=0\r\n"
+    )
 }

@@ -6,6 +6,7 @@ pub(crate) mod client;
 mod cni;
 mod container;
 mod memory;
+mod metrics;
 mod pull;
 mod start;
 mod store;
@@ -42,6 +43,8 @@ enum What {
     Store(store::Options),
     /// Idle memory, and how long until it is ready, beside moto's server.
     Memory(memory::Options),
+    /// Samples taken in per second of processor time, against Prometheus and VictoriaMetrics.
+    Metrics(metrics::Options),
     /// Events matched against 10,000 rules, against the same with 100.
     Patterns,
     /// Tasks placed one by one at 5,000 nodes and at 10,000, against a first-fit scan.
@@ -63,6 +66,9 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     if !options.inside {
         if matches!(options.what, What::Store(_)) {
             return store::enter(root);
+        }
+        if matches!(options.what, What::Metrics(_)) {
+            return metrics::enter(root);
         }
         if matches!(options.what, What::Memory(_)) {
             api::install(root)?;
@@ -90,6 +96,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         What::Pull(options) => pull::run(root, options),
         What::Store(options) => store::run(root, options),
         What::Memory(options) => memory::run(root, options),
+        What::Metrics(options) => metrics::run(root, options),
     }
 }
 

@@ -26,7 +26,8 @@ impl Summary {
             max,
             distribution,
         } = self;
-        let mut bytes = Vec::new();
+        // As much as one value that came once takes.
+        let mut bytes = Vec::with_capacity(9);
         let Some(distribution) = distribution else {
             bytes.push(SET);
             return numbers(bytes, &[*count, *sum, *min, *max]);

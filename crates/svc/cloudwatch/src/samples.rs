@@ -150,7 +150,8 @@ impl Samples {
 }
 
 fn key(series: u64, tier: u8, second: i64, number: u64) -> Vec<u8> {
-    let mut key = series.to_be_bytes().to_vec();
+    let mut key = Vec::with_capacity(25);
+    key.extend_from_slice(&series.to_be_bytes());
     key.push(tier);
     // With the sign turned, bytes are in the order of numbers.
     key.extend_from_slice(&(second ^ i64::MIN).to_be_bytes());

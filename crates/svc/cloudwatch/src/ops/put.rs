@@ -44,9 +44,10 @@ pub(crate) async fn put_metric_data(
         )));
     }
     let now = metrics.clock.now();
+    let owner = (ctx.account.to_string(), ctx.region.to_string());
     let samples = (1..)
         .zip(data)
-        .map(|(number, datum)| sample(ctx, &namespace, number, datum, now))
+        .map(|(number, datum)| sample(&owner, &namespace, number, datum, now))
         .collect::<Result<Vec<_>>>()?;
     metrics
         .samples
@@ -54,7 +55,13 @@ pub(crate) async fn put_metric_data(
         .await
 }
 
-fn sample(ctx: &Ctx, namespace: &str, number: usize, datum: MetricDatum, now: Timestamp) -> Result<Sample> {
+fn sample(
+    (account, region): &(String, String),
+    namespace: &str,
+    number: usize,
+    datum: MetricDatum,
+    now: Timestamp,
+) -> Result<Sample> {
     let MetricDatum {
         metric_name,
         counts,
@@ -116,8 +123,8 @@ fn sample(ctx: &Ctx, namespace: &str, number: usize, datum: MetricDatum, now: Ti
     let second = time.0.div_euclid(1000);
     Ok(Sample {
         name: Name {
-            account: ctx.account.to_string(),
-            region: ctx.region.to_string(),
+            account: account.clone(),
+            region: region.clone(),
             namespace: namespace.to_owned(),
             metric: metric_name,
             dimensions: dimensions(given)?,

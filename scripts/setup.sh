@@ -12,7 +12,7 @@ if [ "$(id -u)" != 0 ]; then
     exit 1
 fi
 
-packages=(ca-certificates curl gcc git iproute2 libc6-dev nftables procps python3 python3-venv)
+packages=(ca-certificates curl e2fsprogs gcc git iproute2 libc6-dev mount nftables procps python3 python3-venv)
 if [ "$what" != run ]; then
     packages+=(binutils busybox-static containernetworking-plugins crun docker-registry etcd-server iptables prometheus qemu-system-x86 runc)
 else

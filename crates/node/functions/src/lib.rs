@@ -1,0 +1,83 @@
+//! Where functions run. The service that knows functions hands over one invocation at a time with the description of
+//! the version to run; which execution environment takes it is decided here.
+//!
+//! Who does what:
+//!
+//! - The **service** has functions, versions, aliases, permissions, the queue of asynchronous invocations with its
+//!   retries, and counts what runs at once: an invocation that comes here is within every limit of its account.
+//! - The **node** has execution environments: it makes one, initializes the runtime in it, hands it one invocation at a
+//!   time, freezes it in between, gives it the next invocation of the same [`Spec::revision`], and ends it when it idled
+//!   for long, when its credentials run out, after a time-out or a crash, or when its revision is [retired]. It bounds
+//!   what a machine can hold ([`Error::NoRoom`]) and measures ([`Report`]).
+//!
+//! [retired]: Sandboxes::retire
+
+mod absent;
+mod host;
+pub mod lines;
+mod outcome;
+mod spec;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+pub use absent::Absent;
+pub use host::{Credentials, Host, HostError, LogLine};
+pub use outcome::{Ending, Failure, Outcome, Report, Why};
+pub use spec::{Architecture, Content, Invocation, Spec};
+
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Execution environments of functions.
+pub trait Sandboxes: Send + Sync + 'static {
+    /// By which runtime of this machine the identifier (`python3.9`) is run, which may be the nearest newer one.
+    ///
+    /// # Errors
+    /// No runtime of that family can be had here; why, for the user.
+    fn runtime(&self, identifier: &str) -> Result<Runtime, String>;
+
+    /// Runs one invocation to its end. Invocations of the same revision that overlap run in environments of their own.
+    /// An invocation goes on when the future is dropped; its environment is free again afterwards.
+    ///
+    /// # Errors
+    /// The code was not run. What the code did wrong is an [`Outcome`].
+    fn invoke<'a>(
+        &'a self,
+        spec: &'a Arc<Spec>,
+        invocation: Invocation,
+    ) -> BoxFuture<'a, Result<Outcome, Error>>;
+
+    /// No further invocation of this revision will come: the function was changed or deleted. Its idle environments end
+    /// now, busy ones after what they do. An unknown revision is none that was ever invoked.
+    fn retire<'a>(&'a self, revision: &'a str) -> BoxFuture<'a, ()>;
+}
+
+/// What runs functions of a runtime's identifier here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Runtime {
+    /// `python3.11`, `nodejs18.x`, `provided`.
+    pub runs: String,
+}
+
+/// Why an invocation did not come to run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Nothing here can run functions at all.
+    #[error("functions cannot be run here: {0}")]
+    NotBuilt(String),
+    /// The runtime is known and not prepared, as before its layer was installed; what to do about it.
+    #[error("the runtime {runtime} cannot be run here: {reason}")]
+    NoRuntime { runtime: String, reason: String },
+    /// The machine holds as many environments as it can, and all are busy. Later there may be room.
+    #[error("no room for another execution environment: {0}")]
+    NoRoom(String),
+    /// From [`Host::credentials`].
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The machine, not the function.
+    #[error("the execution environment failed: {0}")]
+    Failed(String),
+}

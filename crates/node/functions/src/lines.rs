@@ -1,0 +1,59 @@
+//! The platform's own lines in a function's log, as documented in "Sending Lambda function logs to CloudWatch Logs".
+
+use roadstead_base::Timestamp;
+
+use crate::outcome::{Failure, Report, Why};
+use crate::spec::Spec;
+
+/// `2026/01/31/[$LATEST]<32 hexadecimal digits>`: the stream of an environment that began then.
+pub fn stream(began: Timestamp, version: &str, environment: &str) -> String {
+    let day = began
+        .to_rfc3339()
+        .chars()
+        .take(10)
+        .collect::<String>()
+        .replace('-', "/");
+    format!("{day}/[{version}]{environment}")
+}
+
+pub fn start(request_id: &str, version: &str) -> String {
+    format!("START RequestId: {request_id} Version: {version}")
+}
+
+pub fn end(request_id: &str) -> String {
+    format!("END RequestId: {request_id}")
+}
+
+pub fn report(request_id: &str, spec: &Spec, report: &Report, failure: Option<&Failure>) -> String {
+    let millis = |duration: std::time::Duration| duration.as_secs_f64() * 1000.0;
+    let mut line = format!(
+        "REPORT RequestId: {request_id}\tDuration: {:.2} ms\tBilled Duration: {} ms\tMemory Size: {} MB\tMax Memory Used: {} MB",
+        millis(report.duration),
+        report.billed_ms(),
+        spec.memory_mb,
+        report.max_memory_mb,
+    );
+    if let Some(init) = report.init {
+        line.push_str(&format!("\tInit Duration: {:.2} ms", millis(init)));
+    }
+    match failure.map(|failure| failure.why) {
+        Some(Why::TimedOut) => line.push_str("\tStatus: timeout"),
+        Some(Why::OutOfMemory) => line.push_str("\tStatus: error\tError Type: Runtime.OutOfMemory"),
+        Some(Why::Exited) => line.push_str("\tStatus: error\tError Type: Runtime.ExitError"),
+        Some(Why::Handler | Why::Init | Why::TooLarge) | None => {}
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_named_by_day_version_and_environment() {
+        assert_eq!(
+            stream(Timestamp(1_700_000_000_000), "$LATEST", "0f"),
+            "2023/11/14/[$LATEST]0f"
+        );
+    }
+}

@@ -7,6 +7,7 @@ mod clock;
 mod identity;
 mod ids;
 mod page;
+mod tags;
 
 pub use arn::{Arn, ParseArnError};
 pub use caller::{Caller, Origin, RoleSession, User};
@@ -14,3 +15,4 @@ pub use clock::{Clock, ManualClock, SharedClock, SystemClock, Timestamp};
 pub use identity::{AccountId, Ctx, ParseIdError, Partition, Region};
 pub use ids::{EntropyError, derived_hex, random_bytes, random_hex, random_uuid};
 pub use page::{PageError, Pager};
+pub use tags::{TagFault, Tags};

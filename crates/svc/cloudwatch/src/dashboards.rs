@@ -8,12 +8,11 @@ pub(crate) mod put;
 
 use std::sync::Arc;
 
-use roadstead_base::{AccountId, Partition, Region, Timestamp};
+use roadstead_base::{AccountId, Partition, Region, Tags, Timestamp};
 use roadstead_store::{Key, Store, Table};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::tags::Tags;
 
 const TABLE: &str = "cloudwatch-dashboard";
 /// Where records of no region lie.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use roadstead_base::{Caller, Ctx, ManualClock, Pager, Timestamp};
+use roadstead_base::{Ctx, ManualClock, Timestamp};
 use roadstead_dispatch::Dispatcher;
-use roadstead_protocol::{ApiError, Handler as _, json};
-use roadstead_store::{Embedded, Store};
+use roadstead_protocol::ApiError;
+use roadstead_store::Store;
 use roadstead_volume::Volume;
 use serde_json::Value as Json;
 use tokio::sync::Mutex;
@@ -13,20 +13,7 @@ use tokio::sync::Mutex;
 use crate::alarms::{actions, watch::Watch};
 use crate::{CloudWatch, Options, Parts};
 
-/// 2023-11-14T22:13:20Z
-pub(crate) const START: Timestamp = Timestamp(1_700_000_000_000);
-
-pub(crate) fn ctx() -> Ctx {
-    Ctx {
-        account: "000000000000".parse().expect("an account"),
-        region: "us-east-1".parse().expect("a region"),
-        caller: Caller::Root,
-        request_id: "request".into(),
-        pager: Arc::new(Pager::new([7; 32])),
-        endpoint: String::new(),
-        origin: Arc::default(),
-    }
-}
+pub(crate) use roadstead_testing::{START, ctx};
 
 pub(crate) struct Bench {
     folder: Arc<tempfile::TempDir>,
@@ -40,14 +27,13 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Embedded::in_memory(roadstead_store::Options::default()).expect("a store in memory");
-        Self::over(Arc::new(folder), Arc::new(store), START).await
+        Self::over(Arc::new(folder), roadstead_testing::memory(), START).await
     }
 
     async fn over(folder: Arc<tempfile::TempDir>, store: Arc<dyn Store>, now: Timestamp) -> Self {
         let clock = Arc::new(ManualClock::at(now));
         let volume = Volume::open(folder.path(), roadstead_volume::Options::default()).expect("a volume");
-        let dispatcher = Dispatcher::new(clock.clone(), Pager::new([7; 32]), ctx().account);
+        let dispatcher = roadstead_testing::dispatcher(clock.clone());
         let metrics = CloudWatch::new(Parts {
             store: store.clone(),
             volume,
@@ -124,26 +110,12 @@ impl Bench {
     }
 
     pub(crate) async fn call_as(&self, ctx: &Ctx, operation: &str, input: Json) -> Result<Json, ApiError> {
-        let model = &roadstead_api_cloudwatch::MODEL;
-        let operation = model.operation(operation).expect("an operation");
-        let value =
-            json::decode(model, operation.input, input.to_string().as_bytes()).expect("fits the model");
-        if let Some(shape) = operation.input {
-            roadstead_protocol::check(model, shape, &value).expect("keeps the model's constraints");
-        }
         let server = roadstead_api_cloudwatch::Server(self.metrics.clone());
-        let answer = server.call(operation, ctx, value).await?;
-        Ok(operation
-            .output
-            .map_or(Json::Null, |shape| json::to_json(model, shape, answer)))
+        roadstead_testing::call(&server, ctx, operation, input).await
     }
 
     #[track_caller]
     pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, ApiError>, code: &str, words: &str) {
-        let error = result.expect_err(words);
-        assert!(
-            error.code == code && error.message.contains(words),
-            "wanted {code} with {words:?}, got {error}"
-        );
+        roadstead_testing::refused(result, code, words);
     }
 }

@@ -7,14 +7,13 @@ pub(crate) mod list;
 pub(crate) mod update;
 
 use roadstead_api_events::{DeadLetterConfig, LogConfig};
-use roadstead_base::{Ctx, Timestamp};
+use roadstead_base::{Ctx, Tags, Timestamp};
 
 use crate::Events;
 use crate::error::{Error, Result, refuse};
 use crate::names::DEFAULT_BUS;
 use crate::records::BusRecord;
 use crate::tables::{self, bus_key};
-use crate::tags::Tags;
 
 impl Events {
     /// A bus that is there.

@@ -2,29 +2,16 @@
 
 use std::sync::Arc;
 
-use roadstead_base::{Caller, Ctx, ManualClock, Pager, Timestamp};
+use roadstead_base::{Ctx, ManualClock, Timestamp};
 use roadstead_dispatch::Dispatcher;
-use roadstead_protocol::{ApiError, Handler as _, json};
-use roadstead_store::{Embedded, Store};
+use roadstead_protocol::ApiError;
+use roadstead_store::Store;
 use serde_json::Value as Json;
 
 use crate::records::{DeliveryRecord, InputRecord, TargetRecord};
 use crate::{Events, Options, Parts};
 
-/// 2023-11-14T22:13:20Z
-pub(crate) const START: Timestamp = Timestamp(1_700_000_000_000);
-
-pub(crate) fn ctx() -> Ctx {
-    Ctx {
-        account: "000000000000".parse().expect("an account"),
-        region: "us-east-1".parse().expect("a region"),
-        caller: Caller::Root,
-        request_id: "request".into(),
-        pager: Arc::new(Pager::new([7; 32])),
-        endpoint: String::new(),
-        origin: Arc::default(),
-    }
-}
+pub(crate) use roadstead_testing::{START, ctx};
 
 pub(crate) fn delivery(id: &str) -> DeliveryRecord {
     DeliveryRecord {
@@ -60,14 +47,13 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) async fn new() -> Self {
-        let store = Embedded::in_memory(roadstead_store::Options::default()).expect("a store in memory");
-        Self::over(Arc::new(store), START).await
+        Self::over(roadstead_testing::memory(), START).await
     }
 
     /// Over a store: made twice with the same one, it is a restart.
     pub(crate) async fn over(store: Arc<dyn Store>, now: Timestamp) -> Self {
         let clock = Arc::new(ManualClock::at(now));
-        let dispatcher = Dispatcher::new(clock.clone(), Pager::new([7; 32]), ctx().account);
+        let dispatcher = roadstead_testing::dispatcher(clock.clone());
         let parts = Parts {
             store: store.clone(),
             clock: clock.clone(),
@@ -95,26 +81,12 @@ impl Bench {
     }
 
     pub(crate) async fn call_as(&self, ctx: &Ctx, operation: &str, input: Json) -> Result<Json, ApiError> {
-        let model = &roadstead_api_events::MODEL;
-        let operation = model.operation(operation).expect("an operation");
-        let value =
-            json::decode(model, operation.input, input.to_string().as_bytes()).expect("fits the model");
-        if let Some(shape) = operation.input {
-            roadstead_protocol::check(model, shape, &value).expect("keeps the model's constraints");
-        }
         let server = roadstead_api_events::Server(self.events.clone());
-        let answer = server.call(operation, ctx, value).await?;
-        Ok(operation
-            .output
-            .map_or(Json::Null, |shape| json::to_json(model, shape, answer)))
+        roadstead_testing::call(&server, ctx, operation, input).await
     }
 
     #[track_caller]
     pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, ApiError>, code: &str, words: &str) {
-        let error = result.expect_err(words);
-        assert!(
-            error.code == code && error.message.contains(words),
-            "wanted {code} with {words:?}, got {error}"
-        );
+        roadstead_testing::refused(result, code, words);
     }
 }

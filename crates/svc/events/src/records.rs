@@ -3,11 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use roadstead_base::Timestamp;
+use roadstead_base::{Tags, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-
-use crate::tags::Tags;
 
 /// A bus. The default one has a record only once something was said of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,60 +4,30 @@ pub(crate) mod list;
 pub(crate) mod tag;
 pub(crate) mod untag;
 
-use std::collections::BTreeMap;
-
 use roadstead_api_events::Tag;
-use serde::{Deserialize, Serialize};
+use roadstead_base::{TagFault, Tags};
 
 use crate::error::{Error, Result};
 
-const MAX_TAGS: usize = 50;
+/// Adds tags of a request, over what was there.
+pub(crate) fn add(all: &mut Tags, tags: Vec<Tag>) -> Result<()> {
+    let pairs = tags.into_iter().map(|Tag { key, value }| (key, value));
+    all.add(pairs).map_err(|fault| match fault {
+        TagFault::Reserved { index: _, key } => Error::invalid(format!(
+            "Parameter Tags is not valid. Reason: the key {key} begins with aws:, which is reserved."
+        )),
+        TagFault::TooMany => Error::Limit(format!("A resource can have at most {} tags.", Tags::MAX)),
+    })
+}
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Tags(BTreeMap<String, String>);
+/// Tags of a request.
+pub(crate) fn of(tags: Option<Vec<Tag>>) -> Result<Tags> {
+    let mut all = Tags::default();
+    add(&mut all, tags.unwrap_or_default())?;
+    Ok(all)
+}
 
-impl Tags {
-    /// Tags of a request.
-    pub(crate) fn of(tags: Option<Vec<Tag>>) -> Result<Self> {
-        let mut all = Self::default();
-        all.add(tags.unwrap_or_default())?;
-        Ok(all)
-    }
-
-    /// Adds these, over what was there.
-    pub(crate) fn add(&mut self, tags: Vec<Tag>) -> Result<()> {
-        for Tag { key, value } in tags {
-            if key.to_ascii_lowercase().starts_with("aws:") {
-                return Err(Error::invalid(format!(
-                    "Parameter Tags is not valid. Reason: the key {key} begins with aws:, which is reserved."
-                )));
-            }
-            self.0.insert(key, value);
-        }
-        if self.0.len() > MAX_TAGS {
-            return Err(Error::Limit(format!(
-                "A resource can have at most {MAX_TAGS} tags."
-            )));
-        }
-        Ok(())
-    }
-
-    pub(crate) fn remove(&mut self, keys: &[String]) {
-        self.0.retain(|key, _| !keys.contains(key));
-    }
-
-    pub(crate) fn pairs(&self) -> Vec<(String, String)> {
-        self.0
-            .iter()
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect()
-    }
-
-    pub(crate) fn to_api(&self) -> Vec<Tag> {
-        self.pairs()
-            .into_iter()
-            .map(|(key, value)| Tag { key, value })
-            .collect()
-    }
+pub(crate) fn to_api(tags: &Tags) -> Vec<Tag> {
+    let tag = |(key, value)| Tag { key, value };
+    tags.pairs().into_iter().map(tag).collect()
 }

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 
 use roadstead_api_secretsmanager::Tag;
+use roadstead_base::Tags;
 
 use crate::error::{Error, Result};
-
-/// Tags of one secret.
-const MAX: usize = 50;
 
 /// Reads tags from a request.
 pub(crate) fn read(tags: Vec<Tag>) -> Result<BTreeMap<String, String>> {
@@ -15,10 +13,7 @@ pub(crate) fn read(tags: Vec<Tag>) -> Result<BTreeMap<String, String>> {
     for Tag { key, value } in tags {
         let key = key.ok_or_else(|| Error::parameter("A tag must have a Key."))?;
         let value = value.unwrap_or_default();
-        let reserved = key
-            .get(..4)
-            .is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
-        if reserved {
+        if Tags::is_reserved(&key) {
             return Err(Error::parameter(format!(
                 "Tag keys that begin with aws: are reserved: {key}"
             )));
@@ -38,8 +33,11 @@ pub(crate) fn read(tags: Vec<Tag>) -> Result<BTreeMap<String, String>> {
 }
 
 pub(crate) fn check_count(tags: &BTreeMap<String, String>) -> Result<()> {
-    if tags.len() > MAX {
-        return Err(Error::parameter(format!("A secret can have at most {MAX} tags.")));
+    if tags.len() > Tags::MAX {
+        return Err(Error::parameter(format!(
+            "A secret can have at most {} tags.",
+            Tags::MAX
+        )));
     }
     Ok(())
 }

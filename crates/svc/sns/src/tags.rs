@@ -6,25 +6,23 @@ use roadstead_api_sns::{
     ListTagsForResourceRequest, ListTagsForResourceResponse, Tag, TagResourceRequest, TagResourceResponse,
     UntagResourceRequest, UntagResourceResponse,
 };
-use roadstead_base::Ctx;
+use roadstead_base::{Ctx, Tags};
 
 use crate::Sns;
 use crate::error::{Error, Result};
 use crate::names;
 
-const MAX_TAGS: usize = 50;
-
 /// Tags over those that were there.
 pub(crate) fn checked(tags: Vec<Tag>, mut all: BTreeMap<String, String>) -> Result<BTreeMap<String, String>> {
     for Tag { key, value } in tags {
-        if key.to_ascii_lowercase().starts_with("aws:") {
+        if Tags::is_reserved(&key) {
             return Err(Error::invalid(format!(
                 "Tags Reason: the key {key} begins with aws:, which is reserved"
             )));
         }
         all.insert(key, value);
     }
-    match all.len() > MAX_TAGS {
+    match all.len() > Tags::MAX {
         true => Err(Error::TooManyTags),
         false => Ok(all),
     }

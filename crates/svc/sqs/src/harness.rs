@@ -3,28 +3,15 @@
 
 use std::sync::Arc;
 
-use roadstead_base::{Caller, Ctx, ManualClock, Pager, Timestamp};
-use roadstead_protocol::{ApiError, Handler as _, json};
-use roadstead_store::{Embedded, Store};
+use roadstead_base::{ManualClock, Timestamp};
+use roadstead_protocol::ApiError;
+use roadstead_store::Store;
 use roadstead_volume::Volume;
 use serde_json::{Value as Json, json};
 
 use crate::{Options, Parts, Sqs};
 
-/// 2023-11-14T22:13:20Z
-pub(crate) const START: Timestamp = Timestamp(1_700_000_000_000);
-
-pub(crate) fn ctx() -> Ctx {
-    Ctx {
-        account: "000000000000".parse().expect("an account"),
-        region: "us-east-1".parse().expect("a region"),
-        caller: Caller::Root,
-        request_id: "request".into(),
-        pager: Arc::new(Pager::new([7; 32])),
-        endpoint: "http://127.0.0.1:4566".into(),
-        origin: Arc::default(),
-    }
-}
+pub(crate) use roadstead_testing::{START, ctx};
 
 pub(crate) struct Bench {
     folder: Arc<tempfile::TempDir>,
@@ -40,8 +27,7 @@ impl Bench {
 
     pub(crate) async fn with(options: Options) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Embedded::in_memory(roadstead_store::Options::default()).expect("a store in memory");
-        Self::over(Arc::new(folder), Arc::new(store), START, options).await
+        Self::over(Arc::new(folder), roadstead_testing::memory(), START, options).await
     }
 
     async fn over(
@@ -94,18 +80,8 @@ impl Bench {
 
     /// Calls an operation as a client would, JSON in and JSON out, through the model's checks.
     pub(crate) async fn call(&self, operation: &str, input: Json) -> Result<Json, ApiError> {
-        let model = &roadstead_api_sqs::MODEL;
-        let operation = model.operation(operation).expect("an operation");
-        let value =
-            json::decode(model, operation.input, input.to_string().as_bytes()).expect("fits the model");
-        if let Some(shape) = operation.input {
-            roadstead_protocol::check(model, shape, &value).expect("keeps the model's constraints");
-        }
         let server = roadstead_api_sqs::Server(self.sqs.clone());
-        let answer = server.call(operation, &ctx(), value).await?;
-        Ok(operation
-            .output
-            .map_or(Json::Null, |shape| json::to_json(model, shape, answer)))
+        roadstead_testing::call(&server, &ctx(), operation, input).await
     }
 
     /// Makes a queue; its URL.

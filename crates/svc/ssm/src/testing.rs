@@ -3,29 +3,16 @@
 
 use std::sync::Arc;
 
-use roadstead_api_ssm::{MODEL, Server};
-use roadstead_base::{Caller, Ctx, ManualClock, Pager, Timestamp};
-use roadstead_protocol::{ApiError, Handler as _, json as codec};
+use roadstead_api_ssm::Server;
+use roadstead_base::ManualClock;
+use roadstead_protocol::ApiError;
 use roadstead_seal::Seal;
-use roadstead_store::{Embedded, RangeRequest, Store};
+use roadstead_store::{RangeRequest, Store};
 
 use crate::Ssm;
 
+pub(crate) use roadstead_testing::{START, ctx};
 pub(crate) use serde_json::{Value as Json, json};
-
-pub(crate) const START: Timestamp = Timestamp(1_700_000_000_000);
-
-pub(crate) fn ctx() -> Ctx {
-    Ctx {
-        account: "000000000000".parse().expect("an account"),
-        region: "us-east-1".parse().expect("a region"),
-        caller: Caller::Root,
-        request_id: "request".into(),
-        pager: Arc::new(Pager::new([7; 32])),
-        endpoint: String::new(),
-        origin: Arc::default(),
-    }
-}
 
 #[derive(Clone)]
 pub(crate) struct World {
@@ -36,8 +23,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let store = Embedded::in_memory(roadstead_store::Options::default()).expect("a store in memory");
-        Self::over(Arc::new(store), Arc::new(ManualClock::at(START)))
+        Self::over(roadstead_testing::memory(), Arc::new(ManualClock::at(START)))
     }
 
     fn over(store: Arc<dyn Store>, clock: Arc<ManualClock>) -> Self {
@@ -73,18 +59,8 @@ impl World {
     }
 
     pub(crate) async fn call(&self, operation: &str, input: Json) -> Result<Json, ApiError> {
-        let ctx = ctx();
-        let operation = MODEL.operation(operation).expect("an operation");
-        let value =
-            codec::decode(&MODEL, operation.input, input.to_string().as_bytes()).expect("fits the model");
-        if let Some(shape) = operation.input {
-            roadstead_protocol::check(&MODEL, shape, &value).expect("keeps the model's constraints");
-        }
-        let answer = Server(self.ssm.clone()).call(operation, &ctx, value).await?;
-        let shown = operation
-            .output
-            .map(|shape| codec::to_json(&MODEL, shape, answer));
-        Ok(shown.unwrap_or(Json::Null))
+        let server = Server(self.ssm.clone());
+        roadstead_testing::call(&server, &ctx(), operation, input).await
     }
 
     pub(crate) async fn ok(&self, operation: &str, input: Json) -> Json {

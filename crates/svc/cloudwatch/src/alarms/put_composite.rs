@@ -8,7 +8,7 @@ use super::records::{AlarmRecord, CompositeRecord, StateRecord, Suppressor, Watc
 use super::{accept, all, key, name_of, reason};
 use crate::CloudWatch;
 use crate::error::{Error, Result};
-use crate::tags::Tags;
+use crate::tags;
 
 /// Composite alarms that one alarm may be in.
 const MAX_PARENTS: usize = 150;
@@ -58,7 +58,7 @@ pub(crate) async fn put_composite_alarm(
             insufficient_data_actions,
             true,
         )?,
-        tags: Tags::of(tags)?,
+        tags: tags::of(tags)?,
         configured_at: now,
         watched: Watched::Composite(CompositeRecord {
             rule: alarm_rule,

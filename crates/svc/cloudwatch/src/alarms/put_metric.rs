@@ -14,7 +14,7 @@ use super::{all, reason};
 use crate::CloudWatch;
 use crate::error::{Error, Result, refuse};
 use crate::ops::dimensions;
-use crate::tags::Tags;
+use crate::tags;
 
 const DAY: i64 = 86_400;
 
@@ -101,7 +101,7 @@ pub(crate) async fn put_metric_alarm(
             insufficient_data_actions,
             false,
         )?,
-        tags: Tags::of(tags)?,
+        tags: tags::of(tags)?,
         configured_at: now,
         watched: Watched::Metric(watched),
         state: StateRecord {

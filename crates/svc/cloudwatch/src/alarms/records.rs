@@ -1,10 +1,8 @@
 //! What is kept of an alarm.
 
 use roadstead_alarms::{Comparison, Missing, Settings, State, Suppression};
-use roadstead_base::Timestamp;
+use roadstead_base::{Tags, Timestamp};
 use serde::{Deserialize, Serialize};
-
-use crate::tags::Tags;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct AlarmRecord {

@@ -8,7 +8,7 @@ use super::body::{self, Message};
 use super::{DashboardRecord, check_name, key, table};
 use crate::CloudWatch;
 use crate::error::{Error, Result};
-use crate::tags::Tags;
+use crate::tags;
 
 pub(crate) async fn put_dashboard(
     metrics: &CloudWatch,
@@ -21,7 +21,7 @@ pub(crate) async fn put_dashboard(
         tags,
     } = input;
     check_name(&dashboard_name)?;
-    let tags = Tags::of(tags)?;
+    let tags = tags::of(tags)?;
     let checked = body::check(&dashboard_body);
     if checked.iter().any(|message| message.fatal) {
         return Err(Error::Dashboard(checked));

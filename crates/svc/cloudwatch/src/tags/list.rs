@@ -14,6 +14,6 @@ pub(crate) async fn list_tags_for_resource(
     let ListTagsForResourceInput { resource_arn } = input;
     let tags = metrics.tags_of(ctx, &resource_arn).await?;
     Ok(ListTagsForResourceOutput {
-        tags: Some(tags.to_api()),
+        tags: Some(super::to_api(&tags)),
     })
 }

@@ -13,7 +13,7 @@ pub(crate) async fn tag_resource(
 ) -> Result<TagResourceOutput> {
     let TagResourceInput { resource_arn, tags } = input;
     metrics
-        .retag(ctx, &resource_arn, |all| all.add(tags.clone()))
+        .retag(ctx, &resource_arn, |all| super::add(all, tags.clone()))
         .await?;
     Ok(TagResourceOutput {})
 }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result, refuse};
 use crate::names::{DEFAULT_BUS, bus_arn};
 use crate::records::BusRecord;
 use crate::tables::{self, all_buses, bus_key};
-use crate::tags::Tags;
+use crate::tags;
 
 pub(crate) async fn create_event_bus(
     events: &Events,
@@ -57,7 +57,7 @@ pub(crate) async fn create_event_bus(
     let record = BusRecord {
         name: name.clone(),
         description: description.clone(),
-        tags: Tags::of(tags)?,
+        tags: tags::of(tags)?,
         created_at: now,
         modified_at: now,
     };

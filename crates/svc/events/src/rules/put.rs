@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::names::{self, DEFAULT_BUS, rule_arn};
 use crate::records::RuleRecord;
 use crate::tables::{self, rule_key, rules_of};
-use crate::tags::Tags;
+use crate::tags;
 
 pub(crate) async fn put_rule(events: &Events, ctx: &Ctx, input: PutRuleRequest) -> Result<PutRuleResponse> {
     let PutRuleRequest {
@@ -46,7 +46,7 @@ pub(crate) async fn put_rule(events: &Events, ctx: &Ctx, input: PutRuleRequest) 
         RuleState::Disabled => (false, false),
         RuleState::EnabledWithAllCloudtrailManagementEvents => (true, true),
     };
-    let tags = Tags::of(tags)?;
+    let tags = tags::of(tags)?;
     events.bus(ctx, &bus).await?;
     let partition = ctx.partition();
     let table = tables::rules(&events.store);

@@ -18,6 +18,6 @@ pub(crate) async fn list_tags_for_resource(
         Named::Rule { bus, rule } => events.rule(ctx, &bus, &rule).await?.value.tags,
     };
     Ok(ListTagsForResourceResponse {
-        tags: Some(tags.to_api()),
+        tags: Some(super::to_api(&tags)),
     })
 }

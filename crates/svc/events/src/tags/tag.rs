@@ -13,7 +13,7 @@ pub(crate) async fn tag_resource(
 ) -> Result<TagResourceResponse> {
     let TagResourceRequest { resource_arn, tags } = input;
     events
-        .retag(ctx, &resource_arn, |all| all.add(tags.clone()))
+        .retag(ctx, &resource_arn, |all| super::add(all, tags.clone()))
         .await?;
     Ok(TagResourceResponse {})
 }

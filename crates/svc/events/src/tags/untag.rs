@@ -1,14 +1,13 @@
 //! UntagResource. Keys that are not there are no error.
 
 use roadstead_api_events::{UntagResourceRequest, UntagResourceResponse};
-use roadstead_base::Ctx;
+use roadstead_base::{Ctx, Tags};
 use roadstead_store::Change;
 
 use crate::Events;
 use crate::error::{Error, Result};
 use crate::names::{DEFAULT_BUS, Named, resource};
 use crate::tables::{self, bus_key, rule_key};
-use crate::tags::Tags;
 
 pub(crate) async fn untag_resource(
     events: &Events,

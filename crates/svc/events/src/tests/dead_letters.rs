@@ -1,14 +1,14 @@
 //! Queues as targets, and what becomes of events that could not be delivered.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use roadstead_base::Ctx;
-use roadstead_protocol::{ApiError, BoxFuture, Handler, Operation, ServiceModel, Value, json as codec};
+use roadstead_protocol::ApiError;
+use roadstead_testing::Fake;
 use serde_json::{Value as Json, json};
 
 use crate::counts::Metric;
 use crate::harness::{Bench, START};
-use crate::tests::deliveries::{OneRole, publish, target, until, with_cluster};
+use crate::tests::deliveries::{one_role, publish, target, until, with_cluster};
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/runner";
 const RULE: &str = "arn:aws:events:us-east-1:000000000000:rule/r";
@@ -17,44 +17,14 @@ fn queue(name: &str) -> String {
     format!("arn:aws:sqs:us-east-1:000000000000:{name}")
 }
 
-/// Takes messages after as many refusals as it was told, and remembers them.
-#[derive(Default)]
-struct Queues {
-    refusals: Mutex<Vec<ApiError>>,
-    sent: Mutex<Vec<(Ctx, Json)>>,
-}
-
-impl Handler for Queues {
-    fn model(&self) -> &'static ServiceModel {
-        &roadstead_api_sqs::MODEL
-    }
-
-    fn call<'a>(
-        &'a self,
-        operation: &'static Operation,
-        ctx: &'a Ctx,
-        input: Value,
-    ) -> BoxFuture<'a, Result<Value, ApiError>> {
-        let message = codec::to_json(self.model(), operation.input.expect("an input"), input);
-        let refusal = self.refusals.lock().expect("no panic").pop();
-        if refusal.is_none() {
-            self.sent.lock().expect("no panic").push((ctx.clone(), message));
-        }
-        Box::pin(async move { refusal.map_or(Ok(Value::empty()), Err) })
-    }
-}
-
-impl Queues {
-    fn sent(&self) -> Vec<Json> {
-        let sent = self.sent.lock().expect("no panic");
-        sent.iter().map(|(_, message)| message.clone()).collect()
-    }
+fn sent(queues: &Fake) -> Vec<Json> {
+    queues.done().into_iter().map(|done| done.input).collect()
 }
 
 /// A rule with a target, and queues.
-async fn with_target(target: Json, script: Vec<Result<Json, ApiError>>) -> (Bench, Arc<Queues>) {
+async fn with_target(target: Json, script: Vec<Result<Json, ApiError>>) -> (Bench, Arc<Fake>) {
     let (bench, _cluster) = with_cluster(script).await;
-    let queues = Arc::new(Queues::default());
+    let queues = Fake::new(&roadstead_api_sqs::MODEL);
     bench.dispatcher.register(queues.clone());
     let targets = json!({"Rule": "r", "Targets": [target]});
     bench.call("PutTargets", targets).await.expect("taken");
@@ -85,13 +55,13 @@ async fn a_queue_gets_what_the_target_asks_for_from_the_service_for_the_rule() {
     assert_eq!(shown["Targets"], json!([target]));
     delivered(&bench).await;
     assert_eq!(
-        queues.sent(),
+        sent(&queues),
         [
             json!({"QueueUrl": "https://sqs.us-east-1.amazonaws.com/000000000000/q.fifo", "MessageBody": "{\"n\":1}",
             "MessageGroupId": "g"})
         ]
     );
-    let (ctx, _) = queues.sent.lock().expect("no panic")[0].clone();
+    let ctx = queues.done()[0].ctx.clone();
     assert_eq!(ctx.caller.to_string(), "events.amazonaws.com");
     assert_eq!(ctx.origin.source_arn.as_deref(), Some(RULE));
 }
@@ -101,7 +71,7 @@ async fn a_queue_target_with_a_role_is_called_as_the_role() {
     let (bench, queues) =
         with_target(json!({"Id": "t", "Arn": queue("q"), "RoleArn": ROLE}), Vec::new()).await;
     delivered(&bench).await;
-    let (ctx, _) = queues.sent.lock().expect("no panic")[0].clone();
+    let ctx = queues.done()[0].ctx.clone();
     assert!(
         ctx.caller.to_string().contains("assumed-role/runner"),
         "{}",
@@ -116,7 +86,7 @@ async fn what_is_denied_is_a_dead_letter_at_once() {
     let dead = json!({"DeadLetterConfig": {"Arn": queue("dead")}});
     let (bench, queues) = with_target(target(ROLE, dead), vec![Err(denied)]).await;
     delivered(&bench).await;
-    let letter = queues.sent().remove(0);
+    let letter = sent(&queues).remove(0);
     assert_eq!(
         letter["QueueUrl"],
         "https://sqs.us-east-1.amazonaws.com/000000000000/dead"
@@ -154,7 +124,7 @@ async fn what_was_tried_too_often_says_so_also_after_a_restart_and_when_the_queu
             .max()
     };
     until("the first failure", || failures(&bench) == Some(1)).await;
-    *queues.refusals.lock().expect("no panic") = vec![ApiError::new("ServiceUnavailable", 503, "busy")];
+    queues.refuse(ApiError::new("ServiceUnavailable", 503, "busy"));
     bench.clock.advance(60_000);
     until("a letter that waits", || {
         let owed = bench.events.owed.snapshot();
@@ -165,18 +135,18 @@ async fn what_was_tried_too_often_says_so_also_after_a_restart_and_when_the_queu
     running.stop().await;
     let again = Bench::over(bench.store.clone(), START.plus_millis(120_000)).await;
     again.dispatcher.register(queues.clone());
-    again.dispatcher.set_authority(Arc::new(OneRole));
+    again.dispatcher.set_authority(one_role());
     let running = again.events.start();
-    until("the letter", || !queues.sent().is_empty()).await;
+    until("the letter", || !sent(&queues).is_empty()).await;
     until("the end", || again.events.owed.snapshot().is_empty()).await;
     assert!(again.events.counts.has(Metric::InvocationsSentToDlq));
     running.stop().await;
-    let attributes = queues.sent()[0]["MessageAttributes"].clone();
+    let attributes = sent(&queues)[0]["MessageAttributes"].clone();
     let value = |name: &str| attributes[name]["StringValue"].clone();
     assert_eq!(value("ERROR_CODE"), "ERROR_FROM_TARGET");
     assert_eq!(value("EXHAUSTED_RETRY_CONDITION"), "MaximumRetryAttempts");
     assert_eq!(value("RETRY_ATTEMPTS"), "1");
-    assert_eq!(queues.sent().len(), 1);
+    assert_eq!(sent(&queues).len(), 1);
 }
 
 #[tokio::test]
@@ -184,7 +154,8 @@ async fn a_letter_that_the_queue_does_not_take_is_counted_and_gone() {
     let gone = ApiError::client("AWS.SimpleQueueService.NonExistentQueue", "no such queue");
     let target = json!({"Id": "t", "Arn": queue("q"), "DeadLetterConfig": {"Arn": queue("dead")}});
     let (bench, queues) = with_target(target, Vec::new()).await;
-    *queues.refusals.lock().expect("no panic") = vec![gone.clone(), gone];
+    queues.refuse(gone.clone());
+    queues.refuse(gone);
     publish(&bench).await;
     let running = bench.events.start();
     until("the count", || {
@@ -193,7 +164,7 @@ async fn a_letter_that_the_queue_does_not_take_is_counted_and_gone() {
     .await;
     until("the end", || bench.events.owed.snapshot().is_empty()).await;
     running.stop().await;
-    assert!(queues.sent().is_empty());
+    assert!(sent(&queues).is_empty());
 }
 
 #[tokio::test]
@@ -210,9 +181,9 @@ async fn whatever_the_kind_of_target_its_role_is_who_calls_it() {
         let (bench, queues) = with_target(target, Vec::new()).await;
         publish(&bench).await;
         let running = bench.events.start();
-        until("the letter", || !queues.sent().is_empty()).await;
+        until("the letter", || !sent(&queues).is_empty()).await;
         running.stop().await;
-        let letter = queues.sent().remove(0);
+        let letter = sent(&queues).remove(0);
         let code = &letter["MessageAttributes"]["ERROR_CODE"]["StringValue"];
         assert_eq!(code, "FAILED_TO_ASSUME_ROLE", "{arn}");
     }

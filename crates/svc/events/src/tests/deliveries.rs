@@ -1,14 +1,12 @@
 //! What becomes of what is owed: to another bus, to a cluster as a role, tried again, given up.
 
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
-use roadstead_base::{AccountId, Caller, Ctx, RoleSession, Timestamp};
-use roadstead_dispatch::{
-    Asked, Authority, Denial, IssuedKey, KeyError, RoleError, ServiceAssumes, SessionKeys,
-};
-use roadstead_protocol::{ApiError, BoxFuture, Handler, Operation, ServiceModel, Value, json as codec};
+use roadstead_protocol::ApiError;
+use roadstead_testing::Fake;
 use serde_json::{Value as Json, json};
+
+pub(super) use roadstead_testing::until;
 
 use crate::harness::{Bench, START};
 
@@ -16,88 +14,19 @@ const CLUSTER: &str = "arn:aws:ecs:us-east-1:000000000000:cluster/c";
 const ROLE: &str = "arn:aws:iam::000000000000:role/runner";
 
 /// Lets the service act as one role, and everybody do everything.
-pub(super) struct OneRole;
-
-impl Authority for OneRole {
-    fn find(&self, _access_key: &str, _token: Option<&str>) -> Result<Option<IssuedKey>, KeyError> {
-        Ok(None)
-    }
-
-    fn account_of(&self, _access_key: &str) -> Option<AccountId> {
-        None
-    }
-
-    fn decide(&self, _asked: Asked<'_>) -> Result<(), Denial> {
-        Ok(())
-    }
-
-    fn assume(&self, assumes: ServiceAssumes<'_>) -> Result<Arc<RoleSession>, RoleError> {
-        if assumes.role_arn != ROLE || assumes.service != "events.amazonaws.com" {
-            return Err(RoleError::NoSuchRole(assumes.role_arn.into()));
-        }
-        Ok(Arc::new(RoleSession {
-            role_arn: ROLE.into(),
-            role_id: "AROAX".into(),
-            name: assumes.session_name.into(),
-            issued: START,
-            expires: Timestamp(i64::MAX),
-            policies: Vec::new(),
-            policy_arns: Vec::new(),
-            tags: Vec::new(),
-            transitive: Vec::new(),
-            source_identity: assumes.source_arn.map(Into::into),
-            chained: false,
-        }))
-    }
-
-    fn issue(&self, _caller: &Caller, _account: &AccountId, _expires: Timestamp) -> SessionKeys {
-        unreachable!("no keys are handed out here")
-    }
+pub(super) fn one_role() -> Arc<roadstead_testing::Trusting> {
+    Arc::new(roadstead_testing::Trusting::role(ROLE, "events.amazonaws.com"))
 }
 
-/// Answers RunTask from a script, then always well, and remembers what was asked.
-#[derive(Default)]
-pub(super) struct Cluster {
-    script: Mutex<Vec<Result<Json, ApiError>>>,
-    asked: Mutex<Vec<(String, Json)>>,
-}
-
-impl Handler for Cluster {
-    fn model(&self) -> &'static ServiceModel {
-        &roadstead_api_ecs::MODEL
-    }
-
-    fn call<'a>(
-        &'a self,
-        operation: &'static Operation,
-        ctx: &'a Ctx,
-        input: Value,
-    ) -> BoxFuture<'a, Result<Value, ApiError>> {
-        let model = self.model();
-        let shape = operation.input.expect("an input");
-        let asked = (ctx.caller.to_string(), codec::to_json(model, shape, input));
-        self.asked.lock().expect("no panic").push(asked);
-        let mut script = self.script.lock().expect("no panic");
-        let answer = if script.is_empty() {
-            Ok(json!({"tasks": [], "failures": []}))
-        } else {
-            script.remove(0)
-        };
-        let output = operation.output.expect("an output");
-        Box::pin(async move {
-            answer.map(|answer| codec::from_json(model, output, answer, "").expect("fits the model"))
-        })
-    }
-}
-
-pub(super) async fn with_cluster(script: Vec<Result<Json, ApiError>>) -> (Bench, Arc<Cluster>) {
+/// A rule, and a cluster that answers RunTask from a script, then always well.
+pub(super) async fn with_cluster(script: Vec<Result<Json, ApiError>>) -> (Bench, Arc<Fake>) {
     let bench = Bench::new().await;
-    let cluster = Arc::new(Cluster {
-        script: Mutex::new(script),
-        ..Cluster::default()
-    });
+    let cluster = Fake::answering(&roadstead_api_ecs::MODEL, json!({"tasks": [], "failures": []}));
+    for answer in script {
+        cluster.then(answer);
+    }
     bench.dispatcher.register(cluster.clone());
-    bench.dispatcher.set_authority(Arc::new(OneRole));
+    bench.dispatcher.set_authority(one_role());
     bench
         .call(
             "PutRule",
@@ -129,16 +58,6 @@ pub(super) async fn publish(bench: &Bench) {
     assert_eq!(answer["FailedEntryCount"], 0);
 }
 
-pub(super) async fn until(what: &str, mut done: impl FnMut() -> bool) {
-    for _ in 0..1000 {
-        if done() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("waited in vain for {what}");
-}
-
 #[tokio::test]
 async fn a_cluster_runs_a_task_as_the_targets_role() {
     let (bench, cluster) = with_cluster(Vec::new()).await;
@@ -149,13 +68,13 @@ async fn a_cluster_runs_a_task_as_the_targets_role() {
     publish(&bench).await;
     until("the delivery", || bench.events.owed.snapshot().is_empty()).await;
     running.stop().await;
-    let asked = cluster.asked.lock().expect("no panic").clone();
+    let asked = cluster.asked();
     assert_eq!(asked.len(), 1);
-    let (caller, request) = &asked[0];
+    let (caller, request) = (asked[0].ctx.caller.to_string(), &asked[0].input);
     let token = request["clientToken"].as_str().expect("a token");
     assert_eq!(
         caller,
-        &format!("arn:aws:sts::000000000000:assumed-role/runner/{token}")
+        format!("arn:aws:sts::000000000000:assumed-role/runner/{token}")
     );
     assert_eq!(
         request,
@@ -189,21 +108,21 @@ async fn what_fails_for_now_is_tried_again_under_the_same_token_also_after_a_res
     running.stop().await;
     let again = Bench::over(bench.store.clone(), START.plus_millis(60_000)).await;
     again.dispatcher.register(cluster.clone());
-    again.dispatcher.set_authority(Arc::new(OneRole));
+    again.dispatcher.set_authority(one_role());
     let running = again.events.start();
     until("the second failure", || failures(&again) == Some(2)).await;
     again.clock.advance(60_000);
     until("the delivery", || again.events.owed.snapshot().is_empty()).await;
     running.stop().await;
-    let asked = cluster.asked.lock().expect("no panic").clone();
+    let asked = cluster.asked();
     let tokens: Vec<_> = asked
         .iter()
-        .map(|(_, request)| request["clientToken"].clone())
+        .map(|asked| asked.input["clientToken"].clone())
         .collect();
     assert_eq!(tokens.len(), 3);
     assert!(tokens.iter().all(|token| *token == tokens[0]), "{tokens:?}");
     assert!(
-        asked[0].1.get("overrides").is_none(),
+        asked[0].input.get("overrides").is_none(),
         "the event itself overrides nothing"
     );
 }
@@ -224,11 +143,7 @@ async fn what_fails_for_good_is_given_up() {
     let running = bench.events.start();
     until("the end", || bench.events.owed.snapshot().is_empty()).await;
     running.stop().await;
-    assert_eq!(
-        cluster.asked.lock().expect("no panic").len(),
-        1,
-        "the others never came so far"
-    );
+    assert_eq!(cluster.asked().len(), 1, "the others never came so far");
 }
 
 #[tokio::test]
@@ -252,10 +167,10 @@ async fn a_bus_hands_on_to_another_bus_and_each_event_once() {
     bench.call("PutTargets", targets).await.expect("taken");
     let running = bench.events.start();
     publish(&bench).await;
-    until("the task", || !cluster.asked.lock().expect("no panic").is_empty()).await;
+    until("the task", || !cluster.asked().is_empty()).await;
     until("the end", || bench.events.owed.snapshot().is_empty()).await;
     running.stop().await;
-    let asked = cluster.asked.lock().expect("no panic").clone();
+    let asked = cluster.asked();
     assert_eq!(asked.len(), 1);
-    assert_eq!(asked[0].1["startedBy"], "events-rule/s");
+    assert_eq!(asked[0].input["startedBy"], "events-rule/s");
 }

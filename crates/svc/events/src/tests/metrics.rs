@@ -1,10 +1,8 @@
 //! What rules did, as the metrics service is told it.
 
-use std::sync::{Arc, Mutex};
-
-use roadstead_base::Ctx;
-use roadstead_protocol::{ApiError, BoxFuture, Handler, Operation, ServiceModel, Value, json as codec};
-use serde_json::{Value as Json, json};
+use roadstead_protocol::ApiError;
+use roadstead_testing::Fake;
+use serde_json::json;
 
 use crate::counts;
 use crate::harness::START;
@@ -12,85 +10,46 @@ use crate::tests::deliveries::{publish, target, until, with_cluster};
 
 const ROLE: &str = "arn:aws:iam::000000000000:role/runner";
 
-/// Remembers what was put.
-#[derive(Default)]
-struct Metrics {
-    refusing: Mutex<bool>,
-    put: Mutex<Vec<(String, Json)>>,
-}
-
-impl Handler for Metrics {
-    fn model(&self) -> &'static ServiceModel {
-        &roadstead_api_cloudwatch::MODEL
-    }
-
-    fn call<'a>(
-        &'a self,
-        operation: &'static Operation,
-        ctx: &'a Ctx,
-        input: Value,
-    ) -> BoxFuture<'a, Result<Value, ApiError>> {
-        let shape = operation.input.expect("an input");
-        let refused = *self.refusing.lock().expect("no panic");
-        if !refused {
-            let input = codec::to_json(self.model(), shape, input);
-            let data = input["MetricData"].as_array().expect("data").clone();
-            assert_eq!(input["Namespace"], "AWS/Events");
-            let mut put = self.put.lock().expect("no panic");
-            put.extend(data.into_iter().map(|datum| (ctx.caller.to_string(), datum)));
+/// `metric dimensions sum` of each that was put, in order; all by the service itself.
+fn told(metrics: &Fake) -> Vec<String> {
+    let mut told = Vec::new();
+    for put in metrics.done() {
+        assert_eq!(put.ctx.caller.to_string(), "events.amazonaws.com");
+        assert_eq!(put.input["Namespace"], "AWS/Events");
+        for datum in put.input["MetricData"].as_array().expect("data") {
+            assert_eq!(datum["Unit"], "Count");
+            let dimensions = datum["Dimensions"].as_array().into_iter().flatten();
+            let dimensions: Vec<String> = dimensions
+                .map(|dimension| format!("{}={}", dimension["Name"], dimension["Value"]).replace('"', ""))
+                .collect();
+            let name = datum["MetricName"].as_str().expect("a name");
+            let sum = datum["StatisticValues"]["Sum"].as_f64().expect("a sum");
+            told.push(format!("{name} {} {sum}", dimensions.join(",")));
         }
-        Box::pin(async move {
-            match refused {
-                true => Err(ApiError::new("InternalServiceError", 500, "not now")),
-                false => Ok(Value::empty()),
-            }
-        })
     }
-}
-
-impl Metrics {
-    /// `metric dimensions sum` of each, in order; all by the service itself.
-    fn told(&self) -> Vec<String> {
-        let put = self.put.lock().expect("no panic");
-        let mut told: Vec<String> = put
-            .iter()
-            .map(|(caller, datum)| {
-                assert_eq!(caller, "events.amazonaws.com");
-                assert_eq!(datum["Unit"], "Count");
-                let dimensions = datum["Dimensions"].as_array().into_iter().flatten();
-                let dimensions: Vec<String> = dimensions
-                    .map(|dimension| format!("{}={}", dimension["Name"], dimension["Value"]).replace('"', ""))
-                    .collect();
-                let name = datum["MetricName"].as_str().expect("a name");
-                let sum = datum["StatisticValues"]["Sum"].as_f64().expect("a sum");
-                format!("{name} {} {sum}", dimensions.join(","))
-            })
-            .collect();
-        told.sort();
-        told
-    }
+    told.sort();
+    told
 }
 
 #[tokio::test]
 async fn what_rules_did_is_told_by_the_minute_and_at_an_orderly_stop() {
     let denied = ApiError::client("AccessDeniedException", "no");
     let (bench, _cluster) = with_cluster(vec![Err(denied)]).await;
-    let metrics = Arc::new(Metrics::default());
+    let metrics = Fake::new(&roadstead_api_cloudwatch::MODEL);
     bench.dispatcher.register(metrics.clone());
     let targets = json!({"Rule": "r", "Targets": [target(ROLE, json!({}))]});
     bench.call("PutTargets", targets).await.expect("taken");
     publish(&bench).await;
     publish(&bench).await;
     counts::hand_over(&bench.events, false).await;
-    assert!(metrics.told().is_empty(), "the minute is not over");
-    *metrics.refusing.lock().expect("no panic") = true;
+    assert!(told(&metrics).is_empty(), "the minute is not over");
+    metrics.refuse(ApiError::new("InternalServiceError", 500, "not now"));
     bench.clock.advance(60_000);
     counts::hand_over(&bench.events, false).await;
-    *metrics.refusing.lock().expect("no panic") = false;
     counts::hand_over(&bench.events, false).await;
     let first = ["MatchedEvents RuleName=r 2", "TriggeredRules RuleName=r 2"];
-    assert_eq!(metrics.told(), first, "what was refused once is told later");
-    let stamp = metrics.put.lock().expect("no panic")[0].1["Timestamp"].clone();
+    assert_eq!(told(&metrics), first, "what was refused once is told later");
+    let stamp = metrics.done()[0].input["MetricData"][0]["Timestamp"].clone();
     assert_eq!(stamp.as_f64(), Some((START.0 / 60_000 * 60) as f64));
     let running = bench.events.start();
     until("the deliveries", || bench.events.owed.snapshot().is_empty()).await;
@@ -102,13 +61,13 @@ async fn what_rules_did_is_told_by_the_minute_and_at_an_orderly_stop() {
         "MatchedEvents RuleName=r 2",
         "TriggeredRules RuleName=r 2",
     ];
-    assert_eq!(metrics.told(), all, "a denial is not tried again");
+    assert_eq!(told(&metrics), all, "a denial is not tried again");
 }
 
 #[tokio::test]
 async fn an_event_runs_no_rule_twice_and_the_circle_is_counted() {
     let (bench, _cluster) = with_cluster(Vec::new()).await;
-    let metrics = Arc::new(Metrics::default());
+    let metrics = Fake::new(&roadstead_api_cloudwatch::MODEL);
     bench.dispatcher.register(metrics.clone());
     bench
         .call("CreateEventBus", json!({"Name": "there"}))
@@ -130,7 +89,7 @@ async fn an_event_runs_no_rule_twice_and_the_circle_is_counted() {
     .await;
     until("the end", || bench.events.owed.snapshot().is_empty()).await;
     running.stop().await;
-    let told = metrics.told();
+    let told = told(&metrics);
     assert!(
         told.contains(&"DeadLetterInvocations RuleName=r 1".to_owned()),
         "{told:?}"

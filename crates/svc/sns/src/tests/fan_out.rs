@@ -1,6 +1,7 @@
 //! What is published, and who gets it.
 
 use roadstead_protocol::ApiError;
+use roadstead_testing::{Asked, until};
 use serde_json::{Value as Json, json};
 
 use super::{Bench, arn, refused};
@@ -43,16 +44,21 @@ async fn each_queue_gets_what_its_filter_lets_through_in_the_form_it_asked_for()
                 "count": {"Type": "Number", "Value": "11"}, "bytes": {"Type": "Binary", "Value": "AP8="}}})
     );
     assert_eq!(delivered[3].1, "{\"a\":{\"b\":1}}");
-    let sent = bench.queues.sent.lock().expect("no panic");
-    let (ctx, raw) = sent
-        .iter()
-        .find(|(_, message)| {
-            message["QueueUrl"]
-                .as_str()
-                .is_some_and(|url| url.ends_with("/raw"))
-        })
-        .expect("sent");
-    assert_eq!(raw["MessageAttributes"], attributes);
+    let done = bench.queues.done();
+    let to_raw = |asked: &&Asked| {
+        asked.input["QueueUrl"]
+            .as_str()
+            .is_some_and(|url| url.ends_with("/raw"))
+    };
+    let Asked {
+        ctx,
+        operation,
+        input,
+    } = done.iter().find(to_raw).expect("sent");
+    assert_eq!(
+        (*operation, &input["MessageAttributes"]),
+        ("SendMessage", &attributes)
+    );
     assert_eq!(ctx.caller.to_string(), "sns.amazonaws.com");
     assert_eq!(ctx.origin.source_arn.as_deref(), Some(TOPIC));
 }
@@ -206,28 +212,25 @@ async fn what_fails_for_now_is_tried_again_after_a_restart_and_what_is_denied_is
     bench
         .subscribe("q", json!({"RawMessageDelivery": "true", "RedrivePolicy": dead}))
         .await;
-    *bench.queues.refusals.lock().expect("no panic") = vec![ApiError::new("ServiceUnavailable", 503, "busy")];
+    bench
+        .queues
+        .refuse(ApiError::new("ServiceUnavailable", 503, "busy"));
     bench
         .call("Publish", json!({"TopicArn": TOPIC, "Message": "one"}))
         .await
         .expect("published");
     let running = bench.sns.start();
-    for _ in 0..1000 {
-        if bench
-            .sns
-            .owed
-            .snapshot()
-            .iter()
-            .any(|entry| entry.value.failures == 1)
-        {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    until("the first failure", || {
+        let owed = bench.sns.owed.snapshot();
+        owed.iter().any(|entry| entry.value.failures == 1)
+    })
+    .await;
     running.stop().await;
     let bench = bench.restarted(60_000).await;
     assert_eq!(bench.delivered(1).await, [("q".to_owned(), "one".to_owned())]);
-    *bench.queues.refusals.lock().expect("no panic") = vec![ApiError::client("AccessDeniedException", "no")];
+    bench
+        .queues
+        .refuse(ApiError::client("AccessDeniedException", "no"));
     bench
         .call("Publish", json!({"TopicArn": TOPIC, "Message": "two"}))
         .await

@@ -70,6 +70,25 @@ def test_faults_are_told_in_the_services_words(cloud):
     assert "at position 13" in caught.value.response["Error"]["Message"]
 
 
+def test_a_subscription_needs_a_function_that_can_be_called(cloud):
+    logs = cloud.client("logs")
+    logs.create_log_group(logGroupName="/subscribed")
+    function = "arn:aws:lambda:us-east-1:000000000000:function:nowhere"
+    queue = "arn:aws:sqs:us-east-1:000000000000:q"
+    for destination, words in [
+            (function, "Could not execute the lambda function. Make sure you have given CloudWatch Logs permission to execute your function."),
+            (queue, "PutSubscriptionFilter operation cannot work with destinationArn for vendor sqs")]:
+        with pytest.raises(ClientError) as caught:
+            logs.put_subscription_filter(logGroupName="/subscribed", filterName="f", filterPattern="", destinationArn=destination)
+        error = caught.value.response["Error"]
+        assert (error["Code"], error["Message"]) == ("InvalidParameterException", words)
+    described = cloud.aws("logs", "describe-subscription-filters", "--log-group-name", "/subscribed")
+    assert described == {"subscriptionFilters": []}
+    with pytest.raises(ClientError) as caught:
+        logs.delete_subscription_filter(logGroupName="/subscribed", filterName="f")
+    assert caught.value.response["Error"]["Code"] == "ResourceNotFoundException"
+
+
 def test_a_rule_writes_what_it_matches_to_a_log_group(cloud):
     events, logs = cloud.client("events"), cloud.client("logs")
     logs.create_log_group(logGroupName="/events/orders")

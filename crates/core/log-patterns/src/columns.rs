@@ -52,8 +52,16 @@ impl Columns {
         if !scanner.rest().is_empty() {
             return Err(scanner.fault("nothing after the closing bracket"));
         }
+        let columns = Self { parts };
+        if columns.regexes() > MAX_REGEX {
+            return Err(Fault::new(at, format!("at most {MAX_REGEX} regular expressions")));
+        }
+        Ok(columns)
+    }
+
+    pub(crate) fn regexes(&self) -> usize {
         let mut comparisons = Vec::new();
-        for part in &parts {
+        for part in &self.parts {
             if let Part::Column {
                 condition: Some(condition),
                 ..
@@ -62,15 +70,8 @@ impl Columns {
                 condition.each(&mut comparisons);
             }
         }
-        if comparisons
-            .iter()
-            .filter(|comparison| comparison.is_regex())
-            .count()
-            > MAX_REGEX
-        {
-            return Err(Fault::new(at, format!("at most {MAX_REGEX} regular expressions")));
-        }
-        Ok(Self { parts })
+        comparisons.retain(|comparison| comparison.is_regex());
+        comparisons.len()
     }
 
     /// The columns by their names, if there are as many as the pattern says and all conditions hold.

@@ -111,15 +111,18 @@ impl JsonPattern {
         if !scanner.rest().is_empty() {
             return Err(scanner.fault("nothing after the closing brace"));
         }
-        let mut tests = Vec::new();
-        condition.each(&mut tests);
-        let expressions = tests
-            .iter()
-            .filter(|test| matches!(&test.asks, Asks::Compare(comparison) if comparison.is_regex()));
-        if expressions.count() > MAX_REGEX {
+        let pattern = Self(condition);
+        if pattern.regexes() > MAX_REGEX {
             return Err(Fault::new(at, format!("at most {MAX_REGEX} regular expressions")));
         }
-        Ok(Self(condition))
+        Ok(pattern)
+    }
+
+    pub(crate) fn regexes(&self) -> usize {
+        let mut tests = Vec::new();
+        self.0.each(&mut tests);
+        tests.retain(|test| matches!(&test.asks, Asks::Compare(comparison) if comparison.is_regex()));
+        tests.len()
     }
 
     /// The line as JSON, if it matches.

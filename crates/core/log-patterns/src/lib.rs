@@ -55,6 +55,16 @@ impl FromStr for Pattern {
 }
 
 impl Pattern {
+    /// How many regular expressions it has.
+    pub fn regexes(&self) -> usize {
+        match self {
+            Self::All => 0,
+            Self::Terms(terms) => terms.regexes(),
+            Self::Json(json) => json.regexes(),
+            Self::Columns(columns) => columns.regexes(),
+        }
+    }
+
     pub fn matches(&self, line: &str) -> bool {
         self.find(line).is_some()
     }

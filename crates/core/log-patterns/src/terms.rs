@@ -75,6 +75,11 @@ impl Terms {
         Ok(terms)
     }
 
+    pub(crate) fn regexes(&self) -> usize {
+        let all = [&self.all, &self.none, &self.any].into_iter().flatten();
+        all.filter(|term| matches!(term, Term::Regex(_))).count()
+    }
+
     pub(crate) fn matches(&self, line: &str) -> bool {
         if self.all.is_empty() && self.none.is_empty() {
             return self.any.iter().any(|term| term.is_in(line));

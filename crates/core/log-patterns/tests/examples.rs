@@ -195,6 +195,20 @@ fn faults_say_where_they_are() {
     assert!(deep.parse::<Pattern>().is_err());
 }
 
+#[test]
+fn regular_expressions_are_counted_in_each_kind_of_pattern() {
+    for (text, regexes) in [
+        ("", 0),
+        ("a -b", 0),
+        ("%a% -%b%", 2),
+        ("?%a% ?b", 1),
+        ("{ $.a = %x% && $.b = 1 }", 1),
+        ("[a = %x%, b = 2 || b = %y%]", 2),
+    ] {
+        assert_eq!(pattern(text).regexes(), regexes, "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn whatever_is_written_is_understood_or_refused_within_it(

@@ -1,12 +1,24 @@
 //! Calls by names and in JSON, for callers that learn only at run time whom they call: rules and state machines. They
 //! pass the gate like any other call.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use roadstead_base::Ctx;
 use roadstead_protocol::{ApiError, Value, json};
 use serde_json::Value as Json;
 
 use crate::dispatcher::Dispatcher;
 use crate::render;
+
+/// What `Invoke` of `lambda` is asked for a function to be called with a JSON text, asynchronously: the answer is that the
+/// call was taken.
+pub fn invocation(function_arn: &str, payload: &[u8]) -> Json {
+    serde_json::json!({
+        "FunctionName": function_arn,
+        "InvocationType": "Event",
+        "Payload": BASE64.encode(payload),
+    })
+}
 
 impl Dispatcher {
     /// Whether there is a service here by that short name.

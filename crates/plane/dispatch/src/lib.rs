@@ -27,6 +27,7 @@ pub use audit::{AuditLog, Coming, Observer};
 pub use authority::{
     Asked, Authority, Because, Denial, KeyError, Keys, RoleError, ServiceAssumes, SessionKeys,
 };
+pub use by_name::invocation;
 pub use credentials::{Credentials, IssuedKey};
 pub use dispatcher::{Dispatcher, Raw, RawRequest, RawResponse};
 pub use gate::{ActAs, denied};

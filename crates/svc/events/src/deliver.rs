@@ -61,9 +61,7 @@ impl Failed {
 
 impl From<ApiError> for Failed {
     fn from(error: ApiError) -> Self {
-        let throttled =
-            error.status == 429 || error.code.contains("Throttl") || error.code == "LimitExceededException";
-        if throttled {
+        if error.is_throttling() || error.code == "LimitExceededException" {
             return Self::for_now("THROTTLING", error.to_string());
         }
         if error.status >= 500 {

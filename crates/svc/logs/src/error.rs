@@ -19,6 +19,8 @@ pub enum Error {
     NoSuchStream,
     #[error("The specified metric filter does not exist.")]
     NoSuchFilter,
+    #[error("The specified subscription filter does not exist.")]
+    NoSuchSubscription,
     #[error("Log group '{0}' does not exist.")]
     NoGroupNamed(String),
     #[error("The specified query does not exist.")]
@@ -85,6 +87,7 @@ impl From<Error> for ApiError {
             Error::NoSuchGroup
             | Error::NoSuchStream
             | Error::NoSuchFilter
+            | Error::NoSuchSubscription
             | Error::NoGroupNamed(_)
             | Error::NoSuchQuery
             | Error::NoSuchDefinition
@@ -142,6 +145,7 @@ mod tests {
             (Error::StreamExists, "ResourceAlreadyExistsException", 400),
             (Error::Limit("x".into()), "LimitExceededException", 400),
             (Error::NoGroupNamed("x".into()), "ResourceNotFoundException", 400),
+            (Error::NoSuchSubscription, "ResourceNotFoundException", 400),
             (Error::NoSuchQuery, "ResourceNotFoundException", 400),
             (Error::NoSuchDefinition, "ResourceNotFoundException", 400),
             (Error::NoSuchRecord, "ResourceNotFoundException", 400),

@@ -10,6 +10,7 @@ pub(crate) mod retention;
 use std::sync::Arc;
 
 use roadstead_base::{Ctx, Partition};
+use roadstead_log_patterns::Pattern;
 use roadstead_store::{Change, Key, Store, Table};
 
 use crate::Logs;
@@ -17,6 +18,8 @@ use crate::error::{Error, Result};
 use crate::records::GroupRecord;
 
 const GROUPS: &str = "logs-group";
+/// Of all filters of a group.
+const MAX_REGEXES: usize = 5;
 
 pub(crate) fn table(store: &Arc<dyn Store>) -> Table<GroupRecord> {
     Table::new(Arc::clone(store), GROUPS)
@@ -62,6 +65,17 @@ impl Logs {
 }
 
 impl GroupRecord {
+    /// Refuses more regular expressions in the patterns of both kinds of filters than are documented.
+    pub(crate) fn check_regexes(&self) -> Result<()> {
+        let metrics = self.filters.values().map(|filter| &filter.pattern);
+        let patterns = metrics.chain(self.subscriptions.values().map(|filter| &filter.pattern));
+        let regexes = |pattern: &String| pattern.parse().map_or(0, |pattern: Pattern| pattern.regexes());
+        match patterns.map(regexes).sum::<usize>() > MAX_REGEXES {
+            true => Err(Error::Limit("Resource limit exceeded.".into())),
+            false => Ok(()),
+        }
+    }
+
     /// Lines from before are as good as gone.
     pub(crate) fn kept_from(&self, now: roadstead_base::Timestamp) -> i64 {
         match self.retention_days {

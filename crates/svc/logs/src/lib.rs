@@ -1,6 +1,6 @@
 //! What applications say: log groups, their streams, and the lines in them. Groups and what is set on them are records
 //! of the store; streams and lines come in volume and lie in a volume beside it. A line that was acknowledged is on
-//! disk.
+//! disk, and with it what of it is owed to subscriptions.
 
 mod error;
 mod filters;
@@ -13,15 +13,17 @@ mod queries;
 mod records;
 mod service;
 mod streams;
+mod subscriptions;
 mod sweep;
 mod tags;
 mod tail;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use roadstead_base::SharedClock;
 use roadstead_dispatch::Dispatcher;
+use roadstead_reconcile::{Driver, Handle};
 use roadstead_store::{Mirror, Store};
 use roadstead_volume::Volume;
 use tokio::sync::watch;
@@ -78,7 +80,7 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     pub volume: Volume,
     pub clock: SharedClock,
-    /// The way to the metrics that filters make.
+    /// The way to the metrics that filters make, and to the functions that subscriptions call.
     pub dispatcher: Arc<Dispatcher>,
     pub options: Options,
 }
@@ -93,12 +95,15 @@ pub struct Logs {
     pub(crate) groups: Mirror<records::GroupRecord>,
     pub(crate) queries: queries::Queries,
     pub(crate) tails: tail::Tails,
+    /// Who pays what is owed to subscriptions, once that runs.
+    pub(crate) deliveries: OnceLock<Handle<lines::FilterKey>>,
 }
 
 /// The service's background duties.
 pub struct Running {
     logs: Arc<Logs>,
     sweeper: JoinHandle<()>,
+    deliveries: Driver<lines::FilterKey>,
     stop: watch::Sender<bool>,
 }
 
@@ -125,15 +130,17 @@ impl Logs {
             groups,
             queries,
             tails: tail::Tails::default(),
+            deliveries: OnceLock::new(),
         }))
     }
 
-    /// Starts to clear away what is gone or too old.
+    /// Starts to clear away what is gone or too old, and to deliver what is owed to subscriptions.
     pub fn start(self: &Arc<Self>) -> Running {
         let (stop, stopped) = watch::channel(false);
         Running {
             logs: Arc::clone(self),
             sweeper: tokio::spawn(sweep::keep(Arc::clone(self), stopped)),
+            deliveries: subscriptions::deliver::start(self),
             stop,
         }
     }
@@ -144,6 +151,7 @@ impl Running {
         self.stop.send_replace(true);
         self.logs.queries.abandon();
         self.logs.tails.end();
+        self.deliveries.stop().await;
         if let Err(failed) = self.sweeper.await {
             tracing::error!(error = %failed, "the sweeper of logs ended badly");
         }

@@ -2,6 +2,7 @@
 //! a stream is one range in order of time, and lines of one time stay in the order in which they came.
 
 pub(crate) mod merge;
+mod owed;
 mod read;
 
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::error::{Error, Result};
 use crate::records::StreamRecord;
+
+pub(crate) use owed::{FilterKey, Owed};
 
 /// Streams that are changed at the same time wait for each other only if they share one of these.
 const LOCKS: usize = 64;
@@ -26,6 +29,8 @@ pub(crate) struct Lines {
     lines: Space,
     /// Groups and streams that are deleted, whose lines are not yet.
     doomed: Space,
+    /// What subscriptions have not got yet.
+    owed: Space,
     numbers: Numbers,
     locks: Arc<[Mutex<()>; LOCKS]>,
 }
@@ -39,8 +44,27 @@ pub(crate) struct Line {
     pub message: String,
 }
 
+/// Lines that came for a stream.
+#[derive(Clone, Copy)]
+pub(crate) struct Arrived<'a> {
+    pub group: u64,
+    pub stream: &'a str,
+    /// Of the stream, before.
+    pub record: &'a StreamRecord,
+    /// Times and texts.
+    pub lines: &'a [(i64, &'a str)],
+    /// The number of the first of them, from which the others' go on.
+    pub first: u64,
+    pub now: Timestamp,
+}
+
 /// A place among the lines of a stream or of a group: a time and a number.
 pub(crate) type Place = (i64, u64);
+
+/// What clients know a line by.
+pub(crate) fn event_id((time, number): Place) -> String {
+    format!("{:020}{number:020}", time.max(0))
+}
 
 impl Lines {
     pub(crate) fn open(volume: Volume) -> Result<Self> {
@@ -48,6 +72,7 @@ impl Lines {
             streams: volume.space("log-streams")?,
             lines: volume.space("log-lines")?,
             doomed: volume.space("log-doomed")?,
+            owed: volume.space("log-owed")?,
             numbers: Numbers::open(&volume, "log-meta")?,
             volume,
             locks: Arc::new(std::array::from_fn(|_| Mutex::new(()))),
@@ -111,18 +136,20 @@ impl Lines {
         Ok(())
     }
 
-    /// Adds lines to a stream that the caller has locked, and brings its record up to date. Durable when it returns.
-    pub(crate) async fn append(
-        &self,
-        group: u64,
-        stream: &str,
-        record: &StreamRecord,
-        lines: &[(i64, &str)],
-        now: Timestamp,
-    ) -> Result<()> {
-        let first = self.numbers(lines.len() as u64).await?;
+    /// Adds lines to a stream that the caller has locked, brings its record up to date, and writes down what is owed of
+    /// them to subscriptions: all of it or nothing. Durable when it returns.
+    pub(crate) async fn append(&self, arrived: Arrived<'_>, owed: &[Owed]) -> Result<()> {
+        let Arrived {
+            group,
+            stream,
+            record,
+            lines,
+            first,
+            now,
+        } = arrived;
         let mut record = record.clone();
         let mut batch = Batch::default();
+        self.add_owed(&mut batch, owed)?;
         for ((time, message), number) in lines.iter().zip(first..) {
             let mut value = now.0.to_be_bytes().to_vec();
             value.extend_from_slice(message.as_bytes());
@@ -151,10 +178,10 @@ impl Lines {
         Ok(self.volume.write(batch).await?)
     }
 
-    /// Groups that have streams or lines.
+    /// Groups that have streams or lines, or are owed some.
     pub(crate) fn groups(&self) -> Result<Vec<u64>> {
         let mut found: Vec<u64> = Vec::new();
-        for space in [&self.streams, &self.lines] {
+        for space in [&self.streams, &self.lines, &self.owed] {
             let mut from = Some(0u64);
             while let Some(start) = from {
                 let Some(pair) = space.range(start.to_be_bytes()..).next() else {
@@ -178,6 +205,7 @@ impl Lines {
             cleared += self.clear(&self.lines, &key).await?;
             if key.len() == 8 {
                 cleared += self.clear(&self.streams, &key).await?;
+                cleared += self.clear(&self.owed, &key).await?;
             }
             let mut batch = Batch::default();
             batch.delete(&self.doomed, key);

@@ -53,6 +53,14 @@ fn on_groups(asking: &Asking<'_>) -> Vec<Need> {
     vec![Need::new(format!("logs:{}", asking.operation)).on(arns)]
 }
 
+/// `logs:PutSubscriptionFilter`, and that the role may be passed, if there is one.
+fn subscribe(asking: &Asking<'_>) -> Vec<Need> {
+    let mut needs = on_group(asking);
+    let role = asking.text("roleArn");
+    needs.extend(role.map(|role| Need::pass_role(role, crate::PRINCIPAL)));
+    needs
+}
+
 /// `logs:CreateLogGroup`, and `logs:TagResource` if it is made with tags.
 fn create_group(asking: &Asking<'_>) -> Vec<Need> {
     let mut needs = on_group(asking);
@@ -92,7 +100,7 @@ impl Permissions for LogsPermissions {
         const fn of(operation: &'static str, needs: fn(&Asking<'_>) -> Vec<Need>) -> Rule {
             Rule { operation, needs }
         }
-        const RULES: [Rule; 23] = [
+        const RULES: [Rule; 26] = [
             of("CreateLogGroup", create_group),
             of("DeleteLogGroup", on_group),
             of("DescribeLogGroups", on_group),
@@ -103,6 +111,9 @@ impl Permissions for LogsPermissions {
             of("PutMetricFilter", on_group),
             of("DeleteMetricFilter", on_group),
             of("DescribeMetricFilters", on_group),
+            of("PutSubscriptionFilter", subscribe),
+            of("DeleteSubscriptionFilter", on_group),
+            of("DescribeSubscriptionFilters", on_group),
             of("TagLogGroup", on_group),
             of("UntagLogGroup", on_group),
             of("ListTagsLogGroup", on_group),

@@ -17,6 +17,8 @@ pub(crate) struct GroupRecord {
     pub protected: bool,
     pub tags: BTreeMap<String, String>,
     pub filters: BTreeMap<String, FilterRecord>,
+    #[serde(default)]
+    pub subscriptions: BTreeMap<String, SubscriptionRecord>,
 }
 
 /// A metric filter.
@@ -33,6 +35,44 @@ pub(crate) struct FilterRecord {
     pub dimensions: BTreeMap<String, String>,
     pub unit: Option<String>,
     pub created_at: Timestamp,
+}
+
+/// A subscription filter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SubscriptionRecord {
+    /// What is owed to it lies under; another one of the same name later has another.
+    pub id: u64,
+    pub pattern: String,
+    /// The ARN of a function.
+    pub destination: String,
+    /// By the API's name. Shown, and of no effect: it is about streams of Kinesis alone.
+    pub distribution: String,
+    pub created_at: Timestamp,
+}
+
+/// Lines of one stream that a subscription's destination has not got yet, in the volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OwedRecord {
+    pub account: String,
+    pub region: String,
+    pub group: String,
+    pub filter: String,
+    pub stream: String,
+    pub created_at: Timestamp,
+    pub events: Vec<OwedEvent>,
+}
+
+/// A line, as destinations get it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OwedEvent {
+    /// As FilterLogEvents tells it.
+    pub id: String,
+    pub timestamp: i64,
+    pub message: String,
+    /// What the columns of the pattern took.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub extracted_fields: BTreeMap<String, String>,
 }
 
 /// A stream, in the volume.

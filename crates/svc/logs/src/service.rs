@@ -7,7 +7,7 @@ use roadstead_api_logs as api;
 use roadstead_base::Ctx;
 use roadstead_protocol::ApiError;
 
-use crate::{Logs, filters, groups, queries, streams, tags, tail};
+use crate::{Logs, filters, groups, queries, streams, subscriptions, tags, tail};
 
 /// The service behind the gate.
 pub struct Server(pub Arc<Logs>);
@@ -45,6 +45,14 @@ impl api::Logs for Server {
         Ok(groups::retention::delete_retention_policy(&self.0, ctx, input).await?)
     }
 
+    async fn delete_subscription_filter(
+        &self,
+        ctx: &Ctx,
+        input: api::DeleteSubscriptionFilterRequest,
+    ) -> Result<(), ApiError> {
+        Ok(subscriptions::delete::delete_subscription_filter(&self.0, ctx, input).await?)
+    }
+
     async fn describe_log_groups(
         &self,
         ctx: &Ctx,
@@ -67,6 +75,14 @@ impl api::Logs for Server {
         input: api::DescribeMetricFiltersRequest,
     ) -> Result<api::DescribeMetricFiltersResponse, ApiError> {
         Ok(filters::describe::describe_metric_filters(&self.0, ctx, input).await?)
+    }
+
+    async fn describe_subscription_filters(
+        &self,
+        ctx: &Ctx,
+        input: api::DescribeSubscriptionFiltersRequest,
+    ) -> Result<api::DescribeSubscriptionFiltersResponse, ApiError> {
+        Ok(subscriptions::describe::describe_subscription_filters(&self.0, ctx, input).await?)
     }
 
     async fn filter_log_events(
@@ -119,6 +135,14 @@ impl api::Logs for Server {
         input: api::PutRetentionPolicyRequest,
     ) -> Result<(), ApiError> {
         Ok(groups::retention::put_retention_policy(&self.0, ctx, input).await?)
+    }
+
+    async fn put_subscription_filter(
+        &self,
+        ctx: &Ctx,
+        input: api::PutSubscriptionFilterRequest,
+    ) -> Result<(), ApiError> {
+        Ok(subscriptions::put::put_subscription_filter(&self.0, ctx, input).await?)
     }
 
     async fn tag_log_group(&self, ctx: &Ctx, input: api::TagLogGroupRequest) -> Result<(), ApiError> {

@@ -5,5 +5,6 @@ mod groups;
 mod lines;
 mod queries;
 mod streams;
+mod subscriptions;
 mod tagging;
 mod tail;

@@ -57,6 +57,11 @@ structure!(DeleteRetentionPolicyRequest {
     log_group_name "logGroupName" String,
 } {
 });
+structure!(DeleteSubscriptionFilterRequest {
+    filter_name "filterName" String,
+    log_group_name "logGroupName" String,
+} {
+});
 structure!(DescribeLogGroupsRequest {
 } {
     account_identifiers "accountIdentifiers" Vec<String>,
@@ -126,6 +131,22 @@ structure!(DescribeQueryDefinitionsResponse {
 } {
     next_token "nextToken" String,
     query_definitions "queryDefinitions" Vec<QueryDefinition>,
+});
+structure!(DescribeSubscriptionFiltersRequest {
+    log_group_name "logGroupName" String,
+} {
+    filter_name_prefix "filterNamePrefix" String,
+    limit "limit" i32,
+    next_token "nextToken" String,
+});
+structure!(DescribeSubscriptionFiltersResponse {
+} {
+    next_token "nextToken" String,
+    subscription_filters "subscriptionFilters" Vec<SubscriptionFilter>,
+});
+enumeration!(Distribution {
+    Random "Random",
+    ByLogStream "ByLogStream",
 });
 structure!(Entity {
 } {
@@ -415,6 +436,18 @@ structure!(PutRetentionPolicyRequest {
     retention_in_days "retentionInDays" i32,
 } {
 });
+structure!(PutSubscriptionFilterRequest {
+    destination_arn "destinationArn" String,
+    filter_name "filterName" String,
+    filter_pattern "filterPattern" String,
+    log_group_name "logGroupName" String,
+} {
+    apply_on_transformed_logs "applyOnTransformedLogs" bool,
+    distribution "distribution" Distribution,
+    emit_system_fields "emitSystemFields" Vec<String>,
+    field_selection_criteria "fieldSelectionCriteria" String,
+    role_arn "roleArn" String,
+});
 structure!(QueryCompileError {
 } {
     location "location" QueryCompileErrorLocation,
@@ -558,6 +591,19 @@ structure!(StopQueryRequest {
 structure!(StopQueryResponse {
 } {
     success "success" bool,
+});
+structure!(SubscriptionFilter {
+} {
+    apply_on_transformed_logs "applyOnTransformedLogs" bool,
+    creation_time "creationTime" i64,
+    destination_arn "destinationArn" String,
+    distribution "distribution" Distribution,
+    emit_system_fields "emitSystemFields" Vec<String>,
+    field_selection_criteria "fieldSelectionCriteria" String,
+    filter_name "filterName" String,
+    filter_pattern "filterPattern" String,
+    log_group_name "logGroupName" String,
+    role_arn "roleArn" String,
 });
 structure!(TagFilter {
     key "key" String,

@@ -49,6 +49,16 @@ impl ApiError {
         )
     }
 
+    /// Whether the service was only asked too much.
+    pub fn is_throttling(&self) -> bool {
+        self.status == 429 || self.code.contains("Throttl") || self.code == "TooManyRequestsException"
+    }
+
+    /// Whether the same call may succeed later. An operation that is not there (501) does not come.
+    pub fn is_transient(&self) -> bool {
+        self.is_throttling() || (self.status >= 500 && self.status != 501)
+    }
+
     pub fn fault(&self) -> Fault {
         if self.status >= 500 {
             Fault::Server

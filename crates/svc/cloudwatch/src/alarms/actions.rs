@@ -141,7 +141,7 @@ impl Reconciler for Actions {
         }
         match attempt(metrics, &partition, &entry.value).await {
             Ok(()) => tell(metrics, &partition, &entry, None).await,
-            Err(error) if again(&error) && entry.value.failures + 1 < ATTEMPTS => {
+            Err(error) if error.is_transient() && entry.value.failures + 1 < ATTEMPTS => {
                 later(metrics, &entry, now).await
             }
             Err(error) => tell(metrics, &partition, &entry, Some(&error)).await,
@@ -179,12 +179,6 @@ async fn attempt(metrics: &CloudWatch, partition: &Partition, record: &ActionRec
         .call_json(service, operation, &ctx, input.clone())
         .await
         .map(|_| ())
-}
-
-/// Whether it may succeed later. An operation that is not there (501) does not come.
-fn again(error: &ApiError) -> bool {
-    let busy = error.status == 429 || error.code.contains("Throttl");
-    busy || (error.status >= 500 && error.status != 501)
 }
 
 async fn later(

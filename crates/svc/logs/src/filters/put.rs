@@ -83,7 +83,7 @@ pub(crate) async fn put_metric_filter(logs: &Logs, ctx: &Ctx, input: PutMetricFi
         if group.filters.len() > MAX_FILTERS {
             return Err(Error::Limit("Resource limit exceeded.".into()));
         }
-        Ok(())
+        group.check_regexes()
     };
     logs.change_group(ctx, &log_group_name, change).await
 }

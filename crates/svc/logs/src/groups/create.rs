@@ -44,6 +44,7 @@ pub(crate) async fn create_log_group(logs: &Logs, ctx: &Ctx, input: CreateLogGro
         protected: deletion_protection_enabled.unwrap_or_default(),
         tags,
         filters: Default::default(),
+        subscriptions: Default::default(),
     };
     match groups
         .insert(&group_key(&partition, &log_group_name), &record)

@@ -9,7 +9,7 @@ use roadstead_log_patterns::Pattern;
 use crate::Logs;
 use crate::error::{Error, Result, refuse_set};
 use crate::lines::merge::Merged;
-use crate::lines::{LINE_BYTES, Place};
+use crate::lines::{LINE_BYTES, Place, event_id};
 use crate::names::group;
 use crate::page;
 
@@ -152,7 +152,7 @@ impl Search {
             if self.pattern.matches(&line.message) {
                 bytes += size;
                 events.push(FilteredLogEvent {
-                    event_id: Some(format!("{:020}{:020}", line.time.max(0), line.number)),
+                    event_id: Some(event_id(here)),
                     ingestion_time: Some(line.ingested),
                     log_stream_name: self.streams.get(index).map(|(name, _)| name.clone()),
                     message: Some(line.message),

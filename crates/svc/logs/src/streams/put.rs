@@ -6,10 +6,10 @@ use roadstead_base::{Ctx, Timestamp};
 
 use crate::Logs;
 use crate::error::{Error, Result, refuse};
-use crate::filters;
-use crate::lines::LINE_BYTES;
+use crate::lines::{Arrived, LINE_BYTES};
 use crate::records::GroupRecord;
 use crate::streams::describe::put_token;
+use crate::{filters, subscriptions};
 
 /// Of a request, each line counted with 26 bytes more.
 const MAX_BYTES: usize = 1_048_576;
@@ -41,9 +41,17 @@ pub(crate) async fn put_log_events(
         .ok_or(Error::NoSuchStream)?;
     let (rejected, taken) = sort(&log_events, &group, now);
     if !taken.is_empty() {
-        logs.lines
-            .append(group.id, &log_stream_name, &stream, &taken, now)
-            .await?;
+        let arrived = Arrived {
+            group: group.id,
+            stream: &log_stream_name,
+            record: &stream,
+            lines: &taken,
+            first: logs.lines.numbers(taken.len() as u64).await?,
+            now,
+        };
+        let owed = subscriptions::owed(ctx, &group, arrived);
+        logs.lines.append(arrived, &owed).await?;
+        subscriptions::deliver::tell(logs, &owed);
         logs.tails.offer(&group, &log_stream_name, &taken, now);
         filters::publish(logs, ctx, &group, &taken).await;
     }

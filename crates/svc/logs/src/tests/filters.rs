@@ -52,7 +52,7 @@ async fn put(bench: &Bench, lines: &[(i64, &str)]) {
 
 /// Remembers PutMetricData. Its model has what the test needs of the real one: a document in, nothing out.
 #[derive(Default)]
-struct Metrics(Mutex<Vec<Json>>);
+pub(super) struct Metrics(Mutex<Vec<Json>>);
 
 static MODEL: ServiceModel = ServiceModel {
     name: "cloudwatch",
@@ -128,7 +128,7 @@ impl Handler for Metrics {
 }
 
 impl Metrics {
-    fn taken(&self) -> Vec<Json> {
+    pub(super) fn taken(&self) -> Vec<Json> {
         std::mem::take(&mut self.0.lock().expect("no panic"))
     }
 }

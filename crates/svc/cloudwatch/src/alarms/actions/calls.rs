@@ -1,8 +1,7 @@
 //! Which call an action is.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use roadstead_base::Partition;
+use roadstead_dispatch::invocation;
 use serde_json::json;
 
 use super::{Call, Principal, words};
@@ -50,11 +49,7 @@ fn invoke(partition: &Partition, arn: &str, from: &StateRecord, alarm: &AlarmRec
         service: "lambda".into(),
         operation: "Invoke".into(),
         principal: Principal::Alarms,
-        input: json!({
-            "FunctionName": arn,
-            "InvocationType": "Event",
-            "Payload": BASE64.encode(payload.as_bytes()),
-        }),
+        input: invocation(arn, payload.as_bytes()),
         published: Some(payload),
     }
 }

@@ -1,0 +1,145 @@
+//! Intrinsic functions: `States.Format('Hello {}', $.name)` in payload templates ("Intrinsic functions for JSONPath states
+//! in Step Functions").
+
+mod arrays;
+mod functions;
+mod parser;
+
+pub(crate) use arrays::{partition, range};
+pub(crate) use functions::hash;
+
+use serde_json::Value;
+
+use crate::Dice;
+use crate::failure::{Failure, names};
+use crate::path::{Path, View};
+
+/// A call as it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Intrinsic {
+    function: Function,
+    arguments: Vec<Argument>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Argument {
+    Literal(Value),
+    Path(Path),
+    Call(Intrinsic),
+}
+
+/// The functions there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Function {
+    Format,
+    StringToJson,
+    JsonToString,
+    Array,
+    ArrayPartition,
+    ArrayContains,
+    ArrayRange,
+    ArrayGetItem,
+    ArrayLength,
+    ArrayUnique,
+    Base64Encode,
+    Base64Decode,
+    Hash,
+    JsonMerge,
+    MathRandom,
+    MathAdd,
+    StringSplit,
+    Uuid,
+}
+
+impl Function {
+    fn named(name: &str) -> Option<Function> {
+        Some(match name {
+            "Format" => Function::Format,
+            "StringToJson" => Function::StringToJson,
+            "JsonToString" => Function::JsonToString,
+            "Array" => Function::Array,
+            "ArrayPartition" => Function::ArrayPartition,
+            "ArrayContains" => Function::ArrayContains,
+            "ArrayRange" => Function::ArrayRange,
+            "ArrayGetItem" => Function::ArrayGetItem,
+            "ArrayLength" => Function::ArrayLength,
+            "ArrayUnique" => Function::ArrayUnique,
+            "Base64Encode" => Function::Base64Encode,
+            "Base64Decode" => Function::Base64Decode,
+            "Hash" => Function::Hash,
+            "JsonMerge" => Function::JsonMerge,
+            "MathRandom" => Function::MathRandom,
+            "MathAdd" => Function::MathAdd,
+            "StringSplit" => Function::StringSplit,
+            "UUID" => Function::Uuid,
+            _ => return None,
+        })
+    }
+
+    fn name(self) -> String {
+        match self {
+            Function::Uuid => "States.UUID".to_owned(),
+            other => format!("States.{other:?}"),
+        }
+    }
+
+    /// How many arguments it takes.
+    fn takes(self, count: usize) -> bool {
+        match self {
+            Function::Format => count >= 1,
+            Function::Array => true,
+            Function::Uuid => count == 0,
+            Function::StringToJson
+            | Function::JsonToString
+            | Function::ArrayLength
+            | Function::ArrayUnique
+            | Function::Base64Encode
+            | Function::Base64Decode => count == 1,
+            Function::ArrayPartition
+            | Function::ArrayContains
+            | Function::ArrayGetItem
+            | Function::Hash
+            | Function::MathAdd
+            | Function::StringSplit => count == 2,
+            Function::ArrayRange | Function::JsonMerge => count == 3,
+            Function::MathRandom => count == 2 || count == 3,
+        }
+    }
+}
+
+impl Intrinsic {
+    /// Reads a call. At most ten may stand in one another.
+    pub fn parse(text: &str) -> Result<Intrinsic, crate::path::PathFault> {
+        parser::parse(text)
+    }
+
+    /// What the call gives. `field` is the field it stands in, for the cause of a failure.
+    pub fn call(&self, view: &View<'_>, dice: &Dice, field: &str) -> Result<Value, Failure> {
+        let mut values = Vec::with_capacity(self.arguments.len());
+        for argument in &self.arguments {
+            values.push(match argument {
+                Argument::Literal(value) => value.clone(),
+                Argument::Call(call) => call.call(view, dice, field)?,
+                Argument::Path(path) => path.find(view).ok_or_else(|| missing(path, view, field))?,
+            });
+        }
+        functions::call(self.function, values, dice).map_err(|cause| {
+            Failure::new(
+                names::INTRINSIC,
+                format!("Invalid arguments in {}: {cause}", self.function.name()),
+            )
+        })
+    }
+}
+
+/// What a path that finds nothing fails its state with.
+pub(crate) fn missing(path: &Path, view: &View<'_>, field: &str) -> Failure {
+    let input = match path.root() {
+        crate::path::Root::Context => view.context,
+        _ => view.input,
+    };
+    Failure::runtime(format!(
+        "The JSONPath '{}' specified for the field '{field}' could not be found in the input '{input}'",
+        path.text()
+    ))
+}

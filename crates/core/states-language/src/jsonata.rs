@@ -1,0 +1,158 @@
+//! JSONata: strings in `{% … %}` ("Transforming data with JSONata in Step Functions"). The language is that of JSONata
+//! 2.0.6 without `$eval`, with functions of the service's own; there is no context item, so that an expression reads
+//! `$states` and variables only.
+//!
+//! An evaluation is bounded in steps, depth and size, none of which depends on the machine. Only a regular expression that
+//! goes astray is stopped by the time it takes.
+
+mod functions;
+mod references;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jlens_core::audit::{Tracer, ValueRef};
+use jlens_core::{CancelToken, Expression, Node, Options};
+use serde_json::Value;
+
+use crate::Dice;
+use crate::diagnostic::Code;
+use crate::failure::Failure;
+use crate::path::Variables;
+
+/// Nodes that one evaluation may visit.
+const STEPS: u64 = 1_000_000;
+/// How deep calls may go.
+const DEPTH: usize = 1_000;
+/// What a string, and a result as text, may have: four times what a state may hand on.
+const BYTES: usize = 1024 * 1024;
+/// Items of an array on the way: what a state may hand on, 256 KiB, has no more.
+const ITEMS: usize = 256 * 1024;
+/// For a regular expression that backtracks without end.
+const ASTRAY: Duration = Duration::from_secs(5);
+
+/// An expression that was read.
+#[derive(Debug, Clone)]
+pub struct Jsonata {
+    text: Arc<str>,
+    expression: Expression,
+    /// The variables that it reads, so that only those are handed to it.
+    variables: Arc<BTreeSet<String>>,
+}
+
+/// Why an expression was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonataFault {
+    /// What kind of fault.
+    pub code: Code,
+    /// In words.
+    pub message: String,
+}
+
+impl Jsonata {
+    /// What stands between `{%` and `%}`, if that is how the text begins and ends.
+    pub fn within(text: &str) -> Option<&str> {
+        text.strip_prefix("{%")?.strip_suffix("%}").map(str::trim)
+    }
+
+    /// Reads an expression, without its `{%` and `%}`.
+    pub fn parse(text: &str) -> Result<Jsonata, JsonataFault> {
+        let invalid = |message: String| JsonataFault {
+            code: Code::InvalidJsonataExpression,
+            message,
+        };
+        let expression = Expression::compile(text).map_err(|fault| invalid(fault.message()))?;
+        let variables = references::check(expression.ast())?;
+        Ok(Jsonata {
+            text: text.into(),
+            expression,
+            variables: Arc::new(variables),
+        })
+    }
+
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it names `$states.errorOutput`.
+    pub(crate) fn reads_error_output(&self) -> bool {
+        references::reads_error_output(self.expression.ast())
+    }
+
+    /// What it gives. `field` is where it stands, for the cause of a failure.
+    pub fn evaluate(
+        &self,
+        states: &Value,
+        variables: &Variables<'_>,
+        dice: &Dice,
+        now: i64,
+        field: &str,
+    ) -> Result<Value, Failure> {
+        let mut bindings = functions::bindings(dice);
+        for name in self.variables.iter() {
+            if name == "states" {
+                bindings = bindings.var("states", states.clone());
+            } else if let Some(value) = variables.get(name) {
+                bindings = bindings.var(name.as_str(), value.clone());
+            }
+        }
+        let token = CancelToken::new();
+        let mut meter = Meter {
+            left: STEPS,
+            token: token.clone(),
+        };
+        let options = Options::new()
+            .now(now)
+            .seed(dice.bits())
+            .max_depth(DEPTH)
+            .max_string_length(BYTES)
+            .max_array_length(ITEMS)
+            .max_result_size(BYTES)
+            .timeout(ASTRAY)
+            .cancel_token(token);
+        let fail = |what: String| {
+            let text = &self.text;
+            Failure::query(
+                field,
+                format!("The JSONata expression '{text}' specified for the field '{field}' {what}"),
+            )
+        };
+        match self
+            .expression
+            .evaluate_traced(None, &bindings, &options, &mut meter)
+        {
+            Ok(Some(value)) => Ok(value),
+            Ok(None) => Err(fail("returned nothing (undefined).".to_owned())),
+            Err(fault) if fault.code() == "U1003" => Err(fail(format!("took more than {STEPS} steps."))),
+            Err(fault) => Err(fail(format!(
+                "threw an error during evaluation. {}: {}",
+                fault.code(),
+                fault.message()
+            ))),
+        }
+    }
+}
+
+/// Two expressions are the same when their texts are.
+impl PartialEq for Jsonata {
+    fn eq(&self, other: &Jsonata) -> bool {
+        self.text == other.text
+    }
+}
+
+/// Counts steps and ends the evaluation when there were enough.
+struct Meter {
+    left: u64,
+    token: CancelToken,
+}
+
+impl Tracer for Meter {
+    fn enter(&mut self, _node: &Node, _input: ValueRef<'_>) {
+        match self.left.checked_sub(1) {
+            Some(left) => self.left = left,
+            None => self.token.cancel(),
+        }
+    }
+}

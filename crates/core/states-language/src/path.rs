@@ -1,0 +1,135 @@
+//! Paths: the dialect of JSONPath that the service speaks, which is that of Jayway's library. A path without wildcards,
+//! slices, filters and `..` names one value and fails when it is not there; any other gives an array of what it finds.
+//!
+//! What the documentation leaves open is decided so: before the first step that may find several values a missing member
+//! is an error, after it the candidate is passed over.
+
+mod evaluate;
+mod filter;
+mod function;
+mod parser;
+mod place;
+
+use serde_json::{Map, Value};
+
+pub(crate) use filter::equal;
+pub use place::{Place, PlaceFault};
+
+/// Where a path starts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Root {
+    /// `$`: the input, or the result where a field says so.
+    Input,
+    /// `$$`: the context object.
+    Context,
+    /// `$name`: a variable.
+    Variable(String),
+}
+
+/// A path that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Path {
+    text: String,
+    root: Root,
+    steps: Vec<Selector>,
+    function: Option<function::Function>,
+}
+
+/// One step of a path.
+#[derive(Debug, Clone, PartialEq)]
+enum Selector {
+    Names(Vec<String>),
+    Wildcard,
+    Indices(Vec<i64>),
+    Slice {
+        start: Option<i64>,
+        end: Option<i64>,
+        step: i64,
+    },
+    Filter(filter::Filter),
+    /// `..` and the step after it.
+    Descend(Box<Selector>),
+}
+
+/// What a path that could not be read is refused with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message} at character {offset}")]
+pub struct PathFault {
+    /// Characters before the fault.
+    pub offset: usize,
+    /// What was expected.
+    pub message: String,
+}
+
+/// The variables that a state sees: its own scope first, then those around it.
+#[derive(Debug, Clone, Default)]
+pub struct Variables<'a>(pub Vec<&'a Map<String, Value>>);
+
+impl<'a> Variables<'a> {
+    /// The nearest variable of that name.
+    pub fn get(&self, name: &str) -> Option<&'a Value> {
+        self.0.iter().find_map(|scope| scope.get(name))
+    }
+}
+
+/// What paths are evaluated against.
+#[derive(Debug, Clone)]
+pub struct View<'a> {
+    /// `$`
+    pub input: &'a Value,
+    /// `$$`
+    pub context: &'a Value,
+    /// `$name`
+    pub variables: Variables<'a>,
+}
+
+impl Path {
+    /// Reads a path.
+    pub fn parse(text: &str) -> Result<Path, PathFault> {
+        parser::parse(text)
+    }
+
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Where it starts.
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// Whether it names at most one value.
+    pub fn is_definite(&self) -> bool {
+        self.steps.iter().all(Selector::is_definite)
+    }
+
+    /// The value that the path names, or an array of those it finds; nothing if there is none.
+    pub fn find(&self, view: &View<'_>) -> Option<Value> {
+        let root = match &self.root {
+            Root::Input => view.input,
+            Root::Context => view.context,
+            Root::Variable(name) => view.variables.get(name)?,
+        };
+        let found = evaluate::select(root, view.input, &self.steps)?;
+        let value = match (self.is_definite(), found.as_slice()) {
+            (true, [one]) => (*one).clone(),
+            (true, _) => return None,
+            (false, many) => Value::Array(many.iter().map(|one| (*one).clone()).collect()),
+        };
+        match &self.function {
+            Some(function) => function.apply(&value),
+            None => Some(value),
+        }
+    }
+}
+
+impl Selector {
+    fn is_definite(&self) -> bool {
+        match self {
+            Selector::Names(names) => names.len() == 1,
+            Selector::Indices(indices) => indices.len() == 1,
+            Selector::Wildcard | Selector::Slice { .. } | Selector::Filter(_) | Selector::Descend(_) => false,
+        }
+    }
+}

@@ -3,29 +3,16 @@
 
 use std::sync::Arc;
 
-use roadstead_base::{Caller, Ctx, ManualClock, Pager, Timestamp};
+use roadstead_base::{ManualClock, Timestamp};
 use roadstead_dispatch::Dispatcher;
-use roadstead_protocol::{ApiError, Handler as _, json};
-use roadstead_store::{Embedded, Store};
+use roadstead_protocol::ApiError;
+use roadstead_store::Store;
 use roadstead_volume::Volume;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::{Logs, Options, Parts, Server};
 
-/// 2023-11-14T22:13:20Z
-pub(crate) const START: Timestamp = Timestamp(1_700_000_000_000);
-
-pub(crate) fn ctx() -> Ctx {
-    Ctx {
-        account: "000000000000".parse().expect("an account"),
-        region: "us-east-1".parse().expect("a region"),
-        caller: Caller::Root,
-        request_id: "request".into(),
-        pager: Arc::new(Pager::new([7; 32])),
-        endpoint: String::new(),
-        origin: Arc::default(),
-    }
-}
+pub(crate) use roadstead_testing::{START, ctx};
 
 pub(crate) struct Bench {
     folder: Arc<tempfile::TempDir>,
@@ -41,9 +28,8 @@ impl Bench {
     }
 
     pub(crate) async fn with(options: Options) -> Self {
-        let store = Embedded::in_memory(roadstead_store::Options::default()).expect("a store in memory");
         let folder = tempfile::tempdir().expect("a folder");
-        Self::over(Arc::new(folder), Arc::new(store), START, options).await
+        Self::over(Arc::new(folder), roadstead_testing::memory(), START, options).await
     }
 
     async fn over(
@@ -53,7 +39,7 @@ impl Bench {
         options: Options,
     ) -> Self {
         let clock = Arc::new(ManualClock::at(now));
-        let dispatcher = Dispatcher::new(clock.clone(), Pager::new([7; 32]), ctx().account);
+        let dispatcher = roadstead_testing::dispatcher(clock.clone());
         let volume = Volume::open(folder.path(), roadstead_volume::Options::default()).expect("a volume");
         let parts = Parts {
             store: store.clone(),
@@ -98,26 +84,22 @@ impl Bench {
 
     /// Calls an operation as a client would, JSON in and JSON out, through the model's checks.
     pub(crate) async fn call(&self, operation: &str, input: Json) -> Result<Json, ApiError> {
-        let model = &roadstead_api_logs::MODEL;
-        let operation = model.operation(operation).expect("an operation");
-        let value =
-            json::decode(model, operation.input, input.to_string().as_bytes()).expect("fits the model");
-        if let Some(shape) = operation.input {
-            roadstead_protocol::check(model, shape, &value).expect("keeps the model's constraints");
-        }
         let server = roadstead_api_logs::Server(Arc::new(Server(self.logs.clone())));
-        let answer = server.call(operation, &ctx(), value).await?;
-        Ok(operation
-            .output
-            .map_or(Json::Null, |shape| json::to_json(model, shape, answer)))
+        roadstead_testing::call(&server, &ctx(), operation, input).await
+    }
+
+    /// Makes a group with streams.
+    pub(crate) async fn group(&self, group: &str, streams: &[&str]) {
+        let named = json!({"logGroupName": group});
+        self.call("CreateLogGroup", named).await.expect(group);
+        for stream in streams {
+            let named = json!({"logGroupName": group, "logStreamName": stream});
+            self.call("CreateLogStream", named).await.expect(stream);
+        }
     }
 
     #[track_caller]
     pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, ApiError>, code: &str, words: &str) {
-        let error = result.expect_err(words);
-        assert!(
-            error.code == code && error.message.contains(words),
-            "wanted {code} with {words:?}, got {error}"
-        );
+        roadstead_testing::refused(result, code, words);
     }
 }

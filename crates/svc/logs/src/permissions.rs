@@ -147,3 +147,47 @@ impl Permissions for LogsPermissions {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use roadstead_protocol::json as codec;
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::harness::{Bench, ctx};
+
+    #[tokio::test]
+    async fn subscriptions_are_about_a_group_and_a_role_that_is_passed() {
+        let bench = Bench::new().await;
+        let permissions = LogsPermissions::of(&bench.logs);
+        let (ctx, model) = (ctx(), &roadstead_api_logs::MODEL);
+        let needs = |operation: &str, input: Json| {
+            let operation = model.operation(operation).expect("an operation");
+            let input = codec::decode(model, operation.input, input.to_string().as_bytes()).expect("fits");
+            let rule = permissions
+                .rules()
+                .iter()
+                .find(|rule| rule.operation == operation.name);
+            (rule.expect("a rule").needs)(&Asking {
+                ctx: &ctx,
+                operation: operation.name,
+                input: &input,
+            })
+        };
+        let group = "arn:aws:logs:us-east-1:000000000000:log-group:/a:log-stream:".to_owned();
+        for operation in [
+            "PutSubscriptionFilter",
+            "DescribeSubscriptionFilters",
+            "DeleteSubscriptionFilter",
+        ] {
+            let wanted = Need::new(format!("logs:{operation}")).on([group.clone()]);
+            assert_eq!(needs(operation, json!({"logGroupName": "/a"})), [wanted]);
+        }
+        let role = "arn:aws:iam::000000000000:role/r";
+        let asked = needs(
+            "PutSubscriptionFilter",
+            json!({"logGroupName": "/a", "roleArn": role}),
+        );
+        assert_eq!(asked[1], Need::pass_role(role, "logs.amazonaws.com"));
+    }
+}

@@ -1,31 +1,17 @@
 //! Metric filters, and what they publish to a service that remembers it.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use roadstead_base::Ctx;
-use roadstead_protocol::{
-    ApiError, BoxFuture, Handler, Kind, Member, Operation, Protocol, ServiceModel, Shape, Value,
-    json as codec,
-};
+use roadstead_testing::{Asked, Fake};
 use serde_json::{Value as Json, json};
 
 use crate::harness::{Bench, START};
 
-async fn with_filter(pattern: &str, transformation: Json) -> (Bench, Arc<Metrics>) {
+async fn with_filter(pattern: &str, transformation: Json) -> (Bench, Arc<Fake>) {
     let bench = Bench::new().await;
-    let metrics = Arc::new(Metrics::default());
+    let metrics = Fake::new(&roadstead_api_cloudwatch::MODEL);
     bench.dispatcher.register(metrics.clone());
-    bench
-        .call("CreateLogGroup", json!({"logGroupName": "/a"}))
-        .await
-        .expect("a group");
-    bench
-        .call(
-            "CreateLogStream",
-            json!({"logGroupName": "/a", "logStreamName": "s"}),
-        )
-        .await
-        .expect("a stream");
+    bench.group("/a", &["s"]).await;
     let filter = filter(pattern, transformation);
     bench.call("PutMetricFilter", filter).await.expect("a filter");
     (bench, metrics)
@@ -50,87 +36,13 @@ async fn put(bench: &Bench, lines: &[(i64, &str)]) {
     bench.call("PutLogEvents", request).await.expect("written");
 }
 
-/// Remembers PutMetricData. Its model has what the test needs of the real one: a document in, nothing out.
-#[derive(Default)]
-pub(super) struct Metrics(Mutex<Vec<Json>>);
-
-static MODEL: ServiceModel = ServiceModel {
-    name: "cloudwatch",
-    signing_name: "monitoring",
-    protocols: &[Protocol::Json10],
-    shapes: &[
-        Shape {
-            name: "PutMetricDataInput",
-            kind: Kind::Structure {
-                members: &[
-                    Member {
-                        name: "Namespace",
-                        shape: 1,
-                        ..Member::BASE
-                    },
-                    Member {
-                        name: "MetricData",
-                        shape: 2,
-                        ..Member::BASE
-                    },
-                ],
-                payload: None,
-                document: false,
-                union: false,
-            },
-            ..Shape::BASE
-        },
-        Shape {
-            name: "Text",
-            kind: Kind::Text {
-                min: None,
-                max: None,
-                pattern: None,
-                values: &[],
-            },
-            ..Shape::BASE
-        },
-        Shape {
-            name: "Any",
-            kind: Kind::Structure {
-                members: &[],
-                payload: None,
-                document: true,
-                union: false,
-            },
-            ..Shape::BASE
-        },
-    ],
-    operations: &[Operation {
-        name: "PutMetricData",
-        input: Some(0),
-        ..Operation::BASE
-    }],
-    ..ServiceModel::BASE
-};
-
-impl Handler for Metrics {
-    fn model(&self) -> &'static ServiceModel {
-        &MODEL
-    }
-
-    fn call<'a>(
-        &'a self,
-        _operation: &'static Operation,
-        ctx: &'a Ctx,
-        input: Value,
-    ) -> BoxFuture<'a, Result<Value, ApiError>> {
-        assert_eq!(ctx.caller.to_string(), "logs.amazonaws.com");
-        let input = codec::to_json(&MODEL, 0, input);
-        self.0.lock().expect("no panic").push(input);
-        Box::pin(async { Ok(Value::empty()) })
-    }
-}
-
-impl Metrics {
-    pub(super) fn taken(&self) -> Vec<Json> {
-        std::mem::take(&mut self.0.lock().expect("no panic"))
-    }
+/// What was put since this was last asked, all of it by the service itself.
+pub(super) fn taken(metrics: &Fake) -> Vec<Json> {
+    let input = |put: Asked| {
+        assert_eq!(put.ctx.caller.to_string(), "logs.amazonaws.com");
+        put.input
+    };
+    metrics.taken().into_iter().map(input).collect()
 }
 
 #[tokio::test]
@@ -148,17 +60,17 @@ async fn lines_that_match_are_counted_by_minute() {
         "Values": [1.0], "Counts": [count], "Unit": "Count"})
     };
     let wanted = json!({"Namespace": "App", "MetricData": [datum(minute, 2.0), datum(minute + 60, 1.0)]});
-    assert_eq!(metrics.taken(), [wanted]);
+    assert_eq!(taken(&metrics), [wanted]);
     put(&bench, &[(50_000, "fine")]).await;
     assert_eq!(
-        metrics.taken(),
+        taken(&metrics),
         [] as [Json; 0],
         "no default, so nothing is said of lines that do not match"
     );
     let bench = bench.restarted().await;
     bench.dispatcher.register(metrics.clone());
     put(&bench, &[(60_000, "ERROR d")]).await;
-    assert_eq!(metrics.taken().len(), 1);
+    assert_eq!(taken(&metrics).len(), 1);
     bench
         .call(
             "DeleteMetricFilter",
@@ -167,7 +79,7 @@ async fn lines_that_match_are_counted_by_minute() {
         .await
         .expect("deleted");
     put(&bench, &[(70_000, "ERROR e")]).await;
-    assert_eq!(metrics.taken(), [] as [Json; 0]);
+    assert_eq!(taken(&metrics), [] as [Json; 0]);
 }
 
 #[tokio::test]
@@ -186,8 +98,8 @@ async fn values_dimensions_and_the_default_come_from_lines() {
         ],
     )
     .await;
-    let taken = metrics.taken();
-    let data = taken[0]["MetricData"].as_array().expect("data");
+    let first = taken(&metrics);
+    let data = first[0]["MetricData"].as_array().expect("data");
     assert_eq!(data.len(), 2, "a line without the dimension makes no metric");
     assert_eq!(data[0]["Dimensions"], json!([{"Name": "Host", "Value": "a"}]));
     assert_eq!(
@@ -197,7 +109,7 @@ async fn values_dimensions_and_the_default_come_from_lines() {
     assert_eq!(data[1]["Dimensions"], json!([{"Name": "Host", "Value": "b"}]));
     let (bench, metrics) = with_filter("ERROR", metric(json!({"defaultValue": 0.0}))).await;
     put(&bench, &[(0, "fine"), (1, "fine")]).await;
-    assert_eq!(metrics.taken()[0]["MetricData"][0]["Values"], json!([0.0]));
+    assert_eq!(taken(&metrics)[0]["MetricData"][0]["Values"], json!([0.0]));
 }
 
 #[tokio::test]

@@ -15,14 +15,7 @@ async fn filled(options: Options) -> Bench {
     let bench = Bench::with(options).await;
     for (group, count) in [("/a", 5), ("/b", 2)] {
         let named = json!({"logGroupName": group, "logStreamName": "s"});
-        bench
-            .call("CreateLogGroup", json!({"logGroupName": group}))
-            .await
-            .expect(group);
-        bench
-            .call("CreateLogStream", named.clone())
-            .await
-            .expect("a stream");
+        bench.group(group, &["s"]).await;
         let event = |number: i64| {
             let message = json!({"n": number, "group": group, "inner": {"list": [number, "x"]}}).to_string();
             json!({"timestamp": START.0 - 10_000 + number * 1000, "message": message})

@@ -6,19 +6,7 @@ use crate::harness::{Bench, START};
 
 async fn with_streams(names: &[&str]) -> Bench {
     let bench = Bench::new().await;
-    bench
-        .call("CreateLogGroup", json!({"logGroupName": "/a"}))
-        .await
-        .expect("a group");
-    for name in names {
-        bench
-            .call(
-                "CreateLogStream",
-                json!({"logGroupName": "/a", "logStreamName": name}),
-            )
-            .await
-            .expect(name);
-    }
+    bench.group("/a", names).await;
     bench
 }
 

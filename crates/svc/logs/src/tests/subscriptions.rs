@@ -15,15 +15,8 @@ use crate::subscriptions::deliver::Deliveries;
 async fn subscribed() -> (Bench, std::sync::Arc<Lambda>) {
     let bench = Bench::new().await;
     let lambda = Lambda::serve(&bench);
-    group(&bench).await;
+    bench.group("/a", &["s"]).await;
     (bench, lambda)
-}
-
-async fn group(bench: &Bench) {
-    let group = json!({"logGroupName": "/a"});
-    bench.call("CreateLogGroup", group).await.expect("a group");
-    let stream = json!({"logGroupName": "/a", "logStreamName": "s"});
-    bench.call("CreateLogStream", stream).await.expect("a stream");
 }
 
 fn filter(name: &str, pattern: &str) -> Json {

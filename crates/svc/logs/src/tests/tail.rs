@@ -19,14 +19,7 @@ async fn bench() -> Bench {
     })
     .await;
     for group in ["/a", "/b"] {
-        bench
-            .call("CreateLogGroup", json!({"logGroupName": group}))
-            .await
-            .expect(group);
-        for stream in ["web-1", "db"] {
-            let named = json!({"logGroupName": group, "logStreamName": stream});
-            bench.call("CreateLogStream", named).await.expect(stream);
-        }
+        bench.group(group, &["web-1", "db"]).await;
     }
     bench
 }

@@ -1,10 +1,9 @@
 //! What functions get of lines, and what becomes of it when they do not take it.
 
-use std::time::Duration;
-
 use roadstead_protocol::ApiError;
 
 use super::*;
+use crate::tests::filters::taken;
 
 const SECOND: i64 = 1_000;
 const HOUR: i64 = 3_600_000;
@@ -16,7 +15,7 @@ fn busy() -> ApiError {
 /// The metrics that were published, by name and value.
 fn metrics(lambda: &Lambda) -> Vec<(String, f64)> {
     let mut all = Vec::new();
-    for call in lambda.metrics.taken() {
+    for call in taken(&lambda.metrics) {
         assert_eq!(call["Namespace"], "AWS/Logs");
         for datum in call["MetricData"].as_array().expect("data") {
             let dimensions = json!([{"Name": "LogGroupName", "Value": "/a"},
@@ -218,7 +217,7 @@ async fn what_is_owed_goes_with_its_filter_and_with_its_group() {
         .call("DeleteLogGroup", json!({"logGroupName": "/a"}))
         .await
         .expect("deleted");
-    group(&bench).await;
+    bench.group("/a", &["s"]).await;
     subscribe(&bench, &lambda, "f", "").await;
     put(&bench, &["c"]).await;
     assert_eq!(deliveries.keys().len(), 2);
@@ -273,20 +272,13 @@ async fn the_service_delivers_by_itself() {
     subscribe(&bench, &lambda, "f", "").await;
     put(&bench, &["before it runs"]).await;
     let running = bench.logs.start();
-    let got = async |wanted: &str| loop {
-        let taken = texts(&lambda.taken());
-        if taken.contains(&texts_of("f", &[wanted])) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+    let got = |wanted: &'static str| {
+        let lambda = lambda.clone();
+        move || texts(&lambda.taken()).contains(&texts_of("f", &[wanted]))
     };
-    tokio::time::timeout(Duration::from_secs(60), got("before it runs"))
-        .await
-        .expect("delivered");
+    roadstead_testing::until("a delivery", got("before it runs")).await;
     put(&bench, &["while it runs"]).await;
-    tokio::time::timeout(Duration::from_secs(60), got("while it runs"))
-        .await
-        .expect("delivered");
+    roadstead_testing::until("a delivery", got("while it runs")).await;
     running.stop().await;
     put(&bench, &["after it stopped"]).await;
     assert_eq!(Deliveries::of(&bench.logs).keys().len(), 1);

@@ -65,7 +65,7 @@ async fn put_subscription_filter_tries_its_destination_and_keeps_two_filters() {
 async fn a_function_that_cannot_be_called_is_no_destination() {
     // Nobody lets the service in.
     let bench = Bench::new().await;
-    group(&bench).await;
+    bench.group("/a", &["s"]).await;
     let words = "Could not execute the lambda function. Make sure you have given CloudWatch Logs permission to execute";
     let put = bench.call("PutSubscriptionFilter", filter("f", "")).await;
     Bench::refused(put, "InvalidParameterException", words);

@@ -67,3 +67,42 @@ def test_policies_speak_of_parameters_by_arn(cloud):
                  lambda: deployer.put_parameter(Name="/open/b", Value="x", Type="String")):
         with pytest.raises(deployer.exceptions.ClientError, match="AccessDenied"):
             call()
+
+
+def test_parameters_are_read_as_the_execution_role(cloud):
+    ssm, iam = cloud.client("ssm"), cloud.client("iam")
+    trust = {"Effect": "Allow", "Principal": {"Service": "ecs-tasks.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(RoleName="reads-parameters", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    ssm.put_parameter(Name="/task/url", Value="first-word", Type="String")
+    ssm.put_parameter(Name="/task/url", Value="second-word", Type="String", Overwrite=True)
+    ssm.put_parameter(Name="/task/password", Value="hunter-1848", Type="SecureString")
+    prefix = "arn:aws:ssm:us-east-1:000000000000:parameter"
+
+    def define(family, **variables):
+        command = "; ".join(f'echo "{name}=${name}"' for name in variables)
+        return cloud.define(family, {
+            "name": "app", "image": "busybox", "command": ["sh", "-c", command],
+            "secrets": [{"name": name, "valueFrom": source} for name, source in variables.items()]}, executionRoleArn=role)
+
+    good = define("parameter", NOW="/task/url", BEFORE="/task/url:1", PASSWORD=f"{prefix}/task/password")
+    denied = cloud.until(cloud.run(good), "STOPPED")
+    assert denied["stopCode"] == "TaskFailedToStart"
+    words = ("ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
+             "unable to retrieve secrets from ssm: service call has been retried 1 time(s): AccessDeniedException: ")
+    assert denied["stoppedReason"].startswith(words) and "ssm:GetParameters" in denied["stoppedReason"]
+    # By the ARNs of the parameters, and for nothing else.
+    allow = {"Effect": "Allow", "Action": "ssm:GetParameters", "Resource": f"{prefix}/task/*"}
+    iam.put_role_policy(RoleName="reads-parameters", PolicyName="read",
+                        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow]}))
+    codes, _, output = cloud.finished(cloud.run(good))
+    assert codes == {"app": 0}
+    for line in ("NOW=second-word", "BEFORE=first-word", "PASSWORD=hunter-1848"):
+        assert line in output, output
+    for source in ("/task/missing", f"{prefix}/task/missing"):
+        missing = cloud.until(cloud.run(define("missing", A=source)), "STOPPED")
+        assert missing["stoppedReason"].endswith(f"invalid ssm parameters: {source}"), missing["stoppedReason"]
+    outside = cloud.until(cloud.run(define("outside", A="/other/url")), "STOPPED")
+    assert "AccessDeniedException" in outside["stoppedReason"]
+    records = [path.read_text() for path in (cloud.data / "agent").rglob("*") if path.is_file()]
+    assert records and not any("hunter-1848" in text for text in records)

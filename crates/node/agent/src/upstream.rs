@@ -72,7 +72,7 @@ pub trait Upstream: Send + Sync + 'static {
         call: &LogCall,
     ) -> Result<(), CallError>;
 
-    /// A secret's text; none of one that is bytes.
+    /// A secret's text: none of a secret that is bytes, nor of a parameter that is not there.
     async fn secret(&self, keys: &RoleCredentials, secret: &SecretRef) -> Result<Option<String>, CallError>;
 
     /// The region of the services that are called.

@@ -10,10 +10,11 @@ use roadstead_api_ecs::{
 };
 use roadstead_api_logs::{CreateLogGroupRequest, CreateLogStreamRequest, InputLogEvent, PutLogEventsRequest};
 use roadstead_api_secretsmanager::{GetSecretValueRequest, GetSecretValueResponse};
+use roadstead_api_ssm::{GetParametersRequest, GetParametersResult, MODEL as PARAMETERS};
 
 use super::client::{CallError, Client};
 use crate::engine::report::clip;
-use crate::engine::spec::SecretRef;
+use crate::engine::spec::{SecretRef, SecretSource};
 use crate::engine::state::{Binding, Change, ContainerChange};
 use crate::upstream::{LogCall, News, Upstream, UpstreamError};
 
@@ -76,14 +77,34 @@ impl Upstream for Client {
     }
 
     async fn secret(&self, keys: &RoleCredentials, secret: &SecretRef) -> Result<Option<String>, CallError> {
-        let request = GetSecretValueRequest {
-            secret_id: secret.arn.clone(),
-            version_id: secret.version_id.clone(),
-            version_stage: secret.version_stage.clone(),
-        };
         let client = self.acting_as(keys).in_region(&secret.region);
-        let answer: GetSecretValueResponse = client.call_secrets("GetSecretValue", request).await?;
-        Ok(answer.secret_string)
+        match &secret.source {
+            SecretSource::Secret {
+                arn,
+                json_key: _,
+                version_stage,
+                version_id,
+            } => {
+                let request = GetSecretValueRequest {
+                    secret_id: arn.clone(),
+                    version_id: version_id.clone(),
+                    version_stage: version_stage.clone(),
+                };
+                let answer: GetSecretValueResponse = client.call_secrets("GetSecretValue", request).await?;
+                Ok(answer.secret_string)
+            }
+            SecretSource::Parameter(parameter) => {
+                // The plural: what an execution role is told to allow.
+                let request = GetParametersRequest {
+                    names: vec![parameter.clone()],
+                    with_decryption: Some(true),
+                };
+                let answer: GetParametersResult =
+                    client.call_of(&PARAMETERS, "GetParameters", request).await?;
+                let found = answer.parameters.unwrap_or_default();
+                Ok(found.into_iter().next().and_then(|found| found.value))
+            }
+        }
     }
 
     fn region(&self) -> &str {

@@ -186,6 +186,7 @@ fn attributes(node: &Node) -> Vec<Attribute> {
         attribute("com.amazonaws.ecs.capability.logging-driver.awslogs", ""),
         attribute("ecs.capability.execution-role-awslogs", ""),
         attribute("ecs.capability.secrets.asm.environment-variables", ""),
+        attribute("ecs.capability.secrets.ssm.environment-variables", ""),
         attribute("ecs.capability.container-health-check", ""),
         attribute("com.amazonaws.ecs.capability.docker-remote-api.1.24", ""),
         // The control plane derives it from what the task definition asks of Docker.

@@ -10,7 +10,7 @@ use super::docker;
 use super::health::HealthCheck;
 use super::spec::{
     Condition, Container, Dependency, LaunchType, Link, NetworkMode, Port, RegistrySecret, STOP_TIMEOUT_MS,
-    SecretRef, Sharing, Task, Volume, metadata_id, runtime_id,
+    SecretRef, SecretSource, Sharing, Task, Volume, metadata_id, runtime_id,
 };
 
 /// More containers than any task definition may have; a bound, not a promise.
@@ -288,32 +288,44 @@ fn read_container(
 }
 
 fn read_secret(name: &str, secret: &acs::Secret) -> Result<SecretRef> {
-    if secret.provider != "asm" || secret.kind != "ENVIRONMENT_VARIABLE" {
-        return refuse(format!(
-            "container {name:?}: a secret of {} as {} is not supported by Roadstead yet",
-            secret.provider, secret.kind
-        ));
-    }
-    let parts: Vec<&str> = secret.value_from.split(':').collect();
-    let part = |index: usize| {
-        parts
-            .get(index)
-            .filter(|part| !part.is_empty())
-            .map(|part| (*part).to_owned())
+    let from = &secret.value_from;
+    let wrong = |what: &str| refuse(format!("container {name:?}: {from:?} is not {what}"));
+    let source = match (secret.provider.as_str(), secret.kind.as_str()) {
+        ("asm", "ENVIRONMENT_VARIABLE") => {
+            let parts: Vec<&str> = from.split(':').collect();
+            let part = |index: usize| {
+                parts
+                    .get(index)
+                    .filter(|part| !part.is_empty())
+                    .map(|part| (*part).to_owned())
+            };
+            if parts.len() < 7 {
+                return wrong("the ARN of a secret");
+            }
+            SecretSource::Secret {
+                arn: parts[..7].join(":"),
+                json_key: part(7),
+                version_stage: part(8),
+                version_id: part(9),
+            }
+        }
+        ("ssm", "ENVIRONMENT_VARIABLE") if from.is_empty() => {
+            return wrong("the name or ARN of a parameter");
+        }
+        ("ssm", "ENVIRONMENT_VARIABLE") => SecretSource::Parameter(from.clone()),
+        (provider, kind) => {
+            return refuse(format!(
+                "container {name:?}: a secret of {provider} as {kind} is not supported by Roadstead yet"
+            ));
+        }
     };
-    if parts.len() < 7 || secret.region.is_empty() || secret.name.is_empty() {
-        return refuse(format!(
-            "container {name:?}: {:?} is not the ARN of a secret",
-            secret.value_from
-        ));
+    if secret.region.is_empty() || secret.name.is_empty() {
+        return wrong("of a region, or is of no variable");
     }
     Ok(SecretRef {
         name: secret.name.clone(),
-        arn: parts[..7].join(":"),
         region: secret.region.clone(),
-        json_key: part(7),
-        version_stage: part(8),
-        version_id: part(9),
+        source,
     })
 }
 

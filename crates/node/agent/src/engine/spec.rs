@@ -135,11 +135,22 @@ pub struct RegistrySecret {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretRef {
     pub name: String,
-    pub arn: String,
     pub region: String,
-    pub json_key: Option<String>,
-    pub version_stage: Option<String>,
-    pub version_id: Option<String>,
+    pub source: SecretSource,
+}
+
+/// Where a secret's value is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    /// Secrets Manager.
+    Secret {
+        arn: String,
+        json_key: Option<String>,
+        version_stage: Option<String>,
+        version_id: Option<String>,
+    },
+    /// Systems Manager: a parameter by its name or ARN, with `:version` or `:label` where it was asked for.
+    Parameter(String),
 }
 
 /// One container of a task.

@@ -331,7 +331,7 @@ impl Upstream for Nobody {
 
     async fn secret(&self, _: &RoleCredentials, _: &SecretRef) -> Result<Option<String>, CallError> {
         Err(CallError::Api {
-            operation: "GetSecretValue",
+            operation: "reading a secret",
             code: "Gone".to_owned(),
             message: "the node is being cleared away while its control plane is not there".to_owned(),
             status: 400,

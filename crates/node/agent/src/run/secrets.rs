@@ -8,7 +8,7 @@ use roadstead_acs::RoleCredentials;
 use super::engine::Inner;
 use crate::api::CallError;
 use crate::engine::machine::RESOURCE_INITIALIZATION;
-use crate::engine::spec::{Container, SecretRef, Task};
+use crate::engine::spec::{Container, SecretRef, SecretSource, Task};
 
 /// Tries of a call that may succeed later.
 const TRIES: u32 = 5;
@@ -31,9 +31,13 @@ pub(super) async fn with_secrets(
 
 async fn read(inner: &Arc<Inner>, task: &Task, secret: &SecretRef) -> Result<String, String> {
     let failed = |tries: u32, why: &str| {
+        let what = match secret.source {
+            SecretSource::Secret { .. } => "secret from asm",
+            SecretSource::Parameter(_) => "secrets from ssm",
+        };
         format!(
             "{RESOURCE_INITIALIZATION}: unable to pull secrets or registry auth: execution resource retrieval failed: \
-             unable to retrieve secret from asm: service call has been retried {tries} time(s): {why}"
+             unable to retrieve {what}: service call has been retried {tries} time(s): {why}"
         )
     };
     let mut tries = 1;
@@ -45,27 +49,39 @@ async fn read(inner: &Arc<Inner>, task: &Task, secret: &SecretRef) -> Result<Str
         let wait = inner.limits.logs.wait(tries, super::jitter());
         match wait.filter(|_| error.is_transient() && tries < TRIES) {
             Some(wait) => tokio::time::sleep(wait).await,
-            None => {
-                let why = match &error {
-                    CallError::Api { code, message, .. } => format!("{code}: {message}"),
-                    CallError::Transport { problem, .. } => problem.clone(),
-                };
-                let why = format!(
-                    "failed to fetch secret {} from secrets manager: {why}",
-                    secret.arn
-                );
-                return Err(failed(tries, &why));
-            }
+            None => return Err(failed(tries, &refused(secret, &error))),
         }
         tries += 1;
     };
-    let text = text.ok_or_else(|| failed(tries, &format!("secret {} is not a string", secret.arn)))?;
-    match &secret.json_key {
-        None => Ok(text),
-        Some(key) => member(&text, key).ok_or_else(|| {
-            let why = format!("retrieved secret from Secrets Manager did not contain json key {key}");
-            failed(tries, &why)
-        }),
+    choose(secret, text).map_err(|why| failed(tries, &why))
+}
+
+fn refused(secret: &SecretRef, error: &CallError) -> String {
+    let why = match error {
+        CallError::Api { code, message, .. } => format!("{code}: {message}"),
+        CallError::Transport { problem, .. } => problem.clone(),
+    };
+    match &secret.source {
+        SecretSource::Secret { arn, .. } => {
+            format!("failed to fetch secret {arn} from secrets manager: {why}")
+        }
+        SecretSource::Parameter(_) => why,
+    }
+}
+
+/// What the variable has of the text that was read.
+fn choose(secret: &SecretRef, text: Option<String>) -> Result<String, String> {
+    match &secret.source {
+        SecretSource::Parameter(name) => text.ok_or_else(|| format!("invalid ssm parameters: {name}")),
+        SecretSource::Secret { arn, json_key, .. } => {
+            let text = text.ok_or_else(|| format!("secret {arn} is not a string"))?;
+            match json_key {
+                None => Ok(text),
+                Some(key) => member(&text, key).ok_or_else(|| {
+                    format!("retrieved secret from Secrets Manager did not contain json key {key}")
+                }),
+            }
+        }
     }
 }
 
@@ -74,7 +90,7 @@ async fn call(inner: &Arc<Inner>, task: &Task, secret: &SecretRef) -> Result<Opt
         .roles
         .execution(&task.arn)
         .ok_or_else(|| CallError::Transport {
-            operation: "GetSecretValue",
+            operation: "reading a secret",
             problem: "the keys of the task's execution role have not come yet".to_owned(),
         })?;
     inner.upstream.secret(&keys, secret).await

@@ -254,33 +254,46 @@ fn compile_container(
             .repository_credentials
             .as_ref()
             .map(|credentials| registry_authentication(&credentials.credentials_parameter, task)),
-        secrets: container.secrets.iter().flatten().map(secret).collect(),
+        secrets: container
+            .secrets
+            .iter()
+            .flatten()
+            .map(|it| secret(it, task))
+            .collect(),
         name,
     })
 }
 
-/// Registered ones are ARNs of Secrets Manager.
-fn secret(secret: &roadstead_api_ecs::Secret) -> acs::Secret {
+/// A secret of Secrets Manager or a parameter of Systems Manager, as registration told them apart.
+fn secret(secret: &roadstead_api_ecs::Secret, task: &TaskRecord) -> acs::Secret {
+    let provider = if crate::definitions::is_parameter(&secret.value_from) {
+        "ssm"
+    } else {
+        "asm"
+    };
     acs::Secret {
         name: secret.name.clone(),
         value_from: secret.value_from.clone(),
-        provider: "asm".to_owned(),
+        provider: provider.to_owned(),
         kind: "ENVIRONMENT_VARIABLE".to_owned(),
-        region: secret.value_from.split(':').nth(3).unwrap_or_default().to_owned(),
+        region: region_of(&secret.value_from, task),
     }
 }
 
-/// A secret by its name is one of the task's own region.
-fn registry_authentication(secret: &str, task: &TaskRecord) -> acs::RegistryAuthentication {
-    let region = match secret.parse::<Arn>() {
+/// What is said by its name alone is of the task's own region.
+fn region_of(name_or_arn: &str, task: &TaskRecord) -> String {
+    match name_or_arn.parse::<Arn>() {
         Ok(arn) => arn.region,
         Err(_) => task.partition.region.to_string(),
-    };
+    }
+}
+
+fn registry_authentication(secret: &str, task: &TaskRecord) -> acs::RegistryAuthentication {
     acs::RegistryAuthentication {
         kind: "asm".to_owned(),
         asm_auth_data: Some(acs::AsmAuthData {
             credentials_parameter: secret.to_owned(),
-            region,
+            region: region_of(secret, task),
         }),
     }
 }

@@ -298,6 +298,24 @@ fn registry_credentials_travel_as_the_secret_and_its_region() {
 }
 
 #[test]
+fn secrets_travel_with_their_provider_and_region() {
+    let parameter = "arn:aws:ssm:eu-west-1:000000000000:parameter/a";
+    let secret = "arn:aws:secretsmanager:eu-west-1:000000000000:secret:r-AbCdEf:key::";
+    for (from, provider, region) in [
+        ("/app/name", "ssm", "us-east-1"),
+        (parameter, "ssm", "eu-west-1"),
+        (secret, "asm", "eu-west-1"),
+    ] {
+        let (compiled, _, _) = container(json!({"secrets": [{"name": "A", "valueFrom": from}]}));
+        let sent = serde_json::to_value(&compiled.secrets).expect("writes");
+        let wanted = json!([{
+            "name": "A", "valueFrom": from, "provider": provider, "type": "ENVIRONMENT_VARIABLE", "region": region,
+        }]);
+        assert_eq!(sent, wanted);
+    }
+}
+
+#[test]
 fn what_no_task_can_have_is_refused_by_name() {
     for (member, value) in [
         ("environmentFiles", json!([{"type": "s3", "value": "arn"}])),

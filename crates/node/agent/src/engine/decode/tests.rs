@@ -288,3 +288,41 @@ fn registry_credentials_are_a_secret_in_a_region() {
         assert!(why.contains(words), "{why}");
     }
 }
+
+#[test]
+fn secrets_are_of_a_provider_in_a_region() {
+    let secret = |provider: &str, from: &str, region: &str| acs::Secret {
+        name: "A".into(),
+        value_from: from.into(),
+        provider: provider.into(),
+        kind: "ENVIRONMENT_VARIABLE".into(),
+        region: region.into(),
+    };
+    let read = |secret| super::read_secret("web", &secret).map(|read| read.source);
+    let arn = "arn:aws:secretsmanager:r:a:secret:s-AbCdEf";
+    assert_eq!(
+        read(secret("asm", &format!("{arn}:key::v"), "r")),
+        Ok(SecretSource::Secret {
+            arn: arn.into(),
+            json_key: Some("key".into()),
+            version_stage: None,
+            version_id: Some("v".into()),
+        })
+    );
+    assert_eq!(
+        read(secret("ssm", "/a/b:3", "r")),
+        Ok(SecretSource::Parameter("/a/b:3".into()))
+    );
+    for (refused, words) in [
+        (secret("ssm", "", "r"), "not the name or ARN of a parameter"),
+        (secret("ssm", "/a", ""), "not of a region"),
+        (secret("asm", "/a", "r"), "not the ARN of a secret"),
+        (
+            secret("vault", "/a", "r"),
+            "a secret of vault as ENVIRONMENT_VARIABLE",
+        ),
+    ] {
+        let error = read(refused).expect_err("refused").to_string();
+        assert!(error.contains(words), "{error}");
+    }
+}

@@ -8,7 +8,7 @@ use roadstead_api_ecs::{
     RuntimePlatform,
 };
 
-use super::{health, security};
+use super::{health, secrets, security};
 
 /// The launch types a definition can be run with.
 pub(super) fn compatibilities(fargate: bool) -> Vec<Compatibility> {
@@ -46,12 +46,12 @@ pub(super) fn required_attributes(
             names.insert("ecs.capability.container-health-check");
             names.insert("com.amazonaws.ecs.capability.docker-remote-api.1.24");
         }
-        if container
-            .secrets
-            .as_ref()
-            .is_some_and(|secrets| !secrets.is_empty())
-        {
-            names.insert("ecs.capability.secrets.asm.environment-variables");
+        for secret in container.secrets.iter().flatten() {
+            names.insert(if secrets::is_parameter(&secret.value_from) {
+                "ecs.capability.secrets.ssm.environment-variables"
+            } else {
+                "ecs.capability.secrets.asm.environment-variables"
+            });
         }
         if security::needs_permission(container) {
             names.insert("com.amazonaws.ecs.capability.privileged-container");

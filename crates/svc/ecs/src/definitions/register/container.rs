@@ -128,7 +128,7 @@ pub(super) fn check(
     let log_configuration = logs::check(&name, at, log_configuration, around)?;
     registry::check_credentials(&name, repository_credentials.as_ref())?;
 
-    let secrets = secrets::check(&name, at, secrets.unwrap_or_default(), &environment, around)?;
+    let secrets = secrets::check(&name, secrets.unwrap_or_default(), &environment, around)?;
 
     let member = |member: &str| format!("{at}.{member}");
     refuse(&member("credentialSpecs"), credential_specs)?;

@@ -30,6 +30,7 @@ use roadstead_base::Ctx;
 use crate::Ecs;
 use crate::error::Result;
 
+pub(crate) use secrets::is_parameter;
 pub(crate) use task::{storage_is_possible, storage_words};
 
 pub(crate) async fn register_task_definition(

@@ -1,5 +1,6 @@
-//! Variables whose values are secrets: which of Secrets Manager, and what must go with them. Source: the developer guide,
-//! "Pass Secrets Manager secrets through Amazon ECS environment variables".
+//! Variables whose values are secrets of Secrets Manager or parameters of Systems Manager, and what must go with them.
+//! Source: the developer guide, "Pass Secrets Manager secrets through Amazon ECS environment variables" and "Pass
+//! Systems Manager parameters through Amazon ECS environment variables".
 
 use std::collections::BTreeSet;
 
@@ -10,12 +11,13 @@ use super::around::Around;
 use super::container::invalid_because;
 use crate::error::{Error, Result};
 
+/// The longest ARN of a parameter: its name has 1011 characters at most.
+const LONGEST: usize = 2048;
 /// `arn:aws:secretsmanager:region:account:secret:name[:json-key:stage:version]`, with all three or none of them.
 const PARTS: [usize; 2] = [7, 10];
 
 pub(super) fn check(
     name: &str,
-    at: &str,
     secrets: Vec<Secret>,
     environment: &[KeyValuePair],
     around: &Around,
@@ -53,10 +55,14 @@ pub(super) fn check(
         if value_from.is_empty() {
             return Err(invalid_because("secrets", name, "Each secret needs a valueFrom."));
         }
-        if !value_from.starts_with("arn:") || value_from.split(':').nth(2) == Some("ssm") {
-            return Err(Error::unsupported(format!(
-                "{at}.secrets.valueFrom of a parameter of Systems Manager"
-            )));
+        if is_parameter(value_from) {
+            if !names_parameter(value_from) {
+                let why = format_args!(
+                    "The valueFrom of '{variable}' is neither the name nor the ARN of a parameter of Systems Manager."
+                );
+                return Err(invalid_because("secrets", name, why));
+            }
+            continue;
         }
         let of_secret = value_from.parse::<Arn>().is_ok_and(|arn| {
             arn.service == "secretsmanager"
@@ -73,4 +79,33 @@ pub(super) fn check(
         }
     }
     Ok(Some(secrets))
+}
+
+/// Whether it is a parameter of Systems Manager, or else a secret of Secrets Manager: a name alone is one of the task's
+/// own region.
+pub(crate) fn is_parameter(value_from: &str) -> bool {
+    !value_from.starts_with("arn:") || value_from.split(':').nth(2) == Some("ssm")
+}
+
+/// `/path/name` or its ARN, with `:version` or `:label` or neither.
+fn names_parameter(value_from: &str) -> bool {
+    let path = if value_from.starts_with("arn:") {
+        let Ok(arn) = value_from.parse::<Arn>() else {
+            return false;
+        };
+        match arn.resource.strip_prefix("parameter/") {
+            Some(path) if !arn.region.is_empty() => path.to_owned(),
+            _ => return false,
+        }
+    } else {
+        value_from.to_owned()
+    };
+    let (path, selector) = path.split_once(':').unwrap_or((&path, "1"));
+    let plain = |text: &str, more: &[u8]| {
+        !text.is_empty()
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
+    };
+    value_from.len() <= LONGEST && plain(path, b"_.-/") && plain(selector, b"_.-")
 }

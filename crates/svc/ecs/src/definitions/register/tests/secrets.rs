@@ -54,8 +54,33 @@ async fn secrets_that_cannot_be_used_are_refused() {
         (secrets("A", "arn:aws:s3:::bucket"), role(), neither),
     ];
     containers_refused(CLIENT, &cases).await;
-    let words = "secrets.valueFrom of a parameter of Systems Manager is not supported";
-    let parameters = ["name", "arn:aws:ssm:us-east-1:000000000000:parameter/name"];
-    let parameters = parameters.map(|from| (secrets("A", from), role(), words));
-    containers_refused(INVALID, &parameters).await;
+    let neither = "neither the name nor the ARN of a parameter";
+    let parameters = [
+        "a b",
+        "name:",
+        "name:a:b",
+        "arn:aws:ssm:us-east-1:000000000000:document/name",
+        "arn:aws:ssm::000000000000:parameter/name",
+        "arn:aws:ssm:us-east-1:000000000000:parameter/",
+    ];
+    let parameters = parameters.map(|from| (secrets("A", from), role(), neither));
+    containers_refused(CLIENT, &parameters).await;
+    let without = (secrets("A", "name"), json!({}), "'executionRoleArn'");
+    containers_refused(CLIENT, &[without]).await;
+}
+
+#[tokio::test]
+async fn parameters_are_kept_by_name_and_by_arn() {
+    let task = json!({"executionRoleArn": ROLE});
+    let arn = "arn:aws:ssm:eu-west-1:000000000000:parameter/app/password";
+    for from in ["password", "/app/password", "/app/password:3", arn] {
+        let with = secrets("PASSWORD", from);
+        container_shows(with.clone(), task.clone(), with.clone()).await;
+        let shown = register(&Arc::new(ecs()), request(with, task.clone()))
+            .await
+            .expect("is accepted");
+        let wanted = json!({"name": "ecs.capability.secrets.ssm.environment-variables"});
+        let attributes = shown["requiresAttributes"].as_array().expect("attributes");
+        assert!(attributes.contains(&wanted), "{attributes:?}");
+    }
 }

@@ -159,6 +159,8 @@ def bases(cloud):
         "CreateLogGroup": lambda: dict(logGroupName="/refused-2"),
         "PutLogEvents": lambda: dict(logGroupName="/refused", logStreamName="s", logEvents=[{"timestamp": int(time.time() * 1000), "message": "x"}]),
         "PutMetricFilter": lambda: dict(filtered),
+        "PutSubscriptionFilter": lambda: dict(
+            logGroupName="/refused", filterName="f", filterPattern="", destinationArn="arn:aws:lambda:us-east-1:000000000000:function:f"),
         "CreateSecret": lambda: dict(Name="refused-2", SecretString="x"),
         "UpdateSecret": lambda: dict(SecretId=secret),
         "PutSecretValue": lambda: dict(SecretId=secret, SecretString="y"),

@@ -19,7 +19,8 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::path::{Path, Place};
 use crate::template::Template;
 
-pub use choice::{Comparison, Condition, Literal, Order, Rule};
+pub(crate) use choice::timestamp;
+pub use choice::{Comparison, Condition, Literal, Ordered, Rule};
 pub use resource::{Pattern, Resource};
 
 /// In which language a state says what it takes and gives.

@@ -4,19 +4,25 @@
 mod definition;
 mod diagnostic;
 mod dice;
+mod execution;
 mod failure;
+mod history;
 mod intrinsic;
 mod jsonata;
 mod path;
 mod template;
 
 pub use definition::{
-    Catcher, Comparison, Condition, Flow, Io, Kind, Literal, Machine, Map, Next, Order, Pattern,
+    Catcher, Comparison, Condition, Flow, Io, Kind, Literal, Machine, Map, Next, Ordered, Pattern,
     QueryLanguage, Resource, Retrier, Rule, State, Task, Wait,
 };
 pub use diagnostic::{Code, Diagnostic, Severity, refusal};
 pub use dice::Dice;
+pub use execution::{
+    About, CONCURRENCY, DATA_LIMIT, EVENT_LIMIT, Execution, Input, Order, Status, Step, VARIABLES_LIMIT,
+};
 pub use failure::{Failure, names};
+pub use history::{Called, History, HistoryEvent};
 pub use intrinsic::Intrinsic;
 pub use jsonata::{Jsonata, JsonataFault};
 pub use path::{Path, PathFault, Place, PlaceFault, Root, Variables, View};

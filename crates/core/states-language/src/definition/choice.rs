@@ -42,9 +42,9 @@ pub enum Condition {
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)] // the names are those of the language
 pub enum Comparison {
-    String(Order, Literal),
-    Numeric(Order, Literal),
-    Timestamp(Order, Literal),
+    String(Ordered, Literal),
+    Numeric(Ordered, Literal),
+    Timestamp(Ordered, Literal),
     BooleanEquals(Literal),
     StringMatches(String),
     IsNull(bool),
@@ -67,7 +67,7 @@ pub enum Literal {
 /// Which order is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)] // the names are those of the language
-pub enum Order {
+pub enum Ordered {
     Equals,
     LessThan,
     GreaterThan,
@@ -75,14 +75,14 @@ pub enum Order {
     GreaterThanEquals,
 }
 
-impl Order {
-    fn named(name: &str) -> Option<Order> {
+impl Ordered {
+    fn named(name: &str) -> Option<Ordered> {
         Some(match name {
-            "Equals" => Order::Equals,
-            "LessThan" => Order::LessThan,
-            "GreaterThan" => Order::GreaterThan,
-            "LessThanEquals" => Order::LessThanEquals,
-            "GreaterThanEquals" => Order::GreaterThanEquals,
+            "Equals" => Ordered::Equals,
+            "LessThan" => Ordered::LessThan,
+            "GreaterThan" => Ordered::GreaterThan,
+            "LessThanEquals" => Ordered::LessThanEquals,
+            "GreaterThanEquals" => Ordered::GreaterThanEquals,
             _ => return None,
         })
     }
@@ -90,11 +90,11 @@ impl Order {
     /// Whether two things in that order satisfy it.
     pub fn accepts(self, order: std::cmp::Ordering) -> bool {
         match self {
-            Order::Equals => order.is_eq(),
-            Order::LessThan => order.is_lt(),
-            Order::GreaterThan => order.is_gt(),
-            Order::LessThanEquals => order.is_le(),
-            Order::GreaterThanEquals => order.is_ge(),
+            Ordered::Equals => order.is_eq(),
+            Ordered::LessThan => order.is_lt(),
+            Ordered::GreaterThan => order.is_gt(),
+            Ordered::LessThanEquals => order.is_le(),
+            Ordered::GreaterThanEquals => order.is_ge(),
         }
     }
 }
@@ -242,14 +242,14 @@ fn is_operator(name: &str) -> bool {
 }
 
 /// `NumericLessThanEqualsPath` taken apart: the type, the order, whether a path follows.
-fn ordered(name: &str) -> Option<(&'static str, Order, bool)> {
+fn ordered(name: &str) -> Option<(&'static str, Ordered, bool)> {
     let (plain, by_path) = name
         .strip_suffix("Path")
         .map_or((name, false), |plain| (plain, true));
     let (kind, order) = ["String", "Numeric", "Timestamp", "Boolean"]
         .into_iter()
-        .find_map(|kind| Some((kind, Order::named(plain.strip_prefix(kind)?)?)))?;
-    (kind != "Boolean" || order == Order::Equals).then_some((kind, order, by_path))
+        .find_map(|kind| Some((kind, Ordered::named(plain.strip_prefix(kind)?)?)))?;
+    (kind != "Boolean" || order == Ordered::Equals).then_some((kind, order, by_path))
 }
 
 fn comparison(reader: &Reader<'_>, name: &str) -> Option<Comparison> {

@@ -153,10 +153,12 @@ impl Reconciler for Deliveries {
         counts
             .publish(logs, &partition, &oldest.group, &oldest.filter)
             .await;
+        if !settled.is_empty() {
+            self.waits().remove(key);
+        }
         if stuck {
             return Ok(Action::Again(self.later(*key, now)));
         }
-        self.waits().remove(key);
         match owed.len() {
             AT_ONCE => Ok(Action::Again(Duration::ZERO)),
             _ => Ok(Action::Done),

@@ -139,6 +139,27 @@ async fn what_fails_for_now_is_tried_again_in_order_with_growing_waits() {
 }
 
 #[tokio::test]
+async fn waits_begin_anew_where_something_was_taken() {
+    let (bench, lambda) = subscribed().await;
+    let deliveries = Deliveries::of(&bench.logs);
+    subscribe(&bench, &lambda, "f", "").await;
+    for line in ["a", "b", "c"] {
+        put(&bench, &[line]).await;
+    }
+    // Each time one is taken and the next is not.
+    for left in [["a", "b"], ["b", "c"]] {
+        lambda.takes_one();
+        lambda.fails([busy()]);
+        pass(&deliveries).await;
+        let taken = texts(&lambda.taken());
+        assert_eq!(taken, left.map(|line| texts_of("f", &[line])));
+        bench.clock.advance(SECOND);
+    }
+    pass(&deliveries).await;
+    assert_eq!(texts(&lambda.taken()), [texts_of("f", &["c"])]);
+}
+
+#[tokio::test]
 async fn what_cannot_be_delivered_is_given_up_at_once_or_after_a_day() {
     let (bench, lambda) = subscribed().await;
     let deliveries = Deliveries::of(&bench.logs);

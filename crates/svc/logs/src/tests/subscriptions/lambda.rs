@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use roadstead_protocol::{ApiError, Kind, Member, Operation, ServiceModel, Shape};
 use roadstead_testing::{Fake, Trusting};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::harness::Bench;
 
@@ -112,6 +112,11 @@ impl Lambda {
         let new = self.fake.asked().split_off(*seen);
         *seen += new.len();
         new.into_iter().map(asked).collect()
+    }
+
+    /// Takes the next call, after what else is to come.
+    pub(super) fn takes_one(&self) {
+        self.fake.then(Ok(json!({})));
     }
 
     /// So its next calls end.

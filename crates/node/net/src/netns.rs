@@ -156,6 +156,14 @@ impl Netns {
         })
     }
 
+    /// Brings its loopback up; twice is fine.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`] when the kernel refuses.
+    pub fn loopback_up(&self) -> Result<()> {
+        crate::netlink::Netlink::open(self)?.loopback().map(drop)
+    }
+
     /// Sets a value under `/proc/sys/net`; `key` is the path below it.
     pub(crate) fn sysctl(&self, settings: &[(String, &str)]) -> Result<()> {
         let attempt = format!("setting sysctls in {}", self.label);

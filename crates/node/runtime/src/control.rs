@@ -25,6 +25,8 @@ pub(crate) enum Request {
     Kill,
     /// So many bytes of the log have been sent on.
     Sent(u64),
+    /// Put on file what has been printed so far. Answered with `rest` when the log is full, so that not all is there.
+    Flush,
 }
 
 impl Request {
@@ -34,6 +36,7 @@ impl Request {
             Self::Signal(signal) => format!("signal {signal}\n"),
             Self::Kill => "kill\n".into(),
             Self::Sent(bytes) => format!("sent {bytes}\n"),
+            Self::Flush => "flush\n".into(),
         }
     }
 
@@ -41,6 +44,7 @@ impl Request {
         match line.trim_end().split_once(' ') {
             None if line.trim_end() == "start" => Some(Self::Start),
             None if line.trim_end() == "kill" => Some(Self::Kill),
+            None if line.trim_end() == "flush" => Some(Self::Flush),
             Some(("signal", number)) => number.parse().ok().map(Self::Signal),
             Some(("sent", number)) => number.parse().ok().map(Self::Sent),
             _ => None,

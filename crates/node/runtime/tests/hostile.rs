@@ -220,6 +220,29 @@ async fn a_fork_bomb_stays_in_its_container_and_can_be_ended() {
 }
 
 #[tokio::test]
+async fn a_fork_bomb_under_a_small_cpu_quota_dies_as_quickly_as_any() {
+    let bench = Bench::new().await;
+    let mut spec = bench.script("bomb", "echo up; f() { f | f & }; f; sleep 1000");
+    spec.resources.pids_limit = Some(1024);
+    spec.resources.memory_limit = Some(512 * MIB);
+    spec.resources.cpu_quota = Some(roadstead_runtime::CpuQuota {
+        quota_us: 5_000,
+        period_us: 100_000,
+    });
+    let id = bench.id("bomb");
+    bench.start(spec).await;
+    support::until("there are many", async || {
+        bench.runtime.stats(&id).await.expect("stats").pids.current >= Some(200)
+    })
+    .await;
+    // Each of them has to be scheduled once more to die.
+    bench.runtime.kill(&id).await.expect("killed");
+    assert_eq!(bench.runtime.wait(&id).await.expect("an exit").code, 137);
+    bench.runtime.delete(&id).await.expect("deleted");
+    bench.finish().await;
+}
+
+#[tokio::test]
 async fn a_memory_bomb_is_counted_to_its_container_alone() {
     let bench = Bench::new().await;
     let mut spec = bench.script("bomb", "exec tail /dev/zero");

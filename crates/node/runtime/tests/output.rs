@@ -4,7 +4,7 @@ mod support;
 
 use std::fs;
 
-use roadstead_runtime::{LogConfig, LogQuery, MIN_LOG_SIZE};
+use roadstead_runtime::{Backlog, LogConfig, LogQuery, LogRead, MIN_LOG_SIZE, WhenFull};
 use support::Bench;
 
 #[tokio::test]
@@ -112,5 +112,59 @@ async fn a_follower_reads_along_and_ends_with_the_container() {
         );
     }
     assert_eq!(reader.next().await.expect("read"), None);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_printed_before_a_flush_is_on_file_after_it_also_when_the_log_was_full() {
+    let bench = Bench::new().await;
+    // Prints a line when told by a file, and tells by another that it has.
+    let script = "n=0; while :; do [ -e /flag/$n ] || continue; head -c 30000 /dev/zero | tr '\\0' x; echo \" $n\"; \
+                  n=$((n+1)); touch /flag/done$n; done";
+    let flags = bench.dir.path().join("flags");
+    fs::create_dir(&flags).expect("a directory");
+    let mut spec = bench.script("flush", script);
+    spec.mounts.push(roadstead_runtime::Mount {
+        kind: roadstead_runtime::MountKind::Bind {
+            source: flags.clone(),
+        },
+        target: "/flag".into(),
+        read_only: false,
+    });
+    spec.log = LogConfig::keeping(Backlog {
+        limit: 20_000,
+        when_full: WhenFull::Block,
+    });
+    let id = spec.id.clone();
+    bench.start(spec).await;
+    let mut follower = bench.runtime.follow_log(&id).await.expect("a log");
+    let mut full = 0;
+    for round in 0..20 {
+        fs::write(flags.join(round.to_string()), "").expect("a flag");
+        support::until("it has printed", async || {
+            flags.join(format!("done{}", round + 1)).exists()
+        })
+        .await;
+        let mut text = Vec::new();
+        loop {
+            let all = bench.runtime.flush_log(&id).await.expect("flushed");
+            let mut place = follower.place();
+            while let LogRead::Line { line, to, .. } = follower.next().await.expect("read") {
+                text.extend(line.bytes);
+                place = to;
+            }
+            follower.sent(place).await.expect("noted");
+            if all {
+                break;
+            }
+            full += 1;
+        }
+        assert_eq!(text.len(), 30_001 + round.to_string().len());
+        assert!(text.ends_with(format!(" {round}").as_bytes()), "round {round}");
+    }
+    assert!(full > 0, "the log was never full");
+    bench.runtime.kill(&id).await.expect("killed");
+    bench.runtime.wait(&id).await.expect("an exit");
+    assert!(bench.runtime.flush_log(&id).await.expect("nothing to flush"));
     bench.finish().await;
 }

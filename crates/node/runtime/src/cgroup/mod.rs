@@ -238,9 +238,20 @@ impl Layout {
             .unwrap_or(0)
     }
 
+    /// Lets the group have all the CPU there is: under a small quota a thousand processes take minutes to die.
+    pub(crate) fn lift_quota(&self, group: &Path) {
+        let dir = self.with_controller("cpu", group);
+        // A group without the controller has no quota.
+        let _ = match self {
+            Self::V1 { .. } => write(&dir.join("cpu.cfs_quota_us"), "-1"),
+            Self::V2 { .. } => write(&dir.join("cpu.max"), "max"),
+        };
+    }
+
     /// Kills everything in `group` and below, and waits until it is gone (at most `EMPTY_WITHIN`).
     pub(crate) fn kill(&self, group: &Path) -> Result<()> {
         let deadline = Instant::now() + EMPTY_WITHIN;
+        self.lift_quota(group);
         if let Self::V2 { mount } = self {
             // One write kills the whole tree, forks in flight included; the loop only waits then.
             let _ = write(&mount.join(group).join("cgroup.kill"), "1");

@@ -25,6 +25,8 @@ use crate::sys;
 const MAX_CLIENTS: usize = 64;
 /// Bytes taken from a pipe at a time.
 const CHUNK: usize = 64 * 1024;
+/// Bytes that a pipe holds at the most: it has its first size, and whoever prints cannot have it grow beyond this.
+const PIPE: usize = 1024 * 1024;
 /// How long output is awaited from processes that outlive the first one and cannot be killed.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);
 
@@ -217,6 +219,7 @@ impl Shim {
                     .map_err(|err| err.to_string())
             }
             Some(Request::Kill) => {
+                self.plan.cgroups.lift_quota(&self.plan.cgroup);
                 let _ = sys::kill(self.pid, libc::SIGKILL);
                 // On cgroup v1 a frozen process does not even die.
                 self.plan.cgroups.thaw_quietly(&self.plan.cgroup);
@@ -226,6 +229,7 @@ impl Shim {
                 self.log.sent(bytes);
                 Ok(String::new())
             }
+            Some(Request::Flush) => Ok(self.flush()),
             None => Err("not a request that this version knows".to_owned()),
         };
         self.tell(index, &reply);
@@ -236,6 +240,24 @@ impl Shim {
             && client.stream.write_all(encode_reply(reply).as_bytes()).is_err()
         {
             self.clients.remove(index);
+        }
+    }
+
+    /// Takes what is in the pipes now: as much as they hold, for whoever prints meanwhile may never end.
+    fn flush(&mut self) -> String {
+        let mut chunk = vec![0; CHUNK];
+        for _ in 0..PIPE.div_ceil(CHUNK) {
+            let ready = self.await_events(PollTimeout::ZERO);
+            if ready.streams.is_empty() {
+                break;
+            }
+            for stream in ready.streams {
+                self.pump(stream, &mut chunk);
+            }
+        }
+        match self.log.is_full() {
+            true => "rest".to_owned(),
+            false => String::new(),
         }
     }
 

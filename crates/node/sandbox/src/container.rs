@@ -1,0 +1,101 @@
+//! An environment as a container: nothing of the machine but a read-only root with the runtime, the code, the layers, and
+//! a `/tmp` of its own size; no capability, no way to get any, no network but its own loopback.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use roadstead_functions::{Content, Spec};
+use roadstead_runtime::{
+    Capabilities, Command, ContainerId, ContainerSpec, CpuQuota, Mount, MountKind, Net, Process, Resources,
+    Root, Ulimit,
+};
+
+use crate::output;
+use crate::runtimes::Installed;
+use crate::variables;
+
+/// Nobody's user and group on common machines; the ones that code sees in the cloud.
+const USER: &str = "993:990";
+/// Processes and threads, and open files, as documented.
+const MOST_PROCESSES: u64 = 1024;
+const MOST_FILES: u64 = 1024;
+const CPU_PERIOD: Duration = Duration::from_millis(100);
+const MIB: u64 = 1 << 20;
+
+pub(crate) struct Parts<'a> {
+    pub id: ContainerId,
+    pub spec: &'a Spec,
+    pub runtime: &'a Installed,
+    pub variables: Vec<(String, String)>,
+    pub tmp: PathBuf,
+    /// All layers in one.
+    pub opt: Option<PathBuf>,
+}
+
+pub(crate) fn of(parts: Parts<'_>) -> ContainerSpec {
+    let Parts {
+        id,
+        spec,
+        runtime,
+        variables,
+        tmp,
+        opt,
+    } = parts;
+    let root = Root::Overlay {
+        lower: vec![runtime.root.clone()],
+        writable: None,
+    };
+    let command = Command {
+        args: runtime.command.clone(),
+        env: variables,
+        cwd: Some("/var/task".into()),
+        user: Some(USER.into()),
+        groups: Vec::new(),
+    };
+    let mut container = ContainerSpec::new(id, root, Process::Command(command));
+    let Content { sha256: _, folder } = &spec.code;
+    container.mounts = vec![bind(folder, "/var/task", true), bind(&tmp, "/tmp", false)];
+    if let Some(opt) = opt {
+        container.mounts.push(bind(&opt, "/opt", true));
+    }
+    container.network = Net::New;
+    container.hostname = Some("function".into());
+    container.readonly_root = true;
+    container.no_new_privileges = true;
+    container.capabilities = Capabilities {
+        add: Vec::new(),
+        drop: vec!["ALL".into()],
+    };
+    container.resources = Resources {
+        cpu_quota: Some(CpuQuota {
+            quota_us: variables::cpu(spec.memory_mb, CPU_PERIOD),
+            period_us: u64::try_from(CPU_PERIOD.as_micros()).unwrap_or(u64::MAX),
+        }),
+        memory_limit: Some(u64::from(spec.memory_mb) * MIB),
+        pids_limit: Some(MOST_PROCESSES),
+        ..Resources::default()
+    };
+    container.ulimits = [("nofile", MOST_FILES), ("core", 0)]
+        .map(|(name, most)| Ulimit {
+            name: name.to_owned(),
+            soft: most,
+            hard: most,
+        })
+        .to_vec();
+    container.log = output::config();
+    container.labels.insert(
+        "function".to_owned(),
+        format!("{}:{}", spec.function, spec.version),
+    );
+    container
+}
+
+fn bind(source: &Path, target: &str, read_only: bool) -> Mount {
+    Mount {
+        kind: MountKind::Bind {
+            source: source.to_owned(),
+        },
+        target: target.into(),
+        read_only,
+    }
+}

@@ -1,0 +1,183 @@
+//! Runtimes that were prepared on this machine (`roadstead runtime install`): a root file system each, with the program
+//! that asks the runtime API for work. An identifier that is older than what is here runs on the nearest newer one.
+
+mod install;
+mod programs;
+
+use std::cmp::Reverse;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use install::{Failed, Kind, install};
+
+/// Written last: a folder without it is half made.
+const DESCRIPTION: &str = "runtime.json";
+
+/// A runtime as it lies in its folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Installed {
+    /// `python3.11`, `nodejs20.x`, `provided`.
+    pub name: String,
+    /// Of the interpreter: `3.11.7`.
+    pub version: String,
+    /// The root file system.
+    #[serde(skip)]
+    pub root: PathBuf,
+    /// What is run in it.
+    pub command: Vec<String>,
+    pub environment: Vec<(String, String)>,
+}
+
+/// A family of identifiers, and which of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Identifier {
+    Python(u32),
+    Node(u32),
+    Provided,
+}
+
+impl Identifier {
+    fn parse(text: &str) -> Option<Self> {
+        if let Some(minor) = text.strip_prefix("python3.") {
+            return minor.parse().ok().map(Self::Python);
+        }
+        if let Some(major) = text.strip_prefix("nodejs") {
+            return major.strip_suffix(".x")?.parse().ok().map(Self::Node);
+        }
+        ["provided", "provided.al2", "provided.al2023"]
+            .contains(&text)
+            .then_some(Self::Provided)
+    }
+
+    fn same_family(self, other: Self) -> bool {
+        std::mem::discriminant(&self) == std::mem::discriminant(&other)
+    }
+
+    fn install(self) -> &'static str {
+        match self {
+            Self::Python(_) => "python",
+            Self::Node(_) => "node",
+            Self::Provided => "provided",
+        }
+    }
+}
+
+/// Which runtime takes the place of an identifier.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Choice {
+    Installed(Box<Installed>),
+    /// The family is known and nothing of it was prepared; what to do.
+    Absent(String),
+    /// It cannot be; why.
+    Never(String),
+}
+
+/// Folder of the runtimes.
+#[derive(Clone, Debug)]
+pub struct Runtimes(PathBuf);
+
+impl Runtimes {
+    pub fn at(folder: PathBuf) -> Self {
+        Self(folder)
+    }
+
+    /// What is there, by name.
+    pub fn all(&self) -> Vec<Installed> {
+        let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
+        let mut all: Vec<Installed> = entries.filter_map(|entry| read(&entry.path())).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    pub(crate) fn choose(&self, identifier: &str) -> Choice {
+        choose(identifier, self.all())
+    }
+}
+
+fn read(folder: &Path) -> Option<Installed> {
+    let text = fs::read(folder.join(DESCRIPTION)).ok()?;
+    let mut installed: Installed = serde_json::from_slice(&text).ok()?;
+    installed.root = folder.join("root");
+    Some(installed)
+}
+
+fn choose(identifier: &str, all: Vec<Installed>) -> Choice {
+    let Some(wanted) = Identifier::parse(identifier) else {
+        return Choice::Never(format!(
+            "the runtimes that can be had here are python3.x, nodejs*.x and provided*, not {identifier}"
+        ));
+    };
+    let of_family = |installed: Installed| {
+        let is = Identifier::parse(&installed.name)?;
+        is.same_family(wanted).then_some((is, installed))
+    };
+    let mut family: Vec<_> = all.into_iter().filter_map(of_family).collect();
+    family.sort_by_key(|(is, _)| Reverse(*is));
+    let newest = family.first().map(|(_, installed)| installed.name.clone());
+    let fit = family.into_iter().rev().find(|(is, _)| *is >= wanted);
+    match (fit, newest) {
+        (Some((_, installed)), _) => Choice::Installed(Box::new(installed)),
+        (None, Some(newest)) => Choice::Never(format!(
+            "the newest runtime of its kind on this machine is {newest}, which is older than {identifier}"
+        )),
+        (None, None) => Choice::Absent(format!(
+            "prepare it with `roadstead runtime install {}`",
+            wanted.install()
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn installed(name: &str) -> Installed {
+        Installed {
+            name: name.into(),
+            version: String::new(),
+            root: PathBuf::new(),
+            command: Vec::new(),
+            environment: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_nearest_runtime_that_is_not_older_is_chosen() {
+        let here = ["python3.11", "python3.13", "nodejs20.x", "provided"];
+        for (identifier, chosen) in [
+            ("python3.11", Some("python3.11")),
+            ("python3.8", Some("python3.11")),
+            ("python3.12", Some("python3.13")),
+            ("python3.14", None),
+            ("python2.7", None),
+            ("python3", None),
+            ("nodejs18.x", Some("nodejs20.x")),
+            ("nodejs9.x", Some("nodejs20.x")),
+            ("nodejs22.x", None),
+            ("nodejs", None),
+            ("provided", Some("provided")),
+            ("provided.al2023", Some("provided")),
+            ("provided.al2099", None),
+            ("java21", None),
+            ("", None),
+        ] {
+            let found = choose(identifier, here.map(installed).to_vec());
+            match chosen {
+                Some(name) => assert_eq!(
+                    found,
+                    Choice::Installed(Box::new(installed(name))),
+                    "{identifier}"
+                ),
+                None => assert!(matches!(found, Choice::Never(_)), "{identifier}: {found:?}"),
+            }
+        }
+        let absent = choose("python3.12", vec![installed("nodejs20.x")]);
+        assert_eq!(
+            absent,
+            Choice::Absent("prepare it with `roadstead runtime install python`".into())
+        );
+    }
+}

@@ -1,0 +1,93 @@
+//! What a runtime finds in its environment. Source: "Defined runtime environment variables" of the Lambda guide.
+
+use std::time::Duration;
+
+use roadstead_functions::{Credentials, Spec};
+
+use crate::runtimes::Installed;
+
+/// Ports on the environment's own loopback.
+pub(crate) const RUNTIME_API: &str = "127.0.0.1:9001";
+pub(crate) const API: &str = "127.0.0.1:4566";
+
+/// The user's variables, below the ones that are the platform's.
+pub(crate) fn of(
+    spec: &Spec,
+    runtime: &Installed,
+    keys: &Credentials,
+    log_stream: &str,
+) -> Vec<(String, String)> {
+    let own = |name: &str| spec.environment.contains_key(name);
+    let mut all: Vec<(String, String)> = spec.environment.clone().into_iter().collect();
+    let region = spec.region.to_string();
+    // May be the user's choice.
+    for (name, value) in [
+        ("LANG", "en_US.UTF-8".to_owned()),
+        ("TZ", ":UTC".to_owned()),
+        (
+            "PATH",
+            "/var/lang/bin:/usr/local/bin:/usr/bin:/bin:/opt/bin".to_owned(),
+        ),
+        (
+            "LD_LIBRARY_PATH",
+            "/var/lang/lib:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib".to_owned(),
+        ),
+        ("AWS_ENDPOINT_URL", format!("http://{API}")),
+    ] {
+        if !own(name) {
+            all.push((name.to_owned(), value));
+        }
+    }
+    for (name, value) in &runtime.environment {
+        match all.iter_mut().find(|(found, _)| found == name) {
+            // What is searched first is the user's.
+            Some((_, found)) if name.ends_with("PATH") => {
+                found.push(':');
+                found.push_str(value);
+            }
+            Some(_) => {}
+            None => all.push((name.clone(), value.clone())),
+        }
+    }
+    for (name, value) in [
+        ("_HANDLER", spec.handler.clone()),
+        ("LAMBDA_TASK_ROOT", "/var/task".to_owned()),
+        ("LAMBDA_RUNTIME_DIR", "/var/runtime".to_owned()),
+        ("AWS_LAMBDA_RUNTIME_API", RUNTIME_API.to_owned()),
+        ("AWS_LAMBDA_FUNCTION_NAME", spec.function.clone()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", spec.version.clone()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", spec.memory_mb.to_string()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", spec.log_group.clone()),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", log_stream.to_owned()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", spec.runtime)),
+        ("AWS_REGION", region.clone()),
+        ("AWS_DEFAULT_REGION", region),
+        ("AWS_ACCESS_KEY_ID", keys.access_key.clone()),
+        ("AWS_SECRET_ACCESS_KEY", keys.secret.clone()),
+        ("AWS_SESSION_TOKEN", keys.token.clone()),
+    ] {
+        all.retain(|(found, _)| found != name);
+        all.push((name.to_owned(), value));
+    }
+    all
+}
+
+/// A hundredth of a CPU for each 17.69 MB, one whole at 1,769 MB, as documented; microseconds of each period.
+pub(crate) fn cpu(memory_mb: u32, period: Duration) -> u64 {
+    let period = u64::try_from(period.as_micros()).unwrap_or(u64::MAX);
+    (period * u64::from(memory_mb) / 1_769).max(1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cpu_comes_with_1769_megabytes() {
+        let period = Duration::from_millis(100);
+        for (memory, quota) in [(128, 7_235), (1_769, 100_000), (10_240, 578_858), (1, 1_000)] {
+            assert_eq!(cpu(memory, period), quota, "{memory}");
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Environments run functions one invocation after the other, are used again, and end.
+
+mod support;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use roadstead_functions::{Error, Sandboxes as _, Why};
+use roadstead_sandbox::Node;
+use support::{Bench, failed, invocation, returned, until};
+
+/// Answers with the event, and how often it was asked.
+const COUNTING: &str = r#"
+n=0
+echo beginning
+while next; do n=$((n+1)); echo "asked for $event"; echo oops >&2; answer "{\"n\": $n, \"event\": $event, \"mine\": \"$MINE\"}"; done
+"#;
+
+#[tokio::test]
+async fn an_invocation_gets_its_answer_and_the_next_the_same_environment() {
+    let bench = Bench::new().await;
+    let spec = Arc::new(bench.function("counting", COUNTING));
+    let first = bench.invoke(&spec, "r1", "{\"a\": 1}").await;
+    assert_eq!(returned(&first), r#"{"n": 1, "event": {"a": 1}, "mine": "1"}"#);
+    assert!(first.report.init.is_some() && first.report.max_memory_mb > 0);
+    let second = bench.invoke(&spec, "r2", "2").await;
+    assert_eq!(returned(&second), r#"{"n": 2, "event": 2, "mine": "1"}"#);
+    assert_eq!(second.report.init, None);
+    assert_eq!(second.log_stream, first.log_stream);
+    let tail = String::from_utf8(second.log_tail).expect("text");
+    let lines: Vec<&str> = tail.lines().collect();
+    assert_eq!(lines[0], "START RequestId: r2 Version: $LATEST");
+    assert!(
+        lines.contains(&"asked for 2") && lines.contains(&"oops"),
+        "{lines:?}"
+    );
+    assert_eq!(lines[lines.len() - 2], "END RequestId: r2");
+    assert!(
+        lines[lines.len() - 1].starts_with("REPORT RequestId: r2\tDuration: "),
+        "{lines:?}"
+    );
+    // Another revision is another environment.
+    let mut other = bench.function("counting", COUNTING);
+    other.revision = "other".into();
+    assert_eq!(
+        returned(&bench.invoke(&Arc::new(other), "r3", "3").await),
+        r#"{"n": 1, "event": 3, "mine": "1"}"#
+    );
+    bench.node.stop().await;
+    let logged = bench.logged();
+    let at = |line: &str| {
+        logged
+            .iter()
+            .position(|found| found == line)
+            .unwrap_or_else(|| panic!("{line} in {logged:?}"))
+    };
+    assert!(
+        logged[0].starts_with("INIT_START Runtime Version: provided ("),
+        "{logged:?}"
+    );
+    assert!(at("beginning") < at("asked for {\"a\": 1}"));
+    assert!(at("START RequestId: r1 Version: $LATEST") < at("END RequestId: r1"));
+    assert!(at("END RequestId: r1") < at("START RequestId: r2 Version: $LATEST"));
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn invocations_at_the_same_time_have_environments_of_their_own() {
+    let bench = Bench::new().await;
+    let script = "while next; do sleep 1; answer \"\\\"$(cat /proc/sys/kernel/random/uuid > /tmp/me; cat /tmp/me)\\\"\"; done";
+    let spec = Arc::new(bench.function("slow", script));
+    let (a, b) = tokio::join!(bench.invoke(&spec, "a", "1"), bench.invoke(&spec, "b", "2"));
+    assert_ne!(a.log_stream, b.log_stream);
+    assert_ne!(returned(&a), returned(&b));
+    assert_eq!(bench.containers().await.len(), 2);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn what_idles_stands_still_and_ends_after_a_while() {
+    let bench = Bench::new().await;
+    let spec = Arc::new(bench.function("idle", COUNTING));
+    bench.invoke(&spec, "r1", "1").await;
+    until("it stands still", async || {
+        bench.containers().await.iter().all(|container| container.frozen)
+    })
+    .await;
+    assert_eq!(
+        returned(&bench.invoke(&spec, "r2", "2").await),
+        r#"{"n": 2, "event": 2, "mine": "1"}"#
+    );
+    bench.finish().await;
+
+    let bench = Bench::with(|options| options.idle = Duration::from_millis(300)).await;
+    let spec = Arc::new(bench.function("idle", COUNTING));
+    bench.invoke(&spec, "r1", "1").await;
+    until("it is gone", async || bench.containers().await.is_empty()).await;
+    assert_eq!(
+        returned(&bench.invoke(&spec, "r2", "2").await),
+        r#"{"n": 1, "event": 2, "mine": "1"}"#
+    );
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_retired_revision_ends_at_once_or_after_what_it_does() {
+    let bench = Bench::new().await;
+    let spec = Arc::new(bench.function("idle", COUNTING));
+    bench.invoke(&spec, "r1", "1").await;
+    bench.node.retire("idle").await;
+    assert!(bench.containers().await.is_empty());
+    bench.node.retire("unknown").await;
+    let slow = Arc::new(bench.function("slow", "while next; do sleep 2; answer 1; done"));
+    let running = bench.node.invoke(&slow, invocation("s", "1"));
+    until("it runs", async || {
+        bench.logged().iter().any(|line| line.starts_with("INIT_START"))
+            && !bench.containers().await.is_empty()
+    })
+    .await;
+    bench.node.retire("slow").await;
+    assert_eq!(returned(&running.await.expect("it ran")), "1");
+    until("it is gone", async || bench.containers().await.is_empty()).await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_machine_holds_no_more_than_it_may_and_idle_environments_give_way() {
+    let bench = Bench::with(|options| options.memory_mb = 300).await;
+    let (a, b, c) = (
+        Arc::new(bench.function("a", COUNTING)),
+        Arc::new(bench.function("b", COUNTING)),
+        Arc::new(bench.function("c", "while next; do sleep 3; answer 1; done")),
+    );
+    bench.invoke(&a, "a1", "1").await;
+    bench.invoke(&b, "b1", "1").await;
+    // The longest idle one is gone, the other is not.
+    let running = bench.node.invoke(&c, invocation("c1", "1"));
+    until("it runs", async || {
+        let all = bench.containers().await;
+        all.iter()
+            .any(|container| container.labels["function"].starts_with("c:"))
+    })
+    .await;
+    assert!(bench.invoke(&b, "b2", "1").await.report.init.is_none());
+    let two = Arc::new(bench.function("two", COUNTING));
+    let three = Arc::new(bench.function("three", COUNTING));
+    // b gives way to the one; for the other nothing does.
+    let (ran, refused) = tokio::join!(bench.node.invoke(&two, invocation("two", "1")), async {
+        until("two runs", async || {
+            let all = bench.containers().await;
+            all.iter()
+                .any(|container| container.labels["function"].starts_with("two:"))
+        })
+        .await;
+        bench.node.invoke(&three, invocation("three", "1")).await
+    });
+    assert_eq!(
+        returned(&ran.expect("it ran")),
+        r#"{"n": 1, "event": 1, "mine": "1"}"#
+    );
+    if let Err(error) = refused {
+        assert!(
+            matches!(&error, Error::NoRoom(why) if why.contains("MB")),
+            "{error}"
+        );
+    }
+    assert_eq!(returned(&running.await.expect("it ran")), "1");
+    let mut large = bench.function("large", COUNTING);
+    large.memory_mb = 512;
+    let refused = bench
+        .node
+        .invoke(&Arc::new(large), invocation("large", "1"))
+        .await;
+    assert!(matches!(refused, Err(Error::NoRoom(_))), "{refused:?}");
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn what_an_earlier_daemon_left_is_swept() {
+    let bench = Bench::new().await;
+    let spec = Arc::new(bench.function("left", COUNTING));
+    bench.invoke(&spec, "r1", "1").await;
+    assert_eq!(bench.containers().await.len(), 1);
+    // As after a crash: another node over the same folder.
+    let next = Node::open(bench.options.clone()).await.expect("a node");
+    assert!(bench.containers().await.is_empty());
+    let outcome = next.invoke(&spec, invocation("r2", "2")).await.expect("it ran");
+    assert!(outcome.report.init.is_some());
+    next.stop().await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn without_keys_or_a_runtime_nothing_runs_and_it_is_said_why() {
+    let bench = Bench::new().await;
+    let spec = Arc::new(bench.function("keys", COUNTING));
+    *bench.service.refusing.lock().expect("no panic") = Some("the role is gone".into());
+    let refused = bench
+        .node
+        .invoke(&spec, invocation("r1", "1"))
+        .await
+        .expect_err("no keys");
+    assert_eq!(refused.to_string(), "the role is gone");
+    *bench.service.refusing.lock().expect("no panic") = None;
+    let mut python = bench.function("python", COUNTING);
+    python.runtime = "python3.9".into();
+    let refused = bench
+        .node
+        .invoke(&Arc::new(python), invocation("r2", "1"))
+        .await
+        .expect_err("no runtime");
+    assert!(
+        refused.to_string().contains("roadstead runtime install python"),
+        "{refused}"
+    );
+    // Keys that run out soon are no keys for another invocation.
+    *bench.service.keys_last.lock().expect("no panic") = Some(10_000);
+    bench.invoke(&spec, "r3", "1").await;
+    assert!(bench.invoke(&spec, "r4", "1").await.report.init.is_some());
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn a_runtime_that_does_not_begin_says_why() {
+    let bench = Bench::new().await;
+    for (name, script, why, words) in [
+        (
+            "said",
+            "curl -sS -o /dev/null -X POST -d '{\"errorMessage\": \"no such module\", \"errorType\": \"Runtime.ImportModuleError\"}' $api/init/error; sleep 5",
+            Why::Init,
+            "no such module",
+        ),
+        (
+            "ended",
+            "echo bye; exit 7",
+            Why::Init,
+            "Runtime exited with error: exit status 7",
+        ),
+        (
+            "well",
+            "exit 0",
+            Why::Init,
+            "Runtime exited without providing a reason",
+        ),
+    ] {
+        let spec = Arc::new(bench.function(name, script));
+        let outcome = bench.invoke(&spec, name, "1").await;
+        let (found, message) = failed(&outcome);
+        assert_eq!(found, why, "{name}");
+        assert!(message.contains(words), "{name}: {message}");
+    }
+    bench.node.stop().await;
+    assert!(bench.logged().contains(&"bye".to_owned()), "{:?}", bench.logged());
+    bench.finish().await;
+}

@@ -12,6 +12,7 @@ use roadstead_image::Mirror;
 use serde::Deserialize;
 
 use crate::images::{self, ImageArgs};
+use crate::place;
 use crate::store::{Choice, Files, choose};
 use crate::users::{Users, check_users};
 
@@ -119,6 +120,12 @@ pub(crate) struct UpArgs {
     /// Let callers without a key of Roadstead's use the API from inside tasks, as the account's root
     #[arg(long, env = "ROADSTEAD_OPEN_TASK_API", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub open_task_api: Option<bool>,
+    /// Where the runtimes of functions are, as `roadstead runtime install` prepared them [default: DATA/runtimes]
+    #[arg(long, env = "ROADSTEAD_RUNTIMES", value_name = "FOLDER")]
+    pub runtimes: Option<PathBuf>,
+    /// Memory, in MB, that functions may have together [default: half of the machine's]
+    #[arg(long, env = "ROADSTEAD_FUNCTION_MEMORY", value_name = "MB")]
+    pub function_memory: Option<u64>,
 }
 
 /// The same, settled.
@@ -144,6 +151,9 @@ pub(crate) struct UpConfig {
     pub allow_privileged: bool,
     pub users: Option<Users>,
     pub open_task_api: bool,
+    pub runtimes: PathBuf,
+    /// None: as much as is usual.
+    pub function_memory: Option<u64>,
     pub audit_log: PathBuf,
 }
 
@@ -245,6 +255,11 @@ impl UpArgs {
                 .audit_log
                 .or(file.audit_log)
                 .unwrap_or_else(|| data.join("audit.jsonl")),
+            runtimes: self
+                .runtimes
+                .or(file.runtimes)
+                .unwrap_or_else(|| place::runtimes(&data)),
+            function_memory: self.function_memory.or(file.function_memory),
             data,
             ephemeral: matches!(store, Choice::Memory),
             store,

@@ -7,6 +7,7 @@ mod commands;
 mod config;
 mod exposition;
 mod format;
+mod functions;
 mod images;
 mod installation;
 mod node;
@@ -20,7 +21,7 @@ mod users;
 
 use clap::{Parser, Subcommand};
 
-use commands::{agent, bill, down, env, exec, explain, image, logs, metrics, up};
+use commands::{agent, bill, down, env, exec, explain, image, logs, metrics, runtime, up};
 
 /// A container cloud you own.
 #[derive(Parser)]
@@ -44,6 +45,8 @@ enum Command {
     Exec(exec::Args),
     /// Work with this node's images
     Image(image::Args),
+    /// Prepare the runtimes that functions run on
+    Runtime(runtime::Args),
     /// Say where tasks of a definition fit, and why not elsewhere; or what became of a task
     Explain(Box<explain::Args>),
     /// List metrics, and draw them in the terminal
@@ -71,6 +74,7 @@ fn main() -> std::process::ExitCode {
         Command::Agent(args) => run(agent::run(*args)),
         Command::Logs(args) => run(logs::run(args)),
         Command::Image(args) => run(image::run(args)),
+        Command::Runtime(args) => run(runtime::run(args)),
         Command::Explain(args) => run(explain::run(*args)),
         Command::Metrics(args) => run(metrics::run(*args)),
         Command::Bill(args) => run(bill::run(*args)),

@@ -19,6 +19,11 @@ pub(crate) fn volume(data: &Path) -> PathBuf {
     data.join("volume")
 }
 
+/// What functions run on, unless the operator keeps it elsewhere.
+pub(crate) fn runtimes(data: &Path) -> PathBuf {
+    data.join("runtimes")
+}
+
 /// The image store, shared with `roadstead image`.
 pub(crate) fn images(data: &Path) -> PathBuf {
     data.join("images")

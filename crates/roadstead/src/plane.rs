@@ -11,6 +11,7 @@ use roadstead_ecs::{Ecs, EcsPermissions};
 use roadstead_events::{Events, EventsPermissions, Trail};
 use roadstead_iam::{Iam, IamPermissions};
 use roadstead_logs::{Logs, LogsPermissions};
+use roadstead_sandbox::Node;
 use roadstead_secretsmanager::{SecretsManager, SecretsPermissions};
 use roadstead_sns::{Sns, SnsPermissions};
 use roadstead_sqs::{Sqs, SqsPermissions};
@@ -25,6 +26,7 @@ use tokio::task::JoinSet;
 use crate::certificates::Certificates;
 use crate::config::UpConfig;
 use crate::exposition::{self, Exposition};
+use crate::functions;
 use crate::place::{self, NodeKey};
 use crate::sealing;
 use crate::store::{self, Opened};
@@ -40,6 +42,7 @@ pub(crate) struct Plane {
     sns: roadstead_sns::Running,
     sqs: roadstead_sqs::Running,
     outbox: roadstead_outbox::Running,
+    functions: Node,
     listeners: JoinSet<()>,
     stop: watch::Sender<bool>,
     held: Option<Held>,
@@ -78,6 +81,7 @@ impl Plane {
             .context("starting ec2")?;
         dispatcher.register(Arc::new(roadstead_api_ec2::Server(ec2.clone())));
         dispatcher.guard(&roadstead_api_ec2::MODEL, Ec2Permissions::of(&ec2));
+        let functions = functions::open(config, &dispatcher, clock.clone()).await?;
         let events = Events::new(roadstead_events::Parts {
             store: store.clone(),
             clock: clock.clone(),
@@ -186,6 +190,7 @@ impl Plane {
             sns: sns.start(),
             sqs: sqs.start(),
             outbox,
+            functions,
             listeners: JoinSet::new(),
             stop,
             held,
@@ -234,6 +239,7 @@ impl Plane {
 
     pub(crate) async fn stop(mut self) {
         self.stop.send_replace(true);
+        self.functions.stop().await;
         self.events.stop().await;
         self.ecs.stop().await;
         self.sns.stop().await;

@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 use roadstead_agent::node::Agent;
 
 use crate::config::DEFAULT_DATA;
+use crate::functions;
 use crate::installation;
 use crate::node::bare;
 use crate::place::{self, Claim, running};
@@ -40,6 +41,7 @@ pub(crate) async fn run(args: Args) -> Result<()> {
     // Also after a daemon that ended well: it may have been an earlier one that died.
     let claim = Claim::take(&data)?;
     Agent::remove_all(bare(&data)?).await?;
+    functions::remove_all(&data).await?;
     if let Some(store) = installation::elsewhere(&data)? {
         println!(
             "the records stay in {store}, which other servers may use: remove them there if nobody needs them"

@@ -8,4 +8,5 @@ pub(crate) mod explain;
 pub(crate) mod image;
 pub(crate) mod logs;
 pub(crate) mod metrics;
+pub(crate) mod runtime;
 pub(crate) mod up;

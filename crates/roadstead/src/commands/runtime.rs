@@ -1,0 +1,101 @@
+//! Runtimes that functions run on: prepared from what this machine has, beside a running daemon or without one.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use clap::{Subcommand, ValueEnum};
+use roadstead_sandbox::{Installed, Kind, Runtimes, install};
+
+use crate::config::DEFAULT_DATA;
+use crate::place;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The daemon's data folder
+    #[arg(long, env = "ROADSTEAD_DATA", default_value = DEFAULT_DATA, value_name = "FOLDER", global = true)]
+    data: PathBuf,
+    /// Where runtimes are [default: DATA/runtimes]
+    #[arg(long, env = "ROADSTEAD_RUNTIMES", value_name = "FOLDER", global = true)]
+    runtimes: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Prepare runtimes: python, from the machine's own interpreter and PyPI (awslambdaric, boto3); node; provided
+    Install {
+        #[arg(required = true)]
+        kinds: Vec<Which>,
+        /// The interpreter to take, instead of the one on PATH
+        #[arg(long, value_name = "FILE")]
+        interpreter: Option<PathBuf>,
+        /// Do nothing where a runtime of the kind is there
+        #[arg(long)]
+        missing: bool,
+    },
+    /// List the runtimes that are prepared
+    List,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Which {
+    Python,
+    Node,
+    Provided,
+}
+
+impl Which {
+    /// What names of its runtimes begin with.
+    fn family(self) -> &'static str {
+        match self {
+            Self::Python => "python",
+            Self::Node => "nodejs",
+            Self::Provided => "provided",
+        }
+    }
+}
+
+pub(crate) async fn run(args: Args) -> Result<()> {
+    let Args {
+        data,
+        runtimes,
+        command,
+    } = args;
+    let folder = runtimes.unwrap_or_else(|| place::runtimes(&data));
+    match command {
+        Command::List => {
+            for Installed { name, version, .. } in Runtimes::at(folder).all() {
+                println!("{name}\t{version}");
+            }
+        }
+        Command::Install {
+            kinds,
+            interpreter,
+            missing,
+        } => {
+            for which in kinds {
+                let there = Runtimes::at(folder.clone()).all();
+                if missing
+                    && there
+                        .iter()
+                        .any(|runtime| runtime.name.starts_with(which.family()))
+                {
+                    continue;
+                }
+                let kind = match which {
+                    Which::Python => Kind::Python,
+                    Which::Node => Kind::Node,
+                    Which::Provided => Kind::Provided,
+                };
+                let (folder, interpreter) = (folder.clone(), interpreter.clone());
+                let installed =
+                    tokio::task::spawn_blocking(move || install(&folder, kind, interpreter.as_deref()))
+                        .await?;
+                let Installed { name, version, .. } = installed.context("preparing the runtime")?;
+                println!("{name} ({version}) is prepared");
+            }
+        }
+    }
+    Ok(())
+}

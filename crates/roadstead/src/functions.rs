@@ -40,7 +40,7 @@ pub(crate) async fn open(
 pub(crate) async fn remove_all(data: &Path) -> Result<()> {
     let node = Node::open(bare(data, Arc::new(SystemClock))?).await;
     node.context("opening the execution environments of functions")?
-        .remove_all()
+        .stop()
         .await
         .context("removing the execution environments of functions")
 }

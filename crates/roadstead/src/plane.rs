@@ -239,7 +239,9 @@ impl Plane {
 
     pub(crate) async fn stop(mut self) {
         self.stop.send_replace(true);
-        self.functions.stop().await;
+        if let Err(error) = self.functions.stop().await {
+            tracing::warn!(%error, "something of functions is left on the machine");
+        }
         self.events.stop().await;
         self.ecs.stop().await;
         self.sns.stop().await;

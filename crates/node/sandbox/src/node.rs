@@ -114,22 +114,12 @@ impl Node {
         Ok(Self(inner))
     }
 
-    /// Ends every environment, busy or not, and takes all away that environments have on the machine.
+    /// Takes no more invocations, lets those that run end for a moment, and takes all away that environments have on the
+    /// machine.
     ///
     /// # Errors
     /// Something could not be removed.
-    pub async fn remove_all(&self) -> Result<(), Error> {
-        self.stop().await;
-        self.0.sweep().await?;
-        self.0
-            .runtime
-            .destroy()
-            .await
-            .map_err(|error| Error::Failed(error.to_string()))
-    }
-
-    /// Takes no more invocations, lets those that run end for a moment, and ends all environments.
-    pub async fn stop(&self) {
+    pub async fn stop(&self) -> Result<(), Error> {
         let all = {
             let mut pool = self.0.pool();
             pool.stopped = true;
@@ -142,9 +132,12 @@ impl Node {
         while !self.0.pool().busy.is_empty() && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        if let Err(error) = self.0.sweep().await {
-            tracing::warn!(%error, "environments of functions are left");
-        }
+        self.0.sweep().await?;
+        self.0
+            .runtime
+            .destroy()
+            .await
+            .map_err(|error| Error::Failed(error.to_string()))
     }
 }
 

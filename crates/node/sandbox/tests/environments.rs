@@ -46,7 +46,7 @@ async fn an_invocation_gets_its_answer_and_the_next_the_same_environment() {
         returned(&bench.invoke(&Arc::new(other), "r3", "3").await),
         r#"{"n": 1, "event": 3, "mine": "1"}"#
     );
-    bench.node.stop().await;
+    bench.node.stop().await.expect("stopped");
     let logged = bench.logged();
     let at = |line: &str| {
         logged
@@ -186,7 +186,7 @@ async fn what_an_earlier_daemon_left_is_swept() {
     assert!(bench.containers().await.is_empty());
     let outcome = next.invoke(&spec, invocation("r2", "2")).await.expect("it ran");
     assert!(outcome.report.init.is_some());
-    next.stop().await;
+    next.stop().await.expect("stopped");
     bench.finish().await;
 }
 
@@ -249,7 +249,7 @@ async fn a_runtime_that_does_not_begin_says_why() {
         assert_eq!(found, why, "{name}");
         assert!(message.contains(words), "{name}: {message}");
     }
-    bench.node.stop().await;
+    bench.node.stop().await.expect("stopped");
     assert!(bench.logged().contains(&"bye".to_owned()), "{:?}", bench.logged());
     bench.finish().await;
 }

@@ -181,7 +181,7 @@ impl Bench {
     }
 
     pub(crate) async fn finish(mut self) {
-        self.node.remove_all().await.expect("removed");
+        self.node.stop().await.expect("stopped");
         self.finished = true;
         let mounts = fs::read_to_string("/proc/self/mounts").expect("mounts");
         let left: Vec<&str> = mounts
@@ -215,7 +215,7 @@ impl Drop for Bench {
             if let Ok(runtime) = runtime {
                 runtime.block_on(async {
                     if let Ok(node) = Node::open(options).await {
-                        let _ = node.remove_all().await;
+                        let _ = node.stop().await;
                     }
                 });
             }

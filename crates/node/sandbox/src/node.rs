@@ -115,14 +115,16 @@ impl Node {
     }
 
     /// Takes no more invocations, lets those that run end for a moment, and takes all away that environments have on the
-    /// machine.
+    /// machine. Twice is fine.
     ///
     /// # Errors
     /// Something could not be removed.
     pub async fn stop(&self) -> Result<(), Error> {
         let all = {
             let mut pool = self.0.pool();
-            pool.stopped = true;
+            if std::mem::replace(&mut pool.stopped, true) {
+                return Ok(());
+            }
             std::mem::take(&mut pool.idle)
         };
         for idle in all.into_values().flatten() {

@@ -177,7 +177,7 @@ async fn a_machine_holds_no_more_than_it_may_and_idle_environments_give_way() {
 
 #[tokio::test]
 async fn what_an_earlier_daemon_left_is_swept() {
-    let bench = Bench::new().await;
+    let mut bench = Bench::new().await;
     let spec = Arc::new(bench.function("left", COUNTING));
     bench.invoke(&spec, "r1", "1").await;
     assert_eq!(bench.containers().await.len(), 1);
@@ -187,6 +187,7 @@ async fn what_an_earlier_daemon_left_is_swept() {
     let outcome = next.invoke(&spec, invocation("r2", "2")).await.expect("it ran");
     assert!(outcome.report.init.is_some());
     next.stop().await.expect("stopped");
+    bench.take_over(next);
     bench.finish().await;
 }
 

@@ -180,6 +180,11 @@ impl Bench {
         runtime.list().await.expect("a list")
     }
 
+    /// Another node has the folder now.
+    pub(crate) fn take_over(&mut self, node: Node) {
+        self.node = node;
+    }
+
     pub(crate) async fn finish(mut self) {
         self.node.stop().await.expect("stopped");
         self.finished = true;

@@ -104,6 +104,9 @@ pub trait Driver: Send + Sync + 'static {
         peers: &BTreeMap<String, Connection>,
     ) -> Result<Made>;
 
+    /// Makes a container that has run ready to be started again, as it was made: what it wrote stays, its log goes on.
+    async fn renew(&self, task: &Task, container: &Container) -> Result<Made>;
+
     async fn start(&self, container: &Container) -> Result<Timestamp>;
 
     /// Runs its health check in a container; a failure to do so is one of the check.

@@ -370,6 +370,22 @@ impl Driver for SimNode {
         })
     }
 
+    async fn renew(&self, _: &Task, container: &Container) -> Result<Made> {
+        self.step(format!("renew {}", container.name)).await;
+        let state = self.state();
+        if let Some(error) = state.knobs.create_fails.get(&container.name) {
+            return Err(Failure(error.clone()));
+        }
+        match state.containers.get(&container.runtime_id) {
+            Some(made) => made.phase.send_replace(Phase::Created),
+            None => return Err(Failure(format!("there is no container {}", container.runtime_id))),
+        };
+        Ok(Made {
+            at: self.clock.now(),
+            connection: state.bridge.get(&container.runtime_id).cloned(),
+        })
+    }
+
     async fn start(&self, container: &Container) -> Result<Timestamp> {
         self.step(format!("start {}", container.name)).await;
         let (fails, exits, memory) = {

@@ -32,6 +32,8 @@ pub enum Error {
     },
     #[error("container {0} exists already; delete it first")]
     Exists(ContainerId),
+    #[error("container {0} runs; it can be made ready again once it has ended")]
+    Running(ContainerId),
     #[error("there is no container {0}")]
     NotFound(ContainerId),
     #[error("container {0} is not running")]

@@ -139,6 +139,17 @@ impl Dir {
         self.read("exit.json")
     }
 
+    /// Takes away how the run before ended.
+    pub(crate) fn remove_exit(&self) -> Result<()> {
+        let path = self.at("exit.json");
+        match fs::remove_file(&path) {
+            Err(err) if err.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::io("could not remove", path)(err))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// How far the log has been sent on; written by the daemon alone.
     pub(crate) fn write_sent(&self, place: &LogPlace) -> Result<()> {
         self.write("sent.json", place)

@@ -15,7 +15,10 @@ use crate::files::{Dir, Plan};
 use crate::ids::{ContainerId, GroupName};
 use crate::seccomp::Program;
 use crate::spawn::ShimExe;
-use crate::status::Exit;
+use crate::status::{Created, Exit};
+
+/// How long a shim may take to set a container up. Its own patience is shorter.
+const CREATE_WITHIN: Duration = Duration::from_secs(90);
 
 pub(crate) struct Inner {
     pub(crate) state_dir: PathBuf,
@@ -126,6 +129,29 @@ impl Inner {
             dir.write_filter(filter)?;
         }
         dir.write_plan(plan).map(|()| dir)
+    }
+
+    /// Starts the shim of a directory with a plan in it, and waits for the container.
+    pub(crate) async fn bring_up(&self, id: &ContainerId, dir: &Dir) -> Result<Created> {
+        let failed = |message| Error::Create {
+            id: id.clone(),
+            message,
+        };
+        let mut control = self.exe.start(dir)?;
+        match control.reply(CREATE_WITHIN).await {
+            Ok(Some(Ok(pid))) => Ok(Created {
+                pid: pid.parse().unwrap_or(0),
+            }),
+            Ok(Some(Err(message))) => Err(failed(message)),
+            Ok(None) => Err(failed(format!(
+                "the shim ended early: {}",
+                Control::last_words(dir)
+            ))),
+            Err(err) => Err(Error::Shim {
+                id: id.clone(),
+                problem: format!("did not answer: {err}"),
+            }),
+        }
     }
 
     /// For a container whose shim is gone: the record of its end, which is made up if the shim left none.

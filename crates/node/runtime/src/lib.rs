@@ -16,6 +16,7 @@ mod inner;
 mod interfaces;
 mod live;
 mod logs;
+mod renew;
 mod runtime;
 mod seccomp;
 mod shim;

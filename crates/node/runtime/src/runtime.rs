@@ -10,7 +10,7 @@ use roadstead_base::{Clock, SystemClock, Timestamp};
 
 use crate::cgroup::Layout;
 use crate::check;
-use crate::control::{Control, Request};
+use crate::control::Request;
 use crate::devices;
 use crate::error::{Error, Result};
 use crate::files::{Life, Plan};
@@ -23,8 +23,6 @@ use crate::spawn::ShimExe;
 use crate::spec::{ContainerSpec, Net, Resources, Share};
 use crate::status::{ContainerStatus, Created, Exit, Started, State};
 
-/// How long a shim may take to set a container up. Its own patience is shorter.
-const CREATE_WITHIN: Duration = Duration::from_secs(90);
 /// How long a program's exec may take. The shim's own patience is shorter.
 const START_WITHIN: Duration = Duration::from_secs(45);
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -135,29 +133,7 @@ impl Runtime {
         let _creating = Creating::begin(&self.0, &id).ok_or_else(|| Error::Exists(id.clone()))?;
         let inner = Arc::clone(&self.0);
         let dir = blocking(move || inner.prepare(&plan, filter.as_ref())).await?;
-        let outcome = match self.0.exe.start(&dir) {
-            Ok(mut control) => match control.reply(CREATE_WITHIN).await {
-                Ok(Some(Ok(pid))) => Ok(Created {
-                    pid: pid.parse().unwrap_or(0),
-                }),
-                Ok(Some(Err(message))) => Err(Error::Create {
-                    id: id.clone(),
-                    message,
-                }),
-                Ok(None) => {
-                    let message = format!("the shim ended early: {}", Control::last_words(&dir));
-                    Err(Error::Create {
-                        id: id.clone(),
-                        message,
-                    })
-                }
-                Err(err) => Err(Error::Shim {
-                    id: id.clone(),
-                    problem: format!("did not answer: {err}"),
-                }),
-            },
-            Err(err) => Err(err),
-        };
+        let outcome = self.0.bring_up(&id, &dir).await;
         if outcome.is_err() {
             self.0.remove(&id).await?;
         }
@@ -360,7 +336,12 @@ impl Runtime {
         }
     }
 
-    async fn shared(&self, spec: &ContainerSpec, member: &'static str, share: &Share) -> Result<Option<i32>> {
+    pub(crate) async fn shared(
+        &self,
+        spec: &ContainerSpec,
+        member: &'static str,
+        share: &Share,
+    ) -> Result<Option<i32>> {
         match share {
             Share::New | Share::Host => Ok(None),
             Share::With(other) => self.alive(spec, member, other).await.map(Some),
@@ -368,7 +349,12 @@ impl Runtime {
     }
 
     /// The first process of `other`, whose namespace is to be shared.
-    async fn alive(&self, spec: &ContainerSpec, member: &'static str, other: &ContainerId) -> Result<i32> {
+    pub(crate) async fn alive(
+        &self,
+        spec: &ContainerSpec,
+        member: &'static str,
+        other: &ContainerId,
+    ) -> Result<i32> {
         match self.status(other).await? {
             Some(ContainerStatus {
                 pid,

@@ -141,7 +141,7 @@ impl Inner {
     }
 
     /// Has the shim kill its container and waits for it to go; kills it if it does not.
-    async fn end_shim(&self, id: &ContainerId, dir: &Dir) -> Result<()> {
+    pub(crate) async fn end_shim(&self, id: &ContainerId, dir: &Dir) -> Result<()> {
         let finished = !matches!(dir.life(), Ok(None));
         if let Ok(Some(mut control)) = Control::connect(dir).await {
             let patience = if finished {
@@ -164,7 +164,7 @@ impl Inner {
 
     /// Ends what a shim that was killed had forked to make its container: nobody waits for it any more, and it would
     /// go on to make control groups for a container that is gone. It still has the shim's arguments.
-    fn end_orphans(&self, of: impl Fn(&Path) -> bool) {
+    pub(crate) fn end_orphans(&self, of: impl Fn(&Path) -> bool) {
         let group = self.base.join(SHIMS);
         let deadline = Instant::now() + ORPHANS_END_WITHIN;
         loop {
@@ -253,7 +253,7 @@ fn lives(shim: ShimProcess) -> bool {
     sys::start_time(shim.pid) == Some(shim.start)
 }
 
-async fn ended(shim: ShimProcess) {
+pub(crate) async fn ended(shim: ShimProcess) {
     while lives(shim) {
         tokio::time::sleep(LOOK_AGAIN).await;
     }

@@ -116,7 +116,6 @@ always_asks!(
     types::LinearConfiguration,
     types::ClusterConfiguration,
     types::ClusterServiceConnectDefaultsRequest,
-    types::ContainerRestartPolicy,
     types::CreateManagedInstancesProviderConfiguration,
     types::DockerVolumeConfiguration,
     types::EFSVolumeConfiguration,

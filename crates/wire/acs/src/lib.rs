@@ -18,8 +18,8 @@ pub use orders::{
 };
 pub use payload::{
     AsmAuthData, Container, DependsOn, DockerConfig, ElasticNetworkInterface, HostVolume, Ipv4Address,
-    Ipv6Address, MountPoint, PortMapping, RegistryAuthentication, RoleCredentials, Secret, Task, Volume,
-    VolumeFrom,
+    Ipv6Address, MountPoint, PortMapping, RegistryAuthentication, RestartPolicy, RoleCredentials, Secret,
+    Task, Volume, VolumeFrom,
 };
 
 /// Attribute an agent registers, and query parameter of its channel, that says it takes [`NetworkMap`]s and

@@ -131,6 +131,19 @@ pub struct Container {
     pub registry_authentication: Option<RegistryAuthentication>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<Secret>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart_policy: Option<RestartPolicy>,
+}
+
+/// Whether a container that ends runs again in its task.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RestartPolicy {
+    pub enabled: bool,
+    /// It stays stopped after these.
+    pub ignored_exit_codes: Vec<i32>,
+    /// Seconds that it must have run for.
+    pub restart_attempt_period: i64,
 }
 
 /// A variable whose value the agent reads.

@@ -175,6 +175,7 @@ fn attributes(node: &Node) -> Vec<Attribute> {
         attribute("ecs.vpc-id", &node.vpc_id),
         attribute("ecs.subnet-id", &node.subnet_id),
         attribute("ecs.capability.container-ordering", ""),
+        attribute("ecs.capability.container-restart-policy", ""),
         attribute("ecs.capability.full-sync", ""),
         attribute("ecs.capability.task-cpu-mem-limit", ""),
         attribute("ecs.capability.network.container-port-range", ""),

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::docker;
 use super::health::HealthCheck;
+use super::restart::RestartPolicy;
 use super::spec::{
     Condition, Container, Dependency, LaunchType, Link, NetworkMode, Port, RegistrySecret, STOP_TIMEOUT_MS,
     SecretRef, SecretSource, Sharing, Task, Volume, metadata_id, runtime_id,
@@ -281,6 +282,12 @@ fn read_container(
             .awslogs()
             .map_err(|fault| within("dockerConfig.hostConfig", &fault))?,
         health,
+        restart: container
+            .restart_policy
+            .as_ref()
+            .and_then(|policy| RestartPolicy::read(policy).transpose())
+            .transpose()
+            .map_err(|why| DecodeError(format!("container {name:?}: {why}")))?,
         config,
         host,
         name,

@@ -10,6 +10,7 @@ use super::state::Status;
 pub struct Weight {
     stopping: bool,
     ended: usize,
+    restarts: u32,
     told: u64,
     untold: usize,
     finished: bool,
@@ -26,6 +27,11 @@ impl Weight {
         Self {
             stopping: state.stop.is_some(),
             ended,
+            restarts: state
+                .containers
+                .values()
+                .map(|container| container.restarts)
+                .sum(),
             told: state.next_change,
             untold: state.outbox.len(),
             finished: state.finished_at.is_some(),

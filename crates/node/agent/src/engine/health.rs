@@ -144,7 +144,7 @@ impl Machine {
         let check = container.health.as_ref()?;
         let state = self.state.containers.get(&container.name)?;
         let wanted = state.known == Status::Running && !state.checking && self.state.stop.is_none();
-        let last = state.health.checked_at.max(state.started_at)?;
+        let last = state.health.checked_at.max(state.run_since())?;
         wanted.then(|| last.plus_millis(check.interval_ms))
     }
 
@@ -160,9 +160,12 @@ impl Machine {
             return;
         };
         state.checking = false;
+        if std::mem::take(&mut state.check_is_old) {
+            return;
+        }
         // One that ended meanwhile is what it was.
         if state.known == Status::Running
-            && let Some(started) = state.started_at
+            && let Some(started) = state.run_since()
         {
             state.health.take(check, started, checked);
         }

@@ -75,7 +75,7 @@ impl Machine {
             .state
             .containers
             .values()
-            .map(|container| container.known)
+            .map(ContainerState::shown)
             .min()
             .unwrap_or_default();
         // All containers have ended, but the task has not until its network is gone.
@@ -194,17 +194,20 @@ impl Machine {
                 connection,
             } => self.with(&container, Doing::Create, |state| {
                 state.known = Status::Created;
-                state.created_at = Some(at);
+                if state.restarts == 0 || state.created_at.is_none() {
+                    state.created_at = Some(at);
+                }
+                if state.connection != connection && state.told == Status::Running {
+                    // Told again, since what leads to it is another now.
+                    state.told = Status::Created;
+                }
                 state.connection = connection;
             }),
             Event::CreateFailed { container, error } => {
                 self.not_without(&error, now);
                 self.fail(&container, Doing::Create, error, now);
             }
-            Event::Started { container, at } => self.with(&container, Doing::Start, |state| {
-                state.known = Status::Running;
-                state.started_at = Some(at);
-            }),
+            Event::Started { container, at } => self.with(&container, Doing::Start, |state| state.runs(at)),
             Event::StartFailed { container, error } => {
                 self.not_without(&error, now);
                 self.fail(&container, Doing::Start, error, now);
@@ -226,12 +229,11 @@ impl Machine {
                 if let Some(state) = self.state.containers.get_mut(&container)
                     && state.known < Status::Running
                 {
-                    state.known = Status::Running;
                     state.created_at.get_or_insert(at);
-                    state.started_at = Some(at);
+                    state.runs(at);
                 }
             }
-            Event::Exited { container, exit } => self.exited(&container, exit),
+            Event::Exited { container, exit } => self.exited(&container, exit, now),
             Event::Deleted { container } => {
                 self.with(&container, Doing::Delete, |state| state.exists = false)
             }
@@ -296,7 +298,7 @@ impl Machine {
         }
     }
 
-    fn exited(&mut self, container: &str, exit: Exit) {
+    fn exited(&mut self, container: &str, exit: Exit, now: Timestamp) {
         let essential = self
             .task
             .container(container)
@@ -311,14 +313,19 @@ impl Machine {
             state.started_at.get_or_insert(exit.at);
         }
         state.doing = None;
-        state.known = Status::Stopped;
         state.exit_code = Some(exit.code);
         state.finished_at = Some(exit.at);
         state.reason = if exit.oom_killed {
             Some("OutOfMemoryError: Container killed due to memory usage".to_owned())
         } else {
-            exit.reason
+            exit.reason.clone()
         };
+        if self.restarts(container, &exit, now) {
+            return;
+        }
+        if let Some(state) = self.state.containers.get_mut(container) {
+            state.known = Status::Stopped;
+        }
         if essential {
             self.state.execution_stopped_at.get_or_insert(exit.at);
         }
@@ -341,7 +348,13 @@ impl Machine {
         for index in 0..self.task.containers.len() {
             let container = &self.task.containers[index];
             let name = container.name.clone();
-            let free = container.depends_on.iter().all(|on| self.satisfied(on));
+            // One that runs again had what it depends on when it ran first.
+            let again = self
+                .state
+                .containers
+                .get(&name)
+                .is_some_and(|state| state.restarts > 0);
+            let free = again || container.depends_on.iter().all(|on| self.satisfied(on));
             let (namespace, up) = (
                 self.state.network.namespace().is_some(),
                 matches!(self.state.network, Network::Up(_)),
@@ -450,6 +463,9 @@ impl Machine {
                 }
                 state.doing = None;
                 state.known = Status::Stopped;
+                if state.restarts > 0 && container.essential {
+                    self.state.execution_stopped_at.get_or_insert(now);
+                }
             }
             (Status::Running, _) if held => {}
             (Status::Running, _) => match state.stopping {

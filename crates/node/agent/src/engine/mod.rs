@@ -12,5 +12,6 @@ pub mod machine;
 mod order;
 pub mod recover;
 pub mod report;
+pub mod restart;
 pub mod spec;
 pub mod state;

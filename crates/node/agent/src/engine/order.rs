@@ -22,7 +22,7 @@ impl Machine {
             return self.want_stop(None, now);
         }
         let hopeless = self.task.containers.iter().find_map(|container| {
-            let waits = self.state.containers[&container.name].known < Status::Created;
+            let waits = self.state.containers[&container.name].shown() < Status::Created;
             waits
                 .then(|| self.hopeless(container, now))
                 .flatten()
@@ -68,7 +68,7 @@ impl Machine {
         let state = self.state.containers.get(&container.name)?;
         let timeout = container.start_timeout_ms?;
         let awaited = self.task.containers.iter().any(|other| {
-            self.state.containers[&other.name].known < Status::Created
+            self.state.containers[&other.name].shown() < Status::Created
                 && other
                     .depends_on
                     .iter()

@@ -25,6 +25,11 @@ pub fn found(machine: &Machine, find: &dyn Fn(&str) -> Option<Found>, now: Times
         }
         let name = container.name.clone();
         match find(&container.name) {
+            // The end after which it was to run again: the run before has left it, and the next has not begun.
+            Some(Found::Exited(_, exit))
+                if state.restarts > 0
+                    && state.known < Status::Running
+                    && state.finished_at == Some(exit.at) => {}
             // Its shim may have ended it, or may be starting it: what it says last is what counts.
             Some(Found::Exited(started, exit)) => {
                 let missed = started.filter(|_| state.known < Status::Running);

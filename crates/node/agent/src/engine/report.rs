@@ -21,9 +21,10 @@ pub(super) fn collect(task: &Task, state: &mut TaskState, now: Timestamp) {
         .iter()
         .filter_map(|container| {
             let known = state.containers.get_mut(&container.name)?;
-            let worth = matches!(known.known, Status::Running | Status::Stopped) && known.told < known.known;
+            let shown = known.shown();
+            let worth = matches!(shown, Status::Running | Status::Stopped) && known.told < shown;
             worth.then(|| {
-                known.told = known.known;
+                known.told = shown;
                 container_change(task, container, known)
             })
         })
@@ -88,7 +89,7 @@ fn present(task: &Task, state: &TaskState) -> Status {
     let least = task
         .containers
         .iter()
-        .map(|container| state.containers[&container.name].known)
+        .map(|container| state.containers[&container.name].shown())
         .min();
     let least = least.unwrap_or_default();
     match least {
@@ -125,15 +126,16 @@ pub fn bindings(task: &Task, container: &Container, state: &ContainerState) -> V
 }
 
 fn container_change(task: &Task, container: &Container, state: &ContainerState) -> ContainerChange {
+    let ended = state.shown() == Status::Stopped;
     ContainerChange {
         name: container.name.clone(),
         runtime_id: state
             .created_at
             .or(state.started_at)
             .map(|_| container.runtime_id.clone()),
-        status: state.known,
-        exit_code: state.exit_code,
-        reason: state.reason.as_deref().map(clip),
+        status: state.shown(),
+        exit_code: state.exit_code.filter(|_| ended),
+        reason: state.reason.as_deref().filter(|_| ended).map(clip),
         bindings: if state.started_at.is_some() {
             bindings(task, container, state)
         } else {

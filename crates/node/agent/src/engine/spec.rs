@@ -9,6 +9,7 @@ use roadstead_base::derived_hex;
 
 use super::docker::{Config, HostConfig};
 use super::health::HealthCheck;
+use super::restart::RestartPolicy;
 
 /// Default time between the stop signal and SIGKILL, in milliseconds.
 pub const STOP_TIMEOUT_MS: i64 = 30_000;
@@ -189,6 +190,8 @@ pub struct Container {
     /// Where its output is sent; without it, it stays in the node's files.
     pub awslogs: Option<Awslogs>,
     pub health: Option<HealthCheck>,
+    /// Whether it runs again when it ends.
+    pub restart: Option<RestartPolicy>,
     pub config: Config,
     pub host: HostConfig,
 }

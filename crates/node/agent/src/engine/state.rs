@@ -138,11 +138,19 @@ pub struct ContainerState {
     /// Its place on the node's bridge; none in other network modes.
     pub connection: Option<Connection>,
     pub health: Health,
+    /// How often its policy has had it run again.
+    pub restarts: u32,
+    /// When it was decided the last time. Until it runs, how the run before ended stands in `exit_code`, `reason` and
+    /// `finished_at`.
+    pub last_restart_at: Option<Timestamp>,
     #[serde(skip)]
     pub doing: Option<Doing>,
     /// Its health is being checked.
     #[serde(skip)]
     pub checking: bool,
+    /// The check is one of a run that has ended.
+    #[serde(skip)]
+    pub check_is_old: bool,
 }
 
 /// A container's place on the node's bridge.

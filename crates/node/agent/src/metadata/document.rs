@@ -10,7 +10,7 @@ use super::server::Place;
 use crate::engine::machine::Machine;
 use crate::engine::report;
 use crate::engine::spec::{Container, NetworkMode, Port};
-use crate::engine::state::{Binding, ContainerState};
+use crate::engine::state::{Binding, ContainerState, Status};
 
 fn put(object: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
     if let Some(value) = value {
@@ -99,8 +99,14 @@ pub(super) fn container(machine: &Machine, spec: &Container, state: &ContainerSt
     }
     put(&mut all, "Labels", Some(json!(labels)));
     put(&mut all, "DesiredStatus", Some(machine.desired().as_str()));
-    put(&mut all, "KnownStatus", Some(state.known.as_str()));
-    put(&mut all, "ExitCode", state.exit_code);
+    put(&mut all, "KnownStatus", Some(state.shown().as_str()));
+    let ended = state.shown() == Status::Stopped;
+    put(&mut all, "ExitCode", state.exit_code.filter(|_| ended));
+    put(
+        &mut all,
+        "RestartCount",
+        spec.restart.as_ref().map(|_| state.restarts),
+    );
     put(
         &mut all,
         "Limits",
@@ -108,7 +114,7 @@ pub(super) fn container(machine: &Machine, spec: &Container, state: &ContainerSt
     );
     put(&mut all, "CreatedAt", time(state.created_at));
     put(&mut all, "StartedAt", time(state.started_at));
-    put(&mut all, "FinishedAt", time(state.finished_at));
+    put(&mut all, "FinishedAt", time(state.finished_at.filter(|_| ended)));
     put(&mut all, "Type", Some("NORMAL"));
     put(&mut all, "Health", health(spec, state));
     let log = spec.host.log_config.as_ref();

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
@@ -121,7 +120,7 @@ pub(super) fn compose(
 }
 
 /// As Docker's: the stated one, or twelve characters that are the container's own.
-fn hostname(container: &Container) -> String {
+pub(super) fn hostname(container: &Container) -> String {
     let own = &container.config.hostname;
     if own.is_empty() {
         container.metadata_id.chars().take(12).collect()
@@ -130,13 +129,20 @@ fn hostname(container: &Container) -> String {
     }
 }
 
-/// The container's own line, once its address is known. The file is the one that is mounted.
+/// The container's own line, once its address is known, in place of one of an earlier run. The file is the one that
+/// is mounted.
 pub(super) fn add_address(dir: &Path, address: Ipv4Addr, hostname: &str) -> Result<()> {
     let path = dir.join("hosts");
     let failed = |error: std::io::Error| Failure(format!("writing {}: {error}", path.display()));
-    let mut file = fs::OpenOptions::new().append(true).open(&path).map_err(failed)?;
-    file.write_all(format!("{address} {hostname}\n").as_bytes())
-        .map_err(failed)
+    let text = fs::read_to_string(&path).map_err(failed)?;
+    let own = |line: &&str| line.split_once(' ').is_some_and(|(_, name)| name == hostname);
+    let others = text.lines().filter(|line| !own(line));
+    let own = format!("{address} {hostname}");
+    let lines: String = others
+        .chain([own.as_str()])
+        .map(|line| format!("{line}\n"))
+        .collect();
+    fs::write(&path, lines).map_err(failed)
 }
 
 /// What the container states goes before what the host has; of that, a resolver on the host's own loopback is

@@ -190,6 +190,28 @@ impl RealNode {
         Ok(namespace)
     }
 
+    /// What is left to do for a container whose first process is there and waits.
+    async fn made(&self, task: &Task, container: &Container, pid: i32, hostname: &str) -> Result<Made> {
+        let connection = if on_bridge(task, container) {
+            let netns = format!("/proc/{pid}/ns/net");
+            let connection = self.links.bridge(container, netns.into()).await?;
+            let dir = self.names_of(task, container);
+            files::add_address(&dir, connection.address, hostname)?;
+            Some(connection)
+        } else {
+            None
+        };
+        Ok(Made {
+            at: self.clock.now(),
+            connection,
+        })
+    }
+
+    /// Where the container's name files are.
+    fn names_of(&self, task: &Task, container: &Container) -> PathBuf {
+        self.volumes.of_task(task).join("etc").join(&container.runtime_id)
+    }
+
     /// The namespace of the task's pause container; a path that leads nowhere once it is gone.
     async fn netns(&self, task: &Task) -> Result<PathBuf> {
         let status = self
@@ -330,8 +352,7 @@ impl Driver for RealNode {
     ) -> Result<Made> {
         let image = self.supply.image_of(container)?;
         let names = files::compose(task, container, &self.around.region, peers)?;
-        let dir = self.volumes.of_task(task).join("etc").join(&container.runtime_id);
-        let mut mounts = files::write(&dir, &names)?;
+        let mut mounts = files::write(&self.names_of(task, container), &names)?;
         mounts.extend(self.volumes.mounts(task, container, &image.config.volumes)?);
         let hostname = names.hostname.clone();
         let mut spec = spec::container(task, container, &image, mounts, names.hostname, &self.around)?;
@@ -346,18 +367,13 @@ impl Driver for RealNode {
             }
             created => created.map_err(failed)?,
         };
-        let connection = if on_bridge(task, container) {
-            let netns = format!("/proc/{}/ns/net", created.pid);
-            let connection = self.links.bridge(container, netns.into()).await?;
-            files::add_address(&dir, connection.address, &hostname)?;
-            Some(connection)
-        } else {
-            None
-        };
-        Ok(Made {
-            at: self.clock.now(),
-            connection,
-        })
+        self.made(task, container, created.pid, &hostname).await
+    }
+
+    async fn renew(&self, task: &Task, container: &Container) -> Result<Made> {
+        let created = self.runtime.renew(&spec::id(&container.runtime_id)?).await;
+        let pid = created.map_err(failed)?.pid;
+        self.made(task, container, pid, &files::hostname(container)).await
     }
 
     async fn connection(&self, task: &Task, container: &Container) -> Result<Option<Connection>> {

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::actor::Actor;
@@ -141,11 +141,32 @@ impl Actor {
         });
     }
 
+    /// One that has run is made ready to run again.
+    fn renew(&mut self, name: String, container: Container) {
+        let (inner, task) = (self.inner.clone(), self.machine.task.clone());
+        self.spawn(async move {
+            match bounded(inner.limits.create, inner.driver.renew(&task, &container)).await {
+                Ok(Made { at, connection }) => Event::Created {
+                    container: name,
+                    at,
+                    connection,
+                },
+                Err(error) => Event::CreateFailed {
+                    container: name,
+                    error: format!("CannotStartContainerError: {error}"),
+                },
+            }
+        });
+    }
+
     fn create(&mut self, name: String) {
         let (Some(container), Some(namespace)) = (self.container(&name), self.machine.namespace().cloned())
         else {
             return;
         };
+        if self.machine.state.containers[&name].restarts > 0 {
+            return self.renew(name, container);
+        }
         let (inner, task) = (self.inner.clone(), self.machine.task.clone());
         let states = self.machine.state.containers.iter();
         let peers = states
@@ -201,10 +222,11 @@ impl Actor {
         });
     }
 
-    /// Begins to send what a container prints, if it is to be sent.
+    /// Begins to send what a container prints, if it is to be sent, or goes on when it runs again.
     pub(super) fn forward(&mut self, name: &str) {
-        if let Some(container) = self.container(name)
-            && !self.forwards.contains_key(name)
+        if let Some(forwarding) = self.forwards.get(name) {
+            forwarding.again.notify_one();
+        } else if let Some(container) = self.container(name)
             && let Some(forwarding) = self.forwarding(&container)
         {
             self.forwards.insert(name.to_owned(), forwarding);
@@ -215,14 +237,24 @@ impl Actor {
         let destination = Destination::of(&self.inner, &self.machine.task, container)?;
         let (ending, finished) = (CancellationToken::new(), CancellationToken::new());
         let (last, done) = (ending.clone(), finished.clone().drop_guard());
+        let again = Arc::new(Notify::new());
+        let next = Arc::clone(&again);
         let work = self.jobs.spawn(async move {
-            destination.forward(last).await;
+            loop {
+                destination.clone().forward(last.clone()).await;
+                tokio::select! {
+                    biased;
+                    () = next.notified() => {}
+                    () = last.cancelled() => break,
+                }
+            }
             drop(done);
         });
         Some(Forwarding {
             work,
             ending,
             finished,
+            again,
         })
     }
 

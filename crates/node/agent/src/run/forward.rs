@@ -8,6 +8,7 @@ use std::time::Duration;
 use roadstead_acs::RoleCredentials;
 use roadstead_awslogs::{Assembler, Event as LogEvent, Line, Options, Queue};
 use roadstead_runtime::{LogPlace, LogRead, Stream};
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,8 @@ pub(super) struct Forwarding {
     pub ending: CancellationToken,
     /// Cancelled when all has been sent.
     pub finished: CancellationToken,
+    /// To be told when the container runs again.
+    pub again: Arc<Notify>,
 }
 
 impl Forwarding {
@@ -155,7 +158,7 @@ impl Destination {
         }
     }
 
-    /// Sends until the container has ended and nothing is left, or nobody waits any more.
+    /// Sends until a run of the container has ended and nothing is left, or nobody waits any more.
     pub(super) async fn forward(self, ending: CancellationToken) {
         let mut log = match self.inner.driver.log(&self.container).await {
             Ok(log) => log,

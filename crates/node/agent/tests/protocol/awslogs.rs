@@ -193,6 +193,38 @@ async fn whoever_comes_next_goes_on_where_lines_were_sent_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_container_that_runs_again_goes_on_in_its_stream() {
+    let (plane, machine) = (Plane::start().await, Machine::new());
+    let agent = machine.agent(&plane).await;
+    let mut connection = plane.accept().await;
+    let mut web = logging(json!({}));
+    web["restartPolicy"] = json!({"enabled": true, "ignoredExitCodes": [7]});
+    send(&mut connection, task("t1", json!([web]))).await;
+    let id = runs(&plane, &machine).await;
+    for run in 1..=3 {
+        machine.node.print(&id, &format!("run {run}"));
+        machine.node.exit(&id, 1);
+        let patience = tokio::time::Instant::now() + PATIENCE;
+        while machine.node.count("start web") == run || !machine.node.running().contains(&id) {
+            assert!(tokio::time::Instant::now() < patience, "it does not run again");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    machine.node.print(&id, "last");
+    machine.node.exit(&id, 7);
+    let stopped = plane.until_status("t1", "STOPPED").await;
+    assert_eq!(stopped["containers"][0]["exitCode"], 7);
+    assert_eq!(sent(&plane), ["run 1", "run 2", "run 3", "last"]);
+    let streams = plane.calls("CreateLogStream");
+    assert!(
+        streams.iter().all(|made| made["logStreamName"] == "p/web/t1"),
+        "{streams:?}"
+    );
+    assert!(machine.node.leftovers().is_empty());
+    agent.detach().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lines_that_never_can_be_sent_do_not_keep_a_task() {
     let (plane, mut machine) = (Plane::start().await, Machine::new());
     machine.limits.log_flush = Duration::from_millis(300);

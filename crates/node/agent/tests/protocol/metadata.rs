@@ -32,6 +32,7 @@ impl Bench {
         let mut connection = plane.accept().await;
         for (id, eni) in [("t1", "eni-1"), ("t2", "eni-2")] {
             let mut one = task(id, json!([container("web")]));
+            one["containers"][0]["restartPolicy"] = json!({"enabled": id == "t2"});
             one["networkMode"] = json!("awsvpc");
             one["cpu"] = json!(0.25);
             one["memory"] = json!(64);
@@ -99,6 +100,47 @@ impl Bench {
 
 const T1: [u8; 4] = [127, 0, 0, 2];
 const T2: [u8; 4] = [127, 0, 0, 3];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn restarts_are_counted_where_there_is_a_policy() {
+    let bench = Bench::new().await;
+    let (one, two) = (bench.id("t1"), bench.id("t2"));
+    let (_, web) = bench.ask(T1, &format!("GET /v4/{one}")).await;
+    assert_eq!(web.get("RestartCount"), None);
+    let (_, first) = bench.ask(T2, &format!("GET /v4/{two}")).await;
+    assert_eq!(first["RestartCount"], 0);
+    let runtime_id = first["DockerId"].as_str().expect("an id");
+    bench.machine.node.exit(runtime_id, 3);
+    until(|| bench.machine.node.count("start web") == 3).await;
+    until(|| bench.machine.node.running().contains(runtime_id)).await;
+    let (_, second) = bench.ask(T2, &format!("GET /v4/{two}")).await;
+    assert_eq!(
+        (
+            &second["RestartCount"],
+            &second["KnownStatus"],
+            second.get("ExitCode")
+        ),
+        (&json!(1), &json!("RUNNING"), None)
+    );
+    for same in ["DockerId", "CreatedAt", "StartedAt"] {
+        assert_eq!(second[same], first[same], "{same}");
+    }
+    assert_eq!(
+        bench.plane.told("t2").len(),
+        1,
+        "the control plane hears nothing of it"
+    );
+    bench.end().await;
+}
+
+/// Waits for a condition.
+async fn until(is_so: impl Fn() -> bool) {
+    let patience = tokio::time::Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(tokio::time::Instant::now() < patience, "it never is so");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_learns_of_itself_and_of_no_other() {

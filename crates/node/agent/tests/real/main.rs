@@ -3,6 +3,7 @@
 
 mod bench;
 mod network;
+mod restarts;
 mod speed;
 mod tasks;
 

@@ -189,6 +189,40 @@ async fn published_ports_lead_to_the_container() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_container_that_runs_again_keeps_its_address_and_its_ports() {
+    let m = Machine::new().await;
+    let (a, other) = (unique(&m, "a"), unique(&m, "b"));
+    let ports = [publish(Transport::Tcp, 80, None)];
+    let (_, first) = start(&m, &a, &ports).await;
+    let (nb, _) = start(&m, &other, &[]).await;
+    let netns = m.net().make_task_namespace(&unique(&m, "run-2")).await.unwrap();
+    let net = BridgeNet {
+        container: a,
+        netns,
+        ports: ports.to_vec(),
+    };
+    // Also while the namespace of the run before is still there.
+    let second = m.net().connect_bridge(&net).await.unwrap();
+    assert_eq!(second, first);
+    let ns = m.id.task_namespace(&unique(&m, "run-2"));
+    serve(&ns, 80);
+    assert!(call(&m.host, localhost(), first.ports[0].host_port).is_ok());
+    assert!(call(&nb, first.ip.into(), 80).is_ok());
+    answer_on(
+        m.net()
+            .listen_in_agent_ns((AGENT_ADDRESS, 80).into())
+            .await
+            .unwrap(),
+    );
+    assert_eq!(
+        call(&ns, AGENT_ADDRESS.into(), 80).unwrap(),
+        first.bridge_address.to_string()
+    );
+    m.net().teardown().await.unwrap();
+    assert_eq!(m.traces(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_of_ports_stays_a_run() {
     let m = Machine::new().await;
     let name = unique(&m, "a");

@@ -127,7 +127,7 @@ mod tests {
     const TIME: &str = "2026-01-02T03:04:05.678Z";
 
     fn writer(dir: &tempfile::TempDir, config: LogConfig) -> LogWriter {
-        LogWriter::open(dir.path().join("log"), config).expect("opened")
+        LogWriter::open(dir.path().join("log"), config, LogPlace::default()).expect("opened")
     }
 
     async fn follower(dir: &tempfile::TempDir) -> LogFollower {
@@ -243,6 +243,44 @@ mod tests {
         print(&mut log, 100..200);
         log.ending();
         assert!(!log.is_full(), "what is left in the pipes is taken");
+    }
+
+    #[tokio::test]
+    async fn a_next_run_counts_what_the_runs_before_left_unsent() {
+        let config = backlog(MIN_LOG_SIZE, WhenFull::Block);
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut log = writer(&dir, config);
+        // Rotated once, and half of it sent.
+        print(&mut log, 0..2_500);
+        assert!(dir.path().join("log.1").exists() && !dir.path().join("log.2").exists());
+        let mut reading = follower(&dir).await;
+        let mut half = LogPlace::default();
+        for _ in 0..1_250 {
+            match reading.next().await.expect("read") {
+                LogRead::Line { to, .. } => half = to,
+                other => panic!("{other:?}"),
+            }
+        }
+        let (_, end) = rest(&mut reading).await;
+        for sent in [LogPlace::default(), half, end] {
+            log.sent(sent.total);
+            let path = dir.path().join("log");
+            let mut next = LogWriter::open(path, config, sent).expect("opened");
+            assert_eq!(next.is_full(), end.total - sent.total >= MIN_LOG_SIZE, "{sent:?}");
+            assert_eq!(next.is_full(), log.is_full(), "as the writer before it");
+            next.sent(end.total);
+            assert!(!next.is_full());
+        }
+        drop(log);
+        let mut next = LogWriter::open(dir.path().join("log"), config, end).expect("opened");
+        print(&mut next, 0..2_500);
+        let mut last = follower(&dir).await;
+        last.sent(end).await.expect("noted");
+        let (lines, place) = rest(&mut follower(&dir).await).await;
+        assert_eq!(lines, (0..2_500).collect::<Vec<_>>());
+        assert!(next.is_full(), "two files and a half, of which one is sent");
+        next.sent(place.total);
+        assert!(!next.is_full(), "both count the same bytes");
     }
 
     #[test]

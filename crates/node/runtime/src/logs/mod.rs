@@ -20,6 +20,8 @@ pub const MAX_RECORD: usize = 16 * 1024;
 /// The most that a container can add to its log after it was found full: two chunks of empty lines, each with what
 /// stands before its bytes.
 const OVERSHOOT: u64 = 8 * 1024 * 1024;
+/// Files a log can have at most.
+const MAX_FILES: u32 = 100;
 /// Below this a file could not hold a single record.
 pub const MIN_LOG_SIZE: u64 = 64 * 1024;
 

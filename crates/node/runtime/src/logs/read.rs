@@ -9,15 +9,13 @@ use std::time::Duration;
 use tokio::fs::File;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, BufReader};
 
-use super::{LogLine, LogPlace, LogQuery, MAX_RECORD, aged};
+use super::{LogLine, LogPlace, LogQuery, MAX_FILES, MAX_RECORD, aged};
 use crate::error::{Error, Result};
 
 /// Time, stream, tag and blanks before the bytes of a record.
 const MAX_PREFIX: usize = 64;
 /// How often a follower looks for news.
 const LOOK: Duration = Duration::from_millis(50);
-/// Files a log can have at most.
-const MAX_FILES: u32 = 100;
 
 /// Reads a container's log record by record.
 pub struct LogReader {
@@ -261,7 +259,8 @@ mod tests {
     #[tokio::test]
     async fn tail_and_stream_choose_records() {
         let dir = tempfile::tempdir().expect("a directory");
-        let mut log = LogWriter::open(dir.path().join("log"), LogConfig::default()).expect("opened");
+        let mut log = LogWriter::open(dir.path().join("log"), LogConfig::default(), LogPlace::default())
+            .expect("opened");
         for i in 0..10 {
             log.push(Stream::Stdout, format!("o{i}\n").as_bytes(), TIME)
                 .expect("written");
@@ -296,7 +295,7 @@ mod tests {
             max_files: 3,
             backlog: None,
         };
-        let mut log = LogWriter::open(dir.path().join("log"), config).expect("opened");
+        let mut log = LogWriter::open(dir.path().join("log"), config, LogPlace::default()).expect("opened");
         log.push(Stream::Stdout, b"0\n", TIME).expect("written");
         let mut follower = reader(
             &dir,

@@ -2,9 +2,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
-use super::{Backlog, LogConfig, MAX_RECORD, Stream, WhenFull, aged};
+use super::{Backlog, LogConfig, LogPlace, MAX_FILES, MAX_RECORD, Stream, WhenFull, aged};
 
 /// Collected before it is written; a burst of short lines would otherwise be a system call each.
 const BATCH: usize = 64 * 1024;
@@ -28,16 +29,18 @@ pub(crate) struct LogWriter {
 }
 
 impl LogWriter {
-    pub(crate) fn open(path: PathBuf, config: LogConfig) -> io::Result<Self> {
+    /// Goes on with a log that an earlier run of the container left, of which `sent` is known to have been sent.
+    pub(crate) fn open(path: PathBuf, config: LogConfig, sent: LogPlace) -> io::Result<Self> {
         let file = append(&path)?;
         let size = file.metadata()?.len();
+        let before = before(&path, sent).saturating_sub(size);
         Ok(Self {
             path,
             config,
             file,
             size,
-            before: 0,
-            sent: 0,
+            before,
+            sent: sent.total,
             ending: false,
             batch: Vec::new(),
             unfinished: [Vec::new(), Vec::new()],
@@ -182,6 +185,19 @@ impl LogWriter {
     }
 }
 
+/// Bytes of all files of a log, counted from where `place` is counted from; it is in one of them, or before them all.
+fn before(log: &Path, place: LogPlace) -> u64 {
+    let files = (0..MAX_FILES).map_while(|age| fs::metadata(aged(log, age)).ok());
+    let mut younger = 0;
+    for file in files {
+        if file.ino() == place.inode {
+            return place.total.saturating_sub(place.offset) + file.len() + younger;
+        }
+        younger += file.len();
+    }
+    place.total + younger
+}
+
 fn append(path: &PathBuf) -> io::Result<File> {
     OpenOptions::new().create(true).append(true).open(path)
 }
@@ -194,7 +210,7 @@ mod tests {
     const TIME: &str = "2026-01-02T03:04:05.678Z";
 
     fn writer(dir: &tempfile::TempDir, config: LogConfig) -> LogWriter {
-        LogWriter::open(dir.path().join("log"), config).expect("opened")
+        LogWriter::open(dir.path().join("log"), config, LogPlace::default()).expect("opened")
     }
 
     fn lines(dir: &tempfile::TempDir, age: u32) -> Vec<LogLine> {

@@ -50,8 +50,10 @@ struct Shim {
 }
 
 pub(super) fn serve(plan: Plan, post: Post, made: Made) -> Result<()> {
-    let log = LogWriter::open(post.dir.log(), plan.spec.log)
+    let sent = post.dir.sent().ok().flatten().unwrap_or_default();
+    let log = LogWriter::open(post.dir.log(), plan.spec.log, sent)
         .map_err(Error::io("could not open the log", post.dir.log()))?;
+    post.dir.remove_exit()?;
     post.dir.write_life(&Life {
         pid: made.pid,
         started_at: None,

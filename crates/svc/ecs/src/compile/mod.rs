@@ -9,12 +9,17 @@ pub(crate) mod tests;
 use std::collections::BTreeMap;
 
 use roadstead_acs as acs;
-use roadstead_api_ecs::{ContainerDefinition, NetworkMode, TransportProtocol, Volume};
+use roadstead_api_ecs::{
+    ContainerDefinition, ContainerRestartPolicy, NetworkMode, TransportProtocol, Volume,
+};
 use roadstead_base::Arn;
 
 use crate::definitions::Definition;
 use crate::error::{Error, Result};
 use crate::tasks::{AttachmentRecord, Launch, TaskRecord};
+
+/// Seconds that a container must have run for before it is restarted, unless its policy says.
+const RESTART_PERIOD: i32 = 300;
 
 /// Whether a task can be made of the definition.
 ///
@@ -174,13 +179,6 @@ fn refused(container: &ContainerDefinition) -> Result<()> {
             "resourceRequirements",
             some(container.resource_requirements.as_ref().map(Vec::len)),
         ),
-        (
-            "restartPolicy",
-            container
-                .restart_policy
-                .as_ref()
-                .is_some_and(|policy| policy.enabled),
-        ),
     ];
     match asked.into_iter().find(|(_, asked)| *asked) {
         Some((member, _)) => Err(Error::unsupported(format!("containerDefinitions.{member}"))),
@@ -260,8 +258,27 @@ fn compile_container(
             .flatten()
             .map(|it| secret(it, task))
             .collect(),
+        restart_policy: container
+            .restart_policy
+            .as_ref()
+            .filter(|policy| policy.enabled)
+            .map(restart_policy),
         name,
     })
+}
+
+/// With the documented default.
+fn restart_policy(policy: &ContainerRestartPolicy) -> acs::RestartPolicy {
+    let ContainerRestartPolicy {
+        enabled,
+        ignored_exit_codes,
+        restart_attempt_period,
+    } = policy;
+    acs::RestartPolicy {
+        enabled: *enabled,
+        ignored_exit_codes: ignored_exit_codes.clone().unwrap_or_default(),
+        restart_attempt_period: restart_attempt_period.unwrap_or(RESTART_PERIOD).into(),
+    }
 }
 
 /// A secret of Secrets Manager or a parameter of Systems Manager, as registration told them apart.

@@ -316,12 +316,31 @@ fn secrets_travel_with_their_provider_and_region() {
 }
 
 #[test]
+fn restart_policies_travel_with_their_default() {
+    for (policy, wanted) in [
+        (json!(null), json!(null)),
+        (json!({"enabled": false, "restartAttemptPeriod": 60}), json!(null)),
+        (
+            json!({"enabled": true}),
+            json!({"enabled": true, "ignoredExitCodes": [], "restartAttemptPeriod": 300}),
+        ),
+        (
+            json!({"enabled": true, "ignoredExitCodes": [0, 3], "restartAttemptPeriod": 60}),
+            json!({"enabled": true, "ignoredExitCodes": [0, 3], "restartAttemptPeriod": 60}),
+        ),
+    ] {
+        let (sent, _, _) = container(json!({"restartPolicy": policy}));
+        let sent = serde_json::to_value(&sent).expect("writes");
+        assert_eq!(sent["restartPolicy"], wanted, "{policy}");
+    }
+}
+
+#[test]
 fn what_no_task_can_have_is_refused_by_name() {
     for (member, value) in [
         ("environmentFiles", json!([{"type": "s3", "value": "arn"}])),
         ("firelensConfiguration", json!({"type": "fluentd"})),
         ("resourceRequirements", json!([{"type": "GPU", "value": "1"}])),
-        ("restartPolicy", json!({"enabled": true})),
         ("credentialSpecs", json!(["x"])),
     ] {
         let text = json!({

@@ -56,6 +56,33 @@ fn ids_are_derived_from_the_task() {
 }
 
 #[test]
+fn restart_policies_are_read_where_they_are_enabled() {
+    let read = |enabled, ignored_exit_codes: &[i32], restart_attempt_period| {
+        let mut web = container("web");
+        web.restart_policy = Some(acs::RestartPolicy {
+            enabled,
+            ignored_exit_codes: ignored_exit_codes.to_vec(),
+            restart_attempt_period,
+        });
+        decode(&task(vec![web])).map(|task| task.containers[0].restart.clone())
+    };
+    let policy = RestartPolicy {
+        ignored: vec![0, 3],
+        period_ms: 60_000,
+    };
+    assert_eq!(read(true, &[0, 3], 60), Ok(Some(policy)));
+    assert_eq!(read(false, &[], 300), Ok(None));
+    for period in [-1, i64::MAX] {
+        let refused = read(true, &[], period).expect_err("is refused").to_string();
+        assert!(refused.contains("restartAttemptPeriod"), "{refused}");
+    }
+    assert_eq!(
+        decode(&task(vec![container("web")])).map(|task| task.containers[0].restart.clone()),
+        Ok(None)
+    );
+}
+
+#[test]
 fn what_cannot_be_done_is_refused_by_name() {
     let change = |edit: fn(&mut acs::Task)| {
         let mut task = task(vec![container("web"), container("db")]);

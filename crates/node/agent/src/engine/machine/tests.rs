@@ -7,6 +7,7 @@ use crate::engine::state::{Change, ImageFacts};
 
 mod health;
 mod property;
+mod restart;
 
 const T0: Timestamp = Timestamp(1_000_000);
 
@@ -44,6 +45,7 @@ pub(super) fn container(name: &str, essential: bool, on: &[(&str, Condition)]) -
         stop_timeout_ms: 30_000,
         awslogs: None,
         health: None,
+        restart: None,
         config: Default::default(),
         host: Default::default(),
     }

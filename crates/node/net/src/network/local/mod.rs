@@ -202,9 +202,14 @@ impl Local {
 
     fn connect(&mut self, inner: &Inner, net: &BridgeNet) -> Result<Bridged> {
         check(net)?;
-        let wanted = |e: &Endpoint| e.netns == net.netns && e.wanted == net.ports;
-        if self.endpoints.get(&net.container).is_some_and(|e| !wanted(e)) {
-            self.disconnect(inner, &net.container)?;
+        if let Some(endpoint) = self.endpoints.get(&net.container).cloned() {
+            if endpoint.wanted != net.ports {
+                self.disconnect(inner, &net.container)?;
+            } else if endpoint.netns != net.netns {
+                // It runs again, in a namespace of its new run: others know its address and its ports.
+                let netns = net.netns.clone();
+                self.keep(Endpoint { netns, ..endpoint })?;
+            }
         }
         let done = self.try_connect(inner, net);
         if done.is_err()

@@ -46,6 +46,10 @@ pub(super) fn required_attributes(
             names.insert("ecs.capability.container-health-check");
             names.insert("com.amazonaws.ecs.capability.docker-remote-api.1.24");
         }
+        let restarts = container.restart_policy.as_ref();
+        if restarts.is_some_and(|policy| policy.enabled) {
+            names.insert("ecs.capability.container-restart-policy");
+        }
         for secret in container.secrets.iter().flatten() {
             names.insert(if secrets::is_parameter(&secret.value_from) {
                 "ecs.capability.secrets.ssm.environment-variables"

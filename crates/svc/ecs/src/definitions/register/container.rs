@@ -134,8 +134,6 @@ pub(super) fn check(
     refuse(&member("credentialSpecs"), credential_specs)?;
     refuse(&member("environmentFiles"), environment_files)?;
     refuse(&member("firelensConfiguration"), firelens_configuration)?;
-    let restart_policy = restart_policy.filter(|policy| policy.enabled);
-    refuse(&member("restartPolicy"), restart_policy)?;
     if version_consistency == Some(VersionConsistency::Enabled) {
         return Err(Error::unsupported(member("versionConsistency = enabled")));
     }
@@ -173,7 +171,7 @@ pub(super) fn check(
         readonly_root_filesystem,
         repository_credentials,
         resource_requirements: None,
-        restart_policy: None,
+        restart_policy,
         secrets,
         start_timeout,
         stop_timeout,

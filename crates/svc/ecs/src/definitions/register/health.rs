@@ -1,5 +1,4 @@
-//! How a container is looked after: its health check; and the restart policy, which is checked as documented before it
-//! is refused, so that a wrong value gets the service's own answer and a right one is told that it is not there yet.
+//! How a container is looked after: its health check and its restart policy.
 
 use roadstead_api_ecs::{ContainerRestartPolicy, HealthCheck};
 

@@ -1,6 +1,6 @@
 //! A world that answers effects in any order, late, or with failures, and can lose the agent at any time. Over
-//! it, what must hold for every task: it converges, nothing starts before the network is complete, and nothing
-//! is stopped before those that depend on it.
+//! it, what must hold for every task: it converges, nothing starts before the network is complete, nothing is
+//! stopped before those that depend on it, and only what has a policy for it runs again, once for each end.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,12 +10,18 @@ use super::*;
 use crate::engine::durable::Weight;
 use crate::engine::health::{Checked, HealthCheck, HealthStatus};
 use crate::engine::recover::{Found, found};
+use crate::engine::restart::RestartPolicy;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Milliseconds that a container with a policy must have run for, and the code after which it stays stopped.
+const PERIOD: i64 = 3_000;
+const IGNORED: i32 = 1;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Phase {
     Created,
-    Running,
-    Ended,
+    /// Since when.
+    Running(i64),
+    Ended(i64, Exit),
 }
 
 struct World {
@@ -24,6 +30,8 @@ struct World {
     pending: Vec<Effect>,
     containers: BTreeMap<String, Phase>,
     network_up: bool,
+    /// When containers were made to run again, in order.
+    again: BTreeMap<String, Vec<i64>>,
     stubborn: BTreeSet<String>,
     /// The agent knows the namespace of a network that is not up yet.
     early: bool,
@@ -40,6 +48,7 @@ impl World {
             pending: Vec::new(),
             containers: BTreeMap::new(),
             network_up: false,
+            again: BTreeMap::new(),
             stubborn: BTreeSet::new(),
             early: false,
         }
@@ -88,7 +97,7 @@ impl World {
                     if other.depends_on.iter().any(|on| &on.container == container) {
                         let phase = self.containers.get(&other.name);
                         assert!(
-                            !matches!(phase, Some(Phase::Running)),
+                            !matches!(phase, Some(Phase::Running(_))),
                             "{container} is stopped before {}",
                             other.name
                         );
@@ -101,10 +110,25 @@ impl World {
             }
             Effect::Create { container } => {
                 let spec = self.machine.task.container(container).expect("is there");
+                let state = &self.machine.state.containers[container];
+                assert_ne!(state.told, Status::Stopped, "{container} was told to have ended");
+                if let Some(Phase::Ended(began, exit)) = self.containers.get(container) {
+                    let again = self.again.entry(container.clone()).or_default();
+                    let since = at(again.last().copied().unwrap_or(*began));
+                    if since <= exit.at {
+                        assert!(spec.restart.is_some() && exit.code != IGNORED);
+                        assert!(
+                            exit.at >= since.plus_millis(PERIOD),
+                            "{container} ran too shortly"
+                        );
+                        again.push(self.now);
+                    }
+                }
+                let first = state.restarts == 0;
                 for on in spec
                     .depends_on
                     .iter()
-                    .filter(|on| on.condition == Condition::Healthy)
+                    .filter(|on| first && on.condition == Condition::Healthy)
                 {
                     let health = self.machine.state.containers[&on.container].health.status;
                     assert_eq!(
@@ -135,19 +159,27 @@ impl World {
     }
 
     fn end(&mut self, container: &str, code: i32) {
-        if let Some(phase @ Phase::Running) = self.containers.get_mut(container) {
-            *phase = Phase::Ended;
-            self.now += 1;
-            let exit = Exit {
-                code,
-                at: at(self.now),
-                ..Exit::default()
-            };
+        if let Some(exit) = self.end_unseen(container, code) {
             self.feed(E::Exited {
                 container: container.to_owned(),
                 exit,
             });
         }
+    }
+
+    fn end_unseen(&mut self, container: &str, code: i32) -> Option<Exit> {
+        let Some(Phase::Running(began)) = self.containers.get(container) else {
+            return None;
+        };
+        self.now += 1;
+        let exit = Exit {
+            code,
+            at: at(self.now),
+            ..Exit::default()
+        };
+        let ended = Phase::Ended(*began, exit.clone());
+        self.containers.insert(container.to_owned(), ended);
+        Some(exit)
     }
 
     /// Brings an effect about and tells the agent.
@@ -175,9 +207,7 @@ impl World {
     fn answer_nobody(&mut self, index: usize) {
         match self.pending.remove(index) {
             Effect::Signal { container, .. } => {
-                if let Some(phase @ Phase::Running) = self.containers.get_mut(&container) {
-                    *phase = Phase::Ended;
-                }
+                self.end_unseen(&container, 143);
             }
             effect => drop(self.bring_about(effect, false)),
         }
@@ -213,7 +243,8 @@ impl World {
             }
             Effect::Start { container } if fails => E::StartFailed { container, error },
             Effect::Start { container } => {
-                self.containers.insert(container.clone(), Phase::Running);
+                self.containers
+                    .insert(container.clone(), Phase::Running(self.now));
                 E::Started {
                     container,
                     at: at(self.now),
@@ -253,21 +284,17 @@ impl World {
         let up = matches!(self.machine.state.network, Network::Up(_));
         // What no record explains is swept away.
         self.network_up &= up;
-        let running = self.containers.values().any(|phase| *phase == Phase::Running);
+        let running = self
+            .containers
+            .values()
+            .any(|phase| matches!(phase, Phase::Running(_)));
         assert!(up || !running, "a running container would lose its network");
         let now = at(self.now);
         let find = |name: &str| {
             self.containers.get(name).map(|phase| match phase {
                 Phase::Created => Found::Created,
-                Phase::Running => Found::Running(now),
-                Phase::Ended => Found::Exited(
-                    Some(now),
-                    Exit {
-                        code: 1,
-                        at: now,
-                        ..Exit::default()
-                    },
-                ),
+                Phase::Running(began) => Found::Running(at(*began)),
+                Phase::Ended(began, exit) => Found::Exited(Some(at(*began)), exit.clone()),
             })
         };
         for event in found(&self.machine, &find, now) {
@@ -279,9 +306,9 @@ impl World {
 }
 
 prop_compose! {
-    fn tasks()(rows in prop::collection::vec((any::<bool>(), any::<u8>(), 0..4usize, any::<bool>()), 1..5)) -> Machine {
+    fn tasks()(rows in prop::collection::vec((any::<bool>(), any::<u8>(), 0..4usize, any::<bool>(), any::<bool>()), 1..5)) -> Machine {
         let mut containers = Vec::new();
-        for (index, (essential, on, condition, timeout)) in rows.into_iter().enumerate() {
+        for (index, (essential, on, condition, timeout, again)) in rows.into_iter().enumerate() {
             // Only on earlier ones: circles are refused before.
             let on: Vec<(String, Condition)> = (0..index)
                 .filter(|earlier| on & (1 << earlier) != 0)
@@ -292,6 +319,7 @@ prop_compose! {
             let on: Vec<(&str, Condition)> = on.iter().map(|(name, c)| (name.as_str(), *c)).collect();
             let mut made = container(&format!("c{index}"), essential || index == 0, &on);
             made.start_timeout_ms = timeout.then_some(5_000);
+            made.restart = again.then(|| RestartPolicy { ignored: vec![IGNORED], period_ms: PERIOD });
             made.health = Some(HealthCheck {
                 args: vec!["true".to_owned()],
                 interval_ms: 5_000,
@@ -367,6 +395,8 @@ proptest! {
             let ends = told.iter().flat_map(|change| &change.containers)
                 .filter(|change| change.name == container.name && change.status == Status::Stopped).count();
             prop_assert_eq!(ends, 1, "the end of {} is told once", &container.name);
+            let again = world.again.get(&container.name).map_or(0, Vec::len);
+            prop_assert_eq!(world.machine.state.containers[&container.name].restarts as usize, again);
         }
     }
 }

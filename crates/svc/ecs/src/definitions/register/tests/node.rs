@@ -8,10 +8,8 @@ use super::{CLIENT, INVALID, container_shows, containers_refused, put, register,
 use crate::tests::ecs;
 
 #[tokio::test]
-async fn health_checks_are_kept_with_their_defaults_and_restart_policies_refused() {
+async fn health_checks_are_kept_with_their_defaults() {
     let check = |over: Json| json!({"healthCheck": put(json!({"command": ["CMD", "true"]}), over)});
-    let policy = |over: Json| json!({"restartPolicy": put(json!({"enabled": true}), over)});
-    let codes: Vec<i32> = (0..51).collect();
     let cases = [
         (
             check(json!({"command": []})),
@@ -28,34 +26,43 @@ async fn health_checks_are_kept_with_their_defaults_and_restart_policies_refused
         (check(json!({"timeout": 1})), json!({}), "timeout"),
         (check(json!({"retries": 11})), json!({}), "retries"),
         (check(json!({"startPeriod": 301})), json!({}), "startPeriod"),
-        (
-            policy(json!({"ignoredExitCodes": codes})),
-            json!({}),
-            "50 exit codes",
-        ),
-        (
-            policy(json!({"restartAttemptPeriod": 59})),
-            json!({}),
-            "60 to 1800",
-        ),
     ];
     containers_refused(CLIENT, &cases).await;
-    let unsupported = [(
-        policy(json!({})),
-        json!({}),
-        "containerDefinitions[0].restartPolicy is not supported by Roadstead yet.",
-    )];
-    containers_refused(INVALID, &unsupported).await;
     let filled = json!({"command": ["CMD", "true"], "interval": 30, "timeout": 5, "retries": 3});
     container_shows(check(json!({})), json!({}), json!({"healthCheck": filled})).await;
     let full = check(json!({"interval": 5, "timeout": 2, "retries": 1, "startPeriod": 0}));
     container_shows(full.clone(), json!({}), full).await;
-    container_shows(
-        policy(json!({"enabled": false})),
+}
+
+#[tokio::test]
+async fn restart_policies_are_kept_within_their_bounds() {
+    let policy = |over: Json| json!({"restartPolicy": put(json!({"enabled": true}), over)});
+    let codes = |count: i32| json!({"ignoredExitCodes": (0..count).collect::<Vec<_>>()});
+    let period = |seconds: i32| json!({"restartAttemptPeriod": seconds});
+    let cases = [
+        (policy(codes(51)), json!({}), "50 exit codes"),
+        (policy(period(59)), json!({}), "60 to 1800"),
+        (policy(period(1801)), json!({}), "60 to 1800"),
+    ];
+    containers_refused(CLIENT, &cases).await;
+    for over in [
         json!({}),
-        json!({"restartPolicy": null}),
-    )
-    .await;
+        json!({"enabled": false}),
+        codes(50),
+        period(60),
+        period(1800),
+    ] {
+        container_shows(policy(over.clone()), json!({}), policy(over)).await;
+    }
+    let ecs = Arc::new(ecs());
+    for (enabled, needed) in [(true, true), (false, false)] {
+        let answer = register(&ecs, request(policy(json!({"enabled": enabled})), json!({})))
+            .await
+            .expect("registered");
+        let needs = answer["requiresAttributes"].as_array().into_iter().flatten();
+        let attribute = json!({"name": "ecs.capability.container-restart-policy"});
+        assert_eq!(needs.filter(|one| **one == attribute).count() == 1, needed);
+    }
 }
 
 #[tokio::test]

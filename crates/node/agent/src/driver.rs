@@ -78,6 +78,10 @@ pub trait Driver: Send + Sync + 'static {
     /// Makes the image of a container be there. Dropping the call gives it up.
     async fn pull(&self, task: &Task, container: &Container) -> Result<ImageFacts>;
 
+    /// Makes what the task's files need before anything else of it is made: its disk, and volumes that outlive it.
+    /// A failure is the task's reason, complete.
+    async fn prepare(&self, task: &Task) -> Result<()>;
+
     /// Makes the task's network: the pause container, whose namespace is sent through `early` as soon as
     /// containers can be created in it, then interface, routes and the link to the agent. What an earlier
     /// try left is removed first. `cancel` ends a wait for something that has not come yet.

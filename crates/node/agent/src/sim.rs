@@ -289,6 +289,10 @@ impl Driver for SimNode {
         }
     }
 
+    async fn prepare(&self, _: &Task) -> Result<()> {
+        Ok(())
+    }
+
     async fn network_up(
         &self,
         task: &Task,

@@ -17,9 +17,9 @@ pub use orders::{
     Payload, ROLE_OF_APPLICATION, ROLE_OF_EXECUTION, StopTask, TaskManifest, TaskStopVerificationAck,
 };
 pub use payload::{
-    AsmAuthData, Container, DependsOn, DockerConfig, ElasticNetworkInterface, HostVolume, Ipv4Address,
-    Ipv6Address, MountPoint, PortMapping, RegistryAuthentication, RestartPolicy, RoleCredentials, Secret,
-    Task, Volume, VolumeFrom,
+    AsmAuthData, Container, DependsOn, DockerConfig, DockerVolume, ElasticNetworkInterface, HostVolume,
+    Ipv4Address, Ipv6Address, MountPoint, PortMapping, RegistryAuthentication, RestartPolicy,
+    RoleCredentials, Secret, Task, Volume, VolumeFrom,
 };
 
 /// Attribute an agent registers, and query parameter of its channel, that says it takes [`NetworkMap`]s and

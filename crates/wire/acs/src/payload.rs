@@ -231,10 +231,24 @@ pub struct DependsOn {
 #[serde(rename_all = "camelCase", default)]
 pub struct Volume {
     pub name: String,
-    /// `host` for what exists so far.
+    /// `host` or `docker`.
     #[serde(rename = "type")]
     pub kind: String,
     pub host: HostVolume,
+    /// Of the type `docker`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub docker_volume_configuration: Option<DockerVolume>,
+}
+
+/// What Docker is to make of a volume; `scope`: `task` or `shared`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DockerVolume {
+    pub scope: String,
+    pub autoprovision: bool,
+    pub driver: String,
+    pub driver_opts: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
 }
 
 /// Without a path: a directory that lives as long as the task.

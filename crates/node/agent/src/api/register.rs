@@ -189,6 +189,7 @@ fn attributes(node: &Node) -> Vec<Attribute> {
         attribute("ecs.capability.secrets.asm.environment-variables", ""),
         attribute("ecs.capability.secrets.ssm.environment-variables", ""),
         attribute("ecs.capability.container-health-check", ""),
+        attribute("ecs.capability.docker-plugin.local", ""),
         attribute("com.amazonaws.ecs.capability.docker-remote-api.1.24", ""),
         // The control plane derives it from what the task definition asks of Docker.
         attribute("com.amazonaws.ecs.capability.docker-remote-api.1.17", ""),

@@ -1,17 +1,20 @@
 //! From a payload's task to a checked one. What cannot be done is refused here, before anything is made, with
 //! words that name the member: they become the reason of the stopped task.
 
+mod volume;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_acs as acs;
 use serde::Deserialize;
 
+use self::volume::read_volume;
 use super::docker;
 use super::health::HealthCheck;
 use super::restart::RestartPolicy;
 use super::spec::{
     Condition, Container, Dependency, LaunchType, Link, NetworkMode, Port, RegistrySecret, STOP_TIMEOUT_MS,
-    SecretRef, SecretSource, Sharing, Task, Volume, metadata_id, runtime_id,
+    SecretRef, SecretSource, Sharing, Task, metadata_id, runtime_id,
 };
 
 /// More containers than any task definition may have; a bound, not a promise.
@@ -482,26 +485,6 @@ fn implied(container: &acs::Container, mut stated: Vec<Dependency>) -> Vec<Depen
         }
     }
     stated
-}
-
-fn read_volume(volume: &acs::Volume) -> Result<Volume> {
-    if !matches!(volume.kind.as_str(), "" | "host") {
-        return refuse(format!(
-            "volume {:?}: the type {:?} is not supported by Roadstead yet",
-            volume.name, volume.kind
-        ));
-    }
-    let path = &volume.host.source_path;
-    if !path.is_empty() && (!path.starts_with('/') || path.split('/').any(|part| part == "..")) {
-        return refuse(format!(
-            "volume {:?}: the source path {path:?} is not absolute and plain",
-            volume.name
-        ));
-    }
-    Ok(Volume {
-        name: volume.name.clone(),
-        source: (!path.is_empty()).then(|| path.clone()),
-    })
 }
 
 /// Every name a container uses is that of something in the task, and no container waits for itself.

@@ -174,9 +174,7 @@ impl Machine {
             Event::NetworkFailed { error } => {
                 self.state.network_doing = None;
                 // Something of it may be there: `Begun` and `Namespace` are taken down like a complete one.
-                let reason =
-                    format!("ResourceInitializationError: unable to set up the task's network: {error}");
-                self.want_stop(Some(reason), now);
+                self.want_stop(Some(error), now);
             }
             Event::NetworkDown => {
                 self.state.network_doing = None;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use roadstead_acs::{ElasticNetworkInterface, MountPoint, RoleCredentials, VolumeFrom};
 use roadstead_awslogs::Options as Awslogs;
 use roadstead_base::derived_hex;
+use roadstead_volumes::Storage;
 
 use super::docker::{Config, HostConfig};
 use super::health::HealthCheck;
@@ -229,8 +230,33 @@ impl Condition {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Volume {
     pub name: String,
-    /// A path of the host, or `None` for an empty directory that lives as long as the task.
-    pub source: Option<String>,
+    pub source: VolumeSource,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VolumeSource {
+    /// A directory that lives as long as the task.
+    Task,
+    /// A path of the host.
+    Host(String),
+    Docker(DockerVolume),
+}
+
+/// As Docker's driver `local` would make it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DockerVolume {
+    pub storage: Storage,
+    /// Of one that outlives the task; others go with it.
+    pub shared: Option<SharedVolume>,
+}
+
+/// What is made of a volume that is not on the node yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedVolume {
+    /// Whether it is made at all.
+    pub autoprovision: bool,
+    pub options: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
 }
 
 impl Task {

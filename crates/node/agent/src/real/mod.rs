@@ -6,6 +6,7 @@ mod images;
 mod network;
 mod node;
 mod registry;
+mod shared;
 mod signals;
 mod spec;
 mod storage;

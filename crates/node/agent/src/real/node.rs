@@ -273,15 +273,18 @@ impl Driver for RealNode {
         })
     }
 
+    async fn prepare(&self, task: &Task) -> Result<()> {
+        let (volumes, of) = (self.volumes.clone(), task.clone());
+        let prepared = tokio::task::spawn_blocking(move || volumes.prepare(&of)).await;
+        prepared.unwrap_or_else(|error| Err(failed(error)))
+    }
+
     async fn network_up(
         &self,
         task: &Task,
         early: oneshot::Sender<Namespace>,
         cancel: CancellationToken,
     ) -> Result<Namespace> {
-        let (volumes, of) = (self.volumes.clone(), task.clone());
-        let prepared = tokio::task::spawn_blocking(move || volumes.prepare(&of)).await;
-        prepared.unwrap_or_else(|error| Err(failed(error)))?;
         self.runtime
             .ensure_group(&spec::group(task)?, &spec::group_resources(task))
             .await

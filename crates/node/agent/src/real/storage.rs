@@ -84,13 +84,7 @@ impl Storage {
                 "removing the ephemeral storage of task {task_id}: {error}"
             ))
         };
-        for _ in 0..MOST_MOUNTS {
-            if !is_mounted(dir) {
-                break;
-            }
-            // Who still looks at a file of it, an operator for example, holds its space and nothing else up.
-            nix::mount::umount2(dir, nix::mount::MntFlags::MNT_DETACH).map_err(|error| failed(&error))?;
-        }
+        unmount(dir).map_err(|error| failed(&error))?;
         for image in [self.image(task_id), self.image(task_id).with_extension("new")] {
             match fs::remove_file(&image) {
                 Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(&error)),
@@ -110,8 +104,20 @@ impl Storage {
     }
 }
 
+/// Takes away what is mounted there, if anything is.
+pub(super) fn unmount(dir: &Path) -> nix::Result<()> {
+    for _ in 0..MOST_MOUNTS {
+        if !is_mounted(dir) {
+            break;
+        }
+        // Who still looks at a file of it, an operator for example, holds its space and nothing else up.
+        nix::mount::umount2(dir, nix::mount::MntFlags::MNT_DETACH)?;
+    }
+    Ok(())
+}
+
 /// Whether something is mounted there: it lies on another device than its parent.
-fn is_mounted(dir: &Path) -> bool {
+pub(super) fn is_mounted(dir: &Path) -> bool {
     let device = |path: &Path| fs::metadata(path).map(|found| found.dev()).ok();
     match (device(dir), dir.parent().and_then(device)) {
         (Some(here), Some(above)) => here != above,
@@ -119,7 +125,7 @@ fn is_mounted(dir: &Path) -> bool {
     }
 }
 
-fn run(command: &mut Command) -> std::result::Result<(), String> {
+pub(super) fn run(command: &mut Command) -> std::result::Result<(), String> {
     let done = command.output().map_err(|error| error.to_string())?;
     if done.status.success() {
         return Ok(());

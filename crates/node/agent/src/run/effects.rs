@@ -15,6 +15,7 @@ use super::secrets::with_secrets;
 use crate::driver::{Failure, Made, Result};
 use crate::engine::event::{Effect, Event, Signal};
 use crate::engine::health::Checked;
+use crate::engine::machine::RESOURCE_INITIALIZATION;
 use crate::engine::spec::{Container, Task};
 
 /// Between tries to tear something down.
@@ -111,6 +112,10 @@ impl Actor {
         });
         let outlet = self.outlet.clone();
         self.jobs.spawn(async move {
+            if let Err(Failure(error)) = inner.driver.prepare(&task).await {
+                let _ = outlet.send(Event::NetworkFailed { error }).await;
+                return;
+            }
             let mut up = inner.driver.network_up(&task, early, cancel.clone());
             let outcome = tokio::select! {
                 outcome = &mut up => outcome,
@@ -127,6 +132,8 @@ impl Actor {
                     let _ = outlet.send(Event::PauseEnded).await;
                 }
                 Err(Failure(error)) => {
+                    let error =
+                        format!("{RESOURCE_INITIALIZATION}: unable to set up the task's network: {error}");
                     let _ = outlet.send(Event::NetworkFailed { error }).await;
                 }
             }

@@ -37,6 +37,9 @@ pub(super) fn fill_volumes(
 }
 
 fn fill(inside: &pathrs::Root, target: &Path, volume: &Path, users: Option<&Users>) -> io::Result<()> {
+    // Another container may be about to fill it, too: whoever comes second finds it filled.
+    let held = File::open(volume)?;
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive)?;
     if fs::read_dir(volume)?.next().is_some() {
         return Ok(());
     }

@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 
 use roadstead_acs as acs;
 use roadstead_api_ecs::{
-    ContainerDefinition, ContainerRestartPolicy, NetworkMode, TransportProtocol, Volume,
+    ContainerDefinition, ContainerRestartPolicy, DockerVolumeConfiguration, NetworkMode, Scope,
+    TransportProtocol, Volume,
 };
 use roadstead_base::Arn;
 
@@ -364,10 +365,6 @@ fn compile_volume(volume: &Volume) -> Result<acs::Volume> {
     let asked = [
         ("configuredAtLaunch", volume.configured_at_launch == Some(true)),
         (
-            "dockerVolumeConfiguration",
-            volume.docker_volume_configuration.is_some(),
-        ),
-        (
             "efsVolumeConfiguration",
             volume.efs_volume_configuration.is_some(),
         ),
@@ -384,11 +381,30 @@ fn compile_volume(volume: &Volume) -> Result<acs::Volume> {
         return Err(Error::unsupported(format!("volumes.{member}")));
     }
     let path = volume.host.as_ref().and_then(|host| host.source_path.clone());
+    let docker = volume.docker_volume_configuration.as_ref().map(docker_volume);
     Ok(acs::Volume {
         name: volume.name.clone().unwrap_or_default(),
-        kind: "host".to_owned(),
+        kind: if docker.is_some() { "docker" } else { "host" }.to_owned(),
         host: acs::HostVolume {
             source_path: path.unwrap_or_default(),
         },
+        docker_volume_configuration: docker,
     })
+}
+
+fn docker_volume(volume: &DockerVolumeConfiguration) -> acs::DockerVolume {
+    let DockerVolumeConfiguration {
+        autoprovision,
+        driver,
+        driver_opts,
+        labels,
+        scope,
+    } = volume;
+    acs::DockerVolume {
+        scope: scope.unwrap_or(Scope::Task).as_str().to_owned(),
+        autoprovision: autoprovision.unwrap_or(false),
+        driver: driver.clone().unwrap_or_else(|| "local".to_owned()),
+        driver_opts: driver_opts.clone().unwrap_or_default(),
+        labels: labels.clone().unwrap_or_default(),
+    }
 }

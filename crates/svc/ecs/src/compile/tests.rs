@@ -336,6 +336,33 @@ fn restart_policies_travel_with_their_default() {
 }
 
 #[test]
+fn docker_volumes_travel_with_their_scope_driver_and_labels() {
+    let whole = json!({
+        "scope": "shared", "autoprovision": true, "driver": "local", "labels": {"a": "b"},
+        "driverOpts": {"type": "tmpfs", "device": "tmpfs", "o": "size=1m"},
+    });
+    let plain = json!({
+        "scope": "task", "autoprovision": false, "driver": "local", "labels": {}, "driverOpts": {},
+    });
+    for (asked, sent) in [(whole.clone(), whole), (json!({}), plain)] {
+        let text = json!({
+            "family": "fam", "containerDefinitions": [{"name": "web", "image": "i"}],
+            "volumes": [{"name": "v", "dockerVolumeConfiguration": asked}],
+        });
+        let payload = compile(&definition(text), &task(false)).expect("compiles");
+        let volume = serde_json::to_value(&payload.volumes[0]).expect("writes");
+        assert_eq!(
+            (
+                &volume["name"],
+                &volume["type"],
+                &volume["dockerVolumeConfiguration"]
+            ),
+            (&json!("v"), &json!("docker"), &sent)
+        );
+    }
+}
+
+#[test]
 fn what_no_task_can_have_is_refused_by_name() {
     for (member, value) in [
         ("environmentFiles", json!([{"type": "s3", "value": "arn"}])),
@@ -351,7 +378,6 @@ fn what_no_task_can_have_is_refused_by_name() {
     }
     for (member, value) in [
         ("efsVolumeConfiguration", json!({"fileSystemId": "fs-1"})),
-        ("dockerVolumeConfiguration", json!({"scope": "task"})),
         ("configuredAtLaunch", json!(true)),
     ] {
         let text = json!({

@@ -1,6 +1,7 @@
 //! What is read from a payload, and what is refused with which words.
 
 use super::*;
+use crate::engine::spec::{Volume, VolumeSource};
 
 fn container(name: &str) -> acs::Container {
     acs::Container {
@@ -232,6 +233,7 @@ fn volumes_are_found_and_plain() {
         host: acs::HostVolume {
             source_path: path.into(),
         },
+        docker_volume_configuration: None,
     };
     for (volume, good) in [
         (volume("host", ""), true),
@@ -242,6 +244,51 @@ fn volumes_are_found_and_plain() {
     ] {
         with.volumes = vec![volume];
         assert_eq!(decode(&with).is_ok(), good, "{with:?}");
+    }
+    let docker = |scope: &str, driver: &str, kind: &str| acs::Volume {
+        name: "data".into(),
+        kind: "docker".into(),
+        docker_volume_configuration: Some(acs::DockerVolume {
+            scope: scope.into(),
+            autoprovision: true,
+            driver: driver.into(),
+            driver_opts: [("type", kind), ("device", "tmpfs")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+            labels: BTreeMap::new(),
+        }),
+        ..acs::Volume::default()
+    };
+    for (volume, wanted) in [
+        (docker("task", "local", "tmpfs"), Ok(false)),
+        (docker("shared", "local", "tmpfs"), Ok(true)),
+        (docker("forever", "local", "tmpfs"), Err("the scope \"forever\"")),
+        (
+            docker("task", "rexray/ebs", "tmpfs"),
+            Err("the driver \"rexray/ebs\""),
+        ),
+        (docker("task", "local", "nfs"), Err("driverOpts: type=nfs")),
+        (
+            acs::Volume {
+                name: "../data".into(),
+                ..docker("shared", "local", "tmpfs")
+            },
+            Err("no name for a volume"),
+        ),
+    ] {
+        match (read_volume(&volume), wanted) {
+            (
+                Ok(Volume {
+                    source: VolumeSource::Docker(read),
+                    ..
+                }),
+                Ok(shared),
+            ) => {
+                assert_eq!(read.shared.is_some(), shared);
+            }
+            (Err(error), Err(words)) => assert!(error.to_string().contains(words), "{error}"),
+            (read, wanted) => panic!("{read:?}, but {wanted:?}"),
+        }
     }
 }
 

@@ -24,11 +24,15 @@ pub(super) fn compatibilities(fargate: bool) -> Vec<Compatibility> {
 pub(super) fn required_attributes(
     network: NetworkMode,
     shares_namespaces: bool,
+    has_docker_volumes: bool,
     has_execution_role: bool,
     platform: Option<&RuntimePlatform>,
     containers: &[ContainerDefinition],
 ) -> Vec<Attribute> {
     let mut names = BTreeSet::new();
+    if has_docker_volumes {
+        names.insert("ecs.capability.docker-plugin.local");
+    }
     if network == NetworkMode::Awsvpc {
         names.extend([
             "com.amazonaws.ecs.capability.docker-remote-api.1.18",

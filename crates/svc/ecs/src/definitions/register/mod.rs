@@ -7,6 +7,7 @@ mod compatibility;
 mod container;
 mod dependencies;
 mod devices;
+mod docker_volume;
 mod environment;
 pub(crate) mod health;
 mod kernel;

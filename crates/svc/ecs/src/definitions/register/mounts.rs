@@ -6,6 +6,7 @@ use roadstead_api_ecs::{HostVolumeProperties, MountPoint, Volume, VolumeFrom};
 
 use super::around::{Around, Fargate};
 use super::container::{invalid, invalid_because};
+use super::docker_volume;
 use crate::error::{Error, Result, refuse};
 
 /// Volumes of one task definition, mounts of one container.
@@ -54,10 +55,6 @@ fn check_volume(at: &str, volume: Volume, fargate: &mut Fargate) -> Result<Volum
         return Err(Error::client("Volume.name contains invalid characters."));
     }
     refuse(&format!("{at}.configuredAtLaunch"), configured_at_launch)?;
-    refuse(
-        &format!("{at}.dockerVolumeConfiguration"),
-        docker_volume_configuration,
-    )?;
     refuse(&format!("{at}.efsVolumeConfiguration"), efs_volume_configuration)?;
     refuse(
         &format!("{at}.fsxWindowsFileServerVolumeConfiguration"),
@@ -67,6 +64,21 @@ fn check_volume(at: &str, volume: Volume, fargate: &mut Fargate) -> Result<Volum
         &format!("{at}.s3filesVolumeConfiguration"),
         s3files_volume_configuration,
     )?;
+    if let Some(docker) = docker_volume_configuration {
+        if host.is_some() {
+            return Err(Error::client(
+                "When the volume parameter is specified, only one volume configuration type should be used.",
+            ));
+        }
+        let docker =
+            docker_volume::check(&name, &format!("{at}.dockerVolumeConfiguration"), docker, fargate)?;
+        return Ok(Volume {
+            configured_at_launch,
+            docker_volume_configuration: Some(docker),
+            name: Some(name),
+            ..Volume::default()
+        });
+    }
     let HostVolumeProperties { source_path } = host.unwrap_or_default();
     if let Some(path) = &source_path {
         if path.is_empty() {

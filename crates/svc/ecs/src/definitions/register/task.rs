@@ -94,6 +94,9 @@ pub(super) fn check(request: RegisterTaskDefinitionRequest) -> Result<Checked> {
     let attributes = compatibility::required_attributes(
         network,
         pid_mode.is_some() || ipc_mode.is_some(),
+        volumes
+            .iter()
+            .any(|volume| volume.docker_volume_configuration.is_some()),
         execution_role_arn.is_some(),
         runtime_platform.as_ref(),
         &containers,

@@ -104,7 +104,6 @@ async fn volumes_and_mounts_name_each_other() {
     containers_refused(CLIENT, &cases).await;
     let unsupported = [
         ("configuredAtLaunch", json!(true)),
-        ("dockerVolumeConfiguration", json!({"driver": "local"})),
         ("efsVolumeConfiguration", json!({"fileSystemId": "fs-1"})),
         (
             "fsxWindowsFileServerVolumeConfiguration",
@@ -122,5 +121,71 @@ async fn volumes_and_mounts_name_each_other() {
         let words = format!("volumes[0].{member} is not supported by Roadstead yet.");
         let task = volume(json!({"name": "v", member: value}));
         containers_refused(INVALID, &[(json!({}), task, &words)]).await;
+    }
+}
+
+#[tokio::test]
+async fn docker_volumes_are_kept_with_their_defaults() {
+    let ecs = Arc::new(ecs());
+    let bind = json!({"type": "none", "device": "/srv/a", "o": "bind"});
+    for (asked, shown) in [
+        (json!({}), json!({"scope": "task", "driver": "local"})),
+        (
+            json!({"scope": "shared"}),
+            json!({"scope": "shared", "driver": "local", "autoprovision": false}),
+        ),
+        (
+            json!({"scope": "task", "autoprovision": false, "labels": {"a": "b"}, "driverOpts": bind}),
+            json!({
+                "scope": "task", "driver": "local", "autoprovision": false, "labels": {"a": "b"}, "driverOpts": bind,
+            }),
+        ),
+    ] {
+        let volumes = |docker| json!([{"name": "v", "dockerVolumeConfiguration": docker}]);
+        let answer = register(&ecs, request(json!({}), json!({"volumes": volumes(asked)})))
+            .await
+            .expect("is accepted");
+        assert_eq!(answer["volumes"], volumes(shown));
+        assert_eq!(answer["compatibilities"], json!(["EC2"]));
+        let wanted = json!({"name": "ecs.capability.docker-plugin.local"});
+        let attributes = answer["requiresAttributes"].as_array().expect("attributes");
+        assert!(attributes.contains(&wanted), "{attributes:?}");
+    }
+}
+
+#[tokio::test]
+async fn docker_volumes_that_cannot_be_are_refused() {
+    let volume = |docker: Json| json!({"volumes": [{"name": "v", "dockerVolumeConfiguration": docker}]});
+    let both = json!({"volumes": [{"name": "v", "host": {}, "dockerVolumeConfiguration": {}}]});
+    let mut fargate = volume(json!({}));
+    fargate["requiresCompatibilities"] = json!(["FARGATE"]);
+    fargate["networkMode"] = json!("awsvpc");
+    fargate["cpu"] = json!("256");
+    fargate["memory"] = json!("512");
+    let cases = [
+        (both, "only one volume configuration type should be used"),
+        (fargate, "do not support dockerVolumeConfiguration"),
+        (
+            volume(json!({"autoprovision": true})),
+            "for the scope shared alone",
+        ),
+        (
+            volume(json!({"driverOpts": {"type": "tmpfs"}})),
+            "missing required option",
+        ),
+        (volume(json!({"labels": {"": "a"}})), "Invalid 'labels' setting"),
+    ];
+    let cases = cases.map(|(task, words)| (json!({}), task, words));
+    containers_refused(CLIENT, &cases).await;
+    let unsupported = [
+        (json!({"driver": "rexray/ebs"}), "driver rexray/ebs"),
+        (
+            json!({"driverOpts": {"type": "nfs", "device": ":/a", "o": "addr=10.0.0.1"}}),
+            "driverOpts type=nfs",
+        ),
+    ];
+    for (docker, what) in unsupported {
+        let words = format!("volumes[0].dockerVolumeConfiguration.{what} is not supported by Roadstead yet.");
+        containers_refused(INVALID, &[(json!({}), volume(docker), &words)]).await;
     }
 }

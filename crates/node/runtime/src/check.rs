@@ -12,8 +12,8 @@ use crate::capabilities;
 use crate::error::{Error, Result};
 use crate::logs::MIN_LOG_SIZE;
 use crate::spec::{
-    ContainerSpec, ExecSpec, MAX_LAYERS, MIN_MEMORY_LIMIT, MountKind, Net, Process, Resources, Root, Share,
-    Ulimit,
+    ContainerSpec, CpuQuota, ExecSpec, MAX_LAYERS, MIN_MEMORY_LIMIT, MountKind, Net, Process, Resources,
+    Root, Share, Ulimit,
 };
 
 /// A container may open this many files unless its ulimits say otherwise.
@@ -210,13 +210,18 @@ pub(crate) fn resources(resources: &Resources) -> Result<(), String> {
             "memory_reservation {reservation} exceeds memory_limit {limit}"
         ));
     }
-    if let Some(quota) = cpu_quota
-        && (!(1_000..=1_000_000).contains(&quota.period_us) || quota.quota_us < 1_000)
-    {
-        return Err("cpu_quota: the period is 1000 to 1000000 microseconds, the quota at least 1000".into());
+    if let Some(quota) = cpu_quota {
+        self::quota(*quota)?;
     }
     if *pids_limit == Some(0) {
         return Err("pids_limit 0 would let nothing run".into());
+    }
+    Ok(())
+}
+
+pub(crate) fn quota(CpuQuota { quota_us, period_us }: CpuQuota) -> Result<(), String> {
+    if !(1_000..=1_000_000).contains(&period_us) || quota_us < 1_000 {
+        return Err("cpu_quota: the period is 1000 to 1000000 microseconds, the quota at least 1000".into());
     }
     Ok(())
 }

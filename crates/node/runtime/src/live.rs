@@ -11,7 +11,7 @@ use crate::ids::{ContainerId, GroupName};
 use crate::inner::blocking;
 use crate::interfaces::{self, InterfaceStats};
 use crate::runtime::Runtime;
-use crate::spec::ExecSpec;
+use crate::spec::{CpuQuota, ExecSpec};
 use crate::status::{State, Stats, Usage};
 
 impl Runtime {
@@ -54,6 +54,19 @@ impl Runtime {
             });
         }
         blocking(move || Ok(inner.cgroups.stats(&path))).await
+    }
+
+    /// How much CPU a running container may have from now on; none: all there is.
+    pub async fn limit_cpu(&self, id: &ContainerId, quota: Option<CpuQuota>) -> Result<()> {
+        if let Some(quota) = quota {
+            check::quota(quota).map_err(|reason| Error::Invalid {
+                id: id.clone(),
+                member: "cpu_quota",
+                reason,
+            })?;
+        }
+        let plan = self.running(id).await?;
+        blocking(move || plan.cgroups.set_quota(&plan.cgroup, quota)).await
     }
 
     /// Makes every process of a running container stand still; it can be killed all the same. Twice is no error.

@@ -227,3 +227,36 @@ async fn swap_and_swappiness_are_written_where_there_is_cgroup_v1() {
     }
     bench.finish().await;
 }
+
+#[tokio::test]
+async fn a_running_container_gets_another_share_of_the_cpu() {
+    let bench = Bench::new().await;
+    let id = bench.id("busy");
+    bench.start(bench.script("busy", "while :; do :; done")).await;
+    let quota = roadstead_runtime::CpuQuota {
+        quota_us: 5_000,
+        period_us: 50_000,
+    };
+    bench.runtime.limit_cpu(&id, Some(quota)).await.expect("limited");
+    // Periods are counted as they go by with a limit, and those in which it was met.
+    support::until("it is held back", async || {
+        let cpu = bench.runtime.stats(&id).await.expect("stats").cpu;
+        cpu.throttled_periods > Some(3)
+    })
+    .await;
+    bench.runtime.limit_cpu(&id, None).await.expect("lifted");
+    let before = bench.runtime.stats(&id).await.expect("stats").cpu;
+    support::until("it goes on", async || {
+        let now = bench.runtime.stats(&id).await.expect("stats").cpu;
+        now.total_nanos > before.total_nanos.map(|nanos| nanos + 200_000_000)
+    })
+    .await;
+    let after = bench.runtime.stats(&id).await.expect("stats").cpu;
+    assert!(after.throttled_periods <= before.throttled_periods.map(|count| count + 1));
+    let wrong = roadstead_runtime::CpuQuota {
+        quota_us: 1,
+        period_us: 1,
+    };
+    assert!(bench.runtime.limit_cpu(&id, Some(wrong)).await.is_err());
+    bench.finish().await;
+}

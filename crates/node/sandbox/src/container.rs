@@ -46,7 +46,7 @@ pub(crate) fn of(parts: Parts<'_>) -> ContainerSpec {
         writable: None,
     };
     let command = Command {
-        args: runtime.command.clone(),
+        args: arguments(&runtime.command, &spec.handler),
         env: variables,
         cwd: Some("/var/task".into()),
         user: Some(USER.into()),
@@ -67,10 +67,8 @@ pub(crate) fn of(parts: Parts<'_>) -> ContainerSpec {
         drop: vec!["ALL".into()],
     };
     container.resources = Resources {
-        cpu_quota: Some(CpuQuota {
-            quota_us: variables::cpu(spec.memory_mb, CPU_PERIOD),
-            period_us: u64::try_from(CPU_PERIOD.as_micros()).unwrap_or(u64::MAX),
-        }),
+        // Initialization has all there is: see `quota`.
+        cpu_quota: None,
         memory_limit: Some(u64::from(spec.memory_mb) * MIB),
         pids_limit: Some(MOST_PROCESSES),
         ..Resources::default()
@@ -88,6 +86,23 @@ pub(crate) fn of(parts: Parts<'_>) -> ContainerSpec {
         format!("{}:{}", spec.function, spec.version),
     );
     container
+}
+
+/// What CPU an invocation has: a whole one for each 1,769 MB of memory, as documented.
+pub(crate) fn quota(spec: &Spec) -> CpuQuota {
+    CpuQuota {
+        quota_us: variables::cpu(spec.memory_mb, CPU_PERIOD),
+        period_us: u64::try_from(CPU_PERIOD.as_micros()).unwrap_or(u64::MAX),
+    }
+}
+
+/// The runtime's program; `{handler}` is the function's.
+fn arguments(command: &[String], handler: &str) -> Vec<String> {
+    let word = |word: &String| match word.as_str() {
+        "{handler}" => handler.to_owned(),
+        other => other.to_owned(),
+    };
+    command.iter().map(word).collect()
 }
 
 fn bind(source: &Path, target: &str, read_only: bool) -> Mount {

@@ -184,6 +184,10 @@ impl Environment {
         let took = began.elapsed();
         match why {
             None => {
+                let quota = Some(container::quota(&self.spec));
+                if let Err(error) = inner.runtime.limit_cpu(&self.id, quota).await {
+                    tracing::warn!(container = %self.id, %error, "a function has more CPU than its share");
+                }
                 *self
                     .init
                     .lock()

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::devices::Node;
 use crate::error::{Error, Result};
-use crate::spec::Resources;
+use crate::spec::{CpuQuota, Resources};
 use crate::sys;
 
 /// How control groups are mounted on this machine.
@@ -240,12 +240,23 @@ impl Layout {
 
     /// Lets the group have all the CPU there is: under a small quota a thousand processes take minutes to die.
     pub(crate) fn lift_quota(&self, group: &Path) {
-        let dir = self.with_controller("cpu", group);
         // A group without the controller has no quota.
-        let _ = match self {
-            Self::V1 { .. } => write(&dir.join("cpu.cfs_quota_us"), "-1"),
-            Self::V2 { .. } => write(&dir.join("cpu.max"), "max"),
-        };
+        let _ = self.set_quota(group, None);
+    }
+
+    pub(crate) fn set_quota(&self, group: &Path, quota: Option<CpuQuota>) -> Result<()> {
+        let dir = self.with_controller("cpu", group);
+        match (self, quota) {
+            (Self::V1 { .. }, None) => write(&dir.join("cpu.cfs_quota_us"), "-1"),
+            (Self::V1 { .. }, Some(CpuQuota { quota_us, period_us })) => {
+                write(&dir.join("cpu.cfs_period_us"), &period_us.to_string())?;
+                write(&dir.join("cpu.cfs_quota_us"), &quota_us.to_string())
+            }
+            (Self::V2 { .. }, None) => write(&dir.join("cpu.max"), "max"),
+            (Self::V2 { .. }, Some(CpuQuota { quota_us, period_us })) => {
+                write(&dir.join("cpu.max"), &format!("{quota_us} {period_us}"))
+            }
+        }
     }
 
     /// Kills everything in `group` and below, and waits until it is gone (at most `EMPTY_WITHIN`).

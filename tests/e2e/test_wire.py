@@ -199,6 +199,7 @@ PAGED = {
     ("ecs", "DescribeCapacityProviders"): (dict(maxResults=1), "capacityProviders"),
     ("ecs", "ListAttributes"): (dict(maxResults=5, targetType="container-instance"), "attributes"),
     ("ecs", "ListClusters"): (dict(maxResults=1), "clusterArns"),
+    ("ecs", "ListServiceDeployments"): (dict(maxResults=1, service="s0"), "serviceDeployments"),
     ("ecs", "ListServices"): (dict(maxResults=1), "serviceArns"),
     ("ecs", "ListTaskDefinitionFamilies"): (dict(maxResults=1), "families"),
     ("ecs", "ListTaskDefinitions"): (dict(maxResults=1), "taskDefinitionArns"),
@@ -280,6 +281,11 @@ def many(tmp_path_factory, images):
             cloud.finished(cloud.run(f"page-{number}", groups=[cloud.open_group(f"g{number}")]))
             network = {"awsvpcConfiguration": {"subnets": [cloud.subnet()]}}
             cloud.ecs.create_service(serviceName=f"s{number}", taskDefinition="page-0", desiredCount=0, networkConfiguration=network)
+        for _ in range(2):
+            cloud.ecs.update_service(service="s0", forceNewDeployment=True)
+        over = ["SUCCESSFUL", "STOPPED"]
+        eventually(lambda: len(cloud.ecs.list_service_deployments(service="s0", status=over)["serviceDeployments"]) == 3,
+                   "three deployments are over")
         identities(cloud.client("iam"))
         names = ("events", "logs", "secretsmanager", "sns", "sqs")
         events, logs, secrets, topics, queues = (cloud.client(name) for name in names)

@@ -15,8 +15,8 @@ mod verdict;
 pub use bounds::{Bounds, breaker_threshold};
 pub use failure::{End, Setback, WAIT_MAX, judge, setbacks_left, wait};
 pub use model::{
-    Breaker, Deployment, DeploymentId, Health, Instance, InstanceId, Plan, Rollout, Scheduling, Snapshot,
-    Start, State, Stop, Task, TaskId, Verdict, Why,
+    Alarms, Bake, Breaker, Cause, Deployment, DeploymentId, Health, Instance, InstanceId, Plan, Rollout,
+    Scheduling, Snapshot, Start, State, Stop, Task, TaskId, Verdict, Why,
 };
 
 /// What is to be done now.
@@ -29,7 +29,7 @@ pub fn plan(snapshot: &Snapshot) -> Plan {
     plan.verdict = verdict::verdict(snapshot, desired);
     let completed = match plan.verdict {
         Some(Verdict::Completed) => true,
-        Some(Verdict::Failed | Verdict::RollBack(_)) => false,
+        Some(Verdict::Bake | Verdict::Failed(_) | Verdict::RollBack(_, _) | Verdict::NoWayBack(_)) => false,
         None => snapshot.primary.rollout == Rollout::Completed,
     };
     // Balancing zones is no unrest: the service has what it is to have.

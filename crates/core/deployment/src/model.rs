@@ -31,7 +31,14 @@ pub struct Snapshot {
     pub bounds: Bounds,
     /// What every task is to be of.
     pub primary: Deployment,
+    /// Somebody asked for the way back.
+    pub asked_back: bool,
     pub breaker: Option<Breaker>,
+    pub alarms: Option<Alarms>,
+    /// For how long alarms are looked at after it has arrived.
+    pub bake: Option<Bake>,
+    /// Where to go back to, if there is something.
+    pub fallback: Option<DeploymentId>,
     /// Those that are meant to run; what was told to stop counts no more.
     pub tasks: Vec<Task>,
     /// The zones that tasks are to be balanced over; fewer than two: they are not.
@@ -83,10 +90,28 @@ pub struct Deployment {
     pub last_setback: i64,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The circuit breaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Breaker {
-    /// Where to go back to, if that is wanted and there is something.
-    pub fallback: Option<DeploymentId>,
+    /// Whether to go back when it opens.
+    pub rollback: bool,
+}
+
+/// The alarms that a deployment is to fail by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alarms {
+    /// Whether to go back when one goes off.
+    pub rollback: bool,
+    /// One of them is in ALARM.
+    pub ringing: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bake {
+    /// Milliseconds.
+    pub lasts: i64,
+    /// When it had arrived; none: it has not yet.
+    pub since: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,9 +191,24 @@ pub enum Why {
 /// What becomes of the primary deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
+    /// It has arrived, and the time begins for which alarms are still looked at.
+    Bake,
     Completed,
-    Failed,
-    RollBack(DeploymentId),
+    /// It is given up where it is.
+    Failed(Cause),
+    RollBack(Cause, DeploymentId),
+    /// It is given up, and there is nothing to go back to although that is wanted.
+    NoWayBack(Cause),
+}
+
+/// Why a deployment is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The circuit breaker opened.
+    Failures,
+    Alarm,
+    /// Somebody asked for it.
+    Asked,
 }
 
 impl Snapshot {
@@ -194,8 +234,12 @@ impl Snapshot {
             };
             [task.protected_until, ripe]
         });
+        let baked = self
+            .bake
+            .and_then(|bake| bake.since.map(|since| since + bake.lasts));
         changes
             .flatten()
+            .chain(baked)
             .map(|at| at - self.now)
             .filter(|left| *left > 0)
             .min()

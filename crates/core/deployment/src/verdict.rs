@@ -3,20 +3,49 @@
 use std::collections::HashSet;
 
 use crate::bounds::breaker_threshold;
-use crate::model::{InstanceId, Rollout, Scheduling, Snapshot, Verdict};
+use crate::model::{Bake, Cause, InstanceId, Rollout, Scheduling, Snapshot, State, Verdict};
 
 pub(crate) fn verdict(snapshot: &Snapshot, desired: usize) -> Option<Verdict> {
     if snapshot.primary.rollout != Rollout::InProgress {
         return None;
     }
-    if arrived(snapshot, desired) {
-        return Some(Verdict::Completed);
+    if snapshot.asked_back {
+        return Some(give_up(snapshot, Cause::Asked, true));
     }
-    let breaker = snapshot.breaker.as_ref()?;
-    (snapshot.primary.failures >= breaker_threshold(desired)).then(|| match &breaker.fallback {
-        Some(deployment) => Verdict::RollBack(deployment.clone()),
-        None => Verdict::Failed,
-    })
+    if let Some(alarms) = snapshot.alarms
+        && alarms.ringing
+        && has_begun(snapshot)
+    {
+        return Some(give_up(snapshot, Cause::Alarm, alarms.rollback));
+    }
+    if arrived(snapshot, desired) {
+        return match snapshot.bake {
+            None => Some(Verdict::Completed),
+            Some(Bake { since: None, .. }) => Some(Verdict::Bake),
+            Some(Bake {
+                lasts,
+                since: Some(since),
+            }) => (snapshot.now >= since + lasts).then_some(Verdict::Completed),
+        };
+    }
+    let breaker = snapshot.breaker?;
+    let open = snapshot.primary.failures >= breaker_threshold(desired);
+    open.then(|| give_up(snapshot, Cause::Failures, breaker.rollback))
+}
+
+fn give_up(snapshot: &Snapshot, cause: Cause, rollback: bool) -> Verdict {
+    match &snapshot.fallback {
+        _ if !rollback => Verdict::Failed(cause),
+        Some(deployment) => Verdict::RollBack(cause, deployment.clone()),
+        None => Verdict::NoWayBack(cause),
+    }
+}
+
+/// Alarms say something of a deployment once the first of its tasks runs.
+fn has_begun(snapshot: &Snapshot) -> bool {
+    let runs = |state: State| matches!(state, State::Running { .. });
+    let mut tasks = snapshot.tasks.iter();
+    tasks.any(|task| snapshot.is_primary(task) && runs(task.state))
 }
 
 /// All that runs is healthy, of the primary deployment, and as many as desired.

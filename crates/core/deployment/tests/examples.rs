@@ -1,8 +1,8 @@
 //! What the documentation says by example.
 
 use roadstead_deployment::{
-    Bounds, Breaker, Deployment, DeploymentId, Health, Instance, InstanceId, Rollout, Scheduling, Snapshot,
-    Start, State, Task, TaskId, Verdict, Why, breaker_threshold, plan,
+    Alarms, Bake, Bounds, Breaker, Cause, Deployment, DeploymentId, Health, Instance, InstanceId, Rollout,
+    Scheduling, Snapshot, Start, State, Task, TaskId, Verdict, Why, breaker_threshold, plan,
 };
 
 const NEW: &str = "ecs-svc/2";
@@ -23,7 +23,11 @@ fn service(desired: usize, least: u32, most: u32) -> Snapshot {
             setbacks: 0,
             last_setback: 0,
         },
+        asked_back: false,
         breaker: None,
+        alarms: None,
+        bake: None,
+        fallback: None,
         tasks: Vec::new(),
         zones: Vec::new(),
         cramped: false,
@@ -207,17 +211,92 @@ fn the_breaker_gives_up_or_goes_back() {
     let mut snapshot = with(service(2, 100, 200), many("old", OLD, true, 2));
     snapshot.primary.failures = 3;
     assert_eq!(plan(&snapshot).verdict, None);
-    snapshot.breaker = Some(Breaker { fallback: None });
-    assert_eq!(plan(&snapshot).verdict, Some(Verdict::Failed));
-    let back = DeploymentId(OLD.into());
-    snapshot.breaker = Some(Breaker {
-        fallback: Some(back.clone()),
-    });
-    assert_eq!(plan(&snapshot).verdict, Some(Verdict::RollBack(back)));
+    let old = DeploymentId(OLD.into());
+    let back = Verdict::RollBack(Cause::Failures, old.clone());
+    for (rollback, fallback, verdict) in [
+        (false, None, Verdict::Failed(Cause::Failures)),
+        (false, Some(&old), Verdict::Failed(Cause::Failures)),
+        (true, None, Verdict::NoWayBack(Cause::Failures)),
+        (true, Some(&old), back),
+    ] {
+        snapshot.breaker = Some(Breaker { rollback });
+        snapshot.fallback = fallback.cloned();
+        assert_eq!(plan(&snapshot).verdict, Some(verdict));
+    }
     // A deployment that failed starts nothing, and leaves be what ran before it.
     snapshot.primary.rollout = Rollout::Failed;
     check(&snapshot, None, &[]);
     assert!(!plan(&snapshot).steady);
+}
+
+#[test]
+fn an_alarm_ends_a_deployment_once_a_task_of_it_runs() {
+    let old = DeploymentId(OLD.into());
+    let alarms = |rollback, ringing| Some(Alarms { rollback, ringing });
+    let mut snapshot = with(service(2, 100, 200), many("old", OLD, true, 2));
+    snapshot.fallback = Some(old.clone());
+    snapshot.alarms = alarms(true, true);
+    assert_eq!(plan(&snapshot).verdict, None, "none of its tasks runs yet");
+    let begun = with(snapshot, many("new", NEW, true, 1));
+    let mut snapshot = begun.clone();
+    let back = Some(Verdict::RollBack(Cause::Alarm, old));
+    assert_eq!(plan(&snapshot).verdict, back);
+    snapshot.alarms = alarms(false, true);
+    assert_eq!(plan(&snapshot).verdict, Some(Verdict::Failed(Cause::Alarm)));
+    snapshot.alarms = alarms(true, true);
+    snapshot.fallback = None;
+    assert_eq!(plan(&snapshot).verdict, Some(Verdict::NoWayBack(Cause::Alarm)));
+    snapshot.alarms = alarms(true, false);
+    assert_eq!(plan(&snapshot).verdict, None);
+    // What has completed is not looked at any more.
+    let mut done = begun;
+    done.primary.rollout = Rollout::Completed;
+    assert_eq!(plan(&done).verdict, None);
+}
+
+#[test]
+fn who_asks_for_the_way_back_gets_it_if_there_is_one() {
+    let mut snapshot = with(service(2, 100, 200), many("new", NEW, true, 2));
+    snapshot.asked_back = true;
+    assert_eq!(plan(&snapshot).verdict, Some(Verdict::NoWayBack(Cause::Asked)));
+    let old = DeploymentId(OLD.into());
+    snapshot.fallback = Some(old.clone());
+    // Also without a circuit breaker or alarms, and although it has just arrived.
+    assert_eq!(
+        plan(&snapshot).verdict,
+        Some(Verdict::RollBack(Cause::Asked, old))
+    );
+}
+
+#[test]
+fn a_deployment_that_has_arrived_is_watched_for_a_while() {
+    let mut snapshot = with(service(2, 100, 200), many("new", NEW, true, 2));
+    let bake = |since| Some(Bake { lasts: 60_000, since });
+    snapshot.alarms = Some(Alarms {
+        rollback: false,
+        ringing: false,
+    });
+    snapshot.bake = bake(None);
+    let arrives = plan(&snapshot);
+    assert_eq!((arrives.verdict, arrives.steady), (Some(Verdict::Bake), false));
+    snapshot.bake = bake(Some(80_000));
+    let bakes = plan(&snapshot);
+    assert_eq!(
+        (bakes.verdict, bakes.steady, bakes.again),
+        (None, false, Some(40_000))
+    );
+    snapshot.now = 140_000;
+    let done = plan(&snapshot);
+    assert_eq!((done.verdict, done.steady), (Some(Verdict::Completed), true));
+    // One that is missing at the end is waited for; an alarm ends it also then.
+    let gone = snapshot.tasks.pop();
+    assert_eq!(plan(&snapshot).verdict, None);
+    snapshot.tasks.extend(gone);
+    snapshot.alarms = Some(Alarms {
+        rollback: false,
+        ringing: true,
+    });
+    assert_eq!(plan(&snapshot).verdict, Some(Verdict::Failed(Cause::Alarm)));
 }
 
 #[test]

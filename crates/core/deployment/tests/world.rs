@@ -54,7 +54,11 @@ impl World {
             },
             bounds: case.bounds,
             primary: deployment("ecs-svc/0"),
-            breaker: case.breaker.then_some(Breaker { fallback: None }),
+            asked_back: false,
+            breaker: case.breaker.then_some(Breaker { rollback: false }),
+            alarms: None,
+            bake: None,
+            fallback: None,
             tasks: Vec::new(),
             zones: (0..case.instances.min(3)).map(zone).collect(),
             cramped: false,
@@ -190,7 +194,10 @@ impl World {
     fn apply(&mut self, plan: &Plan) {
         match plan.verdict {
             Some(Verdict::Completed) => self.snapshot.primary.rollout = Rollout::Completed,
-            Some(Verdict::Failed | Verdict::RollBack(_)) => self.snapshot.primary.rollout = Rollout::Failed,
+            Some(Verdict::Bake) => panic!("there is nothing to bake for"),
+            Some(Verdict::Failed(_) | Verdict::RollBack(_, _) | Verdict::NoWayBack(_)) => {
+                self.snapshot.primary.rollout = Rollout::Failed
+            }
             None => {}
         }
         let places: Vec<usize> = match &plan.start {

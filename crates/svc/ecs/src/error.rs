@@ -34,6 +34,11 @@ pub enum Error {
     ServiceNotFound,
     #[error("Service was not ACTIVE.")]
     ServiceNotActive,
+    #[error("Service deployment not found.")]
+    ServiceDeploymentNotFound,
+    /// The state that something is in does not allow what is asked: `ConflictException`.
+    #[error("{0}")]
+    Conflict(String),
     #[error("{0}")]
     ResourceNotFound(String),
     /// Others kept changing what this call wanted to change.
@@ -146,6 +151,8 @@ impl From<Error> for ApiError {
             Error::ClusterContainsServices => api::cluster_contains_services_exception(message),
             Error::ServiceNotFound => api::service_not_found_exception(message),
             Error::ServiceNotActive => api::service_not_active_exception(message),
+            Error::ServiceDeploymentNotFound => api::service_deployment_not_found_exception(message),
+            Error::Conflict(_) => api::conflict_exception(message),
             Error::ResourceNotFound(_) => api::resource_not_found_exception(message),
             Error::Contended => api::server_exception(message),
             Error::Store(source) => {
@@ -206,6 +213,13 @@ mod tests {
             400,
             "x",
         );
+        check(
+            Error::ServiceDeploymentNotFound,
+            "ServiceDeploymentNotFoundException",
+            400,
+            "not found",
+        );
+        check(Error::Conflict("No.".into()), "ConflictException", 400, "No.");
         check(Error::Contended, "ServerException", 500, "try again");
         check(
             Error::Store(roadstead_store::Error::Stopped),

@@ -71,7 +71,7 @@ name!(
 );
 
 /// An ARN of this service in the caller's account and region, as its resource's text.
-fn own_arn(ctx: &Ctx, text: &str) -> Result<Option<String>> {
+pub(crate) fn own_arn(ctx: &Ctx, text: &str) -> Result<Option<String>> {
     if !text.starts_with("arn:") {
         return Ok(None);
     }
@@ -154,7 +154,7 @@ fn unsupported_type(resource: &str) -> Error {
     Error::invalid(format!("Unsupported resource type: {kind}"))
 }
 
-fn arn(partition: &Partition, resource: String) -> String {
+pub(crate) fn arn(partition: &Partition, resource: String) -> String {
     Arn::new(SERVICE, &partition.region, &partition.account, resource).to_string()
 }
 

@@ -51,6 +51,14 @@ impl Paging {
         Ok(Self { scope, after, limit })
     }
 
+    /// With pages of another size when the request asks for none.
+    pub(crate) fn up_to(mut self, max_results: Option<i32>, default: usize) -> Self {
+        if max_results.is_none() {
+            self.limit = default;
+        }
+        self
+    }
+
     /// The items behind the cursor. `items` are in order of `cursor`; with `descending`, in reverse order.
     pub(crate) fn cut<T>(
         &self,

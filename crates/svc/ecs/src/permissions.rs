@@ -270,6 +270,25 @@ fn services(asking: &Asking<'_>) -> Vec<Need> {
     vec![action(asking).on(arns).with("ecs:cluster", own_cluster(asking))]
 }
 
+/// The service that a deployment or a revision is of, and its cluster, by the ARN of what is of it.
+fn history(asking: &Asking<'_>) -> Vec<Need> {
+    let mut named = asking.texts("serviceDeploymentArns");
+    named.extend(asking.texts("serviceRevisionArns"));
+    named.extend(asking.text("serviceDeploymentArn"));
+    let needs = named.into_iter().map(|arn| {
+        let need = action(asking).on([arn.to_owned()]);
+        match arn.split('/').collect::<Vec<_>>().as_slice() {
+            [_, cluster, service, _] => {
+                let of = |kind: &str| asking.arn(SERVICE, kind);
+                need.with("ecs:cluster", of(&format!("cluster/{cluster}")))
+                    .with("ecs:service", of(&format!("service/{cluster}/{service}")))
+            }
+            _ => need,
+        }
+    });
+    needs.collect()
+}
+
 fn list_services(asking: &Asking<'_>) -> Vec<Need> {
     vec![action(asking).with("ecs:cluster", own_cluster(asking))]
 }
@@ -306,7 +325,9 @@ impl Permissions for EcsPermissions {
             register_definition: "RegisterTaskDefinition";
             start: "RunTask" "StartTask";
             make_service: "CreateService" "UpdateService";
-            service: "DeleteService";
+            service: "DeleteService" "ListServiceDeployments";
+            history: "ContinueServiceDeployment" "DescribeServiceDeployments" "DescribeServiceRevisions"
+                "StopServiceDeployment";
             services: "DescribeServices";
             list_services: "ListServices";
             tagged: "ListTagsForResource" "TagResource" "UntagResource";
@@ -412,6 +433,52 @@ mod tests {
                     "ecs:TagResource {web} ecs:CreateAction=CreateCluster aws:RequestTag/team=a aws:TagKeys=team"
                 ),
             ],
+        );
+    }
+
+    #[test]
+    fn what_was_deployed_is_asked_for_by_its_own_arn() {
+        let of = |kind: &str| format!("{A}:service-{kind}/web/shop/1");
+        let keys = format!("ecs:cluster={A}:cluster/web ecs:service={A}:service/web/shop");
+        for (operation, member, kind, many) in [
+            (
+                "DescribeServiceDeployments",
+                "serviceDeploymentArns",
+                "deployment",
+                true,
+            ),
+            (
+                "DescribeServiceRevisions",
+                "serviceRevisionArns",
+                "revision",
+                true,
+            ),
+            (
+                "StopServiceDeployment",
+                "serviceDeploymentArn",
+                "deployment",
+                false,
+            ),
+            (
+                "ContinueServiceDeployment",
+                "serviceDeploymentArn",
+                "deployment",
+                false,
+            ),
+        ] {
+            let arn = of(kind);
+            let mut input = json!({member: if many { json!([arn]) } else { json!(arn) }});
+            if operation == "ContinueServiceDeployment" {
+                input["hookId"] = json!("h");
+            }
+            check(operation, input, &[&format!("ecs:{operation} {arn} {keys}")]);
+        }
+        check(
+            "ListServiceDeployments",
+            json!({"service": "shop", "cluster": "web"}),
+            &[&format!(
+                "ecs:ListServiceDeployments {A}:service/web/shop ecs:cluster={A}:cluster/web"
+            )],
         );
     }
 

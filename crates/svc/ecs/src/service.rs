@@ -391,4 +391,44 @@ impl api::Ecs for Ecs {
     ) -> Result<api::UpdateTaskProtectionResponse, ApiError> {
         Ok(services::protection::update_task_protection(self, ctx, input).await?)
     }
+
+    async fn continue_service_deployment(
+        &self,
+        ctx: &Ctx,
+        input: api::ContinueServiceDeploymentRequest,
+    ) -> Result<api::ContinueServiceDeploymentResponse, ApiError> {
+        Ok(services::deployments::proceed::continue_service_deployment(self, ctx, input).await?)
+    }
+
+    async fn describe_service_deployments(
+        &self,
+        ctx: &Ctx,
+        input: api::DescribeServiceDeploymentsRequest,
+    ) -> Result<api::DescribeServiceDeploymentsResponse, ApiError> {
+        Ok(services::deployments::describe::describe_service_deployments(self, ctx, input).await?)
+    }
+
+    async fn describe_service_revisions(
+        &self,
+        ctx: &Ctx,
+        input: api::DescribeServiceRevisionsRequest,
+    ) -> Result<api::DescribeServiceRevisionsResponse, ApiError> {
+        Ok(services::deployments::revisions::describe_service_revisions(self, ctx, input).await?)
+    }
+
+    async fn list_service_deployments(
+        &self,
+        ctx: &Ctx,
+        input: api::ListServiceDeploymentsRequest,
+    ) -> Result<api::ListServiceDeploymentsResponse, ApiError> {
+        Ok(services::deployments::list::list_service_deployments(self, ctx, input).await?)
+    }
+
+    async fn stop_service_deployment(
+        &self,
+        ctx: &Ctx,
+        input: api::StopServiceDeploymentRequest,
+    ) -> Result<api::StopServiceDeploymentResponse, ApiError> {
+        Ok(services::deployments::stop::stop_service_deployment(self, ctx, input).await?)
+    }
 }

@@ -9,6 +9,7 @@ use crate::clusters::ClusterRecord;
 use crate::definitions::{FamilyRecord, TaskDefinitionRecord};
 use crate::instances::ContainerInstanceRecord;
 use crate::names::{ClusterName, ContainerInstanceId, Family, ServiceName, TaskDefinitionId, TaskId};
+use crate::services::deployments::{RevisionRecord, ServiceDeploymentRecord};
 use crate::services::{EventRecord, ServiceRecord};
 use crate::settings::SettingRecord;
 use crate::tasks::TaskRecord;
@@ -20,6 +21,8 @@ const TASKS: &str = "ecs-task";
 const INSTANCES: &str = "ecs-container-instance";
 const SERVICES: &str = "ecs-service";
 const SERVICE_EVENTS: &str = "ecs-service-event";
+const SERVICE_DEPLOYMENTS: &str = "ecs-service-deployment";
+const REVISIONS: &str = "ecs-service-revision";
 const ACCOUNT_SETTINGS: &str = "ecs-account-setting";
 
 impl Ecs {
@@ -51,6 +54,16 @@ impl Ecs {
     /// `ecs-service-event/<cluster>/<service>/<number, ten digits>`
     pub(crate) fn service_events(&self) -> Table<EventRecord> {
         Table::new(self.store.clone(), SERVICE_EVENTS)
+    }
+
+    /// `ecs-service-deployment/<cluster>/<service>/<id>`
+    pub(crate) fn service_deployments(&self) -> Table<ServiceDeploymentRecord> {
+        Table::new(self.store.clone(), SERVICE_DEPLOYMENTS)
+    }
+
+    /// `ecs-service-revision/<cluster>/<service>/<id>`
+    pub(crate) fn revisions(&self) -> Table<RevisionRecord> {
+        Table::new(self.store.clone(), REVISIONS)
     }
 
     /// `ecs-account-setting/<name>/<principal's ARN>`
@@ -105,6 +118,23 @@ pub(crate) fn events_of(partition: &Partition, cluster: &ClusterName, service: &
         .child(SERVICE_EVENTS)
         .child(cluster)
         .child(service)
+}
+
+/// Above every service deployment of the service.
+pub(crate) fn service_deployments_of(
+    partition: &Partition,
+    cluster: &ClusterName,
+    service: &ServiceName,
+) -> Key {
+    Key::of(partition)
+        .child(SERVICE_DEPLOYMENTS)
+        .child(cluster)
+        .child(service)
+}
+
+/// Above every revision of the service.
+pub(crate) fn revisions_of(partition: &Partition, cluster: &ClusterName, service: &ServiceName) -> Key {
+    Key::of(partition).child(REVISIONS).child(cluster).child(service)
 }
 
 /// Above every container instance of the cluster.

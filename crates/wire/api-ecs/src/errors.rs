@@ -77,6 +77,10 @@ pub fn server_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("ServerException", 500, message)
 }
 
+pub fn service_deployment_not_found_exception(message: impl Into<String>) -> ApiError {
+    ApiError::new("ServiceDeploymentNotFoundException", 400, message)
+}
+
 pub fn service_not_active_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("ServiceNotActiveException", 400, message)
 }

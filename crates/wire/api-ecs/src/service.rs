@@ -6,6 +6,7 @@ use crate::model::MODEL;
 use crate::types::*;
 
 service!(Ecs MODEL {
+    continue_service_deployment "ContinueServiceDeployment" ContinueServiceDeploymentRequest, ContinueServiceDeploymentResponse,
     create_capacity_provider "CreateCapacityProvider" CreateCapacityProviderRequest, CreateCapacityProviderResponse,
     create_cluster "CreateCluster" CreateClusterRequest, CreateClusterResponse,
     create_service "CreateService" CreateServiceRequest, CreateServiceResponse,
@@ -19,6 +20,8 @@ service!(Ecs MODEL {
     describe_capacity_providers "DescribeCapacityProviders" DescribeCapacityProvidersRequest, DescribeCapacityProvidersResponse,
     describe_clusters "DescribeClusters" DescribeClustersRequest, DescribeClustersResponse,
     describe_container_instances "DescribeContainerInstances" DescribeContainerInstancesRequest, DescribeContainerInstancesResponse,
+    describe_service_deployments "DescribeServiceDeployments" DescribeServiceDeploymentsRequest, DescribeServiceDeploymentsResponse,
+    describe_service_revisions "DescribeServiceRevisions" DescribeServiceRevisionsRequest, DescribeServiceRevisionsResponse,
     describe_services "DescribeServices" DescribeServicesRequest, DescribeServicesResponse,
     describe_task_definition "DescribeTaskDefinition" DescribeTaskDefinitionRequest, DescribeTaskDefinitionResponse,
     describe_tasks "DescribeTasks" DescribeTasksRequest, DescribeTasksResponse,
@@ -28,6 +31,7 @@ service!(Ecs MODEL {
     list_attributes "ListAttributes" ListAttributesRequest, ListAttributesResponse,
     list_clusters "ListClusters" ListClustersRequest, ListClustersResponse,
     list_container_instances "ListContainerInstances" ListContainerInstancesRequest, ListContainerInstancesResponse,
+    list_service_deployments "ListServiceDeployments" ListServiceDeploymentsRequest, ListServiceDeploymentsResponse,
     list_services "ListServices" ListServicesRequest, ListServicesResponse,
     list_services_by_namespace "ListServicesByNamespace" ListServicesByNamespaceRequest, ListServicesByNamespaceResponse,
     list_tags_for_resource "ListTagsForResource" ListTagsForResourceRequest, ListTagsForResourceResponse,
@@ -42,6 +46,7 @@ service!(Ecs MODEL {
     register_task_definition "RegisterTaskDefinition" RegisterTaskDefinitionRequest, RegisterTaskDefinitionResponse,
     run_task "RunTask" RunTaskRequest, RunTaskResponse,
     start_task "StartTask" StartTaskRequest, StartTaskResponse,
+    stop_service_deployment "StopServiceDeployment" StopServiceDeploymentRequest, StopServiceDeploymentResponse,
     stop_task "StopTask" StopTaskRequest, StopTaskResponse,
     submit_attachment_state_changes "SubmitAttachmentStateChanges" SubmitAttachmentStateChangesRequest, SubmitAttachmentStateChangesResponse,
     submit_container_state_change "SubmitContainerStateChange" SubmitContainerStateChangeRequest, SubmitContainerStateChangeResponse,

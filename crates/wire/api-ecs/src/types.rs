@@ -43,6 +43,10 @@ enumeration!(AcceleratorType {
     Fpga "fpga",
     Inference "inference",
 });
+enumeration!(AccessType {
+    Public "PUBLIC",
+    Private "PRIVATE",
+});
 structure!(AdvancedConfiguration {
 } {
     alternate_target_group_arn "alternateTargetGroupArn" String,
@@ -334,6 +338,12 @@ structure!(ContainerDependency {
     container_name "containerName" String,
 } {
 });
+structure!(ContainerImage {
+} {
+    container_name "containerName" String,
+    image "image" String,
+    image_digest "imageDigest" String,
+});
 structure!(ContainerInstance {
 } {
     agent_connected "agentConnected" bool,
@@ -397,6 +407,16 @@ structure!(ContainerStateChange {
     reason "reason" String,
     runtime_id "runtimeId" String,
     status "status" String,
+});
+structure!(ContinueServiceDeploymentRequest {
+    hook_id "hookId" String,
+    service_deployment_arn "serviceDeploymentArn" String,
+} {
+    action "action" DeploymentLifecycleHookAction,
+});
+structure!(ContinueServiceDeploymentResponse {
+} {
+    service_deployment_arn "serviceDeploymentArn" String,
 });
 enumeration!(CpuManufacturer {
     Intel "intel",
@@ -469,6 +489,11 @@ structure!(CreateServiceRequest {
 structure!(CreateServiceResponse {
 } {
     service "service" Service,
+});
+structure!(CreatedAt {
+} {
+    after "after" Timestamp,
+    before "before" Timestamp,
 });
 structure!(DeleteAccountSettingRequest {
     name "name" SettingName,
@@ -588,6 +613,15 @@ enumeration!(DeploymentLifecycleHookAction {
     Rollback "ROLLBACK",
     Continue "CONTINUE",
 });
+structure!(DeploymentLifecycleHookDetail {
+} {
+    expires_at "expiresAt" Timestamp,
+    hook_id "hookId" String,
+    status "status" DeploymentLifecycleHookStatus,
+    target_arn "targetArn" String,
+    target_type "targetType" DeploymentLifecycleHookTargetType,
+    timeout_action "timeoutAction" DeploymentLifecycleHookAction,
+});
 enumeration!(DeploymentLifecycleHookStage {
     ReconcileService "RECONCILE_SERVICE",
     PreScaleUp "PRE_SCALE_UP",
@@ -597,6 +631,13 @@ enumeration!(DeploymentLifecycleHookStage {
     PreProductionTrafficShift "PRE_PRODUCTION_TRAFFIC_SHIFT",
     ProductionTrafficShift "PRODUCTION_TRAFFIC_SHIFT",
     PostProductionTrafficShift "POST_PRODUCTION_TRAFFIC_SHIFT",
+});
+enumeration!(DeploymentLifecycleHookStatus {
+    AwaitingAction "AWAITING_ACTION",
+    InProgress "IN_PROGRESS",
+    Succeeded "SUCCEEDED",
+    Failed "FAILED",
+    TimedOut "TIMED_OUT",
 });
 enumeration!(DeploymentLifecycleHookTargetType {
     AwsLambda "AWS_LAMBDA",
@@ -670,6 +711,24 @@ structure!(DescribeContainerInstancesResponse {
 } {
     container_instances "containerInstances" Vec<ContainerInstance>,
     failures "failures" Vec<Failure>,
+});
+structure!(DescribeServiceDeploymentsRequest {
+    service_deployment_arns "serviceDeploymentArns" Vec<String>,
+} {
+});
+structure!(DescribeServiceDeploymentsResponse {
+} {
+    failures "failures" Vec<Failure>,
+    service_deployments "serviceDeployments" Vec<ServiceDeployment>,
+});
+structure!(DescribeServiceRevisionsRequest {
+    service_revision_arns "serviceRevisionArns" Vec<String>,
+} {
+});
+structure!(DescribeServiceRevisionsResponse {
+} {
+    failures "failures" Vec<Failure>,
+    service_revisions "serviceRevisions" Vec<ServiceRevision>,
 });
 structure!(DescribeServicesRequest {
     services "services" Vec<String>,
@@ -747,6 +806,14 @@ structure!(EBSTagSpecification {
 } {
     propagate_tags "propagateTags" PropagateTags,
     tags "tags" Vec<Tag>,
+});
+structure!(ECSManagedResources {
+} {
+    auto_scaling "autoScaling" ManagedAutoScaling,
+    ingress_paths "ingressPaths" Vec<ManagedIngressPath>,
+    log_groups "logGroups" Vec<ManagedLogGroup>,
+    metric_alarms "metricAlarms" Vec<ManagedMetricAlarm>,
+    service_security_groups "serviceSecurityGroups" Vec<ManagedSecurityGroup>,
 });
 structure!(EFSAuthorizationConfig {
 } {
@@ -1033,6 +1100,20 @@ structure!(ListContainerInstancesResponse {
     container_instance_arns "containerInstanceArns" Vec<String>,
     next_token "nextToken" String,
 });
+structure!(ListServiceDeploymentsRequest {
+    service "service" String,
+} {
+    cluster "cluster" String,
+    created_at "createdAt" CreatedAt,
+    max_results "maxResults" i32,
+    next_token "nextToken" String,
+    status "status" Vec<ServiceDeploymentStatus>,
+});
+structure!(ListServiceDeploymentsResponse {
+} {
+    next_token "nextToken" String,
+    service_deployments "serviceDeployments" Vec<ServiceDeploymentBrief>,
+});
 structure!(ListServicesByNamespaceRequest {
     namespace "namespace" String,
 } {
@@ -1159,9 +1240,43 @@ structure!(ManagedAgentStateChange {
 } {
     reason "reason" String,
 });
+structure!(ManagedApplicationAutoScalingPolicy {
+    metric "metric" String,
+    policy_type "policyType" String,
+    status "status" ManagedResourceStatus,
+    target_value "targetValue" f64,
+    updated_at "updatedAt" Timestamp,
+} {
+    arn "arn" String,
+    status_reason "statusReason" String,
+});
+structure!(ManagedAutoScaling {
+} {
+    application_auto_scaling_policies "applicationAutoScalingPolicies" Vec<ManagedApplicationAutoScalingPolicy>,
+    scalable_target "scalableTarget" ManagedScalableTarget,
+});
+structure!(ManagedCertificate {
+    domain_name "domainName" String,
+    status "status" ManagedResourceStatus,
+    updated_at "updatedAt" Timestamp,
+} {
+    arn "arn" String,
+    status_reason "statusReason" String,
+});
 enumeration!(ManagedDraining {
     Enabled "ENABLED",
     Disabled "DISABLED",
+});
+structure!(ManagedIngressPath {
+    access_type "accessType" AccessType,
+    endpoint "endpoint" String,
+} {
+    certificate "certificate" ManagedCertificate,
+    listener "listener" ManagedListener,
+    load_balancer "loadBalancer" ManagedLoadBalancer,
+    load_balancer_security_groups "loadBalancerSecurityGroups" Vec<ManagedSecurityGroup>,
+    rule "rule" ManagedListenerRule,
+    target_groups "targetGroups" Vec<ManagedTargetGroup>,
 });
 structure!(ManagedInstancesLocalStorageConfiguration {
 } {
@@ -1188,6 +1303,61 @@ structure!(ManagedInstancesStorageConfiguration {
 } {
     storage_size_gi_b "storageSizeGiB" i32,
 });
+structure!(ManagedListener {
+    status "status" ManagedResourceStatus,
+    updated_at "updatedAt" Timestamp,
+} {
+    arn "arn" String,
+    status_reason "statusReason" String,
+});
+structure!(ManagedListenerRule {
+    status "status" ManagedResourceStatus,
+    updated_at "updatedAt" Timestamp,
+} {
+    arn "arn" String,
+    status_reason "statusReason" String,
+});
+structure!(ManagedLoadBalancer {
+    scheme "scheme" String,
+    status "status" ManagedResourceStatus,
+    updated_at "updatedAt" Timestamp,
+} {
+    arn "arn" String,
+    security_group_ids "securityGroupIds" Vec<String>,
+    status_reason "statusReason" String,
+    subnet_ids "subnetIds" Vec<String>,
+});
+structure!(ManagedLogGroup {
+    log_group_name "logGroupName" String,
+    status "status" ManagedResourceStatus,
+    updated_at "updatedAt" Timestamp,
+} {
+    arn "arn" String,
+    status_reason "statusReason" String,
+});
+structure!(ManagedMetricAlarm {
+    status "status" ManagedResourceStatus,
+    updated_at "updatedAt" Timestamp,
+} {
+    arn "arn" String,
+    status_reason "statusReason" String,
+});
+enumeration!(ManagedResourceStatus {
+    Provisioning "PROVISIONING",
+    Active "ACTIVE",
+    Deprovisioning "DEPROVISIONING",
+    Deleted "DELETED",
+    Failed "FAILED",
+});
+structure!(ManagedScalableTarget {
+    max_capacity "maxCapacity" i32,
+    min_capacity "minCapacity" i32,
+    status "status" ManagedResourceStatus,
+    updated_at "updatedAt" Timestamp,
+} {
+    arn "arn" String,
+    status_reason "statusReason" String,
+});
 structure!(ManagedScaling {
 } {
     instance_warmup_period "instanceWarmupPeriod" i32,
@@ -1200,10 +1370,27 @@ enumeration!(ManagedScalingStatus {
     Enabled "ENABLED",
     Disabled "DISABLED",
 });
+structure!(ManagedSecurityGroup {
+    status "status" ManagedResourceStatus,
+    updated_at "updatedAt" Timestamp,
+} {
+    arn "arn" String,
+    status_reason "statusReason" String,
+});
 structure!(ManagedStorageConfiguration {
 } {
     fargate_ephemeral_storage_kms_key_id "fargateEphemeralStorageKmsKeyId" String,
     kms_key_id "kmsKeyId" String,
+});
+structure!(ManagedTargetGroup {
+    health_check_path "healthCheckPath" String,
+    health_check_port "healthCheckPort" i32,
+    port "port" i32,
+    status "status" ManagedResourceStatus,
+    updated_at "updatedAt" Timestamp,
+} {
+    arn "arn" String,
+    status_reason "statusReason" String,
 });
 enumeration!(ManagedTerminationProtection {
     Enabled "ENABLED",
@@ -1421,6 +1608,10 @@ structure!(RepositoryCredentials {
     credentials_parameter "credentialsParameter" String,
 } {
 });
+structure!(ResolvedConfiguration {
+} {
+    load_balancers "loadBalancers" Vec<ServiceRevisionLoadBalancer>,
+});
 structure!(Resource {
 } {
     double_value "doubleValue" f64,
@@ -1442,6 +1633,12 @@ structure!(ResourceRequirement {
 enumeration!(ResourceType {
     Gpu "GPU",
     InferenceAccelerator "InferenceAccelerator",
+});
+structure!(Rollback {
+} {
+    reason "reason" String,
+    service_revision_arn "serviceRevisionArn" String,
+    started_at "startedAt" Timestamp,
 });
 structure!(RunTaskRequest {
     task_definition "taskDefinition" String,
@@ -1612,6 +1809,80 @@ structure!(ServiceCurrentRevisionSummary {
     requested_task_count "requestedTaskCount" i32,
     running_task_count "runningTaskCount" i32,
 });
+structure!(ServiceDeployment {
+} {
+    alarms "alarms" ServiceDeploymentAlarms,
+    cluster_arn "clusterArn" String,
+    created_at "createdAt" Timestamp,
+    deployment_circuit_breaker "deploymentCircuitBreaker" ServiceDeploymentCircuitBreaker,
+    deployment_configuration "deploymentConfiguration" DeploymentConfiguration,
+    finished_at "finishedAt" Timestamp,
+    lifecycle_hook_details "lifecycleHookDetails" Vec<DeploymentLifecycleHookDetail>,
+    lifecycle_stage "lifecycleStage" ServiceDeploymentLifecycleStage,
+    rollback "rollback" Rollback,
+    service_arn "serviceArn" String,
+    service_deployment_arn "serviceDeploymentArn" String,
+    source_service_revisions "sourceServiceRevisions" Vec<ServiceRevisionSummary>,
+    started_at "startedAt" Timestamp,
+    status "status" ServiceDeploymentStatus,
+    status_reason "statusReason" String,
+    stopped_at "stoppedAt" Timestamp,
+    target_service_revision "targetServiceRevision" ServiceRevisionSummary,
+    updated_at "updatedAt" Timestamp,
+});
+structure!(ServiceDeploymentAlarms {
+} {
+    alarm_names "alarmNames" Vec<String>,
+    status "status" ServiceDeploymentRollbackMonitorsStatus,
+    triggered_alarm_names "triggeredAlarmNames" Vec<String>,
+});
+structure!(ServiceDeploymentBrief {
+} {
+    cluster_arn "clusterArn" String,
+    created_at "createdAt" Timestamp,
+    finished_at "finishedAt" Timestamp,
+    service_arn "serviceArn" String,
+    service_deployment_arn "serviceDeploymentArn" String,
+    started_at "startedAt" Timestamp,
+    status "status" ServiceDeploymentStatus,
+    status_reason "statusReason" String,
+    target_service_revision_arn "targetServiceRevisionArn" String,
+});
+structure!(ServiceDeploymentCircuitBreaker {
+} {
+    failure_count "failureCount" i32,
+    status "status" ServiceDeploymentRollbackMonitorsStatus,
+    threshold "threshold" i32,
+});
+enumeration!(ServiceDeploymentLifecycleStage {
+    ReconcileService "RECONCILE_SERVICE",
+    PreScaleUp "PRE_SCALE_UP",
+    ScaleUp "SCALE_UP",
+    PostScaleUp "POST_SCALE_UP",
+    TestTrafficShift "TEST_TRAFFIC_SHIFT",
+    PostTestTrafficShift "POST_TEST_TRAFFIC_SHIFT",
+    ProductionTrafficShift "PRODUCTION_TRAFFIC_SHIFT",
+    PostProductionTrafficShift "POST_PRODUCTION_TRAFFIC_SHIFT",
+    BakeTime "BAKE_TIME",
+    CleanUp "CLEAN_UP",
+});
+enumeration!(ServiceDeploymentRollbackMonitorsStatus {
+    Triggered "TRIGGERED",
+    Monitoring "MONITORING",
+    MonitoringComplete "MONITORING_COMPLETE",
+    Disabled "DISABLED",
+});
+enumeration!(ServiceDeploymentStatus {
+    Pending "PENDING",
+    Successful "SUCCESSFUL",
+    Stopped "STOPPED",
+    StopRequested "STOP_REQUESTED",
+    InProgress "IN_PROGRESS",
+    RollbackRequested "ROLLBACK_REQUESTED",
+    RollbackInProgress "ROLLBACK_IN_PROGRESS",
+    RollbackSuccessful "ROLLBACK_SUCCESSFUL",
+    RollbackFailed "ROLLBACK_FAILED",
+});
 structure!(ServiceEvent {
 } {
     created_at "createdAt" Timestamp,
@@ -1641,6 +1912,43 @@ structure!(ServiceRegistry {
     container_port "containerPort" i32,
     port "port" i32,
     registry_arn "registryArn" String,
+});
+structure!(ServiceRevision {
+} {
+    capacity_provider_strategy "capacityProviderStrategy" Vec<CapacityProviderStrategyItem>,
+    cluster_arn "clusterArn" String,
+    container_images "containerImages" Vec<ContainerImage>,
+    created_at "createdAt" Timestamp,
+    ecs_managed_resources "ecsManagedResources" ECSManagedResources,
+    fargate_ephemeral_storage "fargateEphemeralStorage" DeploymentEphemeralStorage,
+    guard_duty_enabled "guardDutyEnabled" bool,
+    launch_type "launchType" LaunchType,
+    load_balancers "loadBalancers" Vec<LoadBalancer>,
+    network_configuration "networkConfiguration" NetworkConfiguration,
+    platform_family "platformFamily" String,
+    platform_version "platformVersion" String,
+    resolved_configuration "resolvedConfiguration" ResolvedConfiguration,
+    service_arn "serviceArn" String,
+    service_connect_configuration "serviceConnectConfiguration" ServiceConnectConfiguration,
+    service_registries "serviceRegistries" Vec<ServiceRegistry>,
+    service_revision_arn "serviceRevisionArn" String,
+    task_definition "taskDefinition" String,
+    volume_configurations "volumeConfigurations" Vec<ServiceVolumeConfiguration>,
+    vpc_lattice_configurations "vpcLatticeConfigurations" Vec<VpcLatticeConfiguration>,
+});
+structure!(ServiceRevisionLoadBalancer {
+} {
+    production_listener_rule "productionListenerRule" String,
+    target_group_arn "targetGroupArn" String,
+});
+structure!(ServiceRevisionSummary {
+} {
+    arn "arn" String,
+    pending_task_count "pendingTaskCount" i32,
+    requested_production_traffic_weight "requestedProductionTrafficWeight" f64,
+    requested_task_count "requestedTaskCount" i32,
+    requested_test_traffic_weight "requestedTestTrafficWeight" f64,
+    running_task_count "runningTaskCount" i32,
 });
 structure!(ServiceVolumeConfiguration {
     name "name" String,
@@ -1700,6 +2008,19 @@ structure!(StartTaskResponse {
 } {
     failures "failures" Vec<Failure>,
     tasks "tasks" Vec<Task>,
+});
+structure!(StopServiceDeploymentRequest {
+    service_deployment_arn "serviceDeploymentArn" String,
+} {
+    stop_type "stopType" StopServiceDeploymentStopType,
+});
+structure!(StopServiceDeploymentResponse {
+} {
+    service_deployment_arn "serviceDeploymentArn" String,
+});
+enumeration!(StopServiceDeploymentStopType {
+    Abort "ABORT",
+    Rollback "ROLLBACK",
 });
 structure!(StopTaskRequest {
     task "task" String,

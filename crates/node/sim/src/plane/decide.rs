@@ -77,12 +77,7 @@ impl Plane {
             .of_service(id)
             .filter(|(_, task)| task.wanted && task.last != Last::Stopped);
         let tasks = live.map(|(task, record)| self.show(task, record)).collect();
-        let breaker = service.spec.breaker.then(|| Breaker {
-            fallback: service
-                .completed
-                .filter(|revision| *revision != primary.revision)
-                .map(|revision| DeploymentId(revision.to_string())),
-        });
+        let completed = service.completed.filter(|revision| *revision != primary.revision);
         Snapshot {
             now,
             scheduling: match service.spec.kind {
@@ -99,7 +94,11 @@ impl Plane {
                 setbacks: primary.setbacks,
                 last_setback: primary.last_setback,
             },
-            breaker,
+            asked_back: false,
+            breaker: service.spec.breaker.then_some(Breaker { rollback: true }),
+            alarms: None,
+            bake: None,
+            fallback: completed.map(|revision| DeploymentId(revision.to_string())),
             tasks,
             zones: Vec::new(),
             cramped: service.cramped,
@@ -154,8 +153,9 @@ impl Plane {
                 primary.rollout = Rollout::Completed;
                 service.completed = Some(primary.revision);
             }
-            Verdict::Failed => primary.rollout = Rollout::Failed,
-            Verdict::RollBack(_) => {
+            Verdict::Bake => {}
+            Verdict::Failed(_) | Verdict::NoWayBack(_) => primary.rollout = Rollout::Failed,
+            Verdict::RollBack(_, _) => {
                 primary.rollout = Rollout::Failed;
                 if let Some(revision) = service.completed {
                     self.deploy(id, revision, now);

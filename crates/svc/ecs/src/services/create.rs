@@ -140,7 +140,8 @@ async fn attempt(
         strategy: parts::strategy(scheduling, placement_strategy)?,
         role_arn: None,
         deployments: Vec::new(),
-        completed: None,
+        settled: None,
+        current: None,
         started: 0,
         deployed: 0,
         events: 0,
@@ -168,10 +169,7 @@ async fn attempt(
         network: network_configuration.map(Stored),
     };
     let mut news = News::default();
-    record.deploy(spec, now);
-    if let Some(primary) = record.primary() {
-        news.deployment("SERVICE_DEPLOYMENT_IN_PROGRESS", &primary.id, &primary.reason);
-    }
+    record.deploy(spec, now, &mut news);
     commit(ecs, &cluster, gone.as_ref(), record, &news).await
 }
 

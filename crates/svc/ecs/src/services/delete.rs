@@ -40,6 +40,7 @@ pub(crate) async fn delete_service(
                 record.status = ServiceStatus::Draining;
                 record.desired = 0;
                 record.steady = false;
+                record.stop_current("The service was deleted.", ecs.clock.now());
                 let (transaction, record) = write::replace(
                     ecs,
                     Transaction::new(&ecs.store),

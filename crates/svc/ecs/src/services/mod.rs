@@ -5,6 +5,7 @@ mod ask;
 pub(crate) mod counts;
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod deployments;
 pub(crate) mod describe;
 pub(crate) mod list;
 mod lookup;

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::Ecs;
 use crate::services::ServiceRecord;
+use crate::services::deployments::ServiceDeploymentRecord;
 use crate::tables::events_of;
 
 /// Events that can be described.
@@ -32,6 +33,7 @@ pub(crate) struct EventRecord {
 pub(crate) struct News {
     lines: Vec<String>,
     published: Vec<Published>,
+    ended: Vec<ServiceDeploymentRecord>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -80,8 +82,17 @@ impl News {
         });
     }
 
+    /// A service deployment that another takes the place of.
+    pub(super) fn ended(&mut self, deployment: Option<ServiceDeploymentRecord>) {
+        self.ended.extend(deployment);
+    }
+
+    pub(super) fn those_ended(&self) -> &[ServiceDeploymentRecord] {
+        &self.ended
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.lines.is_empty() && self.published.is_empty()
+        self.lines.is_empty() && self.published.is_empty() && self.ended.is_empty()
     }
 
     /// Counts the news in the record and writes them beside it.

@@ -1,7 +1,7 @@
 //! What is kept of a service. Tasks are not listed here: they are those of its group, and say themselves which
 //! deployment started them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_api_ecs as api;
 use roadstead_base::{Partition, Timestamp, derived_hex};
@@ -9,6 +9,8 @@ use roadstead_deployment::Bounds;
 use serde::{Deserialize, Serialize};
 
 use crate::names::{ClusterName, ServiceName, TaskDefinitionId, TaskId};
+use crate::services::deployments::{ServiceDeploymentRecord, Share, Status};
+use crate::services::news::News;
 use crate::stored::{Shaped, Stored};
 use crate::tables::service_key;
 use crate::tags::{Tagged, Tags};
@@ -124,8 +126,25 @@ pub(crate) struct DeploymentRecord {
     /// Ended tasks that were counted and can still be described: none is counted twice.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub counted: BTreeSet<TaskId>,
+    /// What the images of its containers are, as the first of its tasks says, by the containers' names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub digests: BTreeMap<String, String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+const DEPLOYMENT: &str = "ecs-svc/";
+
+impl DeploymentRecord {
+    /// The id of the revision that it rolls out.
+    pub(crate) fn revision(&self) -> &str {
+        self.id.strip_prefix(DEPLOYMENT).unwrap_or(&self.id)
+    }
+
+    /// Of what rolls out a revision.
+    pub(crate) fn id_of(revision: &str) -> String {
+        format!("{DEPLOYMENT}{revision}")
+    }
 }
 
 /// Since when there is no place for what is missing.
@@ -164,9 +183,12 @@ pub(crate) struct ServiceRecord {
     pub role_arn: Option<String>,
     /// The PRIMARY one first, then from the latest to the earliest.
     pub deployments: Vec<DeploymentRecord>,
-    /// What ran last that completed: where a failed deployment goes back to.
-    #[serde(default)]
-    pub completed: Option<Spec>,
+    /// What completed last: where a failed deployment goes back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<DeploymentRecord>,
+    /// The latest service deployment, under way or over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<ServiceDeploymentRecord>,
     /// Tasks it has started.
     #[serde(default)]
     pub started: u64,
@@ -210,13 +232,33 @@ impl ServiceRecord {
         matches!(self.status, ServiceStatus::Inactive { .. })
     }
 
-    /// Makes a deployment the PRIMARY one.
-    pub(crate) fn deploy(&mut self, spec: Spec, now: Timestamp) {
+    /// What a deployment that is given up goes back to; none: it is that itself, or nothing has completed yet.
+    pub(crate) fn way_back(&self) -> Option<&DeploymentRecord> {
+        let primary = self.primary()?;
+        let completed = |it: &&DeploymentRecord| it.rollout == RolloutState::Completed;
+        let earlier = || self.deployments.iter().find(completed);
+        let back = self.settled.as_ref().or_else(earlier)?;
+        (back.id != primary.id).then_some(back)
+    }
+
+    /// Makes a new deployment the PRIMARY one, in place of what is under way.
+    pub(crate) fn deploy(&mut self, spec: Spec, now: Timestamp, news: &mut News) {
         let hex = derived_hex(&self.id, &format!("deployment-{}", self.deployed), 15);
+        self.stop_current("Service deployment was replaced by a newer one.", now);
+        news.ended(self.current.take());
+        let number = self.deployed;
         self.deployed += 1;
         // Nineteen digits, as the vendor's.
-        let number = 1_000_000_000_000_000_000 + u64::from_str_radix(&hex, 16).unwrap_or_default();
-        let id = format!("ecs-svc/{number}");
+        let revision = 1_000_000_000_000_000_000 + u64::from_str_radix(&hex, 16).unwrap_or_default();
+        let revision = revision.to_string();
+        let id = DeploymentRecord::id_of(&revision);
+        let mut current = ServiceDeploymentRecord::new(&self.id, number, &revision, self.rolling, now);
+        current.sources = self
+            .deployments
+            .iter()
+            .map(|it| Share::of(it.revision()))
+            .collect();
+        self.current = Some(current);
         let deployment = DeploymentRecord {
             reason: format!("ECS deployment {id} in progress."),
             id,
@@ -226,12 +268,25 @@ impl ServiceRecord {
             setbacks: 0,
             last_setback: now,
             counted: BTreeSet::new(),
+            digests: BTreeMap::new(),
             created_at: now,
             updated_at: now,
         };
+        news.deployment(
+            "SERVICE_DEPLOYMENT_IN_PROGRESS",
+            &deployment.id,
+            &deployment.reason,
+        );
         self.deployments.insert(0, deployment);
         self.steady = false;
         self.unplaced = None;
+    }
+
+    /// Ends the service deployment that is under way, if one is.
+    pub(crate) fn stop_current(&mut self, reason: &str, now: Timestamp) {
+        if let Some(current) = self.current.as_mut().filter(|it| !it.status.is_over()) {
+            current.is(Status::Stopped, Some(reason.to_owned()), now);
+        }
     }
 }
 

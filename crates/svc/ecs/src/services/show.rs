@@ -4,7 +4,8 @@ use roadstead_api_ecs as api;
 
 use crate::Ecs;
 use crate::error::Result;
-use crate::services::record::{DeploymentRecord, Propagate, RolloutState, Scheduling};
+use crate::services::deployments;
+use crate::services::record::{DeploymentRecord, Propagate, Rolling, RolloutState, Scheduling};
 use crate::services::scheduler::tasks_of_service;
 use crate::services::{ServiceRecord, ServiceStatus};
 use crate::tables::events_of;
@@ -18,13 +19,13 @@ pub(super) struct Include {
 
 /// Tasks that are meant to run.
 #[derive(Clone, Copy, Debug, Default)]
-struct Counts {
-    pending: i32,
-    running: i32,
+pub(super) struct Counts {
+    pub(super) pending: i32,
+    pub(super) running: i32,
 }
 
 impl Counts {
-    fn of<'t>(tasks: impl Iterator<Item = &'t TaskRecord>) -> Self {
+    pub(super) fn of<'t>(tasks: impl Iterator<Item = &'t TaskRecord>) -> Self {
         let mut counts = Self::default();
         for task in tasks.filter(|task| task.desired == Desired::Running) {
             match task.last {
@@ -46,6 +47,8 @@ pub(super) async fn show(ecs: &Ecs, service: &ServiceRecord, include: Include) -
         show_deployment(service, deployment, place == 0, Counts::of(own))
     });
     let deployments = deployments.collect();
+    let (current_service_deployment, current_service_revisions) =
+        deployments::current(service, tasks.iter().map(|entry| &entry.value));
     let spec = service.primary().map(|primary| &primary.spec);
     let partition = &service.partition;
     let launch = spec.map_or(Launch::Ec2, |spec| spec.launch);
@@ -58,7 +61,9 @@ pub(super) async fn show(ecs: &Ecs, service: &ServiceRecord, include: Include) -
         cluster_arn: Some(service.cluster.arn(partition)),
         created_at: Some(service.created_at),
         created_by: Some(service.created_by.clone()),
-        deployment_configuration: Some(configuration(service)),
+        current_service_deployment,
+        current_service_revisions: Some(current_service_revisions),
+        deployment_configuration: Some(configuration_of(service.rolling)),
         deployment_controller: Some(api::DeploymentController {
             r#type: api::DeploymentControllerType::Ecs,
         }),
@@ -120,6 +125,16 @@ pub(super) fn platform_version(launch: Launch, asked: Option<&str>) -> Option<St
     (launch == Launch::Fargate).then(|| asked.unwrap_or("LATEST").to_owned())
 }
 
+/// As a deployment shows it, which says what LATEST is.
+pub(super) fn platform_shown(launch: Launch, asked: Option<&str>) -> Option<String> {
+    let version = platform_version(launch, asked)?;
+    Some(if version == "LATEST" {
+        "1.4.0".to_owned()
+    } else {
+        version
+    })
+}
+
 fn show_deployment(
     service: &ServiceRecord,
     deployment: &DeploymentRecord,
@@ -141,14 +156,7 @@ fn show_deployment(
         network_configuration: spec.network.as_ref().map(|network| network.0.clone()),
         pending_count: Some(counts.pending),
         platform_family: (spec.launch == Launch::Fargate).then(|| "Linux".to_owned()),
-        platform_version: platform_version(spec.launch, spec.platform.as_deref()).map(|version| {
-            // A deployment shows what LATEST is.
-            if version == "LATEST" {
-                "1.4.0".to_owned()
-            } else {
-                version
-            }
-        }),
+        platform_version: platform_shown(spec.launch, spec.platform.as_deref()),
         rollout_state: Some(match deployment.rollout {
             RolloutState::InProgress => api::DeploymentRolloutState::InProgress,
             RolloutState::Completed => api::DeploymentRolloutState::Completed,
@@ -163,8 +171,7 @@ fn show_deployment(
     }
 }
 
-pub(super) fn configuration(service: &ServiceRecord) -> api::DeploymentConfiguration {
-    let rolling = service.rolling;
+pub(super) fn configuration_of(rolling: Rolling) -> api::DeploymentConfiguration {
     let breaker = rolling.breaker;
     api::DeploymentConfiguration {
         deployment_circuit_breaker: Some(api::DeploymentCircuitBreaker {

@@ -1,12 +1,14 @@
 //! Services as users see them, over the whole plane: agents that do what a test tells them.
 
 mod bus;
+mod deployments;
 mod health;
 mod life;
 mod places;
 mod protection;
 mod refusals;
 mod rollouts;
+mod stopping;
 
 use serde_json::{Value as Json, json};
 

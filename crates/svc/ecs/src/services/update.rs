@@ -111,10 +111,7 @@ async fn attempt(ecs: &Ecs, ctx: &Ctx, input: UpdateServiceRequest) -> Result<Op
         record.steady = false;
     }
     if let Some(spec) = new_spec(ecs, ctx, &record, change).await? {
-        record.deploy(spec, ecs.clock.now());
-        if let Some(primary) = record.primary() {
-            news.deployment("SERVICE_DEPLOYMENT_IN_PROGRESS", &primary.id, &primary.reason);
-        }
+        record.deploy(spec, ecs.clock.now(), &mut news);
     }
     commit(ecs, &entry, record, &news).await
 }

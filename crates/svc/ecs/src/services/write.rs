@@ -4,6 +4,7 @@ use roadstead_store::{Entry, Transaction};
 
 use crate::Ecs;
 use crate::services::ServiceRecord;
+use crate::services::deployments;
 use crate::services::news::News;
 
 /// Writes a service that is new, in place of one that is gone.
@@ -16,6 +17,7 @@ pub(super) fn insert(
 ) -> (Transaction, ServiceRecord) {
     let now = ecs.clock.now();
     let transaction = news.tell(ecs, transaction, &mut service, now);
+    let transaction = deployments::keep(ecs, transaction, None, &mut service, news.those_ended(), now);
     let transaction = match gone {
         Some(entry) => transaction.replace(&ecs.services(), entry, &service),
         None => transaction.insert(&ecs.services(), &service.key(), &service),
@@ -33,5 +35,7 @@ pub(super) fn replace(
 ) -> (Transaction, ServiceRecord) {
     let now = ecs.clock.now();
     let transaction = news.tell(ecs, transaction, &mut service, now);
+    let before = Some(&entry.value);
+    let transaction = deployments::keep(ecs, transaction, before, &mut service, news.those_ended(), now);
     (transaction.replace(&ecs.services(), entry, &service), service)
 }

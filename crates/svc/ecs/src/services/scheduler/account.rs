@@ -1,6 +1,6 @@
 //! What ended tasks say about the deployments that started them: each is counted once, in the record itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use roadstead_base::Timestamp;
@@ -37,6 +37,7 @@ pub(super) fn account(
         let mut runs = false;
         for task in own {
             runs |= runs_well(task, now, settle);
+            learn(&mut deployment.digests, task);
             let Some((end, at)) = end_of(task, now) else {
                 continue;
             };
@@ -53,6 +54,17 @@ pub(super) fn account(
         }
     }
     forget(service, tasks);
+}
+
+/// What the images are that a task was made of: the first to say so says it for the revision.
+fn learn(digests: &mut BTreeMap<String, String>, task: &TaskRecord) {
+    for container in &task.containers {
+        if let Some(digest) = &container.image_digest
+            && !digests.contains_key(&container.name)
+        {
+            digests.insert(container.name.clone(), digest.clone());
+        }
+    }
 }
 
 /// One more setback of a deployment.

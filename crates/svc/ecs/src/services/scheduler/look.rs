@@ -13,6 +13,7 @@ use roadstead_store::Entry;
 use crate::Ecs;
 use crate::error::Result;
 use crate::instances::InstanceStatus;
+use crate::services::deployments::Status;
 use crate::services::record::{self, RolloutState};
 use crate::services::scheduler::places;
 use crate::services::{ServiceRecord, ServiceStatus};
@@ -68,7 +69,20 @@ pub(super) async fn look(
             setbacks: primary.setbacks,
             last_setback: primary.last_setback.0,
         },
-        breaker: breaker(service),
+        asked_back: service
+            .current
+            .as_ref()
+            .is_some_and(|current| current.status == Status::RollbackRequested),
+        breaker: service
+            .rolling
+            .breaker
+            .filter(|rule| rule.enable)
+            .map(|rule| Breaker {
+                rollback: rule.rollback,
+            }),
+        alarms: None,
+        bake: None,
+        fallback: service.way_back().map(|back| DeploymentId(back.id.clone())),
         tasks,
         zones,
         cramped: service.unplaced.is_some(),
@@ -125,22 +139,4 @@ fn leaving(ecs: &Ecs, tasks: &[Arc<Entry<TaskRecord>>]) -> BTreeMap<String, bool
         });
     }
     leaving
-}
-
-fn breaker(service: &ServiceRecord) -> Option<Breaker> {
-    let rule = service.rolling.breaker.filter(|rule| rule.enable)?;
-    let primary = service.primary()?;
-    let fallback = service
-        .completed
-        .as_ref()
-        .filter(|completed| rule.rollback && **completed != primary.spec)
-        .map(|completed| DeploymentId(fallback(service, completed).unwrap_or_default()));
-    Some(Breaker { fallback })
-}
-
-/// The deployment of what completed last, if it is still there.
-pub(super) fn fallback(service: &ServiceRecord, completed: &record::Spec) -> Option<String> {
-    let earlier = service.deployments.iter().skip(1);
-    let mut same = earlier.filter(|it| it.spec == *completed && it.rollout == RolloutState::Completed);
-    same.next().map(|deployment| deployment.id.clone())
 }

@@ -15,14 +15,15 @@ use std::time::Duration;
 use roadstead_base::Timestamp;
 use roadstead_deployment::plan;
 use roadstead_reconcile::{Action, Error as ReconcileError, Reconciler};
-use roadstead_store::{Entry, Key, Outcome, Transaction};
+use roadstead_store::{Entry, Key, Outcome, Snapshot, Transaction};
 
 use crate::Ecs;
 use crate::error::Result;
 use crate::instances::ContainerInstanceRecord;
+use crate::services::deployments::expire;
 use crate::services::news::News;
 use crate::services::{ServiceRecord, ServiceStatus, write};
-use crate::tables::{events_of, service_key, services_of, tasks_of};
+use crate::tables::{events_of, revisions_of, service_deployments_of, service_key, services_of, tasks_of};
 use crate::tasks::{Launch, TaskRecord};
 
 /// How soon a service is looked at again that others keep changing.
@@ -71,11 +72,22 @@ pub(crate) async fn tasks_of_service(
     ecs: &Ecs,
     service: &ServiceRecord,
 ) -> Result<Vec<Arc<Entry<TaskRecord>>>> {
+    Ok(of_service(&ecs.present().await?.tasks.snapshot(), service))
+}
+
+/// As [`tasks_of_service`], as the mirror shows them now.
+pub(crate) fn live_tasks(ecs: &Ecs, service: &ServiceRecord) -> Vec<Arc<Entry<TaskRecord>>> {
+    let Some(mirrors) = ecs.present.get() else {
+        return Vec::new();
+    };
+    of_service(&mirrors.tasks.snapshot(), service)
+}
+
+fn of_service(tasks: &Snapshot<TaskRecord>, service: &ServiceRecord) -> Vec<Arc<Entry<TaskRecord>>> {
     let group = format!("service:{}", service.name);
     let below = tasks_of(&service.partition, &service.cluster);
-    let snapshot = ecs.present().await?.tasks.snapshot();
-    let own = snapshot.below(&below).filter(|entry| entry.value.group == group);
-    Ok(own.cloned().collect())
+    let own = tasks.below(&below).filter(|entry| entry.value.group == group);
+    own.cloned().collect()
 }
 
 impl Ecs {
@@ -136,9 +148,10 @@ impl Ecs {
         if next.status == ServiceStatus::Draining && tasks.iter().all(|task| stop::is_ending(&task.value)) {
             next.status = ServiceStatus::Inactive { since: now };
             next.deployments.truncate(1);
-            self.write_down(entry, next, &news).await?;
+            self.forget_history(entry, next, &news).await?;
             return Ok(None);
         }
+        verdict::begin(&mut next, now);
         let Some(snapshot) = look::look(self, entry, &next, &tasks, now).await? else {
             return Ok(Some(Action::Done));
         };
@@ -146,6 +159,7 @@ impl Ecs {
         if let Some(verdict) = &plan.verdict {
             verdict::apply(&mut next, verdict, now, &mut news);
             self.write_down(entry, next, &news).await?;
+            expire(self, &entry.value).await?;
             return Ok(None);
         }
         if !plan.stop.is_empty() {
@@ -173,6 +187,26 @@ impl Ecs {
             return Ok(());
         }
         let (transaction, _) = write::replace(self, Transaction::new(&self.store), entry, next, news);
+        let _ = transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Writes down that the service is gone, and with it what was deployed of it.
+    async fn forget_history(
+        &self,
+        entry: &Entry<ServiceRecord>,
+        mut next: ServiceRecord,
+        news: &News,
+    ) -> Result<()> {
+        (next.current, next.settled) = (None, None);
+        let transaction = Transaction::new(&self.store)
+            .delete_below(&service_deployments_of(
+                &next.partition,
+                &next.cluster,
+                &next.name,
+            ))
+            .delete_below(&revisions_of(&next.partition, &next.cluster, &next.name));
+        let (transaction, _) = write::replace(self, transaction, entry, next, news);
         let _ = transaction.commit().await?;
         Ok(())
     }

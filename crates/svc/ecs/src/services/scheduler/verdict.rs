@@ -1,69 +1,175 @@
 //! What becomes of a service's deployments when one has arrived or is given up.
 
+use std::collections::BTreeSet;
+
 use roadstead_base::Timestamp;
-use roadstead_deployment::Verdict;
+use roadstead_deployment::{Cause, Verdict};
 
 use crate::services::ServiceRecord;
+use crate::services::deployments::{RollbackRecord, ServiceDeploymentRecord, Status};
 use crate::services::news::News;
-use crate::services::record::RolloutState;
-use crate::services::scheduler::look::fallback;
+use crate::services::record::{DeploymentRecord, RolloutState};
 
-const FAILED: &str = "ECS deployment circuit breaker: tasks failed to start.";
+/// A service deployment that nobody has looked at is under way from now on.
+pub(super) fn begin(service: &mut ServiceRecord, now: Timestamp) {
+    if let Some(current) = service.current.as_mut().filter(|it| it.status == Status::Pending) {
+        current.is(Status::InProgress, None, now);
+    }
+}
 
 pub(super) fn apply(service: &mut ServiceRecord, verdict: &Verdict, now: Timestamp, news: &mut News) {
-    let Some(primary) = service.deployments.first_mut() else {
-        return;
-    };
-    primary.updated_at = now;
     match verdict {
-        Verdict::Completed => {
-            primary.rollout = RolloutState::Completed;
-            primary.reason = format!("ECS deployment {} completed.", primary.id);
-            news.line(format!("(deployment {}) deployment completed.", primary.id));
-            news.deployment("SERVICE_DEPLOYMENT_COMPLETED", &primary.id, &primary.reason);
-            service.completed = Some(primary.spec.clone());
+        Verdict::Bake => {}
+        Verdict::Completed => complete(service, now, news),
+        Verdict::Failed(cause) => {
+            fail(service, *cause, now, news);
+            end(service, Status::Stopped, failed(*cause), now);
         }
-        Verdict::Failed | Verdict::RollBack(_) => {
-            primary.rollout = RolloutState::Failed;
-            primary.reason = FAILED.to_owned();
-            news.line(format!(
-                "(deployment {}) deployment failed: tasks failed to start.",
-                primary.id
-            ));
-            news.deployment("SERVICE_DEPLOYMENT_FAILED", &primary.id, FAILED);
-            if matches!(verdict, Verdict::RollBack(_)) {
-                roll_back(service, now, news);
-            }
+        Verdict::NoWayBack(cause) => {
+            fail(service, *cause, now, news);
+            let reason = "No rollback candidate was found to run the rollback.";
+            end(service, Status::RollbackFailed, reason, now);
+        }
+        Verdict::RollBack(cause, _) => {
+            fail(service, *cause, now, news);
+            roll_back(service, *cause, now, news);
         }
     }
 }
 
-/// Makes the deployment that completed last the PRIMARY one again, or a new one of the same.
-fn roll_back(service: &mut ServiceRecord, now: Timestamp, news: &mut News) {
-    let Some(completed) = service.completed.clone() else {
+fn complete(service: &mut ServiceRecord, now: Timestamp, news: &mut News) {
+    let Some(primary) = service.deployments.first_mut() else {
         return;
     };
-    let earlier = fallback(service, &completed);
-    let place = service
-        .deployments
-        .iter()
-        .position(|deployment| Some(&deployment.id) == earlier.as_ref());
-    match place {
-        Some(place) => {
-            let deployment = service.deployments.remove(place);
-            service.deployments.insert(0, deployment);
+    primary.updated_at = now;
+    primary.rollout = RolloutState::Completed;
+    primary.reason = format!("ECS deployment {} completed.", primary.id);
+    news.line(format!("(deployment {}) deployment completed.", primary.id));
+    news.deployment("SERVICE_DEPLOYMENT_COMPLETED", &primary.id, &primary.reason);
+    service.settled = Some(DeploymentRecord {
+        failures: 0,
+        setbacks: 0,
+        counted: BTreeSet::new(),
+        ..primary.clone()
+    });
+    if let Some(current) = under_way(service) {
+        match current.status {
+            Status::RollbackInProgress => {
+                let reason = current.reason.clone();
+                current.is(Status::RollbackSuccessful, reason, now);
+            }
+            _ => current.is(Status::Successful, None, now),
         }
-        None => service.deploy(completed, now),
+    }
+}
+
+fn under_way(service: &mut ServiceRecord) -> Option<&mut ServiceDeploymentRecord> {
+    service.current.as_mut().filter(|it| !it.status.is_over())
+}
+
+/// In the words of a service's events.
+fn told(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Failures => "deployment failed: tasks failed to start.",
+        Cause::Alarm => "deployment failed: alarm detected.",
+        Cause::Asked => "deployment stopped: a rollback was requested.",
+    }
+}
+
+/// In the words of a deployment's `rolloutStateReason`.
+fn rolled(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Failures => "ECS deployment circuit breaker: tasks failed to start.",
+        Cause::Alarm => "ECS deployment alarms: alarm detected.",
+        Cause::Asked => "ECS deployment stopped: a rollback was requested.",
+    }
+}
+
+fn failed(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Failures => "Service deployment failed because the circuit breaker threshold was exceeded.",
+        Cause::Alarm => "Service deployment failed because a CloudWatch alarm went into the ALARM state.",
+        Cause::Asked => "Service deployment was stopped by a request.",
+    }
+}
+
+fn rolled_back(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Failures => {
+            "Service deployment rolled back because the circuit breaker threshold was exceeded."
+        }
+        Cause::Alarm => {
+            "Service deployment rolled back because a CloudWatch alarm went into the ALARM state."
+        }
+        Cause::Asked => "Service deployment rolled back because a rollback was requested.",
+    }
+}
+
+/// The PRIMARY deployment is given up.
+fn fail(service: &mut ServiceRecord, cause: Cause, now: Timestamp, news: &mut News) {
+    if let Some(primary) = service.deployments.first_mut() {
+        primary.updated_at = now;
+        primary.rollout = RolloutState::Failed;
+        primary.reason = rolled(cause).to_owned();
+        news.line(format!("(deployment {}) {}", primary.id, told(cause)));
+        news.deployment("SERVICE_DEPLOYMENT_FAILED", &primary.id, &primary.reason);
+    }
+    if let Some(current) = under_way(service) {
+        current.broken |= cause == Cause::Failures && current.status.goes_on();
+    }
+}
+
+/// The service deployment ends without success; one that was on its way back did not get there.
+fn end(service: &mut ServiceRecord, status: Status, reason: &str, now: Timestamp) {
+    if let Some(current) = under_way(service) {
+        match current.status {
+            Status::RollbackInProgress => {
+                let reason = "The rollback failed: tasks failed to start.".to_owned();
+                current.is(Status::RollbackFailed, Some(reason), now);
+            }
+            _ => current.is(status, Some(reason.to_owned()), now),
+        }
+    }
+}
+
+/// Makes the deployment that completed last the PRIMARY one again.
+fn roll_back(service: &mut ServiceRecord, cause: Cause, now: Timestamp, news: &mut News) {
+    let Some(back) = service.way_back().cloned() else {
+        return;
+    };
+    let place = service.deployments.iter().position(|it| it.id == back.id);
+    let mut back = match place {
+        Some(place) => service.deployments.remove(place),
+        None => back,
+    };
+    back.rollout = RolloutState::InProgress;
+    (back.failures, back.setbacks) = (0, 0);
+    back.updated_at = now;
+    back.reason = match cause {
+        Cause::Failures => format!(
+            "ECS deployment circuit breaker: rolling back to deploymentId {}.",
+            back.id
+        ),
+        Cause::Alarm => format!("ECS deployment alarms: rolling back to deploymentId {}.", back.id),
+        Cause::Asked => format!(
+            "ECS deployment stopped: rolling back to deploymentId {}.",
+            back.id
+        ),
+    };
+    news.line(format!("rolling back to deployment {}.", back.id));
+    news.deployment("SERVICE_DEPLOYMENT_IN_PROGRESS", &back.id, &back.reason);
+    if let Some(current) = under_way(service) {
+        current.is(
+            Status::RollbackInProgress,
+            Some(rolled_back(cause).to_owned()),
+            now,
+        );
+        current.rollback = Some(RollbackRecord {
+            reason: rolled_back(cause).to_owned(),
+            started_at: now,
+            revision: back.revision().to_owned(),
+        });
     }
     service.unplaced = None;
-    if let Some(primary) = service.deployments.first_mut() {
-        primary.rollout = RolloutState::InProgress;
-        primary.reason = format!(
-            "ECS deployment circuit breaker: rolling back to deploymentId {}.",
-            primary.id
-        );
-        primary.updated_at = now;
-        news.line(format!("rolling back to deployment {}.", primary.id));
-        news.deployment("SERVICE_DEPLOYMENT_IN_PROGRESS", &primary.id, &primary.reason);
-    }
+    service.deployments.insert(0, back);
 }

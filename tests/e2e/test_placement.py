@@ -134,6 +134,11 @@ def test_explain_says_what_is_lacking_and_who_has_it(cloud, nodes, ended):
     assert f"family:placed-big {task['taskArn'].rsplit('/')[-1]} has {cpu - 100} CPU units" in said
     said = explained(cloud, "--task-definition", "placed-big", "--distinct-instance", "--member-of", "attribute:rack == 9")
     assert "can go nowhere" in said and said.count("it is none where attribute:rack == 9") == 2
+    gpu = sleeper(cloud, "placed-gpu", container={"resourceRequirements": [{"type": "GPU", "value": "1"}]})
+    answer = cloud.ecs.run_task(cluster=CLUSTER, taskDefinition=gpu, launchType="EC2")
+    assert answer["tasks"] == [] and {failure["reason"] for failure in answer["failures"]} == {"RESOURCE:GPU"}
+    said = explained(cloud, "--task-definition", "placed-gpu")
+    assert "can go nowhere" in said and said.count("RESOURCE:GPU: it needs 1 GPU, and has no GPUs to give") == 2, said
     said = explained(cloud, task["taskArn"])
     assert "is RUNNING" in said and f"placed on the container instance {host.rsplit('/')[-1]}" in said
     wrong = subprocess.run([BINARY, "explain", "--task-definition", "placed-big", "--member-of", "attribute:a"],

@@ -86,6 +86,36 @@ def test_containers_wait_for_those_they_depend_on(cloud, group):
     assert "first" in output
 
 
+def test_a_dependency_that_cannot_be_met_ends_the_task(cloud, group):
+    waiter = {"name": "app", "image": "busybox", "command": [*SHELL, "echo ran"]}
+    init = {"name": "init", "image": "busybox", "essential": False}
+    for condition, more in (("SUCCESS", {"command": [*SHELL, "exit 3"]}),
+                            ("COMPLETE", {"command": [*SHELL, "sleep 600"], "startTimeout": 2}),
+                            ("SUCCESS", {"command": [*SHELL, "sleep 600"], "startTimeout": 2})):
+        depends = {"dependsOn": [{"containerName": "init", "condition": condition}]}
+        definition = cloud.define("unmet", {**waiter, **depends}, {**init, **more})
+        task = cloud.until(cloud.run(definition, groups=[group]), "STOPPED")
+        codes = {container["name"]: container.get("exitCode") for container in task["containers"]}
+        assert codes["app"] is None and codes["init"] == (3 if "startTimeout" not in more else 137), task
+        words = "within its startTimeout" if "startTimeout" in more else "init"
+        assert words in task["stoppedReason"] and task["stopCode"] == "TaskFailedToStart", task
+
+
+def test_volumes_from_another_container_come_with_it(cloud, group):
+    source = [{"sourceVolume": "data", "containerPath": "/data"}, {"sourceVolume": "fixed", "containerPath": "/fixed", "readOnly": True}]
+    look = "cat /data/made; echo more > /data/more && echo written; touch /fixed/x || echo refused; test -e /data/more && echo there"
+    codes, _, output = once(
+        cloud, group, "from",
+        {"name": "app", "image": "busybox", "command": [*SHELL, look], "volumesFrom": [{"sourceContainer": "keeper"}],
+         "dependsOn": [{"containerName": "keeper", "condition": "COMPLETE"}]},
+        {"name": "keeper", "image": "busybox", "essential": False, "mountPoints": source,
+         "command": [*SHELL, "echo first > /data/made"]},
+        volumes=[{"name": "data"}, {"name": "fixed"}])
+    assert codes == {"app": 0, "keeper": 0}
+    for line in ("first", "written", "refused", "there"):
+        assert line in output, output
+
+
 def test_host_volumes_outlive_the_task(cloud, group, tmp_path):
     codes, _, _ = once(
         cloud, group, "volume",

@@ -91,6 +91,9 @@ fn needs(demand: &Demand) -> String {
     if demand.eni_slots > 0 {
         parts.push("a network interface of its own".to_owned());
     }
+    if demand.gpus > 0 {
+        parts.push(gpus(demand.gpus));
+    }
     for query in &demand.member_of {
         parts.push(format!("an instance where {query}"));
     }
@@ -98,6 +101,14 @@ fn needs(demand: &Demand) -> String {
         parts.push(format!("an instance without a task of {}", demand.group));
     }
     parts.join(", ")
+}
+
+fn gpus(count: i64) -> String {
+    match count {
+        0 => "no GPUs".to_owned(),
+        1 => "1 GPU".to_owned(),
+        count => format!("{count} GPUs"),
+    }
 }
 
 fn shown(ports: &Ports) -> String {
@@ -173,7 +184,13 @@ fn because(world: &World, candidate: &Candidate, demand: &Demand, refusal: Refus
                 format!("{} is taken", shown(&taken))
             }
         }
-        Refusal::Resource(Resource::Gpu) => format!("it needs {} GPUs, {} are free", demand.gpus, free.gpus),
+        Refusal::Resource(Resource::Gpu) => {
+            format!(
+                "it needs {}, and has {} to give",
+                gpus(demand.gpus),
+                gpus(free.gpus)
+            )
+        }
         Refusal::Resource(Resource::Eni) => format!("{} of its interfaces are free", free.eni_slots.max(0)),
     }
 }
@@ -311,6 +328,10 @@ mod tests {
                 "1 (i-1): RESOURCE:PORTS: tcp/80 is taken",
                 "    family:db 2 has host ports 80",
             ],
+        );
+        check(
+            |demand| demand.gpus = 2,
+            &["1 (i-1): RESOURCE:GPU: it needs 2 GPUs, and has no GPUs to give"],
         );
         check(
             |demand| demand.distinct_instance = true,

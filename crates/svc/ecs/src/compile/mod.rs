@@ -176,10 +176,6 @@ fn refused(container: &ContainerDefinition) -> Result<()> {
             "firelensConfiguration",
             container.firelens_configuration.is_some(),
         ),
-        (
-            "resourceRequirements",
-            some(container.resource_requirements.as_ref().map(Vec::len)),
-        ),
     ];
     match asked.into_iter().find(|(_, asked)| *asked) {
         Some((member, _)) => Err(Error::unsupported(format!("containerDefinitions.{member}"))),

@@ -367,7 +367,6 @@ fn what_no_task_can_have_is_refused_by_name() {
     for (member, value) in [
         ("environmentFiles", json!([{"type": "s3", "value": "arn"}])),
         ("firelensConfiguration", json!({"type": "fluentd"})),
-        ("resourceRequirements", json!([{"type": "GPU", "value": "1"}])),
         ("credentialSpecs", json!(["x"])),
     ] {
         let text = json!({

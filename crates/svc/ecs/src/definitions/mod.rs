@@ -14,4 +14,4 @@ pub(crate) mod testing;
 pub(crate) use lookup::{find, load, load_any};
 pub(crate) use record::FamilyRecord;
 pub use record::{Definition, TaskDefinitionRecord};
-pub(crate) use register::is_parameter;
+pub(crate) use register::{ResourceFault, gpus, is_parameter};

@@ -77,7 +77,7 @@ impl NodeRecord {
             cpu: instance.registered.cpu,
             memory: instance.registered.memory,
             eni_slots: instance.eni_slots(),
-            // No definition can ask for one.
+            // No instance can register one.
             gpus: 0,
             used_ports: instance.registered.ports(),
         };

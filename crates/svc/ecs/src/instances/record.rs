@@ -91,7 +91,7 @@ pub(crate) struct Registered {
     /// Ports that tasks never get.
     pub tcp: BTreeSet<u16>,
     pub udp: BTreeSet<u16>,
-    /// Resources that no task can ask for yet; shown as they were registered.
+    /// Resources that no task can ask for; shown as they were registered.
     pub others: Vec<Stored<Resource>>,
 }
 

@@ -32,6 +32,8 @@ pub(super) fn read(resources: Vec<Resource>) -> Result<Registered> {
             "MEMORY" => registered.memory = number(&resource)?,
             "PORTS" => registered.tcp = ports(&resource)?,
             "PORTS_UDP" => registered.udp = ports(&resource)?,
+            // Tasks would be placed by it, and nothing here hands a GPU to a container.
+            "GPU" => return Err(Error::unsupported("totalResources GPU")),
             _ => registered.others.push(Stored(resource)),
         }
     }
@@ -174,7 +176,8 @@ mod tests {
             vec![negative, memory.clone()],
             vec![resource("CPU", "INTEGER"), memory.clone()],
             vec![cpu.clone(), memory.clone(), word],
-            vec![cpu, memory, resource("PORTS", "INTEGER")],
+            vec![cpu.clone(), memory.clone(), resource("PORTS", "INTEGER")],
+            vec![cpu, memory, resource("GPU", "STRINGSET")],
         ] {
             assert!(read(bad.clone()).is_err(), "{bad:?}");
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use roadstead_api_ecs::{ContainerDefinition, ContainerOverride, KeyValuePair, TaskOverride};
 
-use crate::definitions::{Definition, register};
+use crate::definitions::{Definition, ResourceFault, gpus, register};
 use crate::error::{Error, Result, refuse};
 use crate::stored::Stored;
 use crate::tasks::{TaskRecord, sizes};
@@ -105,10 +105,6 @@ fn change_container(containers: &mut [ContainerDefinition], change: &ContainerOv
         "overrides.containerOverrides.environmentFiles",
         environment_files.as_ref(),
     )?;
-    refuse(
-        "overrides.containerOverrides.resourceRequirements",
-        resource_requirements.as_ref(),
-    )?;
     let Some(name) = name.as_deref().filter(|name| !name.is_empty()) else {
         return Err(Error::invalid(
             "Container override is missing the container name.",
@@ -125,6 +121,17 @@ fn change_container(containers: &mut [ContainerDefinition], change: &ContainerOv
     };
     if let Some(command) = command {
         container.command = Some(command.clone());
+    }
+    if let Some(requirements) = resource_requirements {
+        gpus(requirements).map_err(|fault| match fault {
+            ResourceFault::Invalid(why) => Error::invalid(format!(
+                "Invalid override of 'resourceRequirements' for container '{name}': {why}"
+            )),
+            ResourceFault::Unsupported(kind) => Error::unsupported(format!(
+                "overrides.containerOverrides.resourceRequirements.type {kind}"
+            )),
+        })?;
+        container.resource_requirements = Some(requirements.clone());
     }
     if let Some(environment) = environment {
         container.environment = Some(merge(container.environment.take(), environment)?);

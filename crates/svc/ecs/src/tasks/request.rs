@@ -9,7 +9,7 @@ use roadstead_placement::{Demand, Ports, RequiredAttribute};
 use roadstead_store::Entry;
 
 use crate::clusters::{ClusterRecord, active_cluster};
-use crate::definitions::{self, Definition, TaskDefinitionRecord};
+use crate::definitions::{self, Definition, TaskDefinitionRecord, gpus};
 use crate::error::{Error, Result};
 use crate::names::TaskDefinitionId;
 use crate::services::Owner;
@@ -293,6 +293,12 @@ pub(super) fn demand_of(
         cpu: cpu.unwrap_or_else(|| sum(&|container| container.cpu.unwrap_or_default())),
         memory: memory.unwrap_or_else(|| sum(&reserved)),
         eni_slots: i64::from(interface),
+        gpus: containers
+            .iter()
+            .filter_map(|container| container.resource_requirements.as_deref())
+            // What cannot be is refused before.
+            .filter_map(|requirements| gpus(requirements).ok())
+            .sum(),
         ports: host_ports(definition.network_mode.unwrap_or(NetworkMode::Bridge), containers)?,
         attributes,
         group: group.to_owned(),

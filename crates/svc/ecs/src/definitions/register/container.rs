@@ -4,8 +4,8 @@ use roadstead_api_ecs::{ContainerDefinition, PortMapping, VersionConsistency};
 
 use super::around::Around;
 use super::{
-    dependencies, environment, health, kernel, links, linux, logs, memory, mounts, ports, registry, secrets,
-    security,
+    dependencies, environment, health, kernel, links, linux, logs, memory, mounts, ports, registry,
+    resources, secrets, security,
 };
 use crate::error::{Error, Result, refuse};
 
@@ -124,7 +124,7 @@ pub(super) fn check(
     security::check_privileged(privileged, around)?;
     let options = docker_security_options.as_deref().unwrap_or_default();
     security::check_options(&name, at, options, around)?;
-    security::refuse_resources(at, resource_requirements.as_deref().unwrap_or_default())?;
+    let resource_requirements = resources::check(&name, at, resource_requirements, around)?;
     let log_configuration = logs::check(&name, at, log_configuration, around)?;
     registry::check_credentials(&name, repository_credentials.as_ref())?;
 
@@ -170,7 +170,7 @@ pub(super) fn check(
         pseudo_terminal,
         readonly_root_filesystem,
         repository_credentials,
-        resource_requirements: None,
+        resource_requirements,
         restart_policy,
         secrets,
         start_timeout,

@@ -18,6 +18,7 @@ mod memory;
 mod mounts;
 mod ports;
 mod registry;
+mod resources;
 mod secrets;
 mod security;
 mod size;
@@ -31,6 +32,7 @@ use roadstead_base::Ctx;
 use crate::Ecs;
 use crate::error::Result;
 
+pub(crate) use resources::{Fault as ResourceFault, gpus};
 pub(crate) use secrets::is_parameter;
 pub(crate) use task::{storage_is_possible, storage_words};
 

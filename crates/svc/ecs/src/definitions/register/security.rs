@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use roadstead_api_ecs::{ContainerDefinition, ResourceRequirement, ResourceType};
+use roadstead_api_ecs::ContainerDefinition;
 
 use super::around::Around;
 use super::container::invalid_because;
@@ -59,19 +59,4 @@ pub(super) fn needs_permission(container: &ContainerDefinition) -> bool {
     let options = container.docker_security_options.iter().flatten();
     let unconfined = options.into_iter().any(|option| option.starts_with("seccomp"));
     container.privileged == Some(true) || unconfined
-}
-
-/// No node here hands out devices of these kinds.
-pub(super) fn refuse_resources(at: &str, requirements: &[ResourceRequirement]) -> Result<()> {
-    let Some(ResourceRequirement { r#type, value }) = requirements.first() else {
-        return Ok(());
-    };
-    let what = match r#type {
-        ResourceType::Gpu => "GPUs",
-        ResourceType::InferenceAccelerator => "inference accelerators",
-    };
-    Err(Error::invalid(format!(
-        "{at}.resourceRequirements = {kind} {value} is not supported by Roadstead: its nodes reserve no {what}.",
-        kind = r#type
-    )))
 }

@@ -421,3 +421,37 @@ async fn start_task_puts_on_the_definitions_tags_and_an_interface() {
     let answer = cloud.call("StartTask", elsewhere).await.expect("answers");
     assert_eq!(reasons(&answer), ["LOCATION", "LOCATION"]);
 }
+
+#[tokio::test]
+async fn gpus_are_asked_of_instances_and_none_has_them() {
+    let cloud = cloud().await;
+    let (instance, _agent) = connected(&cloud, MACHINE, 1).await;
+    let gpu = || json!([{"type": "GPU", "value": "1"}]);
+    for text in [
+        definition("gpu", "host", |d| {
+            d["containerDefinitions"][0]["resourceRequirements"] = gpu();
+        }),
+        definition("plain", "host", |_| {}),
+    ] {
+        cloud
+            .call("RegisterTaskDefinition", text)
+            .await
+            .expect("registers");
+    }
+    let over = json!({"containerOverrides": [{"name": "app", "resourceRequirements": gpu()}]});
+    for input in [
+        json!({"taskDefinition": "gpu"}),
+        json!({"taskDefinition": "plain", "overrides": over}),
+    ] {
+        let answer = cloud.call("RunTask", input).await.expect("answers");
+        let failures = json!([{"arn": instance, "reason": "RESOURCE:GPU"}]);
+        assert_eq!((count(&answer), &answer["failures"]), (0, &failures));
+    }
+    let over = json!({"containerOverrides": [{"name": "app", "resourceRequirements": []}]});
+    for input in [
+        json!({"taskDefinition": "plain"}),
+        json!({"taskDefinition": "gpu", "overrides": over}),
+    ] {
+        cloud.run(input).await;
+    }
+}

@@ -88,14 +88,25 @@ async fn run_task_refuses_members_that_have_no_effect_by_name() {
     ] {
         refusals.check(change, INVALID, name).await;
     }
-    for member in ["environmentFiles", "resourceRequirements"] {
-        let item = if member == "environmentFiles" {
-            json!({"type": "s3", "value": "a"})
-        } else {
-            json!({"type": "GPU", "value": "1"})
-        };
+    for (member, item, words) in [
+        (
+            "environmentFiles",
+            json!({"type": "s3", "value": "a"}),
+            "environmentFiles",
+        ),
+        (
+            "resourceRequirements",
+            json!({"type": "InferenceAccelerator", "value": "a"}),
+            "overrides.containerOverrides.resourceRequirements.type InferenceAccelerator",
+        ),
+        (
+            "resourceRequirements",
+            json!({"type": "GPU", "value": "all"}),
+            "Invalid override of 'resourceRequirements'",
+        ),
+    ] {
         let change = json!({"overrides": {"containerOverrides": [{"name": "app", member: [item]}]}});
-        refusals.check(change, INVALID, member).await;
+        refusals.check(change, INVALID, words).await;
     }
     // What asks for nothing is no reason to refuse.
     let nothing = json!({

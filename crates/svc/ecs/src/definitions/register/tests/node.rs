@@ -324,9 +324,6 @@ async fn privileges_are_a_matter_of_placement() {
         let words = format!("dockerSecurityOptions = {option} is not supported");
         containers_refused(INVALID, &[(options(option), json!({}), &words)]).await;
     }
-    let gpu = json!({"resourceRequirements": [{"type": "GPU", "value": "1"}]});
-    let words = "containerDefinitions[0].resourceRequirements = GPU 1 is not supported by Roadstead: its nodes reserve no GPUs.";
-    containers_refused(INVALID, &[(gpu, json!({}), words)]).await;
 }
 
 #[tokio::test]
@@ -393,4 +390,30 @@ async fn logs_go_to_bounded_files_or_are_refused() {
         ));
     }
     containers_refused(INVALID, &cases).await;
+}
+
+#[tokio::test]
+async fn gpus_are_kept_and_counted() {
+    let gpu = |value: &str| json!({"resourceRequirements": [{"type": "GPU", "value": value}]});
+    container_shows(gpu("2"), json!({}), gpu("2")).await;
+    let answer = register(&Arc::new(ecs()), request(gpu("1"), json!({})))
+        .await
+        .expect("is accepted");
+    assert_eq!(answer["compatibilities"], json!(["EC2"]));
+    let twice = json!({"resourceRequirements": [
+        {"type": "GPU", "value": "1"}, {"type": "GPU", "value": "1"}
+    ]});
+    let mut cases = vec![(twice, json!({}), "more than once")];
+    for value in ["", "0", "-1", "+1", "1.5", "many", "1025"] {
+        cases.push((gpu(value), json!({}), "not a whole number from 1 to 1024"));
+    }
+    let fargate = json!({
+        "requiresCompatibilities": ["FARGATE"], "networkMode": "awsvpc", "cpu": "256", "memory": "512",
+    });
+    cases.push((gpu("1"), fargate, "do not support GPU resourceRequirements"));
+    containers_refused(CLIENT, &cases).await;
+    let accelerator =
+        json!({"resourceRequirements": [{"type": "InferenceAccelerator", "value": "device_1"}]});
+    let words = "containerDefinitions[0].resourceRequirements.type InferenceAccelerator is not supported";
+    containers_refused(INVALID, &[(accelerator, json!({}), words)]).await;
 }

@@ -1,14 +1,17 @@
 """Every member that the coverage tables call refused is refused by its name, with the code they state."""
 
+import io
+import json
 import time
 import tomllib
+import zipfile
 
 import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 from roadstead import ROOT
 
-SERVICES = ("cloudwatch", "ecs", "ec2", "events", "iam", "logs", "secretsmanager", "sns", "ssm", "sts")
+SERVICES = ("cloudwatch", "ecs", "ec2", "events", "iam", "lambda", "logs", "secretsmanager", "sns", "ssm", "sts")
 # Not sqs: its refusals are the entries' own, or in words of the service that name no member; its handlers' tests read them.
 # The client itself goes elsewhere with these, or not at all without a library of its own; the handlers' tests send them.
 NOT_BY_CLIENT = {"PutEvents.EndpointId"} | {
@@ -67,6 +70,12 @@ VALUES = {
     "AssumeRole.SerialNumber": "arn:aws:iam::000000000000:mfa/a",
     "GetSessionToken.SerialNumber": "arn:aws:iam::000000000000:mfa/a",
     "AssumeRole.TokenCode": "123456",
+    "CreateFunction.CapacityProviderConfig": {"LambdaManagedInstancesCapacityProviderConfig": {
+        "CapacityProviderArn": "arn:aws:lambda:us-east-1:000000000000:capacity-provider:a"}},
+    "CreateFunction.CodeSigningConfigArn": "arn:aws:lambda:us-east-1:000000000000:code-signing-config:csc-00000000000000000",
+    "CreateFunction.Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:a:1"],
+    "CreateFunction.Code.SourceKMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/a",
+    "ListFunctions.MasterRegion": "ALL",
     "GetSessionToken.TokenCode": "123456",
 }
 
@@ -132,7 +141,17 @@ def bases(cloud):
     span = {"StartTime": 1_700_000_000, "EndTime": 1_700_000_600}
     simulated = {"ActionNames": ["ecs:RunTask"]}
     rule = {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("a.py", "")
+    trust = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    runner = cloud.client("iam").create_role(RoleName="runner", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    function = dict(Role=runner, Runtime="python3.12", Handler="a.b", Code={"ZipFile": archive.getvalue()})
+    cloud.client("lambda").create_function(FunctionName="refused", **function)
     return {
+        "CreateFunction": lambda: dict(function, FunctionName="new", Code=dict(function["Code"])),
+        "Invoke": lambda: dict(FunctionName="refused"),
         "RegisterTaskDefinition": lambda: dict(family="refused", networkMode="awsvpc", containerDefinitions=[dict(container)]),
         "RunTask": lambda: dict(taskDefinition=definition, networkConfiguration=dict(network)),
         "StartTask": lambda: dict(taskDefinition=definition, containerInstances=instances, networkConfiguration=dict(network)),

@@ -1,5 +1,6 @@
 """The wire as clients see it: TLS, public listeners, certificates that change, and tokens of pages."""
 
+import io
 import json
 import os
 import re
@@ -8,6 +9,7 @@ import shlex
 import socket
 import ssl
 import subprocess
+import zipfile
 
 import boto3
 import botocore.config
@@ -233,6 +235,7 @@ PAGED = {
     ("iam", "ListUserPolicies"): (dict(MaxItems=1, UserName="u0"), "PolicyNames"),
     ("iam", "ListUserTags"): (dict(MaxItems=1, UserName="u0"), "Tags"),
     ("iam", "ListUsers"): (dict(MaxItems=1), "Users"),
+    ("lambda", "ListFunctions"): (dict(MaxItems=1), "Functions"),
     ("logs", "DescribeLogGroups"): (dict(limit=1), "logGroups"),
     ("logs", "DescribeLogStreams"): (dict(limit=1, logGroupName="g0"), "logStreams"),
     ("logs", "DescribeMetricFilters"): (dict(limit=1, logGroupName="g0"), "metricFilters"),
@@ -251,7 +254,7 @@ PAGED = {
 }
 TOKENS = ("nextToken", "NextToken", "Marker")
 REFUSED = {"InvalidParameterException", "InvalidNextToken", "InvalidNextTokenException", "ValidationException", "InvalidInput", "ValidationError",
-           "InvalidParameterValue", "InvalidParameter"}
+           "InvalidParameterValue", "InvalidParameter", "InvalidParameterValueException"}
 
 
 def paged_operations():
@@ -287,6 +290,7 @@ def many(tmp_path_factory, images):
         eventually(lambda: len(cloud.ecs.list_service_deployments(service="s0", status=over)["serviceDeployments"]) == 3,
                    "three deployments are over")
         identities(cloud.client("iam"))
+        functions(cloud)
         names = ("events", "logs", "secretsmanager", "sns", "sqs")
         events, logs, secrets, topics, queues = (cloud.client(name) for name in names)
         logs.create_log_group(logGroupName="g0")
@@ -321,6 +325,18 @@ def many(tmp_path_factory, images):
         yield cloud, pages
 
 
+def functions(cloud):
+    """Three of them."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("a.py", "")
+    trust = TRUST.replace("ec2", "lambda")
+    role = cloud.client("iam").create_role(RoleName="runner", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    for number in range(3):
+        cloud.client("lambda").create_function(
+            FunctionName=f"f{number}", Role=role, Runtime="python3.12", Handler="a.b", Code={"ZipFile": archive.getvalue()})
+
+
 def identities(iam):
     """Three of each, all of them of the first."""
     for number in range(3):
@@ -344,6 +360,11 @@ def identities(iam):
         iam.create_access_key(UserName="u0")
 
 
+def following(answer, token):
+    """The token in an answer, which mostly has the name that it has in requests."""
+    return answer.get(token, answer.get(f"Next{token}"))
+
+
 def call(api, name, **arguments):
     return getattr(api, xform_name(name))(**arguments)
 
@@ -359,9 +380,9 @@ def test_tokens_survive_a_restart_and_cannot_be_forged(many, service, name, toke
     # The listing goes on where it was, to the end, without a gap or an item twice.
     seen, answer = list(first[items]), first
     for _ in range(100):
-        if token not in answer:
+        if following(answer, token) is None:
             break
-        answer = call(api, name, **arguments, **{token: answer[token]})
+        answer = call(api, name, **arguments, **{token: following(answer, token)})
         seen += answer[items]
     whole = {key: value for key, value in arguments.items() if not key.lower().startswith(("max", "limit"))}
     if whole != arguments:  # else nobody can ask for more than a page
@@ -369,7 +390,7 @@ def test_tokens_survive_a_restart_and_cannot_be_forged(many, service, name, toke
     assert len({repr(item) for item in seen}) == len(seen)
     assert len(seen) > len(first[items])
     # Any other text is refused: changed anywhere, cut, made up, of another listing, or another account's.
-    real = first[token]
+    real = following(first, token)
     other = next(page[t] for (s, n), page in pages.items() for t in TOKENS if n != name and t in page)
     changed = [real[:at] + ("A" if real[at] != "A" else "B") + real[at + 1:] for at in (0, 7, len(real) // 2)]
     for forged in [*changed, real[:-4], real + "AAAA", "AAAA", "1", other]:

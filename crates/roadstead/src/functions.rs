@@ -48,7 +48,7 @@ pub(crate) async fn remove_all(data: &Path) -> Result<()> {
 fn bare(data: &Path, clock: SharedClock) -> Result<Options> {
     Ok(Options {
         instance: place::instance(data)?,
-        folder: data.join("functions"),
+        folder: data.join("environments"),
         runtimes: place::runtimes(data),
         shim: "/proc/self/exe".into(),
         idle: IDLE,

@@ -24,6 +24,11 @@ pub(crate) fn runtimes(data: &Path) -> PathBuf {
     data.join("runtimes")
 }
 
+/// Archives of functions and layers, and what was in them.
+pub(crate) fn functions(data: &Path) -> PathBuf {
+    data.join("functions")
+}
+
 /// The image store, shared with `roadstead image`.
 pub(crate) fn images(data: &Path) -> PathBuf {
     data.join("images")

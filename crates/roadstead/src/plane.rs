@@ -10,6 +10,7 @@ use roadstead_ec2::{DefaultVpc, Ec2, Ec2Permissions};
 use roadstead_ecs::{Ecs, EcsPermissions};
 use roadstead_events::{Events, EventsPermissions, Trail};
 use roadstead_iam::{Iam, IamPermissions};
+use roadstead_lambda::{Lambda, LambdaPermissions};
 use roadstead_logs::{Logs, LogsPermissions};
 use roadstead_sandbox::Node;
 use roadstead_secretsmanager::{SecretsManager, SecretsPermissions};
@@ -37,6 +38,7 @@ pub(crate) struct Plane {
     pub ec2: Arc<Ec2>,
     ecs: roadstead_ecs::Running,
     events: roadstead_events::Running,
+    lambda: roadstead_lambda::Running,
     logs: roadstead_logs::Running,
     metrics: roadstead_cloudwatch::Running,
     sns: roadstead_sns::Running,
@@ -152,6 +154,20 @@ impl Plane {
         let ssm = Arc::new(Ssm::new(store.clone(), clock.clone(), seal));
         dispatcher.register(Arc::new(roadstead_api_ssm::Server(ssm.clone())));
         dispatcher.guard(&roadstead_api_ssm::MODEL, SsmPermissions::of(&ssm));
+        let lambda = Lambda::new(roadstead_lambda::Parts {
+            store: store.clone(),
+            clock: clock.clone(),
+            dispatcher: dispatcher.clone(),
+            sandboxes: Arc::new(functions.clone()),
+            folder: place::functions(&config.data),
+            options: roadstead_lambda::Options::default(),
+        })
+        .await
+        .context("starting lambda")?;
+        dispatcher.register(Arc::new(roadstead_api_lambda::Server(Arc::new(
+            roadstead_lambda::Server(lambda.clone()),
+        ))));
+        dispatcher.guard(&roadstead_api_lambda::MODEL, LambdaPermissions::of(&lambda));
         let ecs = Arc::new(Ecs::new(roadstead_ecs::Parts {
             store: store.clone(),
             clock: clock.clone(),
@@ -185,6 +201,7 @@ impl Plane {
             ecs: running,
             // Last: what it delivers goes to the others.
             events: events.start(),
+            lambda: lambda.start(),
             logs: logs.start(),
             metrics: metrics.start(),
             sns: sns.start(),
@@ -244,6 +261,7 @@ impl Plane {
         }
         self.events.stop().await;
         self.ecs.stop().await;
+        self.lambda.stop().await;
         self.sns.stop().await;
         self.sqs.stop().await;
         self.logs.stop().await;

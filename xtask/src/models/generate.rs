@@ -98,6 +98,15 @@ impl<'a> Generator<'a> {
         if metadata["serviceId"].as_str() == Some("S3") {
             flags.push_str(" bare_errors: true,");
         }
+        let routes = self.model["absentRoutes"].as_array();
+        if routes.is_some() {
+            out = out.replacen(
+                "use roadstead_protocol::{",
+                "use roadstead_protocol::{AbsentRoute, ",
+                1,
+            );
+            flags.push_str(" absent_routes: ABSENT_ROUTES,");
+        }
         writeln!(
             out,
             "    shapes: SHAPES, operations: OPERATIONS, absent: ABSENT,{flags}\n    ..ServiceModel::BASE\n}};\n"
@@ -109,6 +118,19 @@ impl<'a> Generator<'a> {
         writeln!(out, "];\n\nstatic ABSENT: &[&str] = &[")?;
         for name in self.model["absent"].as_array().into_iter().flatten() {
             writeln!(out, "    {name},")?;
+        }
+        if let Some(routes) = routes {
+            writeln!(out, "];\n\nstatic ABSENT_ROUTES: &[AbsentRoute] = &[")?;
+            for route in routes {
+                let part = |name: &str| route[name].as_str().unwrap_or_default();
+                writeln!(
+                    out,
+                    "    AbsentRoute {{ name: {:?}, method: {:?}, uri: {:?} }},",
+                    part("name"),
+                    part("method"),
+                    part("uri")
+                )?;
+            }
         }
         writeln!(out, "];\n\nstatic SHAPES: &[Shape] = &[")?;
         for (name, shape) in self.model["shapes"].as_object().into_iter().flatten() {

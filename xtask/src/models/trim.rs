@@ -131,12 +131,21 @@ pub(crate) fn trim(data: &Path, service: &Service) -> Result<String> {
         .keys()
         .filter(|name| !service.operations.contains(name))
         .collect();
-    let trimmed = json!({
+    let mut trimmed = json!({
         "metadata": metadata,
         "operations": kept,
         "absent": absent,
         "shapes": shapes,
     });
+    // Nothing but its route says which operation a REST request asks for.
+    let protocol = model["metadata"]["protocol"].as_str().unwrap_or_default();
+    if protocol.starts_with("rest-") {
+        let route = |name: &&String| {
+            let http = &operations[*name]["http"];
+            json!({"name": name, "method": http["method"], "uri": http["requestUri"]})
+        };
+        trimmed["absentRoutes"] = absent.iter().map(route).collect();
+    }
     Ok(serde_json::to_string_pretty(&trimmed)? + "\n")
 }
 

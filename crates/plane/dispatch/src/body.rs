@@ -24,6 +24,25 @@ pub(crate) struct Held {
     _place: OwnedSemaphorePermit,
 }
 
+/// Operations whose bodies may be larger than a listener takes otherwise, by service.
+/// Source: "Lambda quotas": archives of 50 MB that are uploaded directly, here in base64 and with the rest of a request;
+/// events of 6 MB fit anyway.
+const LARGE: [(&str, &str); 3] = [
+    ("lambda", "CreateFunction"),
+    ("lambda", "PublishLayerVersion"),
+    ("lambda", "UpdateFunctionCode"),
+];
+const LARGE_BODY: usize = 70 * 1024 * 1024;
+
+/// The bounds for a request of that operation.
+pub(crate) fn limits_of(model: &ServiceModel, operation: &Operation, limits: Limits) -> Limits {
+    let large = LARGE.contains(&(model.name, operation.name));
+    Limits {
+        body: limits.body.max(if large { LARGE_BODY } else { 0 }),
+        ..limits
+    }
+}
+
 /// Reads a body whole.
 pub(crate) async fn read(
     parts: &Parts,

@@ -16,7 +16,7 @@ use roadstead_protocol::{
 use tokio::sync::Semaphore;
 
 use crate::answer::{Body, Events};
-use crate::body::{decompress, keeps_encoding, read, strip_chunking, unchunk};
+use crate::body::{decompress, keeps_encoding, limits_of, read, strip_chunking, unchunk};
 use crate::dispatcher::{Dispatcher, RawRequest, RawResponse};
 use crate::listener::{Limits, MAX_HEAD, Trust};
 use crate::render;
@@ -124,9 +124,11 @@ impl Dispatcher {
             request_id: request_id.clone(),
             error,
         };
-        let held = read(&parts, body, door.limits, &door.memory)
-            .await
-            .map_err(unread)?;
+        let limits = match &wanted {
+            Some(wanted) => limits_of(wanted.handler.model(), wanted.operation, door.limits),
+            None => door.limits,
+        };
+        let held = read(&parts, body, limits, &door.memory).await.map_err(unread)?;
         let Wanted {
             handler,
             protocol,
@@ -134,7 +136,7 @@ impl Dispatcher {
         } = match wanted {
             Some(wanted) => wanted,
             None => {
-                let body = decompress(&parts.headers, held.bytes.clone(), door.limits).map_err(unread)?;
+                let body = decompress(&parts.headers, held.bytes.clone(), limits).map_err(unread)?;
                 let found = self.wanted_by_form(&view(&parts, &body), signed_for.as_deref());
                 found.map_err(early)?
             }
@@ -154,7 +156,7 @@ impl Dispatcher {
         let mut body = unchunk(&parts.headers, held.bytes.clone(), chunks.as_ref())
             .map_err(|error| failed(render::refused(model, &error.into())))?;
         if !keeps_encoding(model, operation) {
-            body = decompress(&parts.headers, body, door.limits).map_err(failed)?;
+            body = decompress(&parts.headers, body, limits).map_err(failed)?;
         }
         let mut input = codec(protocol)
             .decode(model, operation, &view(&parts, &body))

@@ -123,7 +123,10 @@ impl Dispatcher {
                 operation,
             }),
             None => Err(Lost {
-                error: nothing_there(parts),
+                error: match router.absent(&parts.method, parts.uri.path(), query) {
+                    Some(name) => render::no_such_operation(handler.model(), name),
+                    None => nothing_there(parts),
+                },
                 found: Some((handler, protocol)),
             }),
         }

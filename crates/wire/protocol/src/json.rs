@@ -9,7 +9,7 @@ use serde_json::{Map, Number, Value as Json};
 
 use crate::check::{Violation, join, kind_name};
 use crate::error::ApiError;
-use crate::model::{Kind, Member, ServiceModel, ShapeId};
+use crate::model::{Kind, Location, Member, ServiceModel, ShapeId};
 use crate::text::{TimeFormat, in_range, print_float};
 use crate::value::{Fields, Value};
 
@@ -122,7 +122,7 @@ pub(crate) fn structure(
 ) -> Result<Value, Violation> {
     let mut fields = Fields::with_capacity(object.len().min(members.len()));
     for (name, json) in object {
-        let known = |member: &&Member| member.wire_name() == name && wanted(member);
+        let known = |member: &&Member| key(member) == name && wanted(member);
         let Some(member) = members.iter().find(known) else {
             return Err(Violation::Unknown {
                 path: join(path, &name),
@@ -134,6 +134,27 @@ pub(crate) fn structure(
         }
     }
     Ok(Value::Map(fields))
+}
+
+/// What a member is called in JSON. The name on the wire of one that REST puts elsewhere is that of its header or
+/// parameter; where a whole request is JSON, as in calls by name, it has the name that the model gives it.
+fn key(member: &Member) -> &'static str {
+    match member.location {
+        Location::Body => member.wire_name(),
+        Location::Header
+        | Location::Headers
+        | Location::QueryString
+        | Location::StatusCode
+        | Location::Uri => member.name,
+    }
+}
+
+/// A response has no path and no query string: what is at home there in requests keeps its name on the wire.
+fn written(member: &Member) -> &'static str {
+    match member.location {
+        Location::QueryString | Location::Uri => member.wire_name(),
+        _ => key(member),
+    }
 }
 
 /// Clients may write a whole number with a zero fraction.
@@ -175,10 +196,7 @@ fn formatted(model: &ServiceModel, shape: ShapeId, time: Option<&str>, value: Va
                 .into_iter()
                 .filter_map(|(name, value)| {
                     let member = members.iter().find(|member| member.name == name)?;
-                    Some((
-                        member.wire_name().to_owned(),
-                        member_to_json(model, member, value),
-                    ))
+                    Some((written(member).to_owned(), member_to_json(model, member, value)))
                 })
                 .collect(),
         ),

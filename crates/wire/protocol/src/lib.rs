@@ -26,7 +26,9 @@ pub use check::{Violation, check};
 pub use codec::{Codec, EncodeError, HttpRequest, HttpResponse, RequestError, codec, form};
 pub use error::{ApiError, Fault};
 pub use events::{Event, EventStream};
-pub use model::{Kind, Location, Member, Namespace, Operation, Protocol, ServiceModel, Shape, ShapeId};
+pub use model::{
+    AbsentRoute, Kind, Location, Member, Namespace, Operation, Protocol, ServiceModel, Shape, ShapeId,
+};
 pub use service::{BoxFuture, Call, Handler};
 pub use text::TimeFormat;
 pub use value::{Fields, Value};

@@ -31,6 +31,8 @@ pub struct ServiceModel {
     pub operations: &'static [Operation],
     /// Operations of the official model that do not exist here (yet).
     pub absent: &'static [&'static str],
+    /// REST: where those would be, so that a request for one is answered with its name.
+    pub absent_routes: &'static [AbsentRoute],
     /// Clients expect the codes of the query protocol in `x-amzn-query-error`, whatever protocol they speak.
     pub query_compatible: bool,
     /// rest-xml: errors stand in no `ErrorResponse` element, as S3 writes them.
@@ -49,6 +51,7 @@ impl ServiceModel {
         shapes: &[],
         operations: &[],
         absent: &[],
+        absent_routes: &[],
         query_compatible: false,
         bare_errors: false,
     };
@@ -72,6 +75,14 @@ impl ServiceModel {
     pub fn shape(&self, id: ShapeId) -> &'static Shape {
         &self.shapes[id as usize]
     }
+}
+
+/// The method and path template of an operation that does not exist here.
+#[derive(Debug)]
+pub struct AbsentRoute {
+    pub name: &'static str,
+    pub method: &'static str,
+    pub uri: &'static str,
 }
 
 #[derive(Debug)]

@@ -48,6 +48,7 @@ fn model(name: &str, file: &Json) -> &'static ServiceModel {
         shapes: tables.shapes,
         operations: tables.operations,
         absent: tables.absent,
+        absent_routes: tables.absent_routes,
         query_compatible: tables.query_compatible,
         bare_errors: tables.bare_errors,
     }))
@@ -58,6 +59,9 @@ fn protocol(metadata: &Json, name: &str) -> Protocol {
     one["metadata"]["protocol"] = name.into();
     tables::load(&one).protocols[0]
 }
+
+/// Operations that take more than a listener's bound: how much, their tests in tests/e2e say.
+const LARGE: [&str; 3] = ["CreateFunction", "PublishLayerVersion", "UpdateFunctionCode"];
 
 /// One request on a connection that stays open.
 async fn send(stream: &mut TcpStream, request: &[u8]) -> (u16, String, Vec<u8>) {
@@ -132,6 +136,9 @@ async fn try_operation(
         if head.to_ascii_lowercase().contains("connection: close") {
             stream = world.connect().await;
         }
+    }
+    if LARGE.contains(&name) {
+        return tried;
     }
     let mut large = sender.request(operation, &sender.good(operation));
     let end = large

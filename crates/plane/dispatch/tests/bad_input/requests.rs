@@ -124,7 +124,8 @@ impl Sender {
         };
         let flat = |value: &Json| !value.is_object() && !value.is_array();
         match member.location {
-            Location::Uri => flat(value),
+            // Without it, it is another path.
+            Location::Uri => flat(value) && value.as_str() != Some(""),
             Location::Header if list => value
                 .as_array()
                 .is_some_and(|all| !all.is_empty() && all.iter().all(header)),

@@ -17,6 +17,11 @@ const WORDS: &[&str] = &[
     "10.0.0.0/16",
     "000000000000",
     "arn:aws:ecs:us-east-1:000000000000:cluster/a",
+    "arn:aws:iam::000000000000:role/a",
+    "arn:aws:lambda:us-east-1:000000000000:function:a",
+    "arn:aws:lambda:us-east-1:000000000000:layer:a",
+    "arn:aws:lambda:us-east-1:000000000000:layer:a:1",
+    "lambda:InvokeFunction",
     "vpc-00000000000000000",
     "2026-01-01T00:00:00Z",
 ];

@@ -145,7 +145,11 @@ struct Route {
 
 /// The operations of a REST service by method and path.
 #[derive(Debug)]
-pub struct Router(Vec<Route>);
+pub struct Router {
+    routes: Vec<Route>,
+    /// Of operations that do not exist here: method, path, name.
+    absent: Vec<(&'static str, Template, &'static str)>,
+}
 
 impl Router {
     pub fn new(model: &'static ServiceModel) -> Self {
@@ -174,7 +178,22 @@ impl Router {
                 .then(size(b).cmp(&size(a)))
                 .then(b.needs.len().cmp(&a.needs.len()))
         });
-        Self(routes)
+        let absent = model.absent_routes.iter();
+        let absent = absent.map(|route| (route.method, Template::new(route.uri), route.name));
+        Self {
+            routes,
+            absent: absent.collect(),
+        }
+    }
+
+    /// The operation of the official model that a request would mean if it existed here.
+    pub fn absent(&self, method: &http::Method, path: &str, query: &str) -> Option<&'static str> {
+        let query = parameters(query)?;
+        let mut all = self.absent.iter();
+        let found = all.find(|(verb, template, _)| {
+            *verb == method.as_str() && template.asks_for(&query) && template.labels(path).is_some()
+        });
+        found.map(|(_, _, name)| *name)
     }
 
     /// The operation that a request means: the most specific one whose required members are all there, else
@@ -188,7 +207,7 @@ impl Router {
     ) -> Option<&'static Operation> {
         let query = parameters(query)?;
         let fitting: Vec<&Route> = self
-            .0
+            .routes
             .iter()
             .filter(|route| route.operation.method == method.as_str())
             .filter(|route| route.template.asks_for(&query) && route.template.labels(path).is_some())
@@ -269,8 +288,30 @@ mod tests {
     ];
     static MODEL: ServiceModel = ServiceModel {
         operations: OPERATIONS,
+        absent_routes: &[crate::AbsentRoute {
+            name: "Later",
+            method: "DELETE",
+            uri: "/{b}/later?all",
+        }],
         ..ServiceModel::BASE
     };
+
+    #[test]
+    fn what_is_not_built_is_known_by_its_route() {
+        let router = Router::new(&MODEL);
+        for (method, path, query, expected) in [
+            ("DELETE", "/x/later", "all", Some("Later")),
+            ("DELETE", "/x/later", "", None),
+            ("GET", "/x/later", "all", None),
+        ] {
+            let method = method.parse().expect("a method");
+            assert_eq!(
+                router.absent(&method, path, query),
+                expected,
+                "{method} {path}?{query}"
+            );
+        }
+    }
 
     const fn route(name: &'static str, method: &'static str, uri: &'static str) -> Operation {
         Operation {

@@ -106,6 +106,7 @@ pub(crate) fn load(model: &Json) -> &'static ServiceModel {
         protocols: all(vec![protocol]),
         shapes: table,
         operations,
+        absent_routes: &[],
         absent: &[],
         query_compatible: !metadata["awsQueryCompatible"].is_null(),
         bare_errors: metadata["serviceId"] == "S3",

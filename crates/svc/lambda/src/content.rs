@@ -1,0 +1,158 @@
+//! The store of archives: each once, by its digest, beside the records. An archive is unpacked in a folder of its own
+//! before its digest is written anywhere, so that what a record names is always there and whole.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use roadstead_functions::Content;
+use sha2::{Digest as _, Sha256};
+
+use crate::error::{Error, Result};
+use crate::records::ArchiveRecord;
+use crate::zip::{Archive, Fault, Kind};
+
+/// Bytes of an archive that is uploaded directly, and of all files in it and in a function's layers.
+/// Source: "Lambda quotas".
+pub(crate) const MAX_ARCHIVE: usize = 50 * 1024 * 1024;
+pub(crate) const MAX_UNPACKED: u64 = 250 * 1024 * 1024;
+const ARCHIVE: &str = "archive.zip";
+const FILES: &str = "files";
+/// Begins the names of folders that are not whole yet.
+const DRAFT: &str = "draft-";
+
+#[derive(Clone, Debug)]
+pub(crate) struct Contents(PathBuf);
+
+impl Contents {
+    pub(crate) fn at(folder: PathBuf) -> Self {
+        Self(folder)
+    }
+
+    /// Checks an archive, and keeps it and what is in it.
+    pub(crate) async fn put(&self, bytes: Vec<u8>) -> Result<ArchiveRecord> {
+        let folder = self.0.clone();
+        let kept = tokio::task::spawn_blocking(move || keep(&folder, &bytes)).await;
+        kept.map_err(|_| Error::Folder("unpacking an archive was interrupted".into()))?
+    }
+
+    /// What an archive held.
+    pub(crate) fn unpacked(&self, archive: &ArchiveRecord) -> Content {
+        Content {
+            sha256: archive.sha256.clone(),
+            folder: self.0.join(&archive.sha256).join(FILES),
+        }
+    }
+
+    /// Removes what no record names. At a start, when nothing runs and nobody uploads.
+    pub(crate) fn sweep(&self, named: &BTreeSet<String>) {
+        let Ok(found) = fs::read_dir(&self.0) else { return };
+        for entry in found.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let ours =
+                name.starts_with(DRAFT) || (name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit()));
+            if ours
+                && !named.contains(&name)
+                && let Err(error) = fs::remove_dir_all(entry.path())
+            {
+                tracing::warn!(%error, folder = name, "an archive that nothing needs could not be removed");
+            }
+        }
+    }
+}
+
+impl ArchiveRecord {
+    /// As clients see it.
+    pub(crate) fn shown_sha256(&self) -> String {
+        STANDARD.encode(hex::decode(&self.sha256).unwrap_or_default())
+    }
+}
+
+fn keep(folder: &Path, bytes: &[u8]) -> Result<ArchiveRecord> {
+    let archive = Archive::open(bytes, MAX_UNPACKED).map_err(refusal)?;
+    let record = ArchiveRecord {
+        sha256: hex::encode(Sha256::digest(bytes)),
+        size: bytes.len() as u64,
+        unpacked: archive.size(),
+    };
+    let whole = folder.join(&record.sha256);
+    if whole.is_dir() {
+        return Ok(record);
+    }
+    let draft = folder.join(format!("{DRAFT}{}", roadstead_base::random_hex(16)));
+    let written = write(&draft, bytes, &archive).and_then(|()| match fs::rename(&draft, &whole) {
+        // Somebody else was faster with the same.
+        Err(_) if whole.is_dir() => Ok(()),
+        renamed => renamed
+            .and_then(|()| sync(folder))
+            .map_err(|error| broken(&whole, &error)),
+    });
+    if draft.exists() {
+        let _ = fs::remove_dir_all(&draft);
+    }
+    written.map(|()| record)
+}
+
+fn write(draft: &Path, bytes: &[u8], archive: &Archive<'_>) -> Result<()> {
+    let io = |path: &Path, done: std::io::Result<()>| done.map_err(|error| broken(path, &error));
+    let files = draft.join(FILES);
+    io(&files, fs::create_dir_all(&files))?;
+    io(draft, put(&draft.join(ARCHIVE), bytes, 0o600))?;
+    // Links come last, so that nothing is written through one.
+    let (links, others): (Vec<_>, Vec<_>) = archive
+        .entries
+        .iter()
+        .partition(|(_, entry)| entry.kind == Kind::Link);
+    for (path, entry) in others.into_iter().chain(links) {
+        let to = files.join(path);
+        match entry.kind {
+            Kind::Folder => io(&to, fs::create_dir_all(&to))?,
+            Kind::File { executable } => {
+                let data = archive.read(path, entry).map_err(refusal)?;
+                io(&to, parents(&to))?;
+                io(&to, put(&to, &data, if executable { 0o755 } else { 0o644 }))?;
+            }
+            Kind::Link => {
+                let data = archive.read(path, entry).map_err(refusal)?;
+                io(&to, parents(&to))?;
+                io(&to, symlink(String::from_utf8_lossy(&data).as_ref(), &to))?;
+            }
+        }
+    }
+    // One sync for all the files.
+    io(draft, sync(draft))
+}
+
+fn parents(path: &Path) -> std::io::Result<()> {
+    path.parent().map_or(Ok(()), fs::create_dir_all)
+}
+
+fn put(path: &Path, data: &[u8], mode: u32) -> std::io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    let mut file = options.write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(data)
+}
+
+/// Until everything in the file system of a folder is on disk.
+fn sync(folder: &Path) -> std::io::Result<()> {
+    Ok(rustix::fs::syncfs(fs::File::open(folder)?)?)
+}
+
+fn broken(path: &Path, error: &std::io::Error) -> Error {
+    Error::Folder(format!("writing {}: {error}", path.display()))
+}
+
+/// What is wrong with an archive, in the documented words, and where.
+fn refusal(fault: Fault) -> Error {
+    match fault {
+        Fault::TooLarge(most) => Error::invalid(format!("Unzipped size must be smaller than {most} bytes")),
+        Fault::Empty => Error::invalid("Uploaded file must be a non-empty zip"),
+        fault => Error::invalid(format!(
+            "Could not unzip uploaded file. Please check your file, then try to upload again: {fault}."
+        )),
+    }
+}

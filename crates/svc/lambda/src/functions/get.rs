@@ -1,0 +1,61 @@
+//! GetFunction and GetFunctionConfiguration.
+
+use roadstead_api_lambda::{
+    FunctionCodeLocation, FunctionConfiguration, GetFunctionConfigurationRequest, GetFunctionRequest,
+    GetFunctionResponse,
+};
+use roadstead_base::Ctx;
+
+use crate::Lambda;
+use crate::error::Result;
+use crate::names::Named;
+use crate::records::FunctionRecord;
+use crate::show;
+
+pub(crate) fn get_function(
+    lambda: &Lambda,
+    ctx: &Ctx,
+    input: GetFunctionRequest,
+) -> Result<GetFunctionResponse> {
+    let GetFunctionRequest {
+        function_name,
+        qualifier,
+    } = input;
+    let (function, configuration) = found(lambda, ctx, &function_name, qualifier.as_deref())?;
+    Ok(GetFunctionResponse {
+        code: Some(FunctionCodeLocation {
+            repository_type: Some("S3".into()),
+            ..FunctionCodeLocation::default()
+        }),
+        concurrency: None,
+        configuration: Some(configuration),
+        tags: Some(function.tags).filter(|tags| !tags.is_empty()),
+        tags_error: None,
+    })
+}
+
+pub(crate) fn get_function_configuration(
+    lambda: &Lambda,
+    ctx: &Ctx,
+    input: GetFunctionConfigurationRequest,
+) -> Result<FunctionConfiguration> {
+    let GetFunctionConfigurationRequest {
+        function_name,
+        qualifier,
+    } = input;
+    Ok(found(lambda, ctx, &function_name, qualifier.as_deref())?.1)
+}
+
+fn found(
+    lambda: &Lambda,
+    ctx: &Ctx,
+    function_name: &str,
+    qualifier: Option<&str>,
+) -> Result<(FunctionRecord, FunctionConfiguration)> {
+    let partition = ctx.partition();
+    let named = Named::of(ctx, function_name, qualifier)?;
+    let function = lambda.function(&partition, &named)?;
+    let version = lambda.version(&partition, &function, &named)?;
+    let shown = show::configuration(&partition, &named.name, &version, named.qualifier.as_deref());
+    Ok((function, shown))
+}

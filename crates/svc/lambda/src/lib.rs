@@ -1,0 +1,153 @@
+//! Functions: what they are made of, who may call them, and what becomes of a call. The code itself runs elsewhere, in
+//! execution environments that this service only knows as [`Sandboxes`].
+
+mod accept;
+mod concurrency;
+mod content;
+mod counts;
+mod error;
+mod functions;
+mod host;
+mod invoke;
+mod layers;
+mod names;
+mod page;
+mod permissions;
+mod records;
+mod run;
+mod service;
+mod show;
+mod tags;
+mod zip;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use roadstead_base::SharedClock;
+use roadstead_dispatch::Dispatcher;
+use roadstead_functions::Sandboxes;
+use roadstead_store::{Mirror, Store};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use error::{Error, Result};
+pub use permissions::LambdaPermissions;
+pub use service::Server;
+
+/// What the platform calls itself when this service acts as a function's role.
+pub const PRINCIPAL: &str = "lambda.amazonaws.com";
+
+/// How the service is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Invocations of an account in a region at a time.
+    pub concurrency: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { concurrency: 1000 }
+    }
+}
+
+/// What the service stands on.
+pub struct Parts {
+    pub store: Arc<dyn Store>,
+    pub clock: SharedClock,
+    /// The way to logs, metrics and what events of functions go to.
+    pub dispatcher: Arc<Dispatcher>,
+    /// What runs code.
+    pub sandboxes: Arc<dyn Sandboxes>,
+    /// Where archives are kept.
+    pub folder: PathBuf,
+    pub options: Options,
+}
+
+/// The service. Cheap to make again over the same store and folder: that is what a restart is.
+pub struct Lambda {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: SharedClock,
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) sandboxes: Arc<dyn Sandboxes>,
+    pub(crate) contents: content::Contents,
+    pub(crate) options: Options,
+    pub(crate) functions: Mirror<records::FunctionRecord>,
+    pub(crate) versions: Mirror<records::VersionRecord>,
+    pub(crate) running: concurrency::Running,
+    pub(crate) counts: Arc<counts::Counts>,
+    pub(crate) host: Arc<host::Service>,
+}
+
+/// The service's background duties.
+pub struct Running {
+    stop: watch::Sender<bool>,
+    counts: JoinHandle<()>,
+}
+
+impl Lambda {
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn new(parts: Parts) -> Result<Arc<Self>> {
+        let Parts {
+            store,
+            clock,
+            dispatcher,
+            sandboxes,
+            folder,
+            options,
+        } = parts;
+        Ok(Arc::new(Self {
+            functions: Mirror::of(&records::functions(&store)).await?,
+            versions: Mirror::of(&records::versions(&store)).await?,
+            host: Arc::new(host::Service::new(dispatcher.clone())),
+            contents: content::Contents::at(folder),
+            running: concurrency::Running::default(),
+            counts: Arc::default(),
+            store,
+            clock,
+            dispatcher,
+            sandboxes,
+            options,
+        }))
+    }
+
+    /// Removes archives that nothing needs, and starts to tell metrics.
+    pub fn start(self: &Arc<Self>) -> Running {
+        self.contents.sweep(&self.archives());
+        let (stop, told) = watch::channel(false);
+        Running {
+            stop,
+            counts: tokio::spawn(counts::keep(Arc::clone(self), told)),
+        }
+    }
+
+    /// Digests of the archives that records name.
+    fn archives(&self) -> BTreeSet<String> {
+        let mut named = BTreeSet::new();
+        let mut note = |version: &records::VersionRecord| {
+            named.insert(version.code.sha256.clone());
+            for layer in &version.settings.layers {
+                named.insert(layer.archive.sha256.clone());
+            }
+        };
+        for entry in self.functions.snapshot().iter() {
+            note(&entry.value.latest);
+        }
+        for entry in self.versions.snapshot().iter() {
+            note(&entry.value);
+        }
+        named
+    }
+}
+
+impl Running {
+    /// Ends what is under way in order.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        let _ended = self.counts.await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

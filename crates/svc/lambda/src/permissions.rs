@@ -1,0 +1,142 @@
+//! What the operations mean to policies, by the Service Authorization Reference's page for Lambda.
+
+use std::sync::{Arc, Weak};
+
+use roadstead_base::Ctx;
+use roadstead_dispatch::{Asking, Need, Permissions, Rule};
+use roadstead_protocol::{BoxFuture, Value};
+
+use crate::names::Named;
+use crate::records::{FunctionRecord, LATEST};
+use crate::{Lambda, PRINCIPAL};
+
+/// Tells the gate of functions, their policies and tags.
+pub struct LambdaPermissions(Weak<Lambda>);
+
+impl LambdaPermissions {
+    pub fn of(lambda: &Arc<Lambda>) -> Arc<Self> {
+        Arc::new(Self(Arc::downgrade(lambda)))
+    }
+
+    fn found(&self, ctx: &Ctx, arn: &str) -> Option<FunctionRecord> {
+        let named = Named::of(ctx, arn, None).ok()?;
+        self.0.upgrade()?.function(&ctx.partition(), &named).ok()
+    }
+}
+
+/// The ARN of the function that a request is about, as its policies name it: without `$LATEST`.
+fn function(asking: &Asking<'_>) -> String {
+    let name = asking.text("FunctionName").unwrap_or("*");
+    let named = Named::of(asking.ctx, name, asking.text("Qualifier"));
+    let Ok(mut named) = named else {
+        return asking.arn("lambda", &format!("function:{name}"));
+    };
+    named.qualifier = named.qualifier.filter(|qualifier| qualifier != LATEST);
+    named.arn(&asking.ctx.partition())
+}
+
+fn need(asking: &Asking<'_>) -> Need {
+    let arn = function(asking);
+    Need::new(format!("lambda:{}", asking.operation))
+        .on([arn.clone()])
+        .with("lambda:FunctionArn", arn)
+}
+
+fn on_function(asking: &Asking<'_>) -> Vec<Need> {
+    vec![need(asking)]
+}
+
+fn invoke(asking: &Asking<'_>) -> Vec<Need> {
+    let arn = function(asking);
+    vec![
+        Need::new("lambda:InvokeFunction")
+            .on([arn.clone()])
+            .with("lambda:FunctionArn", arn),
+    ]
+}
+
+/// Tags that are a map of the request.
+fn tags(asking: &Asking<'_>) -> Vec<(String, String)> {
+    let Some(Value::Map(fields)) = asking.input.get("Tags") else {
+        return Vec::new();
+    };
+    let text = |value: &Value| match value {
+        Value::Str(text) => Some(text.clone()),
+        _ => None,
+    };
+    fields
+        .iter()
+        .filter_map(|(key, value)| Some((key.to_string(), text(value)?)))
+        .collect()
+}
+
+/// With the layers it is to have, each of which must be readable.
+fn with_layers(asking: &Asking<'_>, mut need: Need) -> Vec<Need> {
+    let layers = asking.texts("Layers");
+    for layer in &layers {
+        need = need.with("lambda:Layer", *layer);
+    }
+    let mut needs = vec![need];
+    if !layers.is_empty() {
+        let arns = layers.into_iter().map(str::to_owned);
+        needs.push(Need::new("lambda:GetLayerVersion").on(arns));
+    }
+    if let Some(role) = asking.text("Role") {
+        needs.push(Need::pass_role(role, PRINCIPAL));
+    }
+    needs
+}
+
+fn create(asking: &Asking<'_>) -> Vec<Need> {
+    let tags = tags(asking);
+    let mut needs = with_layers(asking, need(asking).tagging(&tags));
+    if !tags.is_empty() {
+        needs.push(
+            Need::new("lambda:TagResource")
+                .on([function(asking)])
+                .tagging(&tags),
+        );
+    }
+    needs
+}
+
+/// On the resource that tags are of.
+fn on_resource(asking: &Asking<'_>) -> Vec<Need> {
+    let need = Need::new(format!("lambda:{}", asking.operation));
+    let arn = asking.text("Resource").unwrap_or("*").to_owned();
+    vec![
+        need.on([arn])
+            .tagging(&tags(asking))
+            .untagging(&asking.texts("TagKeys")),
+    ]
+}
+
+impl Permissions for LambdaPermissions {
+    fn serves_nodes(&self) -> bool {
+        false
+    }
+
+    fn rules(&self) -> &'static [Rule] {
+        const fn of(operation: &'static str, needs: fn(&Asking<'_>) -> Vec<Need>) -> Rule {
+            Rule { operation, needs }
+        }
+        const RULES: [Rule; 8] = [
+            of("CreateFunction", create),
+            of("DeleteFunction", on_function),
+            of("GetFunction", on_function),
+            of("GetFunctionConfiguration", on_function),
+            of("Invoke", invoke),
+            of("ListTags", on_resource),
+            of("TagResource", on_resource),
+            of("UntagResource", on_resource),
+        ];
+        &RULES
+    }
+
+    fn resource_tags<'a>(&'a self, ctx: &'a Ctx, arn: &'a str) -> BoxFuture<'a, Vec<(String, String)>> {
+        Box::pin(async move {
+            let tags = self.found(ctx, arn).map(|function| function.tags);
+            tags.unwrap_or_default().into_iter().collect()
+        })
+    }
+}

@@ -1,0 +1,104 @@
+//! Functions as clients see them.
+
+use roadstead_api_lambda::{
+    Architecture, DeadLetterConfig, EnvironmentResponse, EphemeralStorage, FunctionConfiguration,
+    LastUpdateStatus, Layer, LogFormat, LoggingConfig, PackageType, Runtime, SnapStartApplyOn,
+    SnapStartOptimizationStatus, SnapStartResponse, State, TracingConfigResponse, TracingMode,
+};
+use roadstead_base::{Partition, Timestamp};
+
+use crate::names;
+use crate::records::{Settings, VersionRecord};
+
+/// `2026-01-31T10:20:30.123+0000`
+pub(crate) fn time(at: Timestamp) -> String {
+    at.to_rfc3339().replace('Z', "+0000")
+}
+
+/// A version; its ARN has the qualifier by which it was asked for.
+pub(crate) fn configuration(
+    partition: &Partition,
+    name: &str,
+    record: &VersionRecord,
+    qualifier: Option<&str>,
+) -> FunctionConfiguration {
+    let VersionRecord {
+        number: _,
+        description,
+        role,
+        code,
+        settings,
+        modified_at,
+        revision,
+        shifted,
+    } = record;
+    let Settings {
+        runtime,
+        handler,
+        timeout_seconds,
+        memory_mb,
+        tmp_mb,
+        environment,
+        arm64,
+        log_group: _,
+        dead_letters,
+        layers,
+    } = settings;
+    let whole = |number: u32| i32::try_from(number).ok();
+    FunctionConfiguration {
+        architectures: Some(vec![if *arm64 {
+            Architecture::Arm64
+        } else {
+            Architecture::X8664
+        }]),
+        code_sha256: Some(code.shown_sha256()),
+        code_size: i64::try_from(code.size).ok(),
+        dead_letter_config: dead_letters.as_ref().map(|target| DeadLetterConfig {
+            target_arn: Some(target.clone()),
+        }),
+        description: Some(description.clone()),
+        environment: environment.as_ref().map(|variables| EnvironmentResponse {
+            error: None,
+            variables: Some(variables.clone()),
+        }),
+        ephemeral_storage: whole(*tmp_mb).map(|size| EphemeralStorage { size }),
+        function_arn: Some(names::arn(partition, name, qualifier)),
+        function_name: Some(name.to_owned()),
+        handler: Some(handler.clone()),
+        last_modified: Some(time(*modified_at)),
+        last_update_status: Some(LastUpdateStatus::Successful),
+        layers: (!layers.is_empty()).then(|| {
+            let show = |layer: &crate::records::LayerUse| Layer {
+                arn: Some(layer.arn.clone()),
+                code_size: i64::try_from(layer.archive.size).ok(),
+                ..Layer::default()
+            };
+            layers.iter().map(show).collect()
+        }),
+        logging_config: Some(LoggingConfig {
+            log_format: Some(LogFormat::Text),
+            log_group: Some(settings.log_group(name)),
+            ..LoggingConfig::default()
+        }),
+        memory_size: whole(*memory_mb),
+        package_type: Some(PackageType::Zip),
+        revision_id: Some(revision.clone()),
+        role: Some(role.clone()),
+        runtime: Runtime::parse(runtime),
+        snap_start: Some(SnapStartResponse {
+            apply_on: Some(SnapStartApplyOn::None),
+            optimization_status: Some(SnapStartOptimizationStatus::Off),
+        }),
+        state: Some(State::Active),
+        // The one place where an answer can say so.
+        state_reason: shifted
+            .as_ref()
+            .map(|runs| format!("The runtime {runtime} is run by {runs} here.")),
+        timeout: whole(*timeout_seconds),
+        tracing_config: Some(TracingConfigResponse {
+            mode: Some(TracingMode::PassThrough),
+        }),
+        version: Some(record.version()),
+        ..FunctionConfiguration::default()
+    }
+}

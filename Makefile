@@ -27,6 +27,8 @@ check:
 e2e:
 	# With the features of the whole workspace, as the tests were built: nothing is compiled twice.
 	cargo build --locked --workspace --bin roadstead
+	# What functions run on, from this machine's interpreters and PyPI.
+	target/debug/roadstead runtime install --missing python node provided --runtimes target/runtimes
 	scripts/nginx-image.sh target/images/nginx.tar
 	scripts/busybox-image.sh target/images/busybox.tar
 	# Kept busy for a while, nothing is left over; by hand for hours: cargo xtask churn --minutes 120

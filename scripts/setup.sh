@@ -14,7 +14,7 @@ fi
 
 packages=(ca-certificates curl e2fsprogs gcc git iproute2 libc6-dev mount nftables procps python3 python3-venv)
 if [ "$what" != run ]; then
-    packages+=(binutils busybox-static containernetworking-plugins crun docker-registry etcd-server iptables prometheus qemu-system-x86 runc)
+    packages+=(binutils busybox-static containernetworking-plugins crun docker-registry etcd-server iptables nodejs prometheus qemu-system-x86 runc)
 else
     packages+=(busybox-static)
 fi

@@ -99,8 +99,10 @@ def test_what_cannot_be_done_yet_says_so(cloud, role):
     made(cloud, role, "idle")
     api = cloud.client("lambda")
     assert api.invoke(FunctionName="idle", InvocationType="DryRun")["StatusCode"] == 204
+    # No runtime is prepared in this folder.
     answer = refused(api.invoke, FunctionName="idle", Payload=b"{}")
-    assert answer["Error"]["Code"] == "ServiceException" and "not built yet" in answer["Error"]["Message"]
+    assert answer["Error"]["Code"] == "InvalidRuntimeException"
+    assert "roadstead runtime install python" in answer["Error"]["Message"]
     url = refused(api.create_function_url_config, FunctionName="idle", AuthType="NONE")
     assert url["Error"]["Code"] == "NotImplemented" and "CreateFunctionUrlConfig" in url["Error"]["Message"]
     mapping = refused(api.create_event_source_mapping, FunctionName="idle", EventSourceArn="arn:aws:sqs:us-east-1:000000000000:q")

@@ -184,6 +184,10 @@ impl Environment {
         let took = began.elapsed();
         match why {
             None => {
+                // Before the first invocation's START.
+                let mut said = Said::default();
+                self.level(inner, &mut said).await;
+                self.say(said.lines).await;
                 let quota = Some(container::quota(&self.spec));
                 if let Err(error) = inner.runtime.limit_cpu(&self.id, quota).await {
                     tracing::warn!(container = %self.id, %error, "a function has more CPU than its share");
@@ -334,6 +338,9 @@ impl Environment {
     }
 
     async fn say(&self, lines: Vec<LogLine>) {
+        if lines.is_empty() {
+            return;
+        }
         // The logger ends after the environment.
         let _ = self.log.send(lines).await;
     }
@@ -546,7 +553,13 @@ async fn serve(
 fn logger(spec: Arc<Spec>, stream: String) -> (mpsc::Sender<Vec<LogLine>>, JoinHandle<()>) {
     let (log, mut batches) = mpsc::channel::<Vec<LogLine>>(LOG_BATCHES);
     let logger = tokio::spawn(async move {
-        while let Some(lines) = batches.recv().await {
+        // Times do not go back, whatever the clock does: the log takes no such lines.
+        let mut last = Timestamp(i64::MIN);
+        while let Some(mut lines) = batches.recv().await {
+            for line in &mut lines {
+                last = last.max(line.at);
+                line.at = last;
+            }
             spec.host.log(&spec, &stream, lines).await;
         }
     });

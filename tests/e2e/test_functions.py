@@ -1,0 +1,181 @@
+"""Functions that run: the user's Python and JavaScript in environments of their own, as their roles."""
+
+import base64
+import concurrent.futures
+import io
+import json
+import time
+import zipfile
+
+import pytest
+
+from roadstead import ROOT, Roadstead, eventually
+
+RUNTIMES = ROOT / "target/runtimes"
+USERS = ROOT / "tests/walkthroughs/high-resolution-metrics"
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory):
+    assert RUNTIMES.exists(), f"{RUNTIMES} is missing; `make e2e` prepares it"
+    with Roadstead(tmp_path_factory.mktemp("rs"), clusters=["ECSEsgaroth"],
+                   options=["--runtimes", str(RUNTIMES)]) as roadstead:
+        yield roadstead
+
+
+def packed(**files):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name.replace("__", "."), text)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def role(cloud):
+    """A role that may write logs and describe one cluster, and nothing else."""
+    iam = cloud.client("iam")
+    trust = {"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    arn = iam.create_role(RoleName="runner", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    iam.put_role_policy(RoleName="runner", PolicyName="p", PolicyDocument=json.dumps({
+        "Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "logs:*", "Resource": "*"},
+            {"Effect": "Allow", "Action": "ecs:DescribeClusters",
+             "Resource": f"arn:aws:ecs:{cloud.region}:{cloud.account}:cluster/ECSEsgaroth"}]}))
+    return arn
+
+
+def make(cloud, role, name, code, runtime="python3.11", handler="app.handler", **more):
+    file = "app__py" if runtime.startswith("python") else "app__js"
+    return cloud.client("lambda").create_function(
+        FunctionName=name, Role=role, Runtime=runtime, Handler=handler, Code={"ZipFile": packed(**{file: code})}, **more)
+
+
+def invoke(cloud, name, event=None, **more):
+    answer = cloud.client("lambda", read_timeout=120).invoke(
+        FunctionName=name, Payload=json.dumps(event), LogType="Tail", **more)
+    tail = base64.b64decode(answer.get("LogResult", "")).decode()
+    return answer.get("FunctionError"), json.loads(answer["Payload"].read()), tail
+
+
+def lines(cloud, name):
+    logs = cloud.client("logs")
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{name}")
+    return [event["message"] for page in pages for event in page["events"]]
+
+
+def test_python_runs_as_its_role_and_reaches_the_cloud_it_is_in(cloud, role):
+    make(cloud, role, "describe", """
+import boto3, json, os
+print("begins")
+ecs = boto3.client("ecs")
+
+def handler(event, context):
+    print("asked for", event["cluster"])
+    found = ecs.describe_clusters(clusters=[event["cluster"]])["clusters"]
+    return {"instances": [c["registeredContainerInstancesCount"] for c in found], "name": context.function_name,
+            "arn": context.invoked_function_arn, "group": context.log_group_name, "memory": context.memory_limit_in_mb,
+            "left": context.get_remaining_time_in_millis(), "me": boto3.client("sts").get_caller_identity()["Arn"],
+            "mine": os.environ["MINE"]}
+""", MemorySize=256, Timeout=20, Environment={"Variables": {"MINE": "x"}})
+    error, said, tail = invoke(cloud, "describe", {"cluster": "ECSEsgaroth"})
+    assert error is None, said
+    assert said["instances"] == [1] and said["name"] == "describe" and said["mine"] == "x"
+    assert said["arn"] == f"arn:aws:lambda:{cloud.region}:{cloud.account}:function:describe"
+    assert said["group"] == "/aws/lambda/describe" and said["memory"] == "256" and 0 < said["left"] <= 20_000
+    assert said["me"] == f"arn:aws:sts::{cloud.account}:assumed-role/runner/describe"
+    assert tail.startswith("START RequestId: ") and "asked for ECSEsgaroth\n" in tail and "REPORT RequestId: " in tail
+    # What the role may not do is denied, and the denial names it.
+    error, said, _ = invoke(cloud, "describe", {"cluster": "other"})
+    assert error == "Unhandled" and said["errorType"] == "AccessDeniedException"
+    assert "is not authorized to perform: ecs:DescribeClusters on resource" in said["errorMessage"]
+    assert "assumed-role/runner/describe" in said["errorMessage"]
+    logged = eventually(lambda: [l for l in [lines(cloud, "describe")] if sum("REPORT" in x for x in l) == 2], "two reports")[0]
+    assert logged.index("begins") < next(i for i, line in enumerate(logged) if line.startswith("START RequestId"))
+    assert sum(line.startswith("END RequestId") for line in logged) == 2
+
+
+def test_the_command_line_invokes_too(cloud, role, tmp_path):
+    make(cloud, role, "echo", "def handler(event, context):\n    return event\n")
+    out = tmp_path / "out"
+    said = cloud.aws("lambda", "invoke", "--function-name", "echo", "--payload", '{"a": [1, "é"]}', str(out))
+    assert said == {"StatusCode": 200, "ExecutedVersion": "$LATEST"}
+    assert json.loads(out.read_text()) == {"a": [1, "é"]}
+
+
+def test_javascript_runs_by_promises_and_callbacks(cloud, role):
+    make(cloud, role, "js", """
+exports.handler = async (event, context) => {
+    console.log('asked', event.n);
+    if (event.n === 0) { throw new RangeError('too small'); }
+    return { n: event.n + 1, id: context.awsRequestId };
+};
+exports.old = (event, context, callback) => { setTimeout(() => callback(null, { old: event.n }), 10); };
+""", runtime="nodejs18.x")
+    error, said, tail = invoke(cloud, "js", {"n": 1})
+    assert error is None and said["n"] == 2 and said["id"] in tail and "INFO\tasked 1" in tail
+    error, said, _ = invoke(cloud, "js", {"n": 0})
+    assert (error, said["errorType"], said["errorMessage"]) == ("Unhandled", "RangeError", "too small")
+    make(cloud, role, "old", "exports.handler = (event, context, callback) => { setTimeout(() => callback(null, event), 10); };",
+         runtime="nodejs20.x")
+    assert invoke(cloud, "old", {"n": 3})[:2] == (None, {"n": 3})
+
+
+def test_an_older_runtime_runs_on_a_newer_one_and_it_is_said(cloud, role):
+    make(cloud, role, "older", "import sys\ndef handler(event, context):\n    return sys.version_info[:2]\n", runtime="python3.8")
+    _, version, _ = invoke(cloud, "older")
+    assert version > [3, 8]
+    said = eventually(lambda: [l for l in lines(cloud, "older") if l.startswith("INIT_START")], "the beginning")[0]
+    assert "python3.8 is not on this machine" in said
+
+
+def test_what_goes_wrong_is_told_apart(cloud, role):
+    cases = {
+        "raises": ("def handler(e, c):\n    raise KeyError('k')\n", "KeyError", "'k'"),
+        "exits": ("import os\ndef handler(e, c):\n    os._exit(3)\n", "Runtime.ExitError", "exit status 3"),
+        "sleeps": ("import time\ndef handler(e, c):\n    time.sleep(60)\n", "Sandbox.Timedout", "Task timed out after 1.00 seconds"),
+        "hoards": ("def handler(e, c):\n    x = bytearray(500_000_000)\n    x[::4096] = bytes(len(x[::4096]))\n", "Runtime.OutOfMemory", "signal: killed"),
+        "broken": ("import nothing_of_the_kind\n", "Runtime.ImportModuleError", "No module named 'nothing_of_the_kind'"),
+        "empty": ("x = 1\n", "Runtime.HandlerNotFound", "handler"),
+    }
+    for name, (code, kind, words) in cases.items():
+        make(cloud, role, name, code, Timeout=1 if name == "sleeps" else 30)
+        error, said, tail = invoke(cloud, name, {})
+        assert error == "Unhandled" and said["errorType"] == kind and words in said["errorMessage"], (name, said)
+        assert "END RequestId" in tail, name
+    # It harms nobody else, and not the next invocation.
+    assert invoke(cloud, "echo", 1)[:2] == (None, 1)
+    assert invoke(cloud, "exits", {})[1]["errorType"] == "Runtime.ExitError"
+
+
+def test_invocations_at_a_time_have_environments_of_their_own_and_are_used_again(cloud, role):
+    make(cloud, role, "counts", "import time\nn = 0\ndef handler(e, c):\n    global n\n    n += 1\n    time.sleep(e)\n    return n\n", Timeout=30)
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(lambda _: invoke(cloud, "counts", 1.5)[1], range(3)))
+    assert together == [1, 1, 1]
+    assert invoke(cloud, "counts", 0)[1] == 2
+
+
+def test_functions_last_and_run_again_after_a_crash(cloud, role):
+    make(cloud, role, "lasts", "def handler(e, c):\n    return 'here'\n")
+    assert invoke(cloud, "lasts")[1] == "here"
+    cloud.kill()
+    cloud.up()
+    assert invoke(cloud, "lasts")[1] == "here"
+
+
+def test_metrics_say_how_it_went(cloud, role):
+    make(cloud, role, "measured", "def handler(e, c):\n    return 1 / e\n")
+    invoke(cloud, "measured", 1)
+    invoke(cloud, "measured", 0)
+    metrics = cloud.client("cloudwatch")
+    now = time.time()
+
+    def total(name):
+        found = metrics.get_metric_statistics(
+            Namespace="AWS/Lambda", MetricName=name, Dimensions=[{"Name": "FunctionName", "Value": "measured"}],
+            StartTime=now - 600, EndTime=now + 600, Period=60, Statistics=["Sum", "SampleCount"])
+        return sum(point["Sum"] for point in found["Datapoints"])
+
+    eventually(lambda: total("Invocations") == 2 and total("Errors") == 1 and total("Duration") > 0, "the metrics", patience=150)

@@ -262,12 +262,16 @@ def test_a_node_that_joins_says_what_its_operator_allows(cloud, tmp_path):
 
 def test_what_no_node_has_is_refused_by_name(cloud):
     for member, value, words in (
-        ("resourceRequirements", [{"type": "GPU", "value": "1"}], "reserve no GPUs"),
+        ("resourceRequirements", [{"type": "InferenceAccelerator", "value": "device_1"}],
+         "resourceRequirements.type InferenceAccelerator is not supported"),
         ("dockerSecurityOptions", ["apparmor:docker-default"], "dockerSecurityOptions = apparmor:docker-default"),
         ("dockerSecurityOptions", ["label:disable"], "dockerSecurityOptions = label:disable"),
     ):
         with pytest.raises(ClientError, match=words):
             cloud.define("absent", app("true", **{member: value}), networkMode="none")
+    # GPUs are for placement to look for, and no node has them.
+    gpus = cloud.define("gpus", app("true", resourceRequirements=[{"type": "GPU", "value": "1"}]), networkMode="none")
+    assert {reason for reason, *_ in failures(cloud, gpus)} == {"RESOURCE:GPU"}
 
 
 def test_fargate_runs_what_it_allows(cloud):

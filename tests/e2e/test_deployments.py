@@ -2,7 +2,7 @@
 
 import pytest
 from roadstead import address, eventually, http
-from test_services import network, remove, running, service
+from test_services import network, remove, running, said, service
 
 
 def server(version):
@@ -112,3 +112,28 @@ def test_a_deployment_that_is_stopped_goes_back_to_what_ran(cloud, group):
     with pytest.raises(cloud.ecs.exceptions.ServiceDeploymentNotFoundException):
         cloud.ecs.stop_service_deployment(serviceDeploymentArn=arn + "0")
     remove(cloud, "back")
+
+
+def test_an_alarm_fails_a_deployment_and_rolls_it_back(cloud, group):
+    alarms = cloud.client("cloudwatch")
+    alarms.put_metric_alarm(AlarmName="too-slow", Namespace="shop", MetricName="latency", Statistic="Average", Period=10,
+                            EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
+                            TreatMissingData="ignore")
+    alarms.set_alarm_state(AlarmName="too-slow", StateValue="OK", StateReason="the test begins")
+    watched = {"alarms": {"alarmNames": ["too-slow"], "enable": True, "rollback": True}}
+    first, _, created = create(cloud, group, "alarmed", deploymentConfiguration=watched)
+    assert created["alarms"] == {"alarmNames": ["too-slow"], "status": "MONITORING_COMPLETE"}
+    second = cloud.define("alarmed", server("two"))
+    cloud.ecs.update_service(service="alarmed", taskDefinition=second)
+    eventually(lambda: "version two" in pages(cloud, "alarmed"), "the new version serves", patience=120)
+    cloud.aws("cloudwatch", "set-alarm-state", "--alarm-name", "too-slow", "--state-value", "ALARM",
+              "--state-reason", "pages come slowly")
+    assert len(said(cloud, "alarmed", "deployment failed: alarm detected.")) == 1
+    done = latest(cloud, "alarmed", "ROLLBACK_SUCCESSFUL")
+    assert done["alarms"] == {
+        "alarmNames": ["too-slow"], "status": "TRIGGERED", "triggeredAlarmNames": ["too-slow"]}
+    cloud.aws("ecs", "wait", "services-stable", "--services", "alarmed")
+    running(cloud, "alarmed", 2)
+    assert pages(cloud, "alarmed") == {"version one"}
+    assert service(cloud, "alarmed")["taskDefinition"] == first
+    remove(cloud, "alarmed")

@@ -2,6 +2,7 @@
 //! running, a network service that keeps its interfaces in a map, and agents that say what a test tells them to.
 
 mod agent;
+mod alarms;
 mod network;
 mod signed;
 mod telemetry;
@@ -20,6 +21,7 @@ use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 
 pub(crate) use agent::Agent;
+pub(crate) use alarms::Alarms;
 pub(crate) use network::Network;
 pub(crate) use telemetry::{Metrics, Reporter};
 

@@ -120,6 +120,7 @@ async fn attempt(
     let launch = launch_of(launch_type)?;
     check_platform(launch, platform_version.as_deref())?;
     let rolling = parts::rolling(deployment_configuration, parts::default_rolling(scheduling))?;
+    let rebalancing = parts::rebalancing(availability_zone_rebalancing, true, scheduling, &rolling)?;
     let now = ecs.clock.now();
     let managed_tags = enable_ecs_managed_tags.unwrap_or_default();
     let record = ServiceRecord {
@@ -132,7 +133,7 @@ async fn attempt(
         desired: parts::desired(scheduling, desired_count, None)?,
         scheduling,
         rolling,
-        rebalancing: parts::rebalancing(availability_zone_rebalancing, true, scheduling, rolling)?,
+        rebalancing,
         grace_seconds: parts::grace(health_check_grace_period_seconds)?,
         managed_tags,
         propagate: parts::propagate(propagate_tags, Propagate::None),

@@ -5,11 +5,13 @@ use roadstead_base::derived_hex;
 use roadstead_protocol::Wire;
 
 use crate::error::{Error, Result, refuse};
-use crate::services::record::{BreakerRule, Propagate, Rolling, Scheduling};
+use crate::services::record::{AlarmRule, BreakerRule, Propagate, Rolling, Scheduling};
 use crate::stored::Stored;
 
 /// Tasks of one service. Source: "Amazon ECS service quotas".
 const MAX_DESIRED: i32 = 5000;
+/// Alarms of one deployment: as many as one call describes.
+const MAX_ALARMS: usize = 100;
 
 /// Of a request without its token: the same for the same request.
 pub(super) fn fingerprint<R: Wire>(request: R, purpose: &str) -> String {
@@ -25,6 +27,7 @@ pub(super) fn default_rolling(scheduling: Scheduling) -> Rolling {
         minimum_healthy_percent,
         maximum_percent,
         breaker: None,
+        alarms: None,
     }
 }
 
@@ -44,15 +47,6 @@ pub(super) fn rolling(asked: Option<api::DeploymentConfiguration>, before: Rolli
     else {
         return Ok(before);
     };
-    if let Some(api::DeploymentAlarms {
-        alarm_names,
-        enable,
-        rollback,
-    }) = alarms
-        && (enable || rollback || !alarm_names.is_empty())
-    {
-        return Err(Error::unsupported("deploymentConfiguration.alarms"));
-    }
     refuse("deploymentConfiguration.bakeTimeInMinutes", bake_time_in_minutes)?;
     refuse(
         "deploymentConfiguration.canaryConfiguration",
@@ -77,6 +71,7 @@ pub(super) fn rolling(asked: Option<api::DeploymentConfiguration>, before: Rolli
         minimum_healthy_percent: minimum_healthy_percent.unwrap_or(before.minimum_healthy_percent),
         maximum_percent: maximum_percent.unwrap_or(before.maximum_percent),
         breaker: breaker.or(before.breaker),
+        alarms: alarms.map(alarm_rule).transpose()?.or(before.alarms),
     };
     if !(0..=100).contains(&after.minimum_healthy_percent) {
         return Err(Error::invalid(
@@ -94,6 +89,37 @@ pub(super) fn rolling(asked: Option<api::DeploymentConfiguration>, before: Rolli
         ));
     }
     Ok(after)
+}
+
+/// `deploymentConfiguration.alarms`. Alarms need not be there yet: what is not there does not ring.
+fn alarm_rule(asked: api::DeploymentAlarms) -> Result<AlarmRule> {
+    let api::DeploymentAlarms {
+        alarm_names: names,
+        enable,
+        rollback,
+    } = asked;
+    let wrong = |what: String| {
+        Err(Error::invalid(format!(
+            "deploymentConfiguration.alarms.alarmNames {what}"
+        )))
+    };
+    if enable && names.is_empty() {
+        return wrong("cannot be empty when enable is true.".to_owned());
+    }
+    if names.len() > MAX_ALARMS {
+        return wrong(format!("can have at most {MAX_ALARMS} items."));
+    }
+    if names
+        .iter()
+        .any(|name| !(1..=255).contains(&name.chars().count()))
+    {
+        return wrong("must have between 1 and 255 characters each.".to_owned());
+    }
+    Ok(AlarmRule {
+        names,
+        enable,
+        rollback,
+    })
 }
 
 /// `desiredCount` of a service that is there or to be.
@@ -118,7 +144,7 @@ pub(super) fn rebalancing(
     asked: Option<api::AvailabilityZoneRebalancing>,
     before: bool,
     scheduling: Scheduling,
-    rolling: Rolling,
+    rolling: &Rolling,
 ) -> Result<bool> {
     let possible = scheduling == Scheduling::Replica && rolling.maximum_percent > 100;
     match asked {

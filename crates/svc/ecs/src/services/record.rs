@@ -66,11 +66,21 @@ pub(crate) enum Propagate {
 }
 
 /// `deploymentConfiguration` of a rolling update.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Rolling {
     pub minimum_healthy_percent: i32,
     pub maximum_percent: i32,
     pub breaker: Option<BreakerRule>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarms: Option<AlarmRule>,
+}
+
+/// `deploymentConfiguration.alarms`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AlarmRule {
+    pub names: Vec<String>,
+    pub enable: bool,
+    pub rollback: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,7 +90,7 @@ pub(crate) struct BreakerRule {
 }
 
 impl Rolling {
-    pub(crate) fn bounds(self) -> Bounds {
+    pub(crate) fn bounds(&self) -> Bounds {
         Bounds {
             minimum_healthy_percent: self.minimum_healthy_percent.unsigned_abs(),
             maximum_percent: self.maximum_percent.unsigned_abs(),
@@ -252,7 +262,7 @@ impl ServiceRecord {
         let revision = 1_000_000_000_000_000_000 + u64::from_str_radix(&hex, 16).unwrap_or_default();
         let revision = revision.to_string();
         let id = DeploymentRecord::id_of(&revision);
-        let mut current = ServiceDeploymentRecord::new(&self.id, number, &revision, self.rolling, now);
+        let mut current = ServiceDeploymentRecord::new(&self.id, number, &revision, &self.rolling, now);
         current.sources = self
             .deployments
             .iter()

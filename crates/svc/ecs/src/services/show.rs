@@ -63,7 +63,7 @@ pub(super) async fn show(ecs: &Ecs, service: &ServiceRecord, include: Include) -
         created_by: Some(service.created_by.clone()),
         current_service_deployment,
         current_service_revisions: Some(current_service_revisions),
-        deployment_configuration: Some(configuration_of(service.rolling)),
+        deployment_configuration: Some(configuration_of(&service.rolling)),
         deployment_controller: Some(api::DeploymentController {
             r#type: api::DeploymentControllerType::Ecs,
         }),
@@ -171,9 +171,15 @@ fn show_deployment(
     }
 }
 
-pub(super) fn configuration_of(rolling: Rolling) -> api::DeploymentConfiguration {
+pub(super) fn configuration_of(rolling: &Rolling) -> api::DeploymentConfiguration {
     let breaker = rolling.breaker;
+    let alarms = rolling.alarms.as_ref().map(|rule| api::DeploymentAlarms {
+        alarm_names: rule.names.clone(),
+        enable: rule.enable,
+        rollback: rule.rollback,
+    });
     api::DeploymentConfiguration {
+        alarms,
         deployment_circuit_breaker: Some(api::DeploymentCircuitBreaker {
             enable: breaker.is_some_and(|rule| rule.enable),
             rollback: breaker.is_some_and(|rule| rule.rollback),

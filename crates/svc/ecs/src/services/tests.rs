@@ -1,5 +1,6 @@
 //! Services as users see them, over the whole plane: agents that do what a test tells them.
 
+mod alarms;
 mod bus;
 mod deployments;
 mod health;

@@ -82,12 +82,12 @@ async fn attempt(ecs: &Ecs, ctx: &Ctx, input: UpdateServiceRequest) -> Result<Op
     let before = &entry.value;
     let mut record = before.clone();
     record.desired = parts::desired(before.scheduling, desired_count, Some(before.desired))?;
-    record.rolling = parts::rolling(deployment_configuration, before.rolling)?;
+    record.rolling = parts::rolling(deployment_configuration, before.rolling.clone())?;
     record.rebalancing = parts::rebalancing(
         availability_zone_rebalancing,
         before.rebalancing,
         before.scheduling,
-        record.rolling,
+        &record.rolling,
     )?;
     record.grace_seconds = parts::grace(health_check_grace_period_seconds)?.or(before.grace_seconds);
     record.managed_tags = enable_ecs_managed_tags.unwrap_or(before.managed_tags);

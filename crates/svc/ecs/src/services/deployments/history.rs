@@ -67,7 +67,7 @@ pub(crate) fn keep(
 
 /// What is under way follows the service.
 fn follow(current: &mut ServiceDeploymentRecord, service: &ServiceRecord) {
-    current.rolling = service.rolling;
+    current.rolling = service.rolling.clone();
     current.threshold = threshold(service);
     let target = service
         .deployments

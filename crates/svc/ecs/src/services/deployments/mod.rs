@@ -15,5 +15,5 @@ pub(crate) mod stop;
 
 pub(super) use history::{expire, keep};
 pub(crate) use record::{RevisionRecord, ServiceDeploymentRecord};
-pub(super) use record::{RollbackRecord, Share, Status};
+pub(super) use record::{RollbackRecord, Share, Status, Watch};
 pub(super) use show::current;

@@ -83,6 +83,29 @@ pub(crate) struct RollbackRecord {
     pub revision: String,
 }
 
+/// What its alarms say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Watch {
+    /// One of them was in ALARM when it began: none is looked at.
+    #[serde(default)]
+    pub ignored: bool,
+    /// Those in ALARM.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ringing: Vec<String>,
+    /// Those that there are not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+    /// Milliseconds for which they are looked at after it has arrived.
+    #[serde(default)]
+    pub lasts: i64,
+    /// When it had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// They ended it.
+    #[serde(default)]
+    pub rang: bool,
+}
+
 /// `service-deployment/<cluster>/<service>/<id>`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ServiceDeploymentRecord {
@@ -99,6 +122,9 @@ pub(crate) struct ServiceDeploymentRecord {
     pub rolling: Rolling,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback: Option<RollbackRecord>,
+    /// None: they were not looked at yet, or there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Watch>,
     /// The circuit breaker ended it.
     #[serde(default)]
     pub broken: bool,
@@ -120,7 +146,7 @@ pub(crate) struct ServiceDeploymentRecord {
 
 impl ServiceDeploymentRecord {
     /// The nth of a service.
-    pub(crate) fn new(service: &str, number: u64, target: &str, rolling: Rolling, now: Timestamp) -> Self {
+    pub(crate) fn new(service: &str, number: u64, target: &str, rolling: &Rolling, now: Timestamp) -> Self {
         Self {
             id: id_of(service, number),
             number,
@@ -128,8 +154,9 @@ impl ServiceDeploymentRecord {
             reason: None,
             sources: Vec::new(),
             target: Share::of(target),
-            rolling,
+            rolling: rolling.clone(),
             rollback: None,
+            watch: None,
             broken: false,
             failures: 0,
             threshold: 0,
@@ -225,8 +252,9 @@ mod tests {
                 minimum_healthy_percent: 100,
                 maximum_percent: 200,
                 breaker: None,
+                alarms: None,
             };
-            let mut record = ServiceDeploymentRecord::new("s", 0, "1", rolling, Timestamp(1));
+            let mut record = ServiceDeploymentRecord::new("s", 0, "1", &rolling, Timestamp(1));
             record.is(status, None, Timestamp(2));
             assert_eq!(status.is_over(), over, "{status:?}");
             assert_eq!(

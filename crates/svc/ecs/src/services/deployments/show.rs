@@ -4,7 +4,7 @@ use roadstead_api_ecs as api;
 use roadstead_api_ecs::ServiceDeploymentRollbackMonitorsStatus as Monitor;
 
 use super::name::{DEPLOYMENT, Named, REVISION};
-use super::record::{ServiceDeploymentRecord, Share, Status};
+use super::record::{ServiceDeploymentRecord, Share};
 use crate::services::ServiceRecord;
 use crate::services::record::{DeploymentRecord, Scheduling};
 use crate::services::show::{Counts, configuration_of};
@@ -98,17 +98,30 @@ fn share(service: &ServiceRecord, share: &Share) -> api::ServiceRevisionSummary 
     }
 }
 
+/// Of what watches over a deployment.
+fn monitor(record: &ServiceDeploymentRecord, enabled: bool, triggered: bool) -> Monitor {
+    match enabled {
+        _ if triggered => Monitor::Triggered,
+        false => Monitor::Disabled,
+        true if record.status.goes_on() => Monitor::Monitoring,
+        true => Monitor::MonitoringComplete,
+    }
+}
+
+fn alarms(record: &ServiceDeploymentRecord) -> api::ServiceDeploymentAlarms {
+    let rule = record.rolling.alarms.as_ref();
+    let watch = record.watch.clone().unwrap_or_default();
+    let enabled = rule.is_some_and(|rule| rule.enable) && !watch.ignored;
+    api::ServiceDeploymentAlarms {
+        alarm_names: rule.map(|rule| rule.names.clone()),
+        status: Some(monitor(record, enabled, watch.rang)),
+        triggered_alarm_names: watch.rang.then_some(watch.ringing),
+    }
+}
+
 fn breaker(record: &ServiceDeploymentRecord) -> api::ServiceDeploymentCircuitBreaker {
     let enabled = record.rolling.breaker.is_some_and(|rule| rule.enable);
-    let status = match record.status {
-        _ if record.broken => Monitor::Triggered,
-        _ if !enabled => Monitor::Disabled,
-        Status::Pending | Status::InProgress => Monitor::Monitoring,
-        Status::RollbackRequested | Status::RollbackInProgress => Monitor::MonitoringComplete,
-        Status::Successful | Status::Stopped | Status::RollbackSuccessful | Status::RollbackFailed => {
-            Monitor::MonitoringComplete
-        }
-    };
+    let status = monitor(record, enabled, record.broken);
     api::ServiceDeploymentCircuitBreaker {
         failure_count: Some(i32::try_from(record.failures).unwrap_or(i32::MAX)),
         status: Some(status),
@@ -145,10 +158,11 @@ pub(super) fn whole<'t>(
     }
     let sources = record.sources.iter().map(|source| share(service, source));
     api::ServiceDeployment {
+        alarms: Some(alarms(&record)),
         cluster_arn: Some(service.cluster.arn(&service.partition)),
         created_at: Some(record.created_at),
         deployment_circuit_breaker: Some(breaker(&record)),
-        deployment_configuration: Some(configuration_of(record.rolling)),
+        deployment_configuration: Some(configuration_of(&record.rolling)),
         finished_at: record.finished_at,
         rollback: record.rollback.as_ref().map(|rollback| api::Rollback {
             reason: Some(rollback.reason.clone()),

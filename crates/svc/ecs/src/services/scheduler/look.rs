@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use roadstead_base::Timestamp;
 use roadstead_deployment::{
-    Bounds, Breaker, Deployment, DeploymentId, Health, InstanceId, Rollout, Scheduling, Snapshot, State,
-    Task, TaskId,
+    Alarms, Bake, Bounds, Breaker, Deployment, DeploymentId, Health, InstanceId, Rollout, Scheduling,
+    Snapshot, State, Task, TaskId,
 };
 use roadstead_store::Entry;
 
 use crate::Ecs;
 use crate::error::Result;
 use crate::instances::InstanceStatus;
-use crate::services::deployments::Status;
-use crate::services::record::{self, RolloutState};
+use crate::services::deployments::{Status, Watch};
+use crate::services::record::{self, AlarmRule, RolloutState};
 use crate::services::scheduler::places;
 use crate::services::{ServiceRecord, ServiceStatus};
 use crate::tasks::{CheckedHealth, Desired, LastStatus, TaskRecord};
@@ -54,6 +54,7 @@ pub(super) async fn look(
             Vec::new()
         }
     };
+    let watched = watched(service);
     Ok(Some(Snapshot {
         now: now.0,
         scheduling,
@@ -80,8 +81,14 @@ pub(super) async fn look(
             .map(|rule| Breaker {
                 rollback: rule.rollback,
             }),
-        alarms: None,
-        bake: None,
+        alarms: watched.map(|(rule, watch)| Alarms {
+            rollback: rule.rollback,
+            ringing: !watch.ringing.is_empty(),
+        }),
+        bake: watched.map(|(_, watch)| Bake {
+            lasts: watch.lasts,
+            since: watch.since.map(|since| since.0),
+        }),
         fallback: service.way_back().map(|back| DeploymentId(back.id.clone())),
         tasks,
         zones,
@@ -89,6 +96,17 @@ pub(super) async fn look(
         grace: i64::from(service.grace_seconds.unwrap_or_default()) * 1000,
         settle: ecs.options.settle_millis,
     }))
+}
+
+/// The alarms that the deployment under way is to fail by.
+fn watched(service: &ServiceRecord) -> Option<(&AlarmRule, &Watch)> {
+    let rule = service.rolling.alarms.as_ref().filter(|rule| rule.enable)?;
+    let current = service
+        .current
+        .as_ref()
+        .filter(|it| it.status == Status::InProgress)?;
+    let watch = current.watch.as_ref().filter(|watch| !watch.ignored)?;
+    Some((rule, watch))
 }
 
 /// Of a service that was deleted.

@@ -3,6 +3,7 @@
 //! changed since. Killed anywhere, run twice or late, it decides anew.
 
 mod account;
+mod alarms;
 mod look;
 mod places;
 mod start;
@@ -152,6 +153,7 @@ impl Ecs {
             return Ok(None);
         }
         verdict::begin(&mut next, now);
+        let watching = alarms::watch(self, &mut next, &mut news).await?;
         let Some(snapshot) = look::look(self, entry, &next, &tasks, now).await? else {
             return Ok(Some(Action::Done));
         };
@@ -175,10 +177,11 @@ impl Ecs {
             news.action("INFO", "SERVICE_STEADY_STATE", None);
         }
         self.write_down(entry, next, &news).await?;
-        Ok(Some(match plan.again {
-            Some(millis) => Action::Again(Duration::from_millis(millis.unsigned_abs())),
-            None => Action::Done,
-        }))
+        let again = plan
+            .again
+            .map(|millis| Duration::from_millis(millis.unsigned_abs()));
+        let again = again.into_iter().chain(watching.then_some(alarms::EVERY)).min();
+        Ok(Some(again.map_or(Action::Done, Action::Again)))
     }
 
     /// Writes what became of the service, if anything did. A lost race is decided again by whoever won.

@@ -19,7 +19,11 @@ pub(super) fn begin(service: &mut ServiceRecord, now: Timestamp) {
 
 pub(super) fn apply(service: &mut ServiceRecord, verdict: &Verdict, now: Timestamp, news: &mut News) {
     match verdict {
-        Verdict::Bake => {}
+        Verdict::Bake => {
+            if let Some(watch) = under_way(service).and_then(|current| current.watch.as_mut()) {
+                watch.since = Some(now);
+            }
+        }
         Verdict::Completed => complete(service, now, news),
         Verdict::Failed(cause) => {
             fail(service, *cause, now, news);
@@ -116,6 +120,9 @@ fn fail(service: &mut ServiceRecord, cause: Cause, now: Timestamp, news: &mut Ne
     }
     if let Some(current) = under_way(service) {
         current.broken |= cause == Cause::Failures && current.status.goes_on();
+        if let Some(watch) = current.watch.as_mut().filter(|_| cause == Cause::Alarm) {
+            watch.rang = true;
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Plane, is_steady, plane};
 use crate::harness::text;
 
 /// What was told of the service, by kind and name, in order.
-async fn told(plane: &Plane) -> Vec<Event> {
+pub(super) async fn told(plane: &Plane) -> Vec<Event> {
     let store = plane.cloud.ecs.store.clone();
     let table = roadstead_outbox::table(&store);
     let below = table.within(&crate::tests::ctx().partition());

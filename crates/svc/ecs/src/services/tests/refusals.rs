@@ -181,9 +181,9 @@ async fn create_service_refuses_what_cannot_be() {
             not_yet,
         ),
         (
-            json!({"deploymentConfiguration": {"alarms": {"alarmNames": ["a"], "enable": true, "rollback": true}}}),
+            json!({"deploymentConfiguration": {"alarms": {"alarmNames": [], "enable": true, "rollback": true}}}),
             "InvalidParameterException",
-            not_yet,
+            "cannot be empty when enable is true.",
         ),
     ] {
         let error = plane.cloud.call("CreateService", with(change.clone())).await;

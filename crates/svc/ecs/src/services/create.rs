@@ -120,10 +120,9 @@ async fn attempt(
     let launch = launch_of(launch_type)?;
     check_platform(launch, platform_version.as_deref())?;
     let rolling = parts::rolling(deployment_configuration, parts::default_rolling(scheduling))?;
-    let rebalancing = parts::rebalancing(availability_zone_rebalancing, true, scheduling, &rolling)?;
     let now = ecs.clock.now();
     let managed_tags = enable_ecs_managed_tags.unwrap_or_default();
-    let record = ServiceRecord {
+    let mut record = ServiceRecord {
         partition: ctx.partition(),
         cluster: cluster.value.name.clone(),
         name,
@@ -133,7 +132,7 @@ async fn attempt(
         desired: parts::desired(scheduling, desired_count, None)?,
         scheduling,
         rolling,
-        rebalancing,
+        rebalancing: false,
         grace_seconds: parts::grace(health_check_grace_period_seconds)?,
         managed_tags,
         propagate: parts::propagate(propagate_tags, Propagate::None),
@@ -153,6 +152,7 @@ async fn attempt(
         created_by: ctx.caller.arn(&ctx.account),
         tags: Tags::of(tags)?,
     };
+    record.rebalancing = parts::rebalancing(availability_zone_rebalancing, true, &record)?;
     let task_definition =
         task_definition.ok_or_else(|| Error::invalid("TaskDefinition can not be blank."))?;
     let of = Of {
@@ -162,7 +162,6 @@ async fn attempt(
     };
     let asked = ask(&record, of, Owner::trial(record.clone()), None)?;
     let wanted = request::check(ecs, ctx, asked).await?;
-    let mut record = record;
     let spec = Spec {
         definition: wanted.id,
         launch,

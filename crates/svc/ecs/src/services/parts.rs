@@ -5,6 +5,7 @@ use roadstead_base::derived_hex;
 use roadstead_protocol::Wire;
 
 use crate::error::{Error, Result, refuse};
+use crate::services::ServiceRecord;
 use crate::services::record::{AlarmRule, BreakerRule, Propagate, Rolling, Scheduling};
 use crate::stored::Stored;
 
@@ -139,22 +140,49 @@ pub(super) fn desired(scheduling: Scheduling, asked: Option<i32>, before: Option
     }
 }
 
-/// `availabilityZoneRebalancing`. It needs room for one more task, and tasks that can be elsewhere.
+/// `availabilityZoneRebalancing` of a service that is otherwise as it is to be. It needs room for one more task, and tasks
+/// that can be elsewhere. Source: "Balancing an Amazon ECS service across Availability Zones".
 pub(super) fn rebalancing(
     asked: Option<api::AvailabilityZoneRebalancing>,
     before: bool,
-    scheduling: Scheduling,
-    rolling: &Rolling,
+    service: &ServiceRecord,
 ) -> Result<bool> {
-    let possible = scheduling == Scheduling::Replica && rolling.maximum_percent > 100;
+    let obstacle = obstacle(service);
     match asked {
-        None => Ok(before && possible),
+        None => Ok(before && obstacle.is_none()),
         Some(api::AvailabilityZoneRebalancing::Disabled) => Ok(false),
-        Some(api::AvailabilityZoneRebalancing::Enabled) if possible => Ok(true),
-        Some(api::AvailabilityZoneRebalancing::Enabled) => Err(Error::invalid(
-            "availabilityZoneRebalancing ENABLED needs the REPLICA scheduling strategy and a maximumPercent above 100.",
-        )),
+        Some(api::AvailabilityZoneRebalancing::Enabled) => match obstacle {
+            None => Ok(true),
+            Some(obstacle) => Err(Error::invalid(format!(
+                "availabilityZoneRebalancing ENABLED is not possible with {obstacle}."
+            ))),
+        },
     }
+}
+
+/// What keeps a service from being balanced over zones.
+fn obstacle(service: &ServiceRecord) -> Option<&'static str> {
+    const ZONE: &str = "attribute:ecs.availability-zone";
+    let spread = |strategy: &api::PlacementStrategy| {
+        strategy.r#type == Some(api::PlacementStrategyType::Spread) && strategy.field.as_deref() == Some(ZONE)
+    };
+    let fixed = |constraint: &Stored<api::PlacementConstraint>| {
+        let expression = constraint.0.expression.as_deref();
+        expression.is_some_and(|expression| expression.contains(ZONE))
+    };
+    if service.scheduling == Scheduling::Daemon {
+        return Some("the DAEMON scheduling strategy");
+    }
+    if service.rolling.maximum_percent <= 100 {
+        return Some("a maximumPercent of 100");
+    }
+    if service.strategy.first().is_some_and(|first| !spread(&first.0)) {
+        return Some("a first placement strategy other than spread over attribute:ecs.availability-zone");
+    }
+    if service.constraints.iter().any(fixed) {
+        return Some("a placement constraint on attribute:ecs.availability-zone");
+    }
+    None
 }
 
 pub(super) fn grace(asked: Option<i32>) -> Result<Option<i32>> {

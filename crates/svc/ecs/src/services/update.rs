@@ -83,12 +83,6 @@ async fn attempt(ecs: &Ecs, ctx: &Ctx, input: UpdateServiceRequest) -> Result<Op
     let mut record = before.clone();
     record.desired = parts::desired(before.scheduling, desired_count, Some(before.desired))?;
     record.rolling = parts::rolling(deployment_configuration, before.rolling.clone())?;
-    record.rebalancing = parts::rebalancing(
-        availability_zone_rebalancing,
-        before.rebalancing,
-        before.scheduling,
-        &record.rolling,
-    )?;
     record.grace_seconds = parts::grace(health_check_grace_period_seconds)?.or(before.grace_seconds);
     record.managed_tags = enable_ecs_managed_tags.unwrap_or(before.managed_tags);
     record.propagate = parts::propagate(propagate_tags, before.propagate);
@@ -98,6 +92,7 @@ async fn attempt(ecs: &Ecs, ctx: &Ctx, input: UpdateServiceRequest) -> Result<Op
     if placement_strategy.is_some() {
         record.strategy = parts::strategy(before.scheduling, placement_strategy)?;
     }
+    record.rebalancing = parts::rebalancing(availability_zone_rebalancing, before.rebalancing, &record)?;
     let placed_otherwise = (&record.constraints, &record.strategy) != (&before.constraints, &before.strategy);
     let change = Change {
         placed_otherwise,

@@ -169,7 +169,8 @@ impl Ecs {
             return Ok(None);
         }
         if let Some(start) = plan.start {
-            return start::start(self, entry, next, news, start).await;
+            let balance = places::balance(&snapshot);
+            return start::start(self, entry, next, news, (start, balance)).await;
         }
         if plan.steady && !next.steady {
             next.steady = true;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use roadstead_deployment::{Instance, InstanceId, Task};
+use roadstead_deployment::{Instance, InstanceId, Snapshot as Seen, Task};
 use roadstead_placement::{Snapshot, daemons as belongs};
 use roadstead_store::Entry;
 
@@ -128,4 +128,14 @@ pub(super) async fn zones(
         zones.retain(|zone| here.contains(zone));
     }
     Ok(zones.into_iter().collect())
+}
+
+/// How many tasks there are in each of the zones, in words.
+pub(super) fn balance(seen: &Seen) -> String {
+    let in_zone = |zone: &String| {
+        let own = seen.tasks.iter().filter(|task| task.zone.as_ref() == Some(zone));
+        format!("{} tasks in {zone}", own.count())
+    };
+    let each: Vec<String> = seen.zones.iter().map(in_zone).collect();
+    each.join(", ")
 }

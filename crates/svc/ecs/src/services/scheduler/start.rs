@@ -26,13 +26,13 @@ const RETRY: i64 = 5_000;
 const COMPLAIN: i64 = 15 * 60_000;
 const SEE: &str = "For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.";
 
-/// None: there may be more to do.
+/// None: there may be more to do. `balance` says how many tasks there are in each zone.
 pub(super) async fn start(
     ecs: &Ecs,
     entry: &Entry<ServiceRecord>,
     mut next: ServiceRecord,
     mut news: News,
-    start: Start,
+    (start, balance): (Start, String),
 ) -> Result<Option<Action>> {
     let now = ecs.clock.now();
     let world = places::world(ecs, &next).await?;
@@ -44,7 +44,13 @@ pub(super) async fn start(
         ecs.write_down(entry, next, &news).await?;
         return Ok(Some(Action::Again(Duration::from_millis(left.unsigned_abs()))));
     }
-    let owner = Owner::of(entry, &next, &news);
+    let mut told = news.clone();
+    if matches!(start, Start::In(_)) {
+        told.line(format!(
+            "is not AZ balanced with {balance}. AZ Rebalancing in progress."
+        ));
+    }
+    let owner = Owner::of(entry, &next, &told);
     match launch(ecs, owner, start).await {
         // Started, or the service is another by now.
         Ok(None) => return Ok(None),

@@ -272,6 +272,39 @@ async fn tags_are_propagated_as_asked() {
 }
 
 #[tokio::test]
+async fn the_tags_of_the_definition_go_to_tasks_when_that_is_asked() {
+    let plane = plane().await;
+    let tag = |value: &str| json!([{"key": "team", "value": value}]);
+    let tagged = |value: &str| crate::harness::definition("tagged", "bridge", |it| it["tags"] = tag(value));
+    let register = async |value: &str| {
+        let answer = plane.cloud.call("RegisterTaskDefinition", tagged(value)).await;
+        answer.expect("registers");
+    };
+    register("definition").await;
+    plane
+        .create(
+            json!({"taskDefinition": "tagged", "desiredCount": 1, "propagateTags": "TASK_DEFINITION",
+                       "tags": tag("service")}),
+        )
+        .await;
+    let first = plane.all_run(1).await;
+    assert_eq!(plane.cloud.task(&first[0]).await["tags"], tag("definition"));
+    // A new revision's tags are those of the tasks that it starts, and a change alone starts none.
+    register("revised").await;
+    plane.update(json!({"taskDefinition": "tagged"})).await;
+    let both = plane.all_run(2).await;
+    let second = both.iter().find(|task| !first.contains(task)).expect("a new one");
+    assert_eq!(plane.cloud.task(second).await["tags"], tag("revised"));
+    plane.tasks("RUNNING", 1).await;
+    plane.update(json!({"propagateTags": "SERVICE"})).await;
+    assert_eq!(&plane.tasks("RUNNING", 1).await[0], second);
+    plane.update(json!({"desiredCount": 2})).await;
+    let both = plane.tasks("RUNNING", 2).await;
+    let third = both.iter().find(|task| *task != second).expect("a new one");
+    assert_eq!(plane.cloud.task(third).await["tags"], tag("service"));
+}
+
+#[tokio::test]
 async fn services_are_listed_by_what_they_are() {
     let plane = plane().await;
     for (name, more) in [

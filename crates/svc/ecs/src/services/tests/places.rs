@@ -44,11 +44,61 @@ async fn tasks_are_balanced_over_zones_when_there_is_another() {
     // One more there, and one fewer here as soon as it runs.
     plane.all_run(3).await;
     assert_eq!(zones().await, ["us-east-1a", "us-east-1b"]);
+    let said = "(service web) is not AZ balanced with 2 tasks in us-east-1a, 0 tasks in us-east-1b. AZ Rebalancing in progress.";
+    let service = plane.service_that_says("AZ balanced").await;
+    assert_eq!(
+        super::messages(&service)
+            .iter()
+            .filter(|message| *message == said)
+            .count(),
+        1
+    );
     let service = plane
         .update(json!({"availabilityZoneRebalancing": "DISABLED"}))
         .await;
     assert_eq!(service["availabilityZoneRebalancing"], "DISABLED");
     assert_eq!(service["deployments"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn a_service_is_balanced_over_zones_unless_it_cannot_be() {
+    let spread = |field: &str| json!({"type": "spread", "field": field});
+    let zone = "attribute:ecs.availability-zone";
+    let percent = json!({"maximumPercent": 100, "minimumHealthyPercent": 50});
+    let plane = plane().await;
+    for (number, (change, balanced)) in [
+        (json!({}), "ENABLED"),
+        (json!({"placementStrategy": [spread(zone), spread("instanceId")]}), "ENABLED"),
+        (json!({"placementStrategy": [spread("instanceId"), spread(zone)]}), "DISABLED"),
+        (json!({"placementStrategy": [{"type": "binpack", "field": "memory"}]}), "DISABLED"),
+        (json!({"deploymentConfiguration": percent}), "DISABLED"),
+        (json!({"availabilityZoneRebalancing": "DISABLED"}), "DISABLED"),
+        (json!({"placementConstraints": [{"type": "memberOf", "expression": format!("{zone} == us-east-1a")}]}),
+         "DISABLED"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut request = change.clone();
+        request["desiredCount"] = json!(0);
+        request["serviceName"] = json!(format!("s{number}"));
+        let service = plane.create(request).await;
+        assert_eq!(service["availabilityZoneRebalancing"], balanced, "{change}");
+    }
+    // An update that says nothing of it leaves it as it is, and ends it where it is not possible any more.
+    plane.create(json!({"desiredCount": 0})).await;
+    let same = plane.update(json!({"desiredCount": 0})).await;
+    assert_eq!(same["availabilityZoneRebalancing"], "ENABLED");
+    let other = plane
+        .update(json!({"placementStrategy": [{"type": "random"}]}))
+        .await;
+    assert_eq!(other["availabilityZoneRebalancing"], "DISABLED");
+    let back = plane.update(json!({"placementStrategy": []})).await;
+    assert_eq!(back["availabilityZoneRebalancing"], "DISABLED");
+    let again = plane
+        .update(json!({"availabilityZoneRebalancing": "ENABLED"}))
+        .await;
+    assert_eq!(again["availabilityZoneRebalancing"], "ENABLED");
 }
 
 #[tokio::test]

@@ -185,6 +185,28 @@ async fn create_service_refuses_what_cannot_be() {
             "InvalidParameterException",
             "cannot be empty when enable is true.",
         ),
+        (
+            json!({"deploymentConfiguration": {"bakeTimeInMinutes": 5}}),
+            "InvalidParameterException",
+            not_yet,
+        ),
+        (
+            json!({"availabilityZoneRebalancing": "ENABLED", "deploymentConfiguration": {"maximumPercent": 100,
+                   "minimumHealthyPercent": 50}}),
+            "InvalidParameterException",
+            "not possible with a maximumPercent of 100",
+        ),
+        (
+            json!({"availabilityZoneRebalancing": "ENABLED", "placementStrategy": [{"type": "random"}]}),
+            "InvalidParameterException",
+            "not possible with a first placement strategy other than spread",
+        ),
+        (
+            json!({"availabilityZoneRebalancing": "ENABLED", "placementConstraints": [
+                {"type": "memberOf", "expression": "attribute:ecs.availability-zone == us-east-1a"}]}),
+            "InvalidParameterException",
+            "not possible with a placement constraint on attribute:ecs.availability-zone",
+        ),
     ] {
         let error = plane.cloud.call("CreateService", with(change.clone())).await;
         let error = error

@@ -299,6 +299,7 @@ async fn an_update_takes_each_of_its_members() {
             not_yet,
         ),
         (json!({"deploymentController": {"type": "EXTERNAL"}}), not_yet),
+        (json!({"enableExecuteCommand": true}), not_yet),
         (json!({"loadBalancers": [{"containerName": "app"}]}), not_yet),
         (
             json!({"deploymentConfiguration": {"maximumPercent": 99}}),

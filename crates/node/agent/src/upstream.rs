@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use roadstead_acs::RoleCredentials;
+use roadstead_api_ecs::{Failure, ProtectedTask};
 
 use crate::api::CallError;
 use crate::engine::spec::SecretRef;
@@ -56,6 +57,17 @@ pub enum LogCall {
     Put(String, Vec<(i64, String)>),
 }
 
+/// What is asked about a task's protection from scale-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protection {
+    Get,
+    /// With how long it is to hold; the service's default without.
+    Update {
+        enabled: bool,
+        minutes: Option<i32>,
+    },
+}
+
 #[async_trait]
 pub trait Upstream: Send + Sync + 'static {
     /// Tells news of a task; `cluster` is its cluster's ARN or name.
@@ -74,6 +86,15 @@ pub trait Upstream: Send + Sync + 'static {
 
     /// A secret's text: none of a secret that is bytes, nor of a parameter that is not there.
     async fn secret(&self, keys: &RoleCredentials, secret: &SecretRef) -> Result<Option<String>, CallError>;
+
+    /// A task's protection from scale-in, asked for or changed with the keys of its own role; or why it can have none.
+    async fn protection(
+        &self,
+        keys: &RoleCredentials,
+        cluster: &str,
+        task_arn: &str,
+        protection: Protection,
+    ) -> Result<Result<ProtectedTask, Failure>, CallError>;
 
     /// The region of the services that are called.
     fn region(&self) -> &str;

@@ -92,6 +92,8 @@ pub enum CallError {
         code: String,
         message: String,
         status: u16,
+        /// The service's name for the call.
+        request_id: Option<String>,
     },
 }
 
@@ -305,13 +307,13 @@ impl Client {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
-        let (status, answer) = tokio::time::timeout(CALL, self.exchange(request))
+        let (status, request_id, answer) = tokio::time::timeout(CALL, self.exchange(request))
             .await
             .map_err(|_| problem(format!("no answer within {} s", CALL.as_secs())))?
             .map_err(problem)?;
         match status {
             200 => Ok(answer),
-            status => Err(api_error(operation, status, &answer)),
+            status => Err(api_error(operation, status, request_id, &answer)),
         }
     }
 
@@ -337,24 +339,27 @@ impl Client {
         let mut request = Request::new(Full::new(Bytes::new()));
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
-        let (status, answer) = tokio::time::timeout(CALL, self.exchange(request))
+        let (status, request_id, answer) = tokio::time::timeout(CALL, self.exchange(request))
             .await
             .map_err(|_| problem(format!("no answer within {} s", CALL.as_secs())))?
             .map_err(problem)?;
         if status != 200 {
-            return Err(api_error(OPERATION, status, &answer));
+            return Err(api_error(OPERATION, status, request_id, &answer));
         }
         serde_json::from_slice(&answer).map_err(|error| problem(format!("the answer is not JSON: {error}")))
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(u16, Bytes), String> {
+    /// Status, request id and body.
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(u16, Option<String>, Bytes), String> {
         let response = self.http.request(request).await.map_err(|error| chain(&error))?;
         let status = response.status().as_u16();
+        let request_id = response.headers().get("x-amzn-requestid");
+        let request_id = request_id.and_then(|id| id.to_str().ok()).map(str::to_owned);
         let body = Limited::new(response.into_body(), MAX_ANSWER)
             .collect()
             .await
             .map_err(|error| error.to_string())?;
-        Ok((status, body.to_bytes()))
+        Ok((status, request_id, body.to_bytes()))
     }
 }
 
@@ -386,7 +391,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn api_error(operation: &'static str, status: u16, answer: &[u8]) -> CallError {
+fn api_error(operation: &'static str, status: u16, request_id: Option<String>, answer: &[u8]) -> CallError {
     let body: serde_json::Value = serde_json::from_slice(answer).unwrap_or_default();
     let text = |names: [&str; 2]| {
         names
@@ -407,6 +412,7 @@ fn api_error(operation: &'static str, status: u16, answer: &[u8]) -> CallError {
         code,
         message: text(["message", "Message"]).to_owned(),
         status,
+        request_id,
     }
 }
 
@@ -469,15 +475,15 @@ mod tests {
             ),
             ("<html>", "HTTP 400", false),
         ] {
-            let error = api_error("X", 400, body.as_bytes());
+            let error = api_error("X", 400, None, body.as_bytes());
             assert_eq!(
                 (error.code(), error.is_transient()),
                 (Some(code), transient),
                 "{body}"
             );
         }
-        assert!(api_error("X", 503, b"").is_transient());
-        assert!(!api_error("X", 501, b"").is_transient());
+        assert!(api_error("X", 503, None, b"").is_transient());
+        assert!(!api_error("X", 501, None, b"").is_transient());
     }
 
     #[test]

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use roadstead_acs::RoleCredentials;
 use roadstead_api_ecs::{
-    AttachmentStateChange, ContainerStateChange, ListTagsForResourceRequest, ListTagsForResourceResponse,
-    NetworkBinding, SubmitTaskStateChangeRequest, SubmitTaskStateChangeResponse, TransportProtocol,
+    AttachmentStateChange, ContainerStateChange, Failure, GetTaskProtectionRequest,
+    GetTaskProtectionResponse, ListTagsForResourceRequest, ListTagsForResourceResponse, NetworkBinding,
+    ProtectedTask, SubmitTaskStateChangeRequest, SubmitTaskStateChangeResponse, TransportProtocol,
+    UpdateTaskProtectionRequest, UpdateTaskProtectionResponse,
 };
 use roadstead_api_logs::{CreateLogGroupRequest, CreateLogStreamRequest, InputLogEvent, PutLogEventsRequest};
 use roadstead_api_secretsmanager::{GetSecretValueRequest, GetSecretValueResponse};
@@ -16,7 +18,7 @@ use super::client::{CallError, Client};
 use crate::engine::report::clip;
 use crate::engine::spec::{SecretRef, SecretSource};
 use crate::engine::state::{Binding, Change, ContainerChange};
-use crate::upstream::{LogCall, News, Upstream, UpstreamError};
+use crate::upstream::{LogCall, News, Protection, Upstream, UpstreamError};
 
 #[async_trait]
 impl Upstream for Client {
@@ -73,6 +75,51 @@ impl Upstream for Client {
                 };
                 client.tell_logs("PutLogEvents", request).await
             }
+        }
+    }
+
+    async fn protection(
+        &self,
+        keys: &RoleCredentials,
+        cluster: &str,
+        task_arn: &str,
+        protection: Protection,
+    ) -> Result<Result<ProtectedTask, Failure>, CallError> {
+        let client = self.acting_as(keys);
+        let (cluster, task) = (cluster.to_owned(), task_arn.to_owned());
+        let (operation, protected, failures) = match protection {
+            Protection::Get => {
+                let operation = "GetTaskProtection";
+                let request = GetTaskProtectionRequest {
+                    cluster,
+                    tasks: Some(vec![task]),
+                };
+                let answer: GetTaskProtectionResponse = client.call(operation, request).await?;
+                (operation, answer.protected_tasks, answer.failures)
+            }
+            Protection::Update { enabled, minutes } => {
+                let operation = "UpdateTaskProtection";
+                let request = UpdateTaskProtectionRequest {
+                    cluster,
+                    tasks: vec![task],
+                    protection_enabled: enabled,
+                    expires_in_minutes: minutes,
+                };
+                let answer: UpdateTaskProtectionResponse = client.call(operation, request).await?;
+                (operation, answer.protected_tasks, answer.failures)
+            }
+        };
+        let one = (
+            protected.unwrap_or_default().into_iter().next(),
+            failures.unwrap_or_default().into_iter().next(),
+        );
+        match one {
+            (_, Some(failure)) => Ok(Err(failure)),
+            (Some(protected), None) => Ok(Ok(protected)),
+            (None, None) => Err(CallError::Transport {
+                operation,
+                problem: "the answer says nothing of the task".to_owned(),
+            }),
         }
     }
 

@@ -2,6 +2,7 @@
 //! id in the path counts only if it is one of that task's own containers: nobody reads about a neighbour.
 
 mod document;
+mod protection;
 mod server;
 mod stats;
 mod throttle;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Map, Value, json};
@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use super::throttle::Throttle;
-use super::{document, stats};
+use super::{document, protection, stats};
 use crate::driver::Failure;
 use crate::engine::spec::Container;
 use crate::engine::state::Status;
@@ -23,6 +23,8 @@ use crate::telemetry::{Sample, Samples, system_cpu};
 
 /// Connections at the same time, over all tasks.
 const CONNECTIONS: usize = 512;
+/// Bytes of a request's body.
+const MAX_BODY: usize = 16 * 1024;
 /// A request's head must be there by then, and an answer read by then.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Looking up tags must not hold a task up for longer.
@@ -68,7 +70,7 @@ pub async fn serve(listener: TcpListener, engine: Engine, place: Place, samples:
         tokio::spawn(async move {
             let service = hyper::service::service_fn(|request| {
                 let server = Arc::clone(&server);
-                async move { Ok::<_, std::convert::Infallible>(server.respond(&request, peer.ip()).await) }
+                async move { Ok::<_, std::convert::Infallible>(server.respond(request, peer.ip()).await) }
             });
             let connection = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -84,20 +86,22 @@ pub async fn serve(listener: TcpListener, engine: Engine, place: Place, samples:
 }
 
 /// An answer: status and JSON.
-type Answer = (StatusCode, Value);
+pub(super) type Answer = (StatusCode, Value);
 
 fn text(status: StatusCode, text: impl Into<String>) -> Answer {
     (status, Value::String(text.into()))
 }
 
 impl Server {
-    async fn respond(&self, request: &Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
-        let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+    async fn respond(&self, request: Request<Incoming>, peer: IpAddr) -> Response<Full<Bytes>> {
+        let (request, body) = request.into_parts();
+        let (path, query) = (request.uri.path(), request.uri.query().unwrap_or_default());
+        let method = &request.method;
         let (status, body) = match peer {
-            IpAddr::V4(peer) => self.answer(request.method(), path, query, peer).await,
+            IpAddr::V4(peer) => self.answer(method, path, query, body, peer).await,
             IpAddr::V6(_) => not_found(),
         };
-        tracing::info!(target: "audit", %peer, method = %request.method(), path, status = status.as_u16(), "metadata");
+        tracing::info!(target: "audit", %peer, %method, path, status = status.as_u16(), "metadata");
         let mut response = Response::new(Full::from(body.to_string()));
         *response.status_mut() = status;
         let json = http::HeaderValue::from_static("application/json");
@@ -105,7 +109,14 @@ impl Server {
         response
     }
 
-    async fn answer(&self, method: &Method, path: &str, query: &str, peer: Ipv4Addr) -> Answer {
+    async fn answer(
+        &self,
+        method: &Method,
+        path: &str,
+        query: &str,
+        body: Incoming,
+        peer: Ipv4Addr,
+    ) -> Answer {
         if !self
             .throttle
             .lock()
@@ -119,8 +130,26 @@ impl Server {
             return not_found();
         };
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
-        if parts.first() == Some(&"api") {
-            return refused(&view, &parts);
+        if let ["api", id, what @ ..] = parts.as_slice() {
+            let container = own(&view, id);
+            return match what {
+                ["task-protection", "v1", "state"] => {
+                    let body = match tokio::time::timeout(PATIENCE, Limited::new(body, MAX_BODY).collect())
+                        .await
+                    {
+                        Ok(Ok(body)) => body.to_bytes(),
+                        Ok(Err(_)) => {
+                            return text(StatusCode::PAYLOAD_TOO_LARGE, "the request's body cannot be read");
+                        }
+                        Err(_) => {
+                            return text(StatusCode::REQUEST_TIMEOUT, "the request's body did not come");
+                        }
+                    };
+                    let task = container.map(|_| view.machine.task.as_ref());
+                    protection::state(&self.engine, task, method, &body).await
+                }
+                _ => refused(&view, container.is_some(), what),
+            };
         }
         if method != Method::GET && method != Method::HEAD {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET is answered here");
@@ -299,14 +328,14 @@ fn not_found() -> Answer {
     text(StatusCode::NOT_FOUND, "404 page not found")
 }
 
-/// The agent's API, whose operations do not exist yet; said so, rather than pretending.
-fn refused(view: &View, parts: &[&str]) -> Answer {
-    if parts.get(1).is_none_or(|id| own(view, id).is_none()) {
+/// Operations of the agent's API that do not exist yet; said so, rather than pretending.
+fn refused(view: &View, known: bool, what: &[&str]) -> Answer {
+    if !known {
         return text(StatusCode::NOT_FOUND, "unable to find a container of this task");
     }
     let message = format!(
         "{} is not supported by Roadstead yet.",
-        parts.get(2).unwrap_or(&"this")
+        what.first().unwrap_or(&"this")
     );
     let error =
         json!({ "Arn": view.machine.task.arn, "Code": "UnsupportedFeatureException", "Message": message });

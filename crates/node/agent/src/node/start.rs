@@ -23,7 +23,7 @@ use crate::journal::{Files, Journal, JournalError};
 use crate::metadata;
 use crate::real::{Allowed, Dirs, Place, RealNode};
 use crate::run::{Engine, EngineError};
-use crate::upstream::{LogCall, News, Upstream, UpstreamError};
+use crate::upstream::{LogCall, News, Protection, Upstream, UpstreamError};
 
 /// The port of the metadata endpoint.
 const METADATA_PORT: u16 = 80;
@@ -326,6 +326,7 @@ impl Upstream for Nobody {
             code: "Gone".to_owned(),
             message: "the node is being cleared away while its control plane is not there".to_owned(),
             status: 400,
+            request_id: None,
         })
     }
 
@@ -335,6 +336,20 @@ impl Upstream for Nobody {
             code: "Gone".to_owned(),
             message: "the node is being cleared away while its control plane is not there".to_owned(),
             status: 400,
+            request_id: None,
+        })
+    }
+
+    async fn protection(
+        &self,
+        _: &RoleCredentials,
+        _: &str,
+        _: &str,
+        _: Protection,
+    ) -> Result<Result<roadstead_api_ecs::ProtectedTask, roadstead_api_ecs::Failure>, CallError> {
+        Err(CallError::Transport {
+            operation: "asking for a task's protection",
+            problem: "the node is being cleared away while its control plane is not there".to_owned(),
         })
     }
 

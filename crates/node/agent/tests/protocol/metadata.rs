@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::plane::agent::{Machine, arn, container, interface, payload, task};
-use crate::plane::{PATIENCE, Plane};
+use crate::plane::{CLUSTER, PATIENCE, Plane};
 
 struct Bench {
     plane: Plane,
@@ -34,6 +34,12 @@ impl Bench {
             let mut one = task(id, json!([container("web")]));
             one["containers"][0]["restartPolicy"] = json!({"enabled": id == "t2"});
             one["networkMode"] = json!("awsvpc");
+            if id == "t2" {
+                one["roleCredentials"] = json!({
+                    "credentialsId": "c", "roleArn": "arn:aws:iam::123456789012:role/r", "accessKeyId": "ASIAROLE",
+                    "secretAccessKey": "secret", "sessionToken": "token", "expiration": "2099-01-01T00:00:00Z",
+                });
+            }
             one["cpu"] = json!(0.25);
             one["memory"] = json!(64);
             one["elasticNetworkInterfaces"] = json!([interface(eni)]);
@@ -68,13 +74,20 @@ impl Bench {
     }
 
     async fn ask(&self, from: [u8; 4], request: &str) -> (u16, Value) {
+        self.ask_with(from, request, "").await
+    }
+
+    async fn ask_with(&self, from: [u8; 4], request: &str, body: &str) -> (u16, Value) {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.bind((Ipv4Addr::from(from), 0).into()).expect("binds");
         let mut stream = socket
             .connect((Ipv4Addr::LOCALHOST, self.port).into())
             .await
             .expect("connects");
-        let request = format!("{request} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let length = body.len();
+        let request = format!(
+            "{request} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
         stream.write_all(request.as_bytes()).await.expect("writes");
         let mut answer = String::new();
         tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer))
@@ -100,6 +113,87 @@ impl Bench {
 
 const T1: [u8; 4] = [127, 0, 0, 2];
 const T2: [u8; 4] = [127, 0, 0, 3];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_protects_itself_with_the_keys_of_its_role() {
+    let bench = Bench::new().await;
+    let path = |task: &str| format!("/api/{}/task-protection/v1/state", bench.id(task));
+    let (get, put) = (format!("GET {}", path("t2")), format!("PUT {}", path("t2")));
+    let protection = |enabled: bool, until: Value| json!({"protection": {"ExpirationDate": until, "ProtectionEnabled": enabled, "TaskArn": arn("t2")}});
+    assert_eq!(bench.ask(T2, &get).await, (200, protection(false, Value::Null)));
+    let yes = r#"{"ProtectionEnabled":true,"ExpiresInMinutes":60}"#;
+    let until = json!("2023-12-20T21:57:44.837Z");
+    assert_eq!(
+        bench.ask_with(T2, &put, yes).await,
+        (200, protection(true, until))
+    );
+    let asked = json!({"cluster": CLUSTER, "tasks": [arn("t2")]});
+    assert_eq!(bench.plane.calls("GetTaskProtection"), [asked]);
+    let asked =
+        json!({"cluster": CLUSTER, "tasks": [arn("t2")], "protectionEnabled": true, "expiresInMinutes": 60});
+    assert_eq!(bench.plane.calls("UpdateTaskProtection"), [asked]);
+
+    let error = |arn: Option<String>, code: &str, message: &str| {
+        let mut error = json!({"Code": code, "Message": message});
+        if let Some(arn) = arn {
+            error["Arn"] = json!(arn);
+        }
+        json!({ "error": error })
+    };
+    // Without a role nobody could allow it.
+    let none = "Invalid Request: no task IAM role credentials available for task";
+    let none = error(Some(arn("t1")), "AccessDeniedException", none);
+    assert_eq!(
+        bench.ask(T1, &format!("GET {}", path("t1"))).await,
+        (403, none.clone())
+    );
+    assert_eq!(
+        bench.ask_with(T1, &format!("PUT {}", path("t1")), yes).await,
+        (403, none)
+    );
+    let unread = error(
+        None,
+        "InvalidParameterException",
+        "UpdateTaskProtection: failed to decode request",
+    );
+    for body in [
+        "",
+        "{",
+        r#"{"ProtectionEnabled":1}"#,
+        r#"{"ProtectionEnabled":true,"Tasks":[]}"#,
+    ] {
+        assert_eq!(
+            bench.ask_with(T2, &put, body).await,
+            (400, unread.clone()),
+            "{body}"
+        );
+    }
+    let absent = "Invalid request: does not contain 'ProtectionEnabled' field";
+    let absent = error(Some(arn("t2")), "InvalidParameterException", absent);
+    assert_eq!(
+        bench.ask_with(T2, &put, r#"{"ExpiresInMinutes":60}"#).await,
+        (400, absent)
+    );
+    let unknown = error(
+        None,
+        "ResourceNotFoundException",
+        "Failed to find a task for the request",
+    );
+    assert_eq!(bench.ask_with(T1, &put, yes).await, (404, unknown));
+    assert_eq!(
+        bench.ask_with(T2, &format!("POST {}", path("t2")), yes).await.0,
+        405
+    );
+    assert_eq!(bench.ask_with(T2, &put, &" ".repeat(20_000)).await.0, 413);
+
+    for (status, code) in [(400, "AccessDeniedException"), (500, "ServerException")] {
+        bench.plane.fail("GetTaskProtection", &[(status, code)]);
+        let mut refused = error(Some(arn("t2")), code, "as the test says");
+        refused["requestID"] = json!("the-request");
+        assert_eq!(bench.ask(T2, &get).await, (status, refused));
+    }
+    bench.end().await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn restarts_are_counted_where_there_is_a_policy() {
@@ -182,8 +276,9 @@ async fn a_task_learns_of_itself_and_of_no_other() {
         (T1, "GET /".to_owned(), 404),
         (T1, format!("GET /v4/{one}/secrets"), 404),
         (T1, format!("POST /v4/{one}"), 405),
-        (T1, format!("PUT /api/{one}/task-protection/v1/state"), 501),
-        (T1, format!("PUT /api/{two}/task-protection/v1/state"), 404),
+        (T1, format!("PUT /api/{one}/fault/v1/network-latency/start"), 501),
+        (T1, format!("PUT /api/{two}/fault/v1/network-latency/start"), 404),
+        (T1, format!("GET /api/{two}/task-protection/v1/state"), 404),
     ] {
         let (status, body) = bench.ask(from, &request).await;
         assert_eq!(status, wanted, "{request}: {body}");

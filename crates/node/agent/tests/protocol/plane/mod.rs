@@ -254,12 +254,13 @@ async fn serve_api(listener: TcpListener, state: Arc<Mutex<State>>, news: Arc<No
     }
 }
 
-/// Signed with the keys of an execution role, of a log's own service.
+/// Signed with the keys of a role: of a log's own service, or about the task's protection.
 fn is_of_role(request: &Request<Incoming>) -> bool {
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     header("authorization").is_some_and(|text| text.starts_with("AWS4-HMAC-SHA256 Credential=ASIAROLE/"))
         && header("x-amz-security-token") == Some("token")
-        && header("x-amz-target").is_some_and(|target| target.starts_with("Logs_20140328."))
+        && header("x-amz-target")
+            .is_some_and(|target| target.starts_with("Logs_20140328.") || target.ends_with("TaskProtection"))
 }
 
 async fn answer(
@@ -297,6 +298,7 @@ async fn answer(
     news.notify_waiters();
     let response = Response::builder()
         .status(status)
+        .header("x-amzn-requestid", "the-request")
         .body(Full::from(answer.to_string()));
     Ok(response.expect("a response"))
 }
@@ -311,6 +313,12 @@ fn succeed(operation: &str, body: &Value, state: &State, channel: SocketAddr) ->
         }),
         "CreateCluster" => json!({ "cluster": { "clusterName": body["clusterName"] } }),
         "SubmitTaskStateChange" => json!({ "acknowledgment": "ok" }),
+        "GetTaskProtection" => json!({
+            "protectedTasks": [{"taskArn": body["tasks"][0], "protectionEnabled": false}], "failures": [],
+        }),
+        "UpdateTaskProtection" => json!({ "failures": [], "protectedTasks": [{
+            "taskArn": body["tasks"][0], "protectionEnabled": body["protectionEnabled"], "expirationDate": 1_703_109_464.837,
+        }]}),
         "CreateLogGroup" | "CreateLogStream" | "PutLogEvents" => json!({}),
         "ListTagsForResource" => {
             let tags = state

@@ -47,6 +47,8 @@ pub enum Error {
     Shim { id: ContainerId, problem: String },
     #[error("group {group} cannot be changed: {reason}")]
     Group { group: GroupName, reason: String },
+    #[error("group {group} still has {containers} containers; delete them first")]
+    GroupInUse { group: GroupName, containers: usize },
     #[error("control groups: {0}")]
     Cgroup(String),
     #[error("a worker thread ended early: {0}")]

@@ -324,15 +324,12 @@ impl Runtime {
             }
         })
         .await?;
-        match below.first() {
-            None => Ok(()),
-            Some(_) => {
-                let reason = format!("it still has {} containers; delete them first", below.len());
-                Err(Error::Group {
-                    group: group.clone(),
-                    reason,
-                })
-            }
+        match below.len() {
+            0 => Ok(()),
+            containers => Err(Error::GroupInUse {
+                group: group.clone(),
+                containers,
+            }),
         }
     }
 

@@ -60,6 +60,13 @@ impl Ledger {
         self.admit()
     }
 
+    /// All tasks, in an order in which they can be taken out without another being let in: those that wait, the last
+    /// first, then those that hold.
+    pub fn backwards(&self) -> Vec<String> {
+        let waiting = self.waiting.iter().rev().map(|(task, _)| task);
+        waiting.chain(self.holding.keys()).cloned().collect()
+    }
+
     /// Tasks that wait for room.
     pub fn waiting(&self) -> usize {
         self.waiting.len()
@@ -118,6 +125,24 @@ mod tests {
         assert_eq!(ledger.ask("a", needs(512, 512, 0)), ["a"], "asked already");
         assert_eq!(ledger.release("big"), ["small"], "the head gave up");
         assert_eq!((ledger.release("a").len(), ledger.waiting()), (0, 0));
+    }
+
+    #[test]
+    fn taken_out_backwards_none_lets_another_in() {
+        let mut ledger = Ledger::new(Capacity {
+            cpu: 1024,
+            memory: 1024,
+        });
+        assert_eq!(ledger.ask("a", needs(1000, 10, 0)), ["a"]);
+        // Each of them could take the place of the one before it.
+        for (task, cpu) in [("b", 512), ("c", 20), ("d", 1024), ("e", 1)] {
+            assert!(ledger.ask(task, needs(cpu, 1, 0)).is_empty());
+        }
+        let order = ledger.backwards();
+        assert_eq!(order, ["e", "d", "c", "b", "a"]);
+        for task in order {
+            assert!(ledger.release(&task).is_empty(), "{task}");
+        }
     }
 
     #[test]

@@ -482,12 +482,15 @@ impl Driver for RealNode {
             self.supply.release(container).await?;
         }
         let group = spec::group(task)?;
-        if self.runtime.remove_group(&group).await.is_err() {
+        match self.runtime.remove_group(&group).await {
             // A daemon that was killed may have made more than it wrote down.
-            for container in &task.containers {
-                self.delete(task, container).await?;
+            Err(roadstead_runtime::Error::GroupInUse { .. }) => {
+                for container in &task.containers {
+                    self.delete(task, container).await?;
+                }
+                self.runtime.remove_group(&group).await.map_err(failed)?;
             }
-            self.runtime.remove_group(&group).await.map_err(failed)?;
+            removed => removed.map_err(failed)?,
         }
         // A volume may hold a great many files.
         let (volumes, task) = (self.volumes.clone(), task.clone());

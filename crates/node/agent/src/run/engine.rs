@@ -363,9 +363,16 @@ impl Engine {
     /// Stops every task and waits until nothing of any is left on the node, at most `patience`; then for the
     /// control plane to know, at most `telling`. True when nothing is left.
     pub async fn stop_all(&self, reason: &str, patience: Duration, telling: Duration) -> bool {
-        for (arn, view) in self.tasks() {
-            if view.machine.state.finished_at.is_none() {
-                self.stop_task(&arn, Some(reason.to_owned())).await;
+        // Whoever waits for room is told first: what others give back would start it otherwise.
+        let waiting = lock(&self.0.ledger).backwards();
+        let tasks = self.tasks();
+        let others = tasks.keys().filter(|arn| !waiting.contains(arn));
+        for arn in waiting.iter().chain(others) {
+            if tasks
+                .get(arn)
+                .is_some_and(|view| view.machine.state.finished_at.is_none())
+            {
+                self.stop_task(arn, Some(reason.to_owned())).await;
             }
         }
         let views = || -> Vec<_> {

@@ -238,6 +238,26 @@ async fn tasks_that_do_not_fit_wait_in_order() {
     assert_eq!(machine.node.count("start c2"), 0, "it never started");
 }
 
+/// More tasks wait than can be told to stop in one go; what the first give back must not start the last.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_stops_starts_nothing_more() {
+    let (plane, mut machine) = (Plane::start().await, Machine::new());
+    machine.memory = 100;
+    let agent = machine.agent(&plane).await;
+    let mut connection = plane.accept().await;
+    for n in 0..300 {
+        let one = task(&format!("t{n:03}"), json!([container("web")]));
+        connection
+            .send("PayloadMessage", payload(&format!("p{n}"), json!([one])))
+            .await;
+        assert_eq!(connection.receive().await, ack(&format!("p{n}")));
+    }
+    plane.until_status("t000", "RUNNING").await;
+    agent.stop_all().await.expect("stops");
+    assert_eq!(machine.node.count("start web"), 1);
+    assert!(machine.node.leftovers().is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn failures_are_told_as_the_service_words_them() {
     let (plane, machine) = (Plane::start().await, Machine::new());

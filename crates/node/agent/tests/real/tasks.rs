@@ -292,3 +292,39 @@ async fn a_pulled_image_serves_when_its_registry_is_gone() {
         bench.end().await;
     }
 }
+
+/// What a daemon that was killed had made, and its records do not have: the task is stopped before it is found.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_launch_had_made_beyond_its_record_goes_with_the_task() {
+    let bench = Bench::new().await;
+    let driver = bench.agent().engine().driver().clone();
+    let payload = plain(
+        "t1",
+        json!([script("made", "sleep 60"), script("runs", "sleep 60")]),
+    );
+    let payload = serde_json::from_value(payload).expect("a payload");
+    let task = roadstead_agent::engine::decode::decode(&payload).expect("a task");
+    let (early, _) = tokio::sync::oneshot::channel();
+    let namespace = driver
+        .network_up(&task, early, Default::default())
+        .await
+        .expect("its group is there");
+    for container in &task.containers {
+        driver.pull(&task, container).await.expect("pulls");
+        let none = Default::default();
+        driver
+            .create(&task, container, &namespace, &none)
+            .await
+            .expect("makes");
+    }
+    driver.start(&task.containers[1]).await.expect("starts");
+    assert!(!bench.traces().is_empty());
+    for _ in 0..2 {
+        // Nothing was told to delete its containers.
+        driver.network_down(&task).await.expect("tears down");
+        driver.finish(&task).await.expect("finishes");
+        assert_eq!(bench.traces(), [] as [&str; 0]);
+        assert!(bench.agent().runtime().list().await.expect("lists").is_empty());
+    }
+    bench.end().await;
+}

@@ -81,7 +81,7 @@ pub(super) async fn find(
     let entry = ecs.service_deployments().get(&below.child(&named.id)).await?;
     let now = ecs.clock.now();
     let record = entry.map(|entry| entry.value);
-    let record = record.filter(|record| is_told(record.created_at, now));
+    let record = record.filter(|record| is_told(record, now));
     Ok(record.map(|record| (service, record)))
 }
 

@@ -17,9 +17,9 @@ use crate::tables::{revisions_of, service_deployments_of};
 /// Milliseconds for which a deployment can be described: 90 days.
 const KEEP: i64 = 90 * 24 * 3_600_000;
 
-/// Whether one of that age is still told of.
-pub(super) fn is_told(created: Timestamp, now: Timestamp) -> bool {
-    now.0 - created.0 < KEEP
+/// Whether it is still told of: what goes on is, however old.
+pub(super) fn is_told(record: &ServiceDeploymentRecord, now: Timestamp) -> bool {
+    !record.status.is_over() || now.0 - record.created_at.0 < KEEP
 }
 
 /// Writes what is new of the service's deployments and revisions since it was `before`, and what of them ended in
@@ -96,7 +96,7 @@ pub(crate) async fn expire(ecs: &Ecs, service: &ServiceRecord) -> Result<()> {
     let current = service.current.as_ref().map(|current| current.id.as_str());
     let (old, kept): (Vec<_>, Vec<_>) = deployments.into_iter().partition(|entry| {
         let record = &entry.value;
-        Some(record.id.as_str()) != current && record.status.is_over() && !is_told(record.created_at, now)
+        Some(record.id.as_str()) != current && !is_told(record, now)
     });
     if old.is_empty() {
         return Ok(());

@@ -52,7 +52,7 @@ pub(crate) async fn list_service_deployments(
         (asked.is_empty() || asked.contains(&record.status.to_api()))
             && after.is_none_or(|after| record.created_at > after)
             && before.is_none_or(|before| record.created_at < before)
-            && is_told(record.created_at, now)
+            && is_told(record, now)
     };
     let below = service_deployments_of(&service.partition, &service.cluster, &service.name);
     let (deployments, _) = ecs.service_deployments().all(&below).await?;

@@ -428,6 +428,28 @@ async fn what_is_older_than_ninety_days_is_forgotten() {
 }
 
 #[tokio::test]
+async fn what_goes_on_is_told_however_old_it_is() {
+    let plane = plane().await;
+    plane.create(json!({"desiredCount": 1})).await;
+    plane.tasks("RUNNING", 1).await;
+    let first = latest_when(&plane, "IN_PROGRESS").await;
+    plane.cloud.clock.advance(91 * DAY);
+    assert_eq!(
+        describe(&plane, &first["serviceDeploymentArn"]).await["status"],
+        "IN_PROGRESS"
+    );
+    plane.all_run(1).await;
+    for _ in 0..500 {
+        if all(&plane).await.is_empty() {
+            return;
+        }
+        plane.cloud.ecs.wake_services();
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("it is over, and still told of");
+}
+
+#[tokio::test]
 async fn a_service_takes_its_deployments_with_it() {
     let plane = plane().await;
     plane.create(json!({"desiredCount": 2})).await;

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from roadstead import ROOT
 
-SERVICES = ("cloudwatch", "ecs", "ec2", "events", "iam", "lambda", "logs", "secretsmanager", "sns", "ssm", "sts")
+SERVICES = ("cloudwatch", "ecs", "ec2", "events", "iam", "lambda", "logs", "secretsmanager", "sns", "ssm", "stepfunctions", "sts")
 # Not sqs: its refusals are the entries' own, or in words of the service that name no member; its handlers' tests read them.
 # The client itself goes elsewhere with these, or not at all without a library of its own; the handlers' tests send them.
 NOT_BY_CLIENT = {"PutEvents.EndpointId"} | {
@@ -139,6 +139,7 @@ def bases(cloud):
     cloud.ecs.create_service(serviceName="refused", taskDefinition=definition, desiredCount=0, networkConfiguration=network)
     topic = cloud.client("sns").create_topic(Name="refused")["TopicArn"]
     span = {"StartTime": 1_700_000_000, "EndTime": 1_700_000_600}
+    machine = '{"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}'
     simulated = {"ActionNames": ["ecs:RunTask"]}
     rule = {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}
     archive = io.BytesIO()
@@ -167,6 +168,8 @@ def bases(cloud):
         "Publish": lambda: dict(TopicArn=topic, Message="x"),
         "PublishBatch": lambda: dict(TopicArn=topic, PublishBatchRequestEntries=[{"Id": "a", "Message": "x"}]),
         "PutParameter": lambda: dict(Name="refused", Value="x", Type="String"),
+        "CreateStateMachine": lambda: dict(name="refused", definition=machine, roleArn=role),
+        "UpdateStateMachine": lambda: dict(stateMachineArn=f"arn:aws:states:{cloud.region}:{cloud.account}:stateMachine:m", roleArn=role),
         "UpdateCluster": lambda: dict(cluster="default"),
         "DeleteAttributes": lambda: dict(attributes=[{"name": "rack", "targetId": instances[0]}]),
         "PutMetricData": lambda: dict(Namespace="n", MetricData=[{"MetricName": "m", "Value": 1.0}]),

@@ -195,6 +195,8 @@ TAGS = [{"Key": key, "Value": "x"} for key in "abc"]
 # Listings, how to ask for a page with another one behind it, and where the page's items are. Whoever adds an
 # operation with pages adds it here, and what it lists to `many`.
 TOPIC = "arn:aws:sns:us-east-1:000000000000:t0"
+MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:m0"
+EXECUTION = "arn:aws:states:us-east-1:000000000000:execution:m0:e0"
 PAGED = {
     ("cloudwatch", "DescribeAlarmHistory"): (dict(MaxRecords=1, HistoryItemType="ConfigurationUpdate"), "AlarmHistoryItems"),
     ("cloudwatch", "DescribeAlarms"): (dict(MaxRecords=1), "MetricAlarms"),
@@ -251,10 +253,13 @@ PAGED = {
     ("ssm", "GetParametersByPath"): (dict(Path="/p", MaxResults=1), "Parameters"),
     ("sqs", "ListDeadLetterSourceQueues"): (dict(MaxResults=1, QueueUrl="http://here/000000000000/q0"), "queueUrls"),
     ("sqs", "ListQueues"): (dict(MaxResults=1), "QueueUrls"),
+    ("stepfunctions", "GetExecutionHistory"): (dict(maxResults=1, executionArn=EXECUTION), "events"),
+    ("stepfunctions", "ListExecutions"): (dict(maxResults=1, stateMachineArn=MACHINE), "executions"),
+    ("stepfunctions", "ListStateMachines"): (dict(maxResults=1), "stateMachines"),
 }
 TOKENS = ("nextToken", "NextToken", "Marker")
 REFUSED = {"InvalidParameterException", "InvalidNextToken", "InvalidNextTokenException", "ValidationException", "InvalidInput", "ValidationError",
-           "InvalidParameterValue", "InvalidParameter", "InvalidParameterValueException"}
+           "InvalidParameterValue", "InvalidParameter", "InvalidParameterValueException", "InvalidToken"}
 
 
 def paged_operations():
@@ -291,6 +296,7 @@ def many(tmp_path_factory, images):
                    "three deployments are over")
         identities(cloud.client("iam"))
         functions(cloud)
+        machines(cloud.client("iam"), cloud.client("stepfunctions"))
         names = ("events", "logs", "secretsmanager", "sns", "sqs")
         events, logs, secrets, topics, queues = (cloud.client(name) for name in names)
         logs.create_log_group(logGroupName="g0")
@@ -335,6 +341,17 @@ def functions(cloud):
     for number in range(3):
         cloud.client("lambda").create_function(
             FunctionName=f"f{number}", Role=role, Runtime="python3.12", Handler="a.b", Code={"ZipFile": archive.getvalue()})
+
+
+def machines(iam, states):
+    """Three machines, and three executions of the first."""
+    from roadstead import eventually
+    role = iam.create_role(RoleName="machines", AssumeRolePolicyDocument=TRUST.replace("ec2", "states"))["Role"]["Arn"]
+    for number in range(3):
+        states.create_state_machine(name=f"m{number}", roleArn=role, definition='{"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}')
+    for number in range(3):
+        states.start_execution(stateMachineArn=MACHINE, name=f"e{number}")
+    eventually(lambda: len(states.list_executions(stateMachineArn=MACHINE, statusFilter="SUCCEEDED")["executions"]) == 3, "three ends")
 
 
 def identities(iam):
@@ -402,4 +419,4 @@ def test_tokens_survive_a_restart_and_cannot_be_forged(many, service, name, toke
         # Or what it lists is not there at all.
         assert code(getattr(elsewhere, xform_name(name)), **arguments, **{token: real}) in REFUSED | {
             "ClusterNotFoundException", "NoSuchEntity", "ParameterNotFound", "ResourceNotFoundException",
-            "AWS.SimpleQueueService.NonExistentQueue", "AWS.SimpleQueueService.UnsupportedOperation"}
+            "InvalidArn", "AWS.SimpleQueueService.NonExistentQueue", "AWS.SimpleQueueService.UnsupportedOperation"}

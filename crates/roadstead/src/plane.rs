@@ -17,6 +17,7 @@ use roadstead_secretsmanager::{SecretsManager, SecretsPermissions};
 use roadstead_sns::{Sns, SnsPermissions};
 use roadstead_sqs::{Sqs, SqsPermissions};
 use roadstead_ssm::{Ssm, SsmPermissions};
+use roadstead_stepfunctions::{States, StatesPermissions};
 use roadstead_store::Mirror;
 use roadstead_store::etcd::{Held, Holder};
 use roadstead_sts::{Sts, StsPermissions};
@@ -43,6 +44,7 @@ pub(crate) struct Plane {
     metrics: roadstead_cloudwatch::Running,
     sns: roadstead_sns::Running,
     sqs: roadstead_sqs::Running,
+    states: roadstead_stepfunctions::Running,
     outbox: roadstead_outbox::Running,
     functions: Node,
     listeners: JoinSet<()>,
@@ -168,6 +170,19 @@ impl Plane {
             roadstead_lambda::Server(lambda.clone()),
         ))));
         dispatcher.guard(&roadstead_api_lambda::MODEL, LambdaPermissions::of(&lambda));
+        let states = States::new(roadstead_stepfunctions::Parts {
+            store: store.clone(),
+            clock: clock.clone(),
+            dispatcher: dispatcher.clone(),
+            options: roadstead_stepfunctions::Options::default(),
+        })
+        .await
+        .context("starting states")?;
+        dispatcher.register(Arc::new(roadstead_api_stepfunctions::Server(states.clone())));
+        dispatcher.guard(
+            &roadstead_api_stepfunctions::MODEL,
+            StatesPermissions::of(&states),
+        );
         let ecs = Arc::new(Ecs::new(roadstead_ecs::Parts {
             store: store.clone(),
             clock: clock.clone(),
@@ -206,6 +221,7 @@ impl Plane {
             metrics: metrics.start(),
             sns: sns.start(),
             sqs: sqs.start(),
+            states: states.start(),
             outbox,
             functions,
             listeners: JoinSet::new(),
@@ -260,6 +276,7 @@ impl Plane {
             tracing::warn!(%error, "something of functions is left on the machine");
         }
         self.events.stop().await;
+        self.states.stop().await;
         self.ecs.stop().await;
         self.lambda.stop().await;
         self.sns.stop().await;

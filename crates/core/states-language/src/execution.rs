@@ -176,6 +176,11 @@ pub enum Input {
         /// Which.
         task: u64,
     },
+    /// Whoever runs the execution cannot go on with it.
+    Fail {
+        /// Why.
+        failure: Failure,
+    },
     /// Somebody stops the execution.
     Stop {
         /// Its error, for the record.
@@ -186,7 +191,7 @@ pub enum Input {
 }
 
 /// A task to be done.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Order {
     /// Its number, which what happens to it is told with.
     pub task: u64,
@@ -253,6 +258,7 @@ impl Execution {
             dice,
             step: Step::default(),
             full: false,
+            told: 0,
         }
         .run(input)
     }

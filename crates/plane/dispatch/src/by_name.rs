@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use roadstead_base::Ctx;
-use roadstead_protocol::{ApiError, Value, json};
+use roadstead_protocol::{ApiError, ServiceModel, Value, json};
 use serde_json::Value as Json;
 
 use crate::dispatcher::Dispatcher;
@@ -24,6 +24,12 @@ impl Dispatcher {
     /// Whether there is a service here by that short name.
     pub fn serves(&self, service: &str) -> bool {
         self.handler(|model| model.name == service).is_some()
+    }
+
+    /// The model of the service here by that short name.
+    pub fn model(&self, service: &str) -> Option<&'static ServiceModel> {
+        self.handler(|model| model.name == service)
+            .map(|handler| handler.model())
     }
 
     /// Calls an operation of a service by its short name, `ecs`.

@@ -9,6 +9,7 @@ mod logs;
 mod retry;
 mod sns;
 mod sqs;
+mod states;
 
 use std::sync::Arc;
 use std::time::Duration;

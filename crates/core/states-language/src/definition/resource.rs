@@ -1,7 +1,9 @@
 //! What a task calls: a function, an activity, or an operation of a service, with the pattern of the call.
 
+use serde::{Deserialize, Serialize};
+
 /// How a task waits for what it called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Pattern {
     /// Until the call is answered.
     RequestResponse,
@@ -14,7 +16,7 @@ pub enum Pattern {
 }
 
 /// What a task calls.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Resource {
     /// A function by its ARN.
     Function {

@@ -9,7 +9,9 @@ use crate::failure::{Failure, names};
 use crate::history::{History, HistoryEvent};
 
 /// Transitions in one step, so that a loop without waits lets others go first.
-const TRANSITIONS: usize = 200;
+const TRANSITIONS: usize = 100;
+/// Bytes that the events of one step may have before it ends, so that a step can be stored.
+const TOLD: usize = 256 * 1024;
 
 pub(super) struct Stepper<'a> {
     pub(super) execution: &'a mut Execution,
@@ -19,6 +21,8 @@ pub(super) struct Stepper<'a> {
     pub(super) step: Step,
     /// The history has no place for anything but the end.
     pub(super) full: bool,
+    /// Bytes of data that were told of.
+    pub(super) told: usize,
 }
 
 impl<'a> Stepper<'a> {
@@ -43,7 +47,7 @@ impl<'a> Stepper<'a> {
                 .find(|(_, thread)| thread.doing == Doing::Ready)
                 .map(|(id, _)| *id);
             match ready {
-                Some(id) if self.is_running() && !self.full => self.enter(id),
+                Some(id) if self.is_running() && !self.full && self.told < TOLD => self.enter(id),
                 _ => break,
             }
         }
@@ -69,6 +73,7 @@ impl<'a> Stepper<'a> {
             self.full = true;
             return self.execution.events;
         }
+        self.told += data(&what);
         self.execution.events += 1;
         let id = self.execution.events;
         self.step.history.push(HistoryEvent {
@@ -134,6 +139,10 @@ impl<'a> Stepper<'a> {
     fn take(&mut self, input: Input) {
         match input {
             Input::Proceed => {}
+            Input::Fail { failure } => {
+                let previous = self.execution.events;
+                self.end(previous, Status::Failed { failure });
+            }
             Input::Stop { error, cause } => {
                 let previous = self.execution.events;
                 self.end(previous, Status::Aborted { error, cause });
@@ -317,6 +326,20 @@ impl<'a> Stepper<'a> {
             );
         }
         failure
+    }
+}
+
+/// Bytes of the data in an event.
+fn data(what: &History) -> usize {
+    match what {
+        History::StateEntered { input: value, .. }
+        | History::StateExited { output: value, .. }
+        | History::TaskScheduled {
+            parameters: value, ..
+        }
+        | History::TaskSubmitted { output: value, .. }
+        | History::TaskSucceeded { output: value, .. } => size(value),
+        _ => 0,
     }
 }
 

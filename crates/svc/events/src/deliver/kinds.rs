@@ -5,7 +5,7 @@ use roadstead_api_events::{EcsParameters, SqsParameters};
 use roadstead_base::{Arn, Ctx};
 use roadstead_protocol::BoxFuture;
 
-use crate::deliver::{Delivery, Failed, bus, ecs, logs, sns, sqs};
+use crate::deliver::{Delivery, Failed, bus, ecs, logs, sns, sqs, states};
 use crate::error::{Error, Result};
 
 /// The parameters of a target that only some kinds have.
@@ -55,6 +55,12 @@ const KINDS: &[Kind] = &[
         check: sqs::check,
         needs_role: false,
         deliver: |delivery| Box::pin(sqs::send(delivery)),
+    },
+    Kind {
+        service: "states",
+        check: states::check,
+        needs_role: true,
+        deliver: |delivery| Box::pin(states::start(delivery)),
     },
 ];
 

@@ -174,3 +174,69 @@ async fn a_bus_hands_on_to_another_bus_and_each_event_once() {
     assert_eq!(asked.len(), 1);
     assert_eq!(asked[0].input["startedBy"], "events-rule/s");
 }
+
+#[tokio::test]
+async fn a_state_machine_is_started_as_the_targets_role_once_for_each_event() {
+    const MACHINE: &str = "arn:aws:states:us-east-1:000000000000:stateMachine:m";
+    let bench = Bench::new().await;
+    let started = json!({"executionArn": "arn:x", "startDate": 1});
+    let machines = Fake::answering(&roadstead_api_stepfunctions::MODEL, started);
+    machines.refuse(ApiError::new("ThrottlingException", 400, "Rate exceeded"));
+    machines.refuse(ApiError::client("ExecutionAlreadyExists", "by the first attempt"));
+    bench.dispatcher.register(machines.clone());
+    bench.dispatcher.set_authority(one_role());
+    let rule = json!({"Name": "r", "EventPattern": r#"{"source": ["shop"]}"#});
+    bench.call("PutRule", rule).await.expect("a rule");
+    let put = |arn: &str, role: Option<&str>| {
+        let mut target = json!({"Id": "t", "Arn": arn, "InputPath": "$.detail"});
+        if let Some(role) = role {
+            target["RoleArn"] = json!(role);
+        }
+        bench.call("PutTargets", json!({"Rule": "r", "Targets": [target]}))
+    };
+    let code = |answer: Result<Json, ApiError>| match answer {
+        Ok(answer) => answer["FailedEntries"][0]["ErrorCode"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned(),
+        Err(error) => error.code.to_string(),
+    };
+    assert_ne!(code(put(MACHINE, None).await), "", "it needs a role");
+    assert_ne!(
+        code(put("arn:aws:states:us-east-1:000000000000:activity:a", Some(ROLE)).await),
+        ""
+    );
+    assert_eq!(code(put(MACHINE, Some(ROLE)).await), "");
+    publish(&bench).await;
+    let running = bench.events.start();
+    until("the failure to be written", || {
+        let owed = bench.events.owed.snapshot();
+        owed.iter().next().is_some_and(|entry| entry.value.failures == 1)
+    })
+    .await;
+    running.stop().await;
+    let id = bench
+        .events
+        .owed
+        .snapshot()
+        .iter()
+        .next()
+        .expect("a delivery")
+        .value
+        .id
+        .clone();
+    let again = Bench::over(bench.store.clone(), START.plus_millis(60_000)).await;
+    again.dispatcher.register(machines.clone());
+    again.dispatcher.set_authority(one_role());
+    let running = again.events.start();
+    until("the delivery", || again.events.owed.snapshot().is_empty()).await;
+    running.stop().await;
+    let asked = machines.asked();
+    assert_eq!(asked.len(), 2);
+    assert_eq!(asked[0].input, asked[1].input, "one name, so one execution");
+    let expected = json!({"stateMachineArn": MACHINE, "name": id, "input": r#"{"n":1}"#});
+    assert_eq!(asked[0].input, expected);
+    assert!(
+        matches!(&asked[0].ctx.caller, roadstead_base::Caller::Role(session) if &*session.role_arn == ROLE)
+    );
+}

@@ -1,0 +1,95 @@
+//! Which definitions are accepted here: those that are valid, and whose tasks call what can be called.
+
+use roadstead_states_language::{
+    Code, Diagnostic, Flow, Kind, Machine, Pattern, Resource, Severity, State, Task,
+};
+
+use crate::States;
+use crate::sdk;
+
+/// A definition that was looked at.
+pub(crate) struct Accepted {
+    /// Nothing if there is an error among the diagnostics.
+    pub machine: Option<Machine>,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads and validates a definition.
+pub(crate) fn definition(states: &States, text: &str) -> Accepted {
+    let (machine, mut diagnostics) = Machine::parse(text);
+    if let Some(machine) = &machine {
+        flow(states, &machine.flow, "", &mut diagnostics);
+    }
+    let refused = diagnostics.iter().any(|one| one.severity() == Severity::Error);
+    Accepted {
+        machine: machine.filter(|_| !refused),
+        diagnostics,
+    }
+}
+
+fn flow(states: &States, flow: &Flow, at: &str, diagnostics: &mut Vec<Diagnostic>) {
+    for (name, state) in &flow.states {
+        let at = format!("{at}/States/{}", name.replace('~', "~0").replace('/', "~1"));
+        diagnostics.extend(task_of(state).and_then(|task| unsupported(states, task, &at)));
+        match &state.kind {
+            Kind::Parallel { branches } => {
+                for (index, branch) in branches.iter().enumerate() {
+                    self::flow(states, branch, &format!("{at}/Branches/{index}"), diagnostics);
+                }
+            }
+            Kind::Map(map) => self::flow(
+                states,
+                &map.processor,
+                &format!("{at}/ItemProcessor"),
+                diagnostics,
+            ),
+            _ => {}
+        }
+    }
+}
+
+fn task_of(state: &State) -> Option<&Task> {
+    match &state.kind {
+        Kind::Task(task) => Some(task),
+        _ => None,
+    }
+}
+
+/// What of a task has no effect here yet.
+fn unsupported(states: &States, task: &Task, at: &str) -> Option<Diagnostic> {
+    let fault = |code, message: String, field: &str| {
+        Some(Diagnostic {
+            code,
+            message,
+            location: Some(format!("{at}/{field}")),
+        })
+    };
+    if task.credentials.is_some() {
+        let message = "Field 'Credentials' is not supported by Roadstead yet".to_owned();
+        return fault(Code::SchemaValidationFailed, message, "Credentials");
+    }
+    let refused = match &task.resource {
+        Resource::Function { .. } => None,
+        Resource::Activity { .. } => Some("Activities are".to_owned()),
+        Resource::Integration {
+            service,
+            action,
+            pattern,
+            ..
+        } => match (service.as_str(), action.as_str(), pattern) {
+            ("lambda", "invoke", Pattern::RequestResponse) => None,
+            (service, action, Pattern::RequestResponse) if service.starts_with("aws-sdk:") => {
+                let known = sdk::Operation::of(states, service, action).is_some();
+                (!known).then(|| format!("The integration '{service}:{action}' is"))
+            }
+            (service, action, _) => Some(format!("The integration '{service}:{action}' in this pattern is")),
+        },
+    };
+    let what = refused?;
+    let arn = task.resource.arn();
+    fault(
+        Code::InvalidResource,
+        format!("{what} not supported by Roadstead yet: '{arn}'"),
+        "Resource",
+    )
+}

@@ -1,0 +1,152 @@
+//! Calling what a task calls, as the state machine's role.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use roadstead_base::{Ctx, Partition};
+use roadstead_dispatch::ActAs;
+use roadstead_protocol::ApiError;
+use roadstead_states_language::{Failure, Order, Resource, names as errors};
+use serde_json::{Map, Value as Json, json};
+
+use crate::names::machine_arn;
+use crate::records::ExecutionRecord;
+use crate::sdk;
+use crate::{PRINCIPAL, States};
+
+/// A session that a task acts with lasts so many seconds.
+const SESSION_SECONDS: u32 = 3_600;
+
+/// The context of the machine's role.
+pub(crate) fn act(
+    states: &States,
+    partition: &Partition,
+    machine: &str,
+    role: &str,
+    session: &str,
+) -> Result<Ctx, roadstead_dispatch::RoleError> {
+    let Partition { account, region } = partition;
+    let own = states
+        .dispatcher
+        .internal_ctx(PRINCIPAL, account.clone(), region.clone());
+    let act = ActAs {
+        role_arn: role,
+        service: PRINCIPAL,
+        session_name: session,
+        source_arn: Some(&machine_arn(partition, machine)),
+        seconds: SESSION_SECONDS,
+    };
+    states.dispatcher.assume_for_service(&own, act)
+}
+
+/// Does what the task wants; what it gives, or how it failed.
+pub(crate) async fn perform(
+    states: &States,
+    partition: &Partition,
+    record: &ExecutionRecord,
+    order: Order,
+) -> Result<Json, Failure> {
+    let ctx = act(states, partition, &record.machine, &record.role_arn, &record.name)
+        .map_err(|error| Failure::new(errors::PERMISSIONS, error.to_string()))?;
+    match &order.resource {
+        Resource::Function { arn } => {
+            let answer = invoke(
+                states,
+                &ctx,
+                json!({"FunctionName": arn, "Payload": encoded(&order.parameters)}),
+            )
+            .await?;
+            Ok(answer.payload)
+        }
+        Resource::Integration { service, action, .. } if service == "lambda" && action == "invoke" => {
+            let mut input = order.parameters;
+            if let Some(payload) = input.get("Payload") {
+                input["Payload"] = json!(encoded(payload));
+            }
+            let Answer { payload, mut around } = invoke(states, &ctx, input).await?;
+            around.insert("Payload".to_owned(), payload);
+            Ok(Json::Object(around))
+        }
+        Resource::Integration { service, action, .. } => {
+            let operation = sdk::Operation::of(states, service, action).ok_or_else(|| {
+                Failure::new(
+                    errors::TASK_FAILED,
+                    format!("{service}:{action} is not there any more"),
+                )
+            })?;
+            let input = operation.input(order.parameters);
+            let called = states
+                .dispatcher
+                .call_json(operation.service(), operation.name(), &ctx, input)
+                .await;
+            let output = called.map_err(|error| failure(&integration(service), &error))?;
+            Ok(operation.output(output))
+        }
+        Resource::Activity { arn } => Err(Failure::new(
+            errors::TASK_FAILED,
+            format!("{arn} cannot be worked on here"),
+        )),
+    }
+}
+
+struct Answer {
+    payload: Json,
+    /// The other members of the answer.
+    around: Map<String, Json>,
+}
+
+fn encoded(payload: &Json) -> String {
+    BASE64.encode(payload.to_string())
+}
+
+async fn invoke(states: &States, ctx: &Ctx, input: Json) -> Result<Answer, Failure> {
+    let called = states.dispatcher.call_json("lambda", "Invoke", ctx, input).await;
+    let output = called.map_err(|error| failure("Lambda", &error))?;
+    let Json::Object(mut around) = output else {
+        return Err(Failure::new(
+            "Lambda.Unknown",
+            "the answer of the function is no object",
+        ));
+    };
+    let coded = around.remove("Payload").unwrap_or_default();
+    let bytes = BASE64
+        .decode(coded.as_str().unwrap_or_default())
+        .unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let payload = match text.is_empty() {
+        true => Json::Null,
+        false => serde_json::from_str(&text).unwrap_or_else(|_| Json::String(text.clone())),
+    };
+    if around.remove("FunctionError").is_some() {
+        // What the runtime says of the error is the cause, whole.
+        let error = payload["errorType"].as_str().unwrap_or("Lambda.Unknown");
+        return Err(Failure::new(error, text));
+    }
+    Ok(Answer { payload, around })
+}
+
+/// The name of a service in errors: `Ecs`, `CloudWatchLogs`.
+fn integration(service: &str) -> String {
+    let name = service.strip_prefix("aws-sdk:").unwrap_or(service);
+    match name {
+        "cloudwatch" => "CloudWatch".to_owned(),
+        "cloudwatchlogs" => "CloudWatchLogs".to_owned(),
+        "eventbridge" => "EventBridge".to_owned(),
+        "secretsmanager" => "SecretsManager".to_owned(),
+        name => {
+            let mut characters = name.chars();
+            let first = characters.next().map(|one| one.to_ascii_uppercase());
+            first.into_iter().chain(characters).collect()
+        }
+    }
+}
+
+/// `Ecs.ClusterNotFoundException`
+fn failure(service: &str, error: &ApiError) -> Failure {
+    let code = error.code.rsplit('.').next().unwrap_or_default();
+    let suffix = if code.ends_with("Exception") {
+        ""
+    } else {
+        "Exception"
+    };
+    Failure::new(format!("{service}.{code}{suffix}"), error.message.clone())
+}

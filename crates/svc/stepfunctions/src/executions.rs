@@ -1,0 +1,318 @@
+//! Executions: started, stopped, shown, listed.
+
+use roadstead_api_stepfunctions::{
+    CloudWatchEventsExecutionDataDetails, DescribeExecutionInput, DescribeExecutionOutput, ExecutionListItem,
+    ExecutionRedriveFilter, ExecutionRedriveStatus, ExecutionStatus, IncludedData, ListExecutionsInput,
+    ListExecutionsOutput, StartExecutionInput, StartExecutionOutput, StopExecutionInput, StopExecutionOutput,
+};
+use roadstead_base::{Ctx, Partition, random_uuid};
+use roadstead_states_language::{About, EVENT_LIMIT, Execution, Failure, Input, Machine, Status};
+use roadstead_store::{Entry, Key, Outcome, Transaction};
+use serde_json::Value as Json;
+
+use crate::error::{Error, Result};
+use crate::names::{self, execution_arn, machine_arn};
+use crate::records::{self, ExecutionRecord};
+use crate::{States, page, run};
+
+/// How often a change is tried again that met another one.
+const TRIES: usize = 64;
+
+impl States {
+    pub(crate) fn execution_key(&self, partition: &Partition, machine: &str, name: &str) -> Key {
+        records::executions(&self.store)
+            .key(partition, machine)
+            .child(name)
+    }
+
+    pub(crate) async fn execution(&self, ctx: &Ctx, arn: &str) -> Result<Entry<ExecutionRecord>> {
+        let (machine, name) = names::execution(ctx, arn)?;
+        let key = self.execution_key(&ctx.partition(), &machine, &name);
+        let found = records::executions(&self.store).get(&key).await?;
+        found.ok_or_else(|| Error::NoSuchExecution(arn.to_owned()))
+    }
+}
+
+/// The same name with the same input is the same execution while that is under way, and refused for 90 days otherwise.
+pub(crate) async fn start_execution(
+    states: &States,
+    ctx: &Ctx,
+    input: StartExecutionInput,
+) -> Result<StartExecutionOutput> {
+    let StartExecutionInput {
+        state_machine_arn,
+        input,
+        name,
+        trace_header,
+    } = input;
+    let machine_name = names::machine(ctx, &state_machine_arn)?;
+    let name = name.unwrap_or_else(random_uuid);
+    if !names::is_name(&name) {
+        return Err(Error::InvalidName(name));
+    }
+    let text = input.unwrap_or_else(|| "{}".to_owned());
+    let given: Json = serde_json::from_str(&text).map_err(|fault| Error::InvalidInput(fault.to_string()))?;
+    let partition = ctx.partition();
+    let key = states.execution_key(&partition, &machine_name, &name);
+    let arn = execution_arn(&partition, &machine_name, &name);
+    let table = records::executions(&states.store);
+    for _ in 0..TRIES {
+        let machines = records::machines(&states.store);
+        let machine = machines
+            .get(&states.machine_key(&partition, &machine_name))
+            .await?;
+        let machine = machine.ok_or_else(|| Error::NoSuchMachine(state_machine_arn.clone()))?;
+        if machine.value.deleting {
+            return Err(Error::Deleting(state_machine_arn));
+        }
+        if let Some(found) = table.get(&key).await? {
+            let ExecutionRecord { input, started, .. } = &found.value;
+            if !found.value.is_running() || *input != text {
+                return Err(Error::ExecutionExists(arn));
+            }
+            return Ok(StartExecutionOutput {
+                execution_arn: arn,
+                start_date: *started,
+            });
+        }
+        let within = records::executions(&states.store).within(&partition);
+        let running = states.work.running(&states.executions, &within);
+        if running >= states.options.max_running {
+            return Err(Error::TooManyRunning(states.options.max_running));
+        }
+        let now = states.clock.now();
+        let parsed = states
+            .parsed(&partition, &machine_name, &machine.value.definition)
+            .await?;
+        let about = About {
+            execution_arn: arn.clone(),
+            execution_name: name.clone(),
+            role_arn: machine.value.role_arn.clone(),
+            state_machine_arn: machine_arn(&partition, &machine_name),
+            state_machine_name: machine_name.clone(),
+            input: given.clone(),
+        };
+        let record = ExecutionRecord {
+            machine: machine_name.clone(),
+            name: name.clone(),
+            definition: machine.value.definition.clone(),
+            role_arn: machine.value.role_arn.clone(),
+            started: now,
+            stopped: None,
+            input: text.clone(),
+            trace_header: trace_header.clone(),
+            execution: Execution::new(&parsed, about, now.0, None, Some(EVENT_LIMIT)),
+            orders: Vec::new(),
+        };
+        let written = Transaction::new(&states.store)
+            .compare_unmodified(&machine)
+            .insert(&table, &key, &record)
+            .commit()
+            .await?;
+        if let Outcome::Committed(revision) = written {
+            states.executions.wait_for(revision).await?;
+            return Ok(StartExecutionOutput {
+                execution_arn: arn,
+                start_date: now,
+            });
+        }
+    }
+    Err(Error::Contended)
+}
+
+/// One that has ended stays as it ended.
+pub(crate) async fn stop_execution(
+    states: &States,
+    ctx: &Ctx,
+    input: StopExecutionInput,
+) -> Result<StopExecutionOutput> {
+    let StopExecutionInput {
+        execution_arn,
+        cause,
+        error,
+    } = input;
+    for _ in 0..TRIES {
+        let entry = states.execution(ctx, &execution_arn).await?;
+        if let Some(stopped) = entry.value.stopped {
+            return Ok(StopExecutionOutput { stop_date: stopped });
+        }
+        let parsed = states
+            .parsed(&ctx.partition(), &entry.value.machine, &entry.value.definition)
+            .await?;
+        let stop = Input::Stop {
+            error: error.clone(),
+            cause: cause.clone(),
+        };
+        let now = states.clock.now();
+        if let Some(revision) = run::advance(states, &entry, &parsed, vec![stop]).await? {
+            states.executions.wait_for(revision).await?;
+            return Ok(StopExecutionOutput { stop_date: now });
+        }
+    }
+    Err(Error::Contended)
+}
+
+impl States {
+    /// The machine that a definition is.
+    pub(crate) async fn parsed(
+        &self,
+        partition: &Partition,
+        machine: &str,
+        digest: &str,
+    ) -> Result<std::sync::Arc<Machine>> {
+        let key = self.definition_key(partition, machine, digest);
+        if let Some(known) = self.work.known(&key) {
+            return Ok(known);
+        }
+        let found = records::definitions(&self.store).get(&key).await?;
+        let lost = || {
+            Error::Store(format!(
+                "the definition of {machine} is not there or not valid any more"
+            ))
+        };
+        let text = found.map(|entry| entry.value.text).ok_or_else(lost)?;
+        let parsed = Machine::parse(&text).0.ok_or_else(lost)?;
+        Ok(self.work.learn(key, parsed))
+    }
+}
+
+pub(crate) fn status(status: &Status) -> ExecutionStatus {
+    match status {
+        Status::Running => ExecutionStatus::Running,
+        Status::Succeeded { .. } => ExecutionStatus::Succeeded,
+        Status::Failed { .. } => ExecutionStatus::Failed,
+        Status::Aborted { .. } => ExecutionStatus::Aborted,
+        Status::TimedOut => ExecutionStatus::TimedOut,
+    }
+}
+
+/// What is empty is not shown.
+fn shown(text: &str, most: usize) -> Option<String> {
+    (!text.is_empty()).then(|| text.chars().take(most).collect())
+}
+
+pub(crate) const MAX_ERROR: usize = 256;
+pub(crate) const MAX_CAUSE: usize = 32_768;
+
+pub(crate) async fn describe_execution(
+    states: &States,
+    ctx: &Ctx,
+    input: DescribeExecutionInput,
+) -> Result<DescribeExecutionOutput> {
+    let DescribeExecutionInput {
+        execution_arn,
+        included_data,
+    } = input;
+    let record = states.execution(ctx, &execution_arn).await?.value;
+    let all = included_data != Some(IncludedData::MetadataOnly);
+    let included = || Some(CloudWatchEventsExecutionDataDetails { included: Some(true) });
+    let reason = match record.execution.status() {
+        Status::Running => "Execution is RUNNING and cannot be redriven",
+        Status::Succeeded { .. } => "Execution is SUCCEEDED and cannot be redriven",
+        _ => "Redriving executions is not supported by Roadstead yet",
+    };
+    let mut answer = DescribeExecutionOutput {
+        execution_arn,
+        start_date: record.started,
+        state_machine_arn: machine_arn(&ctx.partition(), &record.machine),
+        status: status(record.execution.status()),
+        name: Some(record.name),
+        redrive_count: Some(0),
+        redrive_status: Some(ExecutionRedriveStatus::NotRedrivable),
+        redrive_status_reason: all.then(|| reason.to_owned()),
+        stop_date: record.stopped,
+        trace_header: record.trace_header,
+        ..DescribeExecutionOutput::default()
+    };
+    if all {
+        answer.input = Some(record.input);
+        answer.input_details = included();
+    }
+    match record.execution.status() {
+        Status::Succeeded { output } if all => {
+            answer.output = Some(output.to_string());
+            answer.output_details = included();
+        }
+        Status::Failed {
+            failure: Failure { error, cause, .. },
+        } if all => {
+            answer.error = shown(error, MAX_ERROR);
+            answer.cause = shown(cause, MAX_CAUSE);
+        }
+        Status::Aborted { error, cause } if all => {
+            answer.error.clone_from(error);
+            answer.cause.clone_from(cause);
+        }
+        _ => {}
+    }
+    Ok(answer)
+}
+
+/// The latest first.
+pub(crate) fn list_executions(
+    states: &States,
+    ctx: &Ctx,
+    input: ListExecutionsInput,
+) -> Result<ListExecutionsOutput> {
+    let ListExecutionsInput {
+        map_run_arn,
+        max_results,
+        next_token,
+        redrive_filter,
+        state_machine_arn,
+        status_filter,
+    } = input;
+    if map_run_arn.is_some() {
+        return Err(Error::Unsupported("mapRunArn".to_owned()));
+    }
+    if status_filter == Some(ExecutionStatus::PendingRedrive) {
+        return Err(Error::Validation(
+            "The status PENDING_REDRIVE is only valid with a mapRunArn".to_owned(),
+        ));
+    }
+    let arn =
+        state_machine_arn.ok_or_else(|| Error::Validation("A stateMachineArn is required".to_owned()))?;
+    let machine = names::machine(ctx, &arn)?;
+    states.machine(ctx, &machine)?;
+    let partition = ctx.partition();
+    let below = records::executions(&states.store).key(&partition, &machine);
+    let snapshot = states.executions.snapshot();
+    let wanted = |record: &&ExecutionRecord| {
+        let status = status(record.execution.status());
+        // Nothing was redriven here.
+        status_filter.is_none_or(|wanted| wanted == status)
+            && redrive_filter != Some(ExecutionRedriveFilter::Redriven)
+    };
+    let mut all: Vec<(String, &ExecutionRecord)> = snapshot
+        .below(&below)
+        .map(|entry| &entry.value)
+        .filter(wanted)
+        .map(|record| {
+            (
+                format!("{:020}/{}", i64::MAX - record.started.0, record.name),
+                record,
+            )
+        })
+        .collect();
+    all.sort_by(|(left, _), (right, _)| left.cmp(right));
+    let scope = format!(
+        "ListExecutions/{machine}/{}/{}",
+        status_filter.map_or("", |status| status.as_str()),
+        redrive_filter.map_or("", |filter| filter.as_str()),
+    );
+    let (page, next_token) = page::cut(ctx, &scope, all.into_iter(), max_results, next_token.as_deref())?;
+    let show = |record: &ExecutionRecord| ExecutionListItem {
+        execution_arn: execution_arn(&partition, &record.machine, &record.name),
+        name: record.name.clone(),
+        start_date: record.started,
+        state_machine_arn: arn.clone(),
+        status: status(record.execution.status()),
+        redrive_count: Some(0),
+        stop_date: record.stopped,
+        ..ExecutionListItem::default()
+    };
+    Ok(ListExecutionsOutput {
+        executions: page.into_iter().map(show).collect(),
+        next_token,
+    })
+}

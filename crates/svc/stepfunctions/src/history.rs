@@ -1,0 +1,274 @@
+//! `GetExecutionHistory`: the events of an execution, in pages, from either end.
+
+use roadstead_api_stepfunctions::{
+    GetExecutionHistoryInput, GetExecutionHistoryOutput, HistoryEvent as Shown, MODEL,
+};
+use roadstead_base::{Ctx, Timestamp};
+use roadstead_protocol::{ShapeId, Wire, json as wire};
+use roadstead_states_language::{Called, Failure, History, HistoryEvent};
+use roadstead_store::Key;
+use serde_json::{Map, Value as Json, json};
+
+use crate::States;
+use crate::error::{Error, Result};
+use crate::executions::{MAX_CAUSE, MAX_ERROR};
+use crate::page;
+use crate::records::{self, ExecutionRecord};
+
+/// Events that an answer has at most, and without being asked.
+const MOST: u64 = 1_000;
+const PAGE: u64 = 100;
+
+impl States {
+    /// The key of an event below its execution's.
+    pub(crate) fn event_key(&self, execution: &Key, id: u64) -> Key {
+        // `account/region/table/machine/execution`, in the table of histories.
+        let mut segments = execution.segments();
+        let (account, region, _table) = (segments.next(), segments.next(), segments.next());
+        let above = Key::root()
+            .child(account.unwrap_or_default())
+            .child(region.unwrap_or_default())
+            .child(records::histories(&self.store).name());
+        segments
+            .fold(above, |key, segment| key.child(segment))
+            .child(format!("{id:010}"))
+    }
+}
+
+pub(crate) async fn get_execution_history(
+    states: &States,
+    ctx: &Ctx,
+    input: GetExecutionHistoryInput,
+) -> Result<GetExecutionHistoryOutput> {
+    let GetExecutionHistoryInput {
+        execution_arn,
+        include_execution_data,
+        max_results,
+        next_token,
+        reverse_order,
+    } = input;
+    let entry = states.execution(ctx, &execution_arn).await?;
+    let last = entry.value.execution.last_event();
+    let reverse = reverse_order == Some(true);
+    let size = max_results
+        .and_then(|size| u64::try_from(size).ok())
+        .filter(|size| *size > 0)
+        .unwrap_or(PAGE)
+        .min(MOST);
+    // A page that is cut from the ids alone: reading all events for each page would be work for nothing.
+    let ids: Box<dyn Iterator<Item = u64> + Send> = if reverse {
+        Box::new((1..=last).rev())
+    } else {
+        Box::new(1..=last)
+    };
+    let cursor = |id: u64| {
+        if reverse {
+            format!("{:010}", u32::MAX as u64 - id)
+        } else {
+            format!("{id:010}")
+        }
+    };
+    let scope = format!("GetExecutionHistory/{execution_arn}/{reverse}");
+    let items = ids.map(|id| (cursor(id), id));
+    let size = i32::try_from(size).ok();
+    let (ids, next_token) = page::cut(ctx, &scope, items, size, next_token.as_deref())?;
+    let table = records::histories(&states.store);
+    let mut events = Vec::with_capacity(ids.len());
+    for id in ids {
+        let found = table.get(&states.event_key(&entry.key, id)).await?;
+        let lost = || Error::Store(format!("event {id} of {execution_arn} is not there"));
+        events.push(show(
+            ctx,
+            &entry.value,
+            found.ok_or_else(lost)?.value,
+            include_execution_data != Some(false),
+        )?);
+    }
+    Ok(GetExecutionHistoryOutput { events, next_token })
+}
+
+fn show(ctx: &Ctx, record: &ExecutionRecord, event: HistoryEvent, data: bool) -> Result<Shown> {
+    let mut json = json!({
+        "id": event.id,
+        "previousEventId": event.previous,
+        "timestamp": Timestamp(event.at).as_seconds(),
+        "type": event.what.type_name(),
+    });
+    if let Some((name, details)) = details(ctx, record, &event.what, data) {
+        json[name] = Json::Object(details);
+    }
+    let shape = MODEL.shapes.iter().position(|shape| shape.name == "HistoryEvent");
+    let shape = shape
+        .and_then(|at| ShapeId::try_from(at).ok())
+        .unwrap_or_default();
+    let unfit = |what: String| Error::Store(format!("event {} cannot be shown: {what}", event.id));
+    let value = wire::from_json(&MODEL, shape, json, "").map_err(|fault| unfit(fault.to_string()))?;
+    Shown::from_value(value).map_err(|fault| unfit(fault.to_string()))
+}
+
+/// The member that tells more of an event, and what it tells.
+fn details(
+    ctx: &Ctx,
+    record: &ExecutionRecord,
+    what: &History,
+    data: bool,
+) -> Option<(String, Map<String, Json>)> {
+    let mut shown = Map::new();
+    let mut put = |name: &str, value: Json| {
+        shown.insert(name.to_owned(), value);
+    };
+    let text = |value: &Json| Json::String(value.to_string());
+    let with = |name: &str, value: &Json, put: &mut dyn FnMut(&str, Json)| {
+        if data {
+            put(name, text(value));
+            put(&format!("{name}Details"), json!({"truncated": false}));
+        }
+    };
+    let mut name = own_name(&what.type_name());
+    match what {
+        History::ExecutionStarted { input } => {
+            with("input", input, &mut put);
+            put("roleArn", json!(record.role_arn));
+        }
+        History::ExecutionSucceeded { output } => with("output", output, &mut put),
+        History::ExecutionFailed { failure } => of_failure(failure, &mut put),
+        History::ExecutionAborted { error, cause } => {
+            for (name, value) in [("error", error), ("cause", cause)] {
+                if let Some(value) = value {
+                    put(name, json!(value));
+                }
+            }
+        }
+        History::ExecutionTimedOut => {}
+        History::StateEntered {
+            kind: _,
+            name: state,
+            input,
+        } => {
+            name = "stateEnteredEventDetails".to_owned();
+            put("name", json!(state));
+            with("input", input, &mut put);
+        }
+        History::StateExited {
+            kind: _,
+            name: state,
+            output,
+            assigned,
+        } => {
+            name = "stateExitedEventDetails".to_owned();
+            put("name", json!(state));
+            with("output", output, &mut put);
+            if data && !assigned.is_empty() {
+                let texts: Map<String, Json> = assigned
+                    .iter()
+                    .map(|(name, value)| (name.clone(), text(value)))
+                    .collect();
+                put("assignedVariables", Json::Object(texts));
+                put("assignedVariablesDetails", json!({"truncated": false}));
+            }
+        }
+        History::StateStarted {
+            kind: _,
+            length: Some(length),
+        } => put("length", json!(length)),
+        History::StateStarted { .. }
+        | History::StateAborted { .. }
+        | History::StateSucceeded { .. }
+        | History::StateFailed { .. } => {
+            return None;
+        }
+        History::TaskScheduled {
+            called,
+            arn,
+            parameters,
+            timeout,
+            heartbeat,
+            credentials: _refused,
+        } => {
+            match called {
+                Called::Task {
+                    resource_type,
+                    resource,
+                } => {
+                    put("resourceType", json!(resource_type));
+                    put("resource", json!(resource));
+                    put("region", json!(ctx.region.as_str()));
+                    // The model requires it, so it is empty where no data is wanted.
+                    put("parameters", if data { text(parameters) } else { json!("") });
+                }
+                Called::Function | Called::Activity => {
+                    put("resource", json!(arn));
+                    with("input", parameters, &mut put);
+                }
+            }
+            for (name, seconds) in [("timeoutInSeconds", timeout), ("heartbeatInSeconds", heartbeat)] {
+                // Functions are scheduled without a heartbeat.
+                if let Some(seconds) = seconds
+                    && !(name == "heartbeatInSeconds" && *called == Called::Function)
+                {
+                    put(name, json!(seconds));
+                }
+            }
+        }
+        History::TaskStarted { called } => match called {
+            Called::Function | Called::Activity => return None,
+            Called::Task { .. } => of_resource(called, &mut put),
+        },
+        History::TaskSubmitted { called, output } | History::TaskSucceeded { called, output } => {
+            of_resource(called, &mut put);
+            with("output", output, &mut put);
+        }
+        History::TaskFailed { called, failure } | History::TaskTimedOut { called, failure } => {
+            of_resource(called, &mut put);
+            of_failure(failure, &mut put);
+        }
+        History::IterationStarted { name: state, index }
+        | History::IterationSucceeded { name: state, index }
+        | History::IterationFailed { name: state, index }
+        | History::IterationAborted { name: state, index } => {
+            put("name", json!(state));
+            put("index", json!(index));
+        }
+        History::EvaluationFailed { state, failure } => {
+            put("state", json!(state));
+            of_failure(failure, &mut put);
+            if let Some(location) = &failure.location {
+                put("location", json!(location));
+            }
+        }
+    }
+    Some((name, shown))
+}
+
+/// `MapIterationStarted` has `mapIterationStartedEventDetails`.
+fn own_name(kind: &str) -> String {
+    let mut characters = kind.chars();
+    let first = characters.next().map(|one| one.to_ascii_lowercase());
+    first
+        .into_iter()
+        .chain(characters)
+        .chain("EventDetails".chars())
+        .collect()
+}
+
+fn of_resource(called: &Called, put: &mut dyn FnMut(&str, Json)) {
+    if let Called::Task {
+        resource_type,
+        resource,
+    } = called
+    {
+        put("resourceType", json!(resource_type));
+        put("resource", json!(resource));
+    }
+}
+
+fn of_failure(failure: &Failure, put: &mut dyn FnMut(&str, Json)) {
+    for (name, value, most) in [
+        ("error", &failure.error, MAX_ERROR),
+        ("cause", &failure.cause, MAX_CAUSE),
+    ] {
+        if !value.is_empty() {
+            put(name, json!(value.chars().take(most).collect::<String>()));
+        }
+    }
+}

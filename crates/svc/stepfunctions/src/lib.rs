@@ -1,0 +1,117 @@
+//! State machines: their definitions, and executions that are durable step by step. What an execution does is decided by
+//! `core/states-language`; here each step is written down before anything of it happens, so that after a crash every
+//! execution goes on where it was. A task that was under way then is called again, one whose result was taken is not.
+
+mod accept;
+mod call;
+mod error;
+mod executions;
+mod history;
+mod machines;
+mod names;
+mod page;
+mod permissions;
+mod records;
+mod run;
+mod sdk;
+mod service;
+mod tags;
+mod validate;
+
+use std::sync::Arc;
+
+use roadstead_base::SharedClock;
+use roadstead_dispatch::Dispatcher;
+use roadstead_reconcile::Driver;
+use roadstead_store::{Key, Mirror, Store};
+
+pub use error::{Error, Result};
+pub use permissions::StatesPermissions;
+
+/// What the platform calls itself when this service acts as a role.
+pub const PRINCIPAL: &str = "states.amazonaws.com";
+
+/// How the service is run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// State machines of an account in a region.
+    pub max_machines: usize,
+    /// Executions that may be under way at a time in an account and region.
+    pub max_running: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_machines: 10_000,
+            max_running: 100_000,
+        }
+    }
+}
+
+/// What the service stands on.
+pub struct Parts {
+    pub store: Arc<dyn Store>,
+    pub clock: SharedClock,
+    /// The way to what tasks call.
+    pub dispatcher: Arc<Dispatcher>,
+    pub options: Options,
+}
+
+/// The service. Cheap to make again over the same store: that is what a restart is.
+pub struct States {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: SharedClock,
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) options: Options,
+    pub(crate) machines: Mirror<records::MachineRecord>,
+    pub(crate) executions: Mirror<records::ExecutionRecord>,
+    pub(crate) work: run::Work,
+}
+
+/// The service's background duty.
+pub struct Running {
+    driver: Driver<Key>,
+    states: Arc<States>,
+}
+
+impl States {
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn new(parts: Parts) -> Result<Arc<Self>> {
+        let Parts {
+            store,
+            clock,
+            dispatcher,
+            options,
+        } = parts;
+        Ok(Arc::new(Self {
+            machines: Mirror::of(&records::machines(&store)).await?,
+            executions: Mirror::of(&records::executions(&store)).await?,
+            store,
+            clock,
+            dispatcher,
+            options,
+            work: run::Work::default(),
+        }))
+    }
+
+    /// Starts to execute.
+    pub fn start(self: &Arc<Self>) -> Running {
+        Running {
+            driver: run::start(self),
+            states: Arc::clone(self),
+        }
+    }
+}
+
+impl Running {
+    /// Ends in order; what is under way goes on after the next start.
+    pub async fn stop(self) {
+        self.driver.stop().await;
+        self.states.work.abandon();
+    }
+}
+
+#[cfg(test)]
+mod tests;

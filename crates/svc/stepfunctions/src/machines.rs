@@ -1,0 +1,403 @@
+//! State machines: made, shown, updated, listed, deleted.
+
+use roadstead_api_stepfunctions::{
+    CreateStateMachineInput, CreateStateMachineOutput, DeleteStateMachineInput, DeleteStateMachineOutput,
+    DescribeStateMachineInput, DescribeStateMachineOutput, EncryptionConfiguration, EncryptionType,
+    IncludedData, ListStateMachinesInput, ListStateMachinesOutput, LogLevel, LoggingConfiguration,
+    StateMachineListItem, StateMachineStatus, StateMachineType, TracingConfiguration,
+    UpdateStateMachineInput, UpdateStateMachineOutput,
+};
+use roadstead_base::{Ctx, Partition, Tags, derived_hex, random_uuid};
+use roadstead_states_language::refusal;
+use roadstead_store::{Change, Key, Outcome, Transaction};
+
+use crate::accept::{self, Accepted};
+use crate::error::{Error, Result};
+use crate::names::{self, machine_arn};
+use crate::records::{self, DefinitionRecord, MachineRecord};
+use crate::{States, call, page, tags};
+
+impl States {
+    pub(crate) fn machine_key(&self, partition: &Partition, name: &str) -> Key {
+        records::machines(&self.store).key(partition, name)
+    }
+
+    pub(crate) fn machine(&self, ctx: &Ctx, name: &str) -> Result<MachineRecord> {
+        let partition = ctx.partition();
+        let found = self.machines.get(&self.machine_key(&partition, name));
+        let missing = || Error::NoSuchMachine(machine_arn(&partition, name));
+        found.map(|entry| entry.value.clone()).ok_or_else(missing)
+    }
+
+    pub(crate) async fn change_machine(
+        &self,
+        ctx: &Ctx,
+        name: &str,
+        mut change: impl FnMut(&mut MachineRecord) -> Result<()>,
+    ) -> Result<()> {
+        let partition = ctx.partition();
+        let update = |found: Option<&MachineRecord>| {
+            let missing = || Error::NoSuchMachine(machine_arn(&partition, name));
+            let mut record = found.ok_or_else(missing)?.clone();
+            change(&mut record)?;
+            Ok::<_, Error>(Change::Put(record))
+        };
+        let key = self.machine_key(&partition, name);
+        let updated = records::machines(&self.store).update(&key, update).await?;
+        self.machines.wait_for(updated.revision).await?;
+        Ok(())
+    }
+
+    pub(crate) fn definition_key(&self, partition: &Partition, machine: &str, digest: &str) -> Key {
+        records::definitions(&self.store)
+            .key(partition, machine)
+            .child(digest)
+    }
+
+    async fn definition(&self, partition: &Partition, machine: &MachineRecord) -> Result<String> {
+        let key = self.definition_key(partition, &machine.name, &machine.definition);
+        let found = records::definitions(&self.store).get(&key).await?;
+        let lost = || Error::Store(format!("the definition of {} is not there", machine.name));
+        found.map(|entry| entry.value.text).ok_or_else(lost)
+    }
+
+    fn checked(&self, definition: &str) -> Result<()> {
+        let Accepted { machine, diagnostics } = accept::definition(self, definition);
+        match machine {
+            Some(_) => Ok(()),
+            None => Err(Error::InvalidDefinition(refusal(&diagnostics))),
+        }
+    }
+
+    /// Refuses a role that could never be acted as.
+    fn trusted(&self, partition: &Partition, machine: &str, role: &str) -> Result<()> {
+        if !role.starts_with("arn:aws:iam::") {
+            return Err(Error::InvalidArn(role.to_owned()));
+        }
+        call::act(self, partition, machine, role, "create")
+            .map(drop)
+            .map_err(|_| Error::RoleNotTrusted)
+    }
+}
+
+fn digest(definition: &str) -> String {
+    derived_hex(definition, "definition", 32)
+}
+
+fn logging(configuration: Option<LoggingConfiguration>) -> Result<()> {
+    let Some(LoggingConfiguration {
+        destinations,
+        include_execution_data,
+        level,
+    }) = configuration
+    else {
+        return Ok(());
+    };
+    match level {
+        None | Some(LogLevel::Off) => {}
+        Some(level) => return Err(Error::UnsupportedLogging(format!("the level {}", level.as_str()))),
+    }
+    if destinations.is_some_and(|all| !all.is_empty()) {
+        return Err(Error::UnsupportedLogging("destinations".to_owned()));
+    }
+    match include_execution_data {
+        Some(true) => Err(Error::UnsupportedLogging("execution data".to_owned())),
+        None | Some(false) => Ok(()),
+    }
+}
+
+fn tracing(configuration: Option<TracingConfiguration>) -> Result<()> {
+    match configuration {
+        Some(TracingConfiguration { enabled: Some(true) }) => Err(Error::UnsupportedTracing),
+        Some(TracingConfiguration {
+            enabled: None | Some(false),
+        })
+        | None => Ok(()),
+    }
+}
+
+fn encryption(configuration: Option<EncryptionConfiguration>) -> Result<()> {
+    let Some(EncryptionConfiguration {
+        r#type,
+        kms_data_key_reuse_period_seconds,
+        kms_key_id,
+    }) = configuration
+    else {
+        return Ok(());
+    };
+    let own = [
+        ("CUSTOMER_MANAGED_KMS_KEY", r#type != EncryptionType::AwsOwnedKey),
+        ("kmsKeyId", kms_key_id.is_some()),
+        (
+            "kmsDataKeyReusePeriodSeconds",
+            kms_data_key_reuse_period_seconds.is_some(),
+        ),
+    ];
+    let named: Vec<&str> = own
+        .into_iter()
+        .filter(|(_, given)| *given)
+        .map(|(name, _)| name)
+        .collect();
+    if !named.is_empty() {
+        return Err(Error::UnsupportedEncryption(named.join(", ")));
+    }
+    Ok(())
+}
+
+fn versions(publish: Option<bool>, description: Option<&String>) -> Result<()> {
+    if publish == Some(true) {
+        return Err(Error::Unsupported("publish".to_owned()));
+    }
+    match description {
+        Some(_) => Err(Error::Validation(
+            "versionDescription can only be set when publish is true".to_owned(),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// A second call with the same name and definition is the first one again; the role and the tags do not matter then.
+pub(crate) async fn create_state_machine(
+    states: &States,
+    ctx: &Ctx,
+    input: CreateStateMachineInput,
+) -> Result<CreateStateMachineOutput> {
+    let CreateStateMachineInput {
+        definition,
+        name,
+        role_arn,
+        encryption_configuration,
+        logging_configuration,
+        publish,
+        tags: given,
+        tracing_configuration,
+        r#type,
+        version_description,
+    } = input;
+    if !names::is_name(&name) {
+        return Err(Error::InvalidName(name));
+    }
+    if r#type == Some(StateMachineType::Express) {
+        return Err(Error::UnsupportedType("The type EXPRESS".to_owned()));
+    }
+    logging(logging_configuration)?;
+    self::tracing(tracing_configuration)?;
+    encryption(encryption_configuration)?;
+    versions(publish, version_description.as_ref())?;
+    let tags = tags::checked(given.unwrap_or_default(), Tags::default())?;
+    states.checked(&definition)?;
+    let partition = ctx.partition();
+    let arn = machine_arn(&partition, &name);
+    let key = states.machine_key(&partition, &name);
+    let table = records::machines(&states.store);
+    let record = MachineRecord {
+        name: name.clone(),
+        definition: digest(&definition),
+        role_arn,
+        created: states.clock.now(),
+        revision: None,
+        tags,
+        deleting: false,
+    };
+    if let Some(found) = table.get(&key).await? {
+        return match found.value {
+            found if found.deleting => Err(Error::Deleting(arn)),
+            found if found.definition == record.definition => Ok(created(&found, arn)),
+            _ => Err(Error::MachineExists(arn)),
+        };
+    }
+    states.trusted(&partition, &name, &record.role_arn)?;
+    let within = table.within(&partition);
+    if states.machines.snapshot().below(&within).count() >= states.options.max_machines {
+        return Err(Error::TooManyMachines(states.options.max_machines));
+    }
+    let definition_key = states.definition_key(&partition, &name, &record.definition);
+    let written = Transaction::new(&states.store)
+        .insert(&table, &key, &record)
+        .put(
+            &records::definitions(&states.store),
+            &definition_key,
+            &DefinitionRecord { text: definition },
+        )
+        .commit()
+        .await?;
+    match written {
+        Outcome::Committed(revision) => states.machines.wait_for(revision).await?,
+        Outcome::Conflict => return Err(Error::Contended),
+    }
+    Ok(created(&record, arn))
+}
+
+fn created(record: &MachineRecord, arn: String) -> CreateStateMachineOutput {
+    CreateStateMachineOutput {
+        creation_date: record.created,
+        state_machine_arn: arn,
+        state_machine_version_arn: None,
+    }
+}
+
+pub(crate) async fn describe_state_machine(
+    states: &States,
+    ctx: &Ctx,
+    input: DescribeStateMachineInput,
+) -> Result<DescribeStateMachineOutput> {
+    let DescribeStateMachineInput {
+        state_machine_arn,
+        included_data,
+    } = input;
+    let name = names::machine(ctx, &state_machine_arn)?;
+    let record = states.machine(ctx, &name)?;
+    let definition = match included_data {
+        Some(IncludedData::MetadataOnly) => "{}".to_owned(),
+        None | Some(IncludedData::AllData) => states.definition(&ctx.partition(), &record).await?,
+    };
+    Ok(DescribeStateMachineOutput {
+        creation_date: record.created,
+        definition,
+        name,
+        role_arn: record.role_arn,
+        state_machine_arn,
+        r#type: StateMachineType::Standard,
+        encryption_configuration: Some(EncryptionConfiguration {
+            r#type: EncryptionType::AwsOwnedKey,
+            ..EncryptionConfiguration::default()
+        }),
+        logging_configuration: Some(LoggingConfiguration {
+            level: Some(LogLevel::Off),
+            include_execution_data: Some(false),
+            ..LoggingConfiguration::default()
+        }),
+        revision_id: record.revision,
+        status: Some(match record.deleting {
+            true => StateMachineStatus::Deleting,
+            false => StateMachineStatus::Active,
+        }),
+        tracing_configuration: Some(TracingConfiguration { enabled: Some(false) }),
+        ..DescribeStateMachineOutput::default()
+    })
+}
+
+/// Executions under way keep the definition and the role that they began with.
+pub(crate) async fn update_state_machine(
+    states: &States,
+    ctx: &Ctx,
+    input: UpdateStateMachineInput,
+) -> Result<UpdateStateMachineOutput> {
+    let UpdateStateMachineInput {
+        state_machine_arn,
+        definition,
+        encryption_configuration,
+        logging_configuration,
+        publish,
+        role_arn,
+        tracing_configuration,
+        version_description,
+    } = input;
+    let name = names::machine(ctx, &state_machine_arn)?;
+    let nothing = definition.is_none() && role_arn.is_none();
+    let others = (
+        &encryption_configuration,
+        &logging_configuration,
+        &tracing_configuration,
+    );
+    if nothing && others == (&None, &None, &None) {
+        return Err(Error::NothingToUpdate);
+    }
+    logging(logging_configuration)?;
+    self::tracing(tracing_configuration)?;
+    encryption(encryption_configuration)?;
+    versions(publish, version_description.as_ref())?;
+    let partition = ctx.partition();
+    states.machine(ctx, &name)?;
+    if let Some(definition) = &definition {
+        states.checked(definition)?;
+        // Before the machine names it.
+        let key = states.definition_key(&partition, &name, &digest(definition));
+        let record = DefinitionRecord {
+            text: definition.clone(),
+        };
+        let written = Transaction::new(&states.store)
+            .compare_exists(&states.machine_key(&partition, &name))
+            .put(&records::definitions(&states.store), &key, &record)
+            .commit()
+            .await?;
+        if written == Outcome::Conflict {
+            return Err(Error::NoSuchMachine(state_machine_arn));
+        }
+    }
+    if let Some(role) = &role_arn {
+        states.trusted(&partition, &name, role)?;
+    }
+    let revision = random_uuid();
+    let change = states.change_machine(ctx, &name, |record| {
+        if record.deleting {
+            return Err(Error::Deleting(state_machine_arn.clone()));
+        }
+        if let Some(definition) = &definition {
+            record.definition = digest(definition);
+        }
+        if let Some(role) = &role_arn {
+            record.role_arn.clone_from(role);
+        }
+        record.revision = Some(revision.clone());
+        Ok(())
+    });
+    change.await?;
+    Ok(UpdateStateMachineOutput {
+        update_date: states.clock.now(),
+        revision_id: Some(revision),
+        state_machine_version_arn: None,
+    })
+}
+
+/// Marks it; its executions, and then it itself, go in the background. One that is not there counts as deleted.
+pub(crate) async fn delete_state_machine(
+    states: &States,
+    ctx: &Ctx,
+    input: DeleteStateMachineInput,
+) -> Result<DeleteStateMachineOutput> {
+    let DeleteStateMachineInput { state_machine_arn } = input;
+    let name = names::machine(ctx, &state_machine_arn)?;
+    let change = states.change_machine(ctx, &name, |record| {
+        record.deleting = true;
+        Ok(())
+    });
+    match change.await {
+        Ok(()) | Err(Error::NoSuchMachine(_)) => Ok(DeleteStateMachineOutput {}),
+        Err(error) => Err(error),
+    }
+}
+
+pub(crate) fn list_state_machines(
+    states: &States,
+    ctx: &Ctx,
+    input: ListStateMachinesInput,
+) -> Result<ListStateMachinesOutput> {
+    let ListStateMachinesInput {
+        max_results,
+        next_token,
+    } = input;
+    let partition = ctx.partition();
+    let within = records::machines(&states.store).within(&partition);
+    let snapshot = states.machines.snapshot();
+    let mut all: Vec<&MachineRecord> = snapshot.below(&within).map(|entry| &entry.value).collect();
+    all.sort_by(|left, right| left.name.cmp(&right.name));
+    let items = all.into_iter().map(|record| (record.name.clone(), record));
+    let (page, next_token) = page::cut(
+        ctx,
+        "ListStateMachines",
+        items,
+        max_results,
+        next_token.as_deref(),
+    )?;
+    let show = |record: &MachineRecord| StateMachineListItem {
+        creation_date: record.created,
+        name: record.name.clone(),
+        state_machine_arn: machine_arn(&partition, &record.name),
+        r#type: StateMachineType::Standard,
+    };
+    Ok(ListStateMachinesOutput {
+        next_token,
+        state_machines: page.into_iter().map(show).collect(),
+    })
+}

@@ -1,0 +1,398 @@
+//! Executions go on: one reconciler over those that are under way. What happened to an execution waits in memory until a
+//! step took it and was written; tasks run beside, and those of an execution that the store knows as ordered are called
+//! again after a restart.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use roadstead_base::{Partition, Timestamp, random_bytes};
+use roadstead_reconcile::{Action, Driver, Handle, Reconciler};
+use roadstead_states_language::{Dice, Failure, Input, Machine, Step, names as errors};
+use roadstead_store::{Entry, Key, Mirror, Outcome, Revision, Transaction};
+use tokio::task::AbortHandle;
+
+use crate::error::{Error, Result};
+use crate::records::{self, ExecutionRecord, partition_of};
+use crate::{States, call};
+
+/// Executions that make a step at a time.
+const WORKERS: usize = 16;
+/// Steps of one execution before others have their turn.
+const STEPS: usize = 8;
+/// How long an execution, and its name, is kept after its end.
+const KEPT_MILLIS: i64 = 90 * 86_400_000;
+/// Definitions that are kept parsed.
+const PARSED: usize = 256;
+/// Events written in one transaction beside the execution, or before it if there are more.
+const EVENTS: usize = 100;
+const EVENT_BYTES: usize = 512 * 1024;
+
+/// What is under way, and what is known beside the store.
+#[derive(Default)]
+pub(crate) struct Work {
+    /// What happened to executions and was not taken yet.
+    inbox: Mutex<HashMap<Key, Vec<Input>>>,
+    flights: Mutex<HashMap<(Key, u64), AbortHandle>>,
+    parsed: Mutex<HashMap<Key, Arc<Machine>>>,
+    driver: OnceLock<Handle<Key>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Work {
+    pub(crate) fn known(&self, key: &Key) -> Option<Arc<Machine>> {
+        lock(&self.parsed).get(key).cloned()
+    }
+
+    pub(crate) fn learn(&self, key: Key, machine: Machine) -> Arc<Machine> {
+        let machine = Arc::new(machine);
+        let mut parsed = lock(&self.parsed);
+        if parsed.len() >= PARSED {
+            parsed.clear();
+        }
+        parsed.insert(key, Arc::clone(&machine));
+        machine
+    }
+
+    /// How many executions are under way below a key.
+    pub(crate) fn running(&self, executions: &Mirror<ExecutionRecord>, within: &Key) -> usize {
+        executions
+            .snapshot()
+            .below(within)
+            .filter(|entry| entry.value.is_running())
+            .count()
+    }
+
+    /// Ends the calls that are under way; they are made again after the next start.
+    pub(crate) fn abandon(&self) {
+        for (_, flight) in lock(&self.flights).drain() {
+            flight.abort();
+        }
+    }
+
+    fn forget(&self, key: &Key) {
+        lock(&self.inbox).remove(key);
+        lock(&self.flights).retain(|(of, _), flight| {
+            if of == key {
+                flight.abort();
+            }
+            of != key
+        });
+    }
+}
+
+struct Executions(Arc<States>);
+
+pub(crate) fn start(states: &Arc<States>) -> Driver<Key> {
+    let options = roadstead_reconcile::Options {
+        workers: WORKERS,
+        max_keys: states.options.max_running.saturating_mul(2),
+        resync: Duration::from_secs(60),
+        ..Default::default()
+    };
+    let mut driver = Driver::new("executions", options, Arc::new(Executions(Arc::clone(states))));
+    // A service is started once; a second start of the same would tell the first driver.
+    let _first = states.work.driver.set(driver.handle());
+    driver.follow(states.executions.changes(), |changed| {
+        let running = changed
+            .after
+            .as_ref()
+            .is_some_and(|after| after.value.is_running());
+        running.then(|| changed.key.clone())
+    });
+    driver.follow(states.machines.changes(), |changed| {
+        let deleting = changed.after.as_ref().is_some_and(|after| after.value.deleting);
+        deleting.then(|| changed.key.clone())
+    });
+    driver
+}
+
+impl Reconciler for Executions {
+    type Key = Key;
+
+    async fn reconcile(&self, key: &Key) -> Result<Action, roadstead_reconcile::Error> {
+        let states = &self.0;
+        let Some(partition) = partition_of(key) else {
+            return Ok(Action::Done);
+        };
+        if records::machines(&states.store).owns(key) {
+            return delete(states, &partition, key).await;
+        }
+        for _ in 0..STEPS {
+            let Some(entry) = records::executions(&states.store).get(key).await? else {
+                states.work.forget(key);
+                return Ok(Action::Done);
+            };
+            if entry.value.stopped.is_some() {
+                states.work.forget(key);
+                return expire(states, &entry).await;
+            }
+            let ExecutionRecord {
+                machine,
+                definition,
+                execution,
+                ..
+            } = &entry.value;
+            let inputs = lock(&states.work.inbox).get(key).cloned().unwrap_or_default();
+            let due = execution.due();
+            let now = states.clock.now();
+            if inputs.is_empty() && due.is_none_or(|due| due > now.0) {
+                launch(states, &partition, &entry);
+                return Ok(due.map_or(Action::Done, |due| Action::Again(until(now, due))));
+            }
+            let machine = states.parsed(&partition, machine, definition).await?;
+            let taken = inputs.len();
+            if let Some(revision) = advance(states, &entry, &machine, inputs).await? {
+                if let Some(waiting) = lock(&states.work.inbox).get_mut(key) {
+                    waiting.drain(..taken.min(waiting.len()));
+                }
+                states.executions.wait_for(revision).await?;
+            }
+        }
+        Ok(Action::Again(Duration::ZERO))
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        let now = self.0.clock.now();
+        let old = |stopped: Timestamp| now.0 - stopped.0 >= KEPT_MILLIS;
+        let executions = self.0.executions.snapshot();
+        let machines = self.0.machines.snapshot();
+        let wanted = executions
+            .iter()
+            .filter(|entry| entry.value.stopped.is_none_or(old));
+        let deleting = machines.iter().filter(|entry| entry.value.deleting);
+        wanted
+            .map(|entry| entry.key.clone())
+            .chain(deleting.map(|entry| entry.key.clone()))
+            .collect()
+    }
+}
+
+fn until(now: Timestamp, due: i64) -> Duration {
+    // A day at most: what is further off is looked at again then.
+    let millis = due.saturating_sub(now.0).clamp(0, 86_400_000);
+    Duration::from_millis(u64::try_from(millis).unwrap_or_default())
+}
+
+/// Takes what happened, and what is due, and writes what comes of it. Nothing if somebody else wrote meanwhile.
+pub(crate) async fn advance(
+    states: &States,
+    entry: &Entry<ExecutionRecord>,
+    machine: &Machine,
+    inputs: Vec<Input>,
+) -> Result<Option<Revision>> {
+    let now = states.clock.now();
+    let mut record = entry.value.clone();
+    let mut told = Vec::new();
+    let inputs = if inputs.is_empty() {
+        vec![Input::Proceed]
+    } else {
+        inputs
+    };
+    for input in inputs {
+        if let Input::TaskSucceeded { task, .. } | Input::TaskFailed { task, .. } = &input {
+            record.orders.retain(|order| order.task != *task);
+        }
+        let step = record.execution.step(machine, input, now.0, &dice()?);
+        take(&mut record, machine, now, step, &mut told)?;
+    }
+    if !record.is_running() {
+        record.stopped = Some(now);
+        record.orders.clear();
+    }
+    match write(states, entry, &record, told).await {
+        Err(Error::TooLarge(_)) => {}
+        written => return written,
+    }
+    // What does not fit into the store cannot go on: it ends as it was before the step.
+    let mut record = entry.value.clone();
+    let failure = Failure::new(
+        errors::DATA_LIMIT,
+        "The data of the execution are too large to be kept.",
+    );
+    let step = record
+        .execution
+        .step(machine, Input::Fail { failure }, now.0, &dice()?);
+    record.stopped = Some(now);
+    record.orders.clear();
+    write(states, entry, &record, step.history).await
+}
+
+fn dice() -> Result<Dice> {
+    let bytes = random_bytes::<16>().map_err(|error| Error::Store(error.to_string()))?;
+    Ok(Dice::new(u128::from_be_bytes(bytes)))
+}
+
+fn take(
+    record: &mut ExecutionRecord,
+    machine: &Machine,
+    now: Timestamp,
+    step: Step,
+    told: &mut Vec<roadstead_states_language::HistoryEvent>,
+) -> Result<()> {
+    let Step {
+        history,
+        orders,
+        cancelled,
+    } = step;
+    told.extend(history);
+    record.orders.retain(|order| !cancelled.contains(&order.task));
+    for order in orders {
+        // They are called as soon as this is written.
+        let started =
+            record
+                .execution
+                .step(machine, Input::TaskStarted { task: order.task }, now.0, &dice()?);
+        record.orders.push(order);
+        take(record, machine, now, started, told)?;
+    }
+    Ok(())
+}
+
+/// Events go with the execution if they are few; otherwise before it, where they count for nothing until it says so.
+async fn write(
+    states: &States,
+    entry: &Entry<ExecutionRecord>,
+    record: &ExecutionRecord,
+    told: Vec<roadstead_states_language::HistoryEvent>,
+) -> Result<Option<Revision>> {
+    let table = records::histories(&states.store);
+    let mut transaction = Transaction::new(&states.store);
+    let (mut count, mut bytes) = (0, 0);
+    for event in &told {
+        let size = serde_json::to_vec(event)
+            .map_err(|error| Error::Store(error.to_string()))?
+            .len();
+        if count > 0 && (count >= EVENTS || bytes + size > EVENT_BYTES) {
+            if transaction.compare_unmodified(entry).commit().await? == Outcome::Conflict {
+                return Ok(None);
+            }
+            transaction = Transaction::new(&states.store);
+            (count, bytes) = (0, 0);
+        }
+        transaction = transaction.put(&table, &states.event_key(&entry.key, event.id), event);
+        count += 1;
+        bytes += size;
+    }
+    let written = transaction
+        .replace(&records::executions(&states.store), entry, record)
+        .commit()
+        .await?;
+    Ok(match written {
+        Outcome::Committed(revision) => Some(revision),
+        Outcome::Conflict => None,
+    })
+}
+
+/// Calls what is ordered and not being called yet, and ends calls that nobody waits for.
+fn launch(states: &Arc<States>, partition: &Partition, entry: &Entry<ExecutionRecord>) {
+    let wanted: HashSet<u64> = entry.value.orders.iter().map(|order| order.task).collect();
+    let waiting: HashSet<u64> = {
+        let inbox = lock(&states.work.inbox);
+        let of = inbox.get(&entry.key).into_iter().flatten();
+        of.filter_map(|input| match input {
+            Input::TaskSucceeded { task, .. } | Input::TaskFailed { task, .. } => Some(*task),
+            _ => None,
+        })
+        .collect()
+    };
+    let mut flights = lock(&states.work.flights);
+    flights.retain(|(key, task), flight| {
+        let keep = *key != entry.key || wanted.contains(task);
+        if !keep {
+            flight.abort();
+        }
+        keep
+    });
+    for order in &entry.value.orders {
+        let flight = (entry.key.clone(), order.task);
+        if flights.contains_key(&flight) || waiting.contains(&order.task) {
+            continue;
+        }
+        let (states, partition, record, order) = (
+            Arc::clone(states),
+            partition.clone(),
+            entry.value.clone(),
+            order.clone(),
+        );
+        let key = flight.clone();
+        let running = tokio::spawn(async move {
+            let task = order.task;
+            let input = match call::perform(&states, &partition, &record, order).await {
+                Ok(output) => Input::TaskSucceeded { task, output },
+                Err(failure) => Input::TaskFailed { task, failure },
+            };
+            let (execution, _) = &key;
+            lock(&states.work.inbox)
+                .entry(execution.clone())
+                .or_default()
+                .push(input);
+            lock(&states.work.flights).remove(&key);
+            if let Some(driver) = states.work.driver.get() {
+                driver.tell(execution.clone());
+            }
+        });
+        flights.insert(flight, running.abort_handle());
+    }
+}
+
+/// An execution that ended long ago goes, and its name can be used again.
+async fn expire(
+    states: &States,
+    entry: &Entry<ExecutionRecord>,
+) -> Result<Action, roadstead_reconcile::Error> {
+    let now = states.clock.now();
+    if entry
+        .value
+        .stopped
+        .is_none_or(|stopped| now.0 - stopped.0 < KEPT_MILLIS)
+    {
+        return Ok(Action::Done);
+    }
+    let events = above(&states.event_key(&entry.key, 0));
+    let _gone = Transaction::new(&states.store)
+        .compare_unmodified(entry)
+        .delete(&entry.key)
+        .delete_below(&events)
+        .commit()
+        .await?;
+    Ok(Action::Done)
+}
+
+/// A state machine that is being deleted: its executions end and go with it.
+async fn delete(
+    states: &States,
+    partition: &Partition,
+    key: &Key,
+) -> Result<Action, roadstead_reconcile::Error> {
+    let Some(entry) = records::machines(&states.store).get(key).await? else {
+        return Ok(Action::Done);
+    };
+    if !entry.value.deleting {
+        return Ok(Action::Done);
+    }
+    let name = &entry.value.name;
+    let executions = records::executions(&states.store).key(partition, name);
+    let _gone = Transaction::new(&states.store)
+        .compare_unmodified(&entry)
+        .delete(key)
+        .delete_below(&executions)
+        .delete_below(&records::histories(&states.store).key(partition, name))
+        .delete_below(&records::definitions(&states.store).key(partition, name))
+        .commit()
+        .await?;
+    Ok(Action::Done)
+}
+
+/// The key without its last segment.
+fn above(key: &Key) -> Key {
+    let segments: Vec<String> = key.segments().collect();
+    let kept = segments.len().saturating_sub(1);
+    segments
+        .into_iter()
+        .take(kept)
+        .fold(Key::root(), |key, segment| key.child(segment))
+}

@@ -1,0 +1,122 @@
+//! `aws-sdk:service:operation`: every operation of every service here. The names of members are in Pascal case and times
+//! in ISO 8601, as the developer guide has it ("AWS SDK service integrations"), whatever a service's own protocol says.
+
+use roadstead_base::Timestamp;
+use roadstead_protocol::{Kind, Member, ServiceModel, ShapeId};
+use serde_json::{Map, Value as Json};
+
+use crate::States;
+
+/// How the integrations call services whose names here are others.
+const NAMES: [(&str, &str); 4] = [
+    ("cloudwatchlogs", "logs"),
+    ("eventbridge", "events"),
+    ("cloudwatchevents", "events"),
+    ("sfn", "stepfunctions"),
+];
+
+/// An operation that can be called.
+pub(crate) struct Operation {
+    model: &'static ServiceModel,
+    known: &'static roadstead_protocol::Operation,
+}
+
+impl Operation {
+    /// By the names of the integration: `aws-sdk:ecs` and `describeClusters`.
+    pub(crate) fn of(states: &States, service: &str, action: &str) -> Option<Self> {
+        let service = service.strip_prefix("aws-sdk:")?;
+        let name = NAMES
+            .iter()
+            .find(|(integration, _)| *integration == service)
+            .map_or(service, |(_, name)| name);
+        let model = states.dispatcher.model(name)?;
+        let known = model.operation(&pascal(action))?;
+        Some(Self { model, known })
+    }
+
+    pub(crate) fn service(&self) -> &'static str {
+        self.model.name
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.known.name
+    }
+
+    /// The input as the model names its members.
+    pub(crate) fn input(&self, parameters: Json) -> Json {
+        match self.known.input {
+            Some(shape) => self.renamed(shape, parameters, Way::In),
+            None => parameters,
+        }
+    }
+
+    /// The output as the integration names its members.
+    pub(crate) fn output(&self, output: Json) -> Json {
+        match self.known.output {
+            Some(shape) => self.renamed(shape, output, Way::Out),
+            None => Json::Object(Map::new()),
+        }
+    }
+
+    fn renamed(&self, shape: ShapeId, json: Json, way: Way) -> Json {
+        match (&self.model.shape(shape).kind, json) {
+            (Kind::Structure { members, .. }, Json::Object(fields)) => {
+                let rename = |(name, value): (String, Json)| match member(members, &name) {
+                    Some(member) => {
+                        let shown = match way {
+                            Way::In => member.name.to_owned(),
+                            Way::Out => pascal(member.name),
+                        };
+                        (shown, self.renamed(member.shape, value, way))
+                    }
+                    // Which is refused by name.
+                    None => (name, value),
+                };
+                Json::Object(fields.into_iter().map(rename).collect())
+            }
+            (Kind::List { member, .. }, Json::Array(items)) => items
+                .into_iter()
+                .map(|item| self.renamed(member.shape, item, way))
+                .collect(),
+            (Kind::Map { value: member, .. }, Json::Object(fields)) => {
+                let rename = |(key, value)| (key, self.renamed(member.shape, value, way));
+                Json::Object(fields.into_iter().map(rename).collect())
+            }
+            (Kind::Timestamp { .. }, json) => time(json, way),
+            (_, json) => json,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Way {
+    In,
+    Out,
+}
+
+/// By its own name, or that in Pascal case.
+fn member<'m>(members: &'m [Member], name: &str) -> Option<&'m Member> {
+    let own = members.iter().find(|member| member.name == name);
+    own.or_else(|| members.iter().find(|member| pascal(member.name) == name))
+}
+
+fn pascal(name: &str) -> String {
+    let mut characters = name.chars();
+    let first = characters.next().map(|one| one.to_ascii_uppercase());
+    first.into_iter().chain(characters).collect()
+}
+
+/// Seconds since 1970 in the protocols, a text outside.
+fn time(json: Json, way: Way) -> Json {
+    match (way, &json) {
+        (Way::In, Json::String(text)) => match Timestamp::from_rfc3339(text) {
+            Some(time) => Json::from(time.as_seconds()),
+            None => json,
+        },
+        (Way::Out, Json::Number(number)) => match number.as_f64() {
+            Some(seconds) => Json::from(Timestamp::from_seconds(seconds).to_rfc3339()),
+            None => json,
+        },
+        _ => json,
+    }
+}

@@ -1,0 +1,122 @@
+//! The trait the model asks for, operation by operation: each is a function of its own module, and each error
+//! becomes a client's error here.
+
+use roadstead_api_stepfunctions as api;
+use roadstead_base::Ctx;
+use roadstead_protocol::ApiError;
+
+use crate::{States, executions, history, machines, tags, validate};
+
+impl api::StepFunctions for States {
+    async fn create_state_machine(
+        &self,
+        ctx: &Ctx,
+        input: api::CreateStateMachineInput,
+    ) -> Result<api::CreateStateMachineOutput, ApiError> {
+        Ok(machines::create_state_machine(self, ctx, input).await?)
+    }
+
+    async fn delete_state_machine(
+        &self,
+        ctx: &Ctx,
+        input: api::DeleteStateMachineInput,
+    ) -> Result<api::DeleteStateMachineOutput, ApiError> {
+        Ok(machines::delete_state_machine(self, ctx, input).await?)
+    }
+
+    async fn describe_execution(
+        &self,
+        ctx: &Ctx,
+        input: api::DescribeExecutionInput,
+    ) -> Result<api::DescribeExecutionOutput, ApiError> {
+        Ok(executions::describe_execution(self, ctx, input).await?)
+    }
+
+    async fn describe_state_machine(
+        &self,
+        ctx: &Ctx,
+        input: api::DescribeStateMachineInput,
+    ) -> Result<api::DescribeStateMachineOutput, ApiError> {
+        Ok(machines::describe_state_machine(self, ctx, input).await?)
+    }
+
+    async fn get_execution_history(
+        &self,
+        ctx: &Ctx,
+        input: api::GetExecutionHistoryInput,
+    ) -> Result<api::GetExecutionHistoryOutput, ApiError> {
+        Ok(history::get_execution_history(self, ctx, input).await?)
+    }
+
+    async fn list_executions(
+        &self,
+        ctx: &Ctx,
+        input: api::ListExecutionsInput,
+    ) -> Result<api::ListExecutionsOutput, ApiError> {
+        Ok(executions::list_executions(self, ctx, input)?)
+    }
+
+    async fn list_state_machines(
+        &self,
+        ctx: &Ctx,
+        input: api::ListStateMachinesInput,
+    ) -> Result<api::ListStateMachinesOutput, ApiError> {
+        Ok(machines::list_state_machines(self, ctx, input)?)
+    }
+
+    async fn list_tags_for_resource(
+        &self,
+        ctx: &Ctx,
+        input: api::ListTagsForResourceInput,
+    ) -> Result<api::ListTagsForResourceOutput, ApiError> {
+        Ok(tags::list_tags_for_resource(self, ctx, input)?)
+    }
+
+    async fn start_execution(
+        &self,
+        ctx: &Ctx,
+        input: api::StartExecutionInput,
+    ) -> Result<api::StartExecutionOutput, ApiError> {
+        Ok(executions::start_execution(self, ctx, input).await?)
+    }
+
+    async fn stop_execution(
+        &self,
+        ctx: &Ctx,
+        input: api::StopExecutionInput,
+    ) -> Result<api::StopExecutionOutput, ApiError> {
+        Ok(executions::stop_execution(self, ctx, input).await?)
+    }
+
+    async fn tag_resource(
+        &self,
+        ctx: &Ctx,
+        input: api::TagResourceInput,
+    ) -> Result<api::TagResourceOutput, ApiError> {
+        Ok(tags::tag_resource(self, ctx, input).await?)
+    }
+
+    async fn untag_resource(
+        &self,
+        ctx: &Ctx,
+        input: api::UntagResourceInput,
+    ) -> Result<api::UntagResourceOutput, ApiError> {
+        Ok(tags::untag_resource(self, ctx, input).await?)
+    }
+
+    async fn update_state_machine(
+        &self,
+        ctx: &Ctx,
+        input: api::UpdateStateMachineInput,
+    ) -> Result<api::UpdateStateMachineOutput, ApiError> {
+        Ok(machines::update_state_machine(self, ctx, input).await?)
+    }
+
+    async fn validate_state_machine_definition(
+        &self,
+        _ctx: &Ctx,
+        input: api::ValidateStateMachineDefinitionInput,
+    ) -> Result<api::ValidateStateMachineDefinitionOutput, ApiError> {
+        Ok(validate::validate_state_machine_definition(self, input)?)
+    }
+}

@@ -1,0 +1,151 @@
+//! The service through its handlers, with services that remember what they were asked.
+
+mod calls;
+mod executions;
+mod lambda;
+mod machines;
+mod restarts;
+
+use std::sync::Arc;
+
+use roadstead_base::{Clock as _, ManualClock, Timestamp};
+use roadstead_protocol::ApiError;
+use roadstead_store::Store;
+use roadstead_testing::{Fake, START, Trusting, ctx, until};
+use serde_json::{Value as Json, json};
+
+use crate::{Options, PRINCIPAL, Parts, Running, States};
+
+const ROLE: &str = "arn:aws:iam::000000000000:role/machines";
+const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:F";
+
+struct Bench {
+    store: Arc<dyn Store>,
+    clock: Arc<ManualClock>,
+    ecs: Arc<Fake>,
+    lambda: Arc<Fake>,
+    states: Arc<States>,
+    running: Option<Running>,
+}
+
+impl Bench {
+    async fn new() -> Self {
+        let ecs = Fake::answering(&roadstead_api_ecs::MODEL, json!({"clusterArns": ["arn:c"]}));
+        let lambda = Fake::answering(&lambda::MODEL, lambda::answer(&json!({"ok": true})));
+        Self::over(roadstead_testing::memory(), ecs, lambda, START).await
+    }
+
+    async fn over(store: Arc<dyn Store>, ecs: Arc<Fake>, lambda: Arc<Fake>, now: Timestamp) -> Self {
+        let clock = Arc::new(ManualClock::at(now));
+        let dispatcher = roadstead_testing::dispatcher(clock.clone());
+        dispatcher.register(ecs.clone());
+        dispatcher.register(lambda.clone());
+        dispatcher.set_authority(Arc::new(Trusting::role(ROLE, PRINCIPAL)));
+        let parts = Parts {
+            store: store.clone(),
+            clock: clock.clone(),
+            dispatcher,
+            options: Options::default(),
+        };
+        let states = States::new(parts).await.expect("the service");
+        Self {
+            store,
+            clock,
+            ecs,
+            lambda,
+            states,
+            running: None,
+        }
+    }
+
+    /// With executions going on.
+    async fn started() -> Self {
+        let mut bench = Self::new().await;
+        bench.start();
+        bench
+    }
+
+    fn start(&mut self) {
+        self.running = Some(self.states.start());
+    }
+
+    async fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.stop().await;
+        }
+    }
+
+    /// The same after a restart, so much later.
+    async fn restarted(mut self, millis: i64) -> Self {
+        self.stop().await;
+        let now = self.clock.now().plus_millis(millis);
+        Self::over(self.store.clone(), self.ecs.clone(), self.lambda.clone(), now).await
+    }
+
+    async fn call(&self, operation: &str, input: Json) -> Result<Json, ApiError> {
+        let server = roadstead_api_stepfunctions::Server(self.states.clone());
+        roadstead_testing::call(&server, &ctx(), operation, input).await
+    }
+
+    async fn create(&self, name: &str, definition: &Json) -> Result<String, ApiError> {
+        let input = json!({"name": name, "definition": definition.to_string(), "roleArn": ROLE});
+        let made = self.call("CreateStateMachine", input).await?;
+        Ok(made["stateMachineArn"].as_str().expect("an ARN").to_owned())
+    }
+
+    async fn execute(&self, machine: &str, name: &str, input: Json) -> String {
+        let input = json!({"stateMachineArn": machine, "name": name, "input": input.to_string()});
+        let started = self.call("StartExecution", input).await.expect("started");
+        started["executionArn"].as_str().expect("an ARN").to_owned()
+    }
+
+    async fn describe(&self, execution: &str) -> Json {
+        self.call("DescribeExecution", json!({"executionArn": execution}))
+            .await
+            .expect("described")
+    }
+
+    /// Waits until the execution has ended.
+    async fn ended(&self, execution: &str) -> Json {
+        until("the end of the execution", || {
+            let executions = self.states.executions.snapshot();
+            let found = executions
+                .iter()
+                .find(|entry| execution.ends_with(&format!(":{}", entry.value.name)));
+            found.is_some_and(|entry| entry.value.stopped.is_some())
+        })
+        .await;
+        self.describe(execution).await
+    }
+
+    async fn types(&self, execution: &str) -> Vec<String> {
+        let history = self
+            .call("GetExecutionHistory", json!({"executionArn": execution}))
+            .await
+            .expect("a history");
+        let events = history["events"].as_array().expect("events");
+        events
+            .iter()
+            .map(|event| event["type"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    }
+}
+
+fn pass() -> Json {
+    json!({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}})
+}
+
+fn wait(seconds: u64) -> Json {
+    json!({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": seconds, "End": true}}})
+}
+
+fn task(resource: &str, parameters: Json) -> Json {
+    json!({"StartAt": "T", "States": {"T": {"Type": "Task", "Resource": resource, "Parameters": parameters, "End": true}}})
+}
+
+fn list_clusters() -> Json {
+    task(
+        "arn:aws:states:::aws-sdk:ecs:listClusters",
+        json!({"MaxResults": 5}),
+    )
+}

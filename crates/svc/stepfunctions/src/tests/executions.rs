@@ -1,0 +1,295 @@
+//! Executions through their operations.
+
+use roadstead_testing::refused;
+use serde_json::{Value as Json, json};
+
+use super::{Bench, pass, wait};
+
+#[tokio::test]
+async fn an_execution_is_started_shown_and_told_of() {
+    let mut bench = Bench::started().await;
+    let machine = bench.create("m", &pass()).await.expect("made");
+    let input =
+        json!({"stateMachineArn": machine, "name": "x", "input": "{\"a\": 1}", "traceHeader": "Root=1"});
+    let started = bench.call("StartExecution", input).await.expect("started");
+    let arn = "arn:aws:states:us-east-1:000000000000:execution:m:x";
+    assert_eq!(started["executionArn"], arn);
+    let shown = bench.ended(arn).await;
+    assert_eq!(
+        (
+            &shown["status"],
+            &shown["input"],
+            &shown["output"],
+            &shown["traceHeader"],
+            &shown["name"],
+            &shown["stateMachineArn"]
+        ),
+        (
+            &json!("SUCCEEDED"),
+            &json!("{\"a\": 1}"),
+            &json!("{\"a\":1}"),
+            &json!("Root=1"),
+            &json!("x"),
+            &json!(machine)
+        )
+    );
+    assert_eq!(
+        (
+            &shown["redriveCount"],
+            &shown["redriveStatus"],
+            &shown["stopDate"]
+        ),
+        (&json!(0), &json!("NOT_REDRIVABLE"), &started["startDate"])
+    );
+    let metadata = bench
+        .call(
+            "DescribeExecution",
+            json!({"executionArn": arn, "includedData": "METADATA_ONLY"}),
+        )
+        .await
+        .expect("shown");
+    assert_eq!(
+        (metadata.get("input"), metadata.get("output"), &metadata["status"]),
+        (None, None, &json!("SUCCEEDED"))
+    );
+    let history = |more: Json| {
+        let mut input = json!({"executionArn": arn});
+        input
+            .as_object_mut()
+            .expect("an object")
+            .extend(more.as_object().expect("an object").clone());
+        bench.call("GetExecutionHistory", input)
+    };
+    let told = history(json!({})).await.expect("a history");
+    let expected = json!([
+        {"id": 1, "previousEventId": 0, "timestamp": 1_700_000_000, "type": "ExecutionStarted",
+            "executionStartedEventDetails": {"input": "{\"a\":1}", "inputDetails": {"truncated": false}, "roleArn": super::ROLE}},
+        {"id": 2, "previousEventId": 1, "timestamp": 1_700_000_000, "type": "PassStateEntered",
+            "stateEnteredEventDetails": {"name": "P", "input": "{\"a\":1}", "inputDetails": {"truncated": false}}},
+        {"id": 3, "previousEventId": 2, "timestamp": 1_700_000_000, "type": "PassStateExited",
+            "stateExitedEventDetails": {"name": "P", "output": "{\"a\":1}", "outputDetails": {"truncated": false}}},
+        {"id": 4, "previousEventId": 3, "timestamp": 1_700_000_000, "type": "ExecutionSucceeded",
+            "executionSucceededEventDetails": {"output": "{\"a\":1}", "outputDetails": {"truncated": false}}},
+    ]);
+    assert_eq!(told["events"], expected);
+    let bare = history(json!({"includeExecutionData": false}))
+        .await
+        .expect("a history");
+    assert_eq!(
+        bare["events"][1]["stateEnteredEventDetails"],
+        json!({"name": "P"})
+    );
+    let ids = |page: &Json| -> Vec<i64> {
+        page["events"]
+            .as_array()
+            .expect("events")
+            .iter()
+            .filter_map(|event| event["id"].as_i64())
+            .collect()
+    };
+    let first = history(json!({"maxResults": 3, "reverseOrder": true}))
+        .await
+        .expect("a page");
+    assert_eq!(ids(&first), [4, 3, 2]);
+    let second = history(json!({"reverseOrder": true, "nextToken": first["nextToken"]}))
+        .await
+        .expect("a page");
+    assert_eq!((ids(&second), second.get("nextToken")), (vec![1], None));
+    refused(
+        history(json!({"nextToken": first["nextToken"]})).await,
+        "InvalidToken",
+        "Invalid Token",
+    );
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn names_are_unique_and_the_same_start_is_one() {
+    let mut bench = Bench::started().await;
+    let machine = bench.create("m", &wait(1000)).await.expect("made");
+    let start = |name: &str, input: &str| {
+        bench.call(
+            "StartExecution",
+            json!({"stateMachineArn": machine, "name": name, "input": input}),
+        )
+    };
+    let first = start("x", "{}").await.expect("started");
+    assert_eq!(start("x", "{}").await.expect("the same"), first);
+    refused(start("x", "{\"a\": 1}").await, "ExecutionAlreadyExists", "m:x");
+    refused(
+        start("y", "{").await,
+        "InvalidExecutionInput",
+        "Invalid State Machine Execution Input",
+    );
+    refused(start("a/b", "{}").await, "InvalidName", "a/b");
+    let unnamed = bench
+        .call("StartExecution", json!({"stateMachineArn": machine}))
+        .await
+        .expect("started");
+    assert_ne!(unnamed["executionArn"], first["executionArn"]);
+    let arn = first["executionArn"].as_str().expect("an ARN");
+    let stopped = bench
+        .call(
+            "StopExecution",
+            json!({"executionArn": arn, "error": "E", "cause": "C"}),
+        )
+        .await
+        .expect("stopped");
+    let shown = bench.describe(arn).await;
+    assert_eq!(
+        (&shown["status"], &shown["error"], &shown["cause"]),
+        (&json!("ABORTED"), &json!("E"), &json!("C"))
+    );
+    let again = bench
+        .call("StopExecution", json!({"executionArn": arn, "error": "other"}))
+        .await
+        .expect("stopped before");
+    assert_eq!(
+        (again, &bench.describe(arn).await["error"]),
+        (stopped, &json!("E"))
+    );
+    refused(start("x", "{}").await, "ExecutionAlreadyExists", "m:x");
+    refused(
+        bench
+            .call("StopExecution", json!({"executionArn": format!("{arn}z")}))
+            .await,
+        "ExecutionDoesNotExist",
+        "xz",
+    );
+    let history = bench
+        .call("GetExecutionHistory", json!({"executionArn": arn}))
+        .await
+        .expect("a history");
+    let last = history["events"]
+        .as_array()
+        .expect("events")
+        .last()
+        .expect("an event")
+        .clone();
+    assert_eq!(
+        (&last["type"], &last["executionAbortedEventDetails"]),
+        (&json!("ExecutionAborted"), &json!({"error": "E", "cause": "C"}))
+    );
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn executions_are_listed_latest_first() {
+    let bench = Bench::new().await;
+    let machine = bench.create("m", &wait(1000)).await.expect("made");
+    for name in ["a", "b", "c"] {
+        bench.execute(&machine, name, json!({})).await;
+        bench.clock.advance(1000);
+    }
+    bench
+        .call(
+            "StopExecution",
+            json!({"executionArn": machine.replace("stateMachine:m", "execution:m:b")}),
+        )
+        .await
+        .expect("stopped");
+    let list = |more: Json| {
+        let mut input = json!({"stateMachineArn": machine});
+        input
+            .as_object_mut()
+            .expect("an object")
+            .extend(more.as_object().expect("an object").clone());
+        bench.call("ListExecutions", input)
+    };
+    let names = |page: &Json| -> Vec<String> {
+        let all = page["executions"].as_array().expect("executions");
+        all.iter()
+            .map(|one| one["name"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    };
+    let first = list(json!({"maxResults": 2})).await.expect("a page");
+    assert_eq!(names(&first), ["c", "b"]);
+    let second = list(json!({"nextToken": first["nextToken"]}))
+        .await
+        .expect("a page");
+    assert_eq!(names(&second), ["a"]);
+    assert_eq!(
+        names(&list(json!({"statusFilter": "RUNNING"})).await.expect("a page")),
+        ["c", "a"]
+    );
+    assert_eq!(
+        names(
+            &list(json!({"statusFilter": "ABORTED", "redriveFilter": "NOT_REDRIVEN"}))
+                .await
+                .expect("a page")
+        ),
+        ["b"]
+    );
+    assert_eq!(
+        names(&list(json!({"redriveFilter": "REDRIVEN"})).await.expect("a page")),
+        Vec::<String>::new()
+    );
+    refused(
+        list(json!({"statusFilter": "PENDING_REDRIVE"})).await,
+        "ValidationException",
+        "mapRunArn",
+    );
+    refused(
+        list(json!({"mapRunArn": "arn:x"})).await,
+        "ValidationException",
+        "mapRunArn",
+    );
+    refused(
+        bench.call("ListExecutions", json!({})).await,
+        "ValidationException",
+        "stateMachineArn",
+    );
+    refused(
+        bench
+            .call(
+                "ListExecutions",
+                json!({"stateMachineArn": format!("{machine}x")}),
+            )
+            .await,
+        "StateMachineDoesNotExist",
+        "mx",
+    );
+}
+
+#[tokio::test]
+async fn each_kind_of_event_fits_the_model() {
+    let mut bench = Bench::started().await;
+    let definition = json!({"StartAt": "P", "QueryLanguage": "JSONata", "States": {
+        "P": {"Type": "Parallel", "Next": "M", "Branches": [
+            {"StartAt": "T", "States": {"T": {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:ecs:listClusters", "TimeoutSeconds": 60, "HeartbeatSeconds": 50, "Arguments": {}, "End": true}}},
+            {"StartAt": "F", "States": {"F": {"Type": "Task", "Resource": super::FUNCTION, "TimeoutSeconds": 60, "Assign": {"v": 1}, "End": true}}}]},
+        "M": {"Type": "Map", "Items": [1], "ItemProcessor": {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 0, "End": true}}}, "Next": "C"},
+        "C": {"Type": "Choice", "Choices": [{"Condition": "{% true %}", "Next": "B"}]},
+        "B": {"Type": "Parallel", "Branches": [{"StartAt": "E", "States": {"E": {"Type": "Pass", "Output": "{% $states.input.x.y %}", "End": true}}}],
+            "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "X"}], "End": true},
+        "X": {"Type": "Fail", "Error": "E", "Cause": "C"}}});
+    let machine = bench.create("m", &definition).await.expect("made");
+    let execution = bench.execute(&machine, "x", json!({})).await;
+    let shown = bench.ended(&execution).await;
+    assert_eq!(
+        (&shown["status"], &shown["error"], &shown["cause"]),
+        (&json!("FAILED"), &json!("E"), &json!("C"))
+    );
+    let types = bench.types(&execution).await;
+    for expected in [
+        "TaskScheduled",
+        "TaskStarted",
+        "TaskSucceeded",
+        "LambdaFunctionScheduled",
+        "LambdaFunctionStarted",
+        "LambdaFunctionSucceeded",
+        "ParallelStateSucceeded",
+        "MapStateStarted",
+        "MapIterationStarted",
+        "MapIterationSucceeded",
+        "WaitStateExited",
+        "ChoiceStateExited",
+        "EvaluationFailed",
+        "ParallelStateFailed",
+        "FailStateEntered",
+        "ExecutionFailed",
+    ] {
+        assert!(types.iter().any(|one| one == expected), "{expected} in {types:?}");
+    }
+    bench.stop().await;
+}

@@ -163,7 +163,7 @@ mod tests {
     };
 
     fn fill(template: &str) -> String {
-        let event = json!({"source": "s", "detail": {"x": 1}});
+        let event = json!({"detail": {"x": 1}, "source": "s"});
         let values = [
             ("text", Some(json!("a \"b\""))),
             ("number", Some(json!(5))),

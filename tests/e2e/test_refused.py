@@ -76,6 +76,11 @@ VALUES = {
     "CreateFunction.Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:a:1"],
     "CreateFunction.Code.SourceKMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/a",
     "ListFunctions.MasterRegion": "ALL",
+    "UpdateFunctionCode.SourceKMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/a",
+    "UpdateFunctionConfiguration.CapacityProviderConfig": {"LambdaManagedInstancesCapacityProviderConfig": {
+        "CapacityProviderArn": "arn:aws:lambda:us-east-1:000000000000:capacity-provider:a"}},
+    "UpdateFunctionConfiguration.Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:a:1"],
+    "AddPermission.PrincipalOrgID": "o-aaaaaaaaaa",
     "GetSessionToken.TokenCode": "123456",
 }
 
@@ -153,6 +158,10 @@ def bases(cloud):
     return {
         "CreateFunction": lambda: dict(function, FunctionName="new", Code=dict(function["Code"])),
         "Invoke": lambda: dict(FunctionName="refused"),
+        "AddPermission": lambda: dict(FunctionName="refused", StatementId="a", Action="lambda:InvokeFunction", Principal="*"),
+        "PublishVersion": lambda: dict(FunctionName="refused"),
+        "UpdateFunctionCode": lambda: dict(FunctionName="refused"),
+        "UpdateFunctionConfiguration": lambda: dict(FunctionName="refused"),
         "RegisterTaskDefinition": lambda: dict(family="refused", networkMode="awsvpc", containerDefinitions=[dict(container)]),
         "RunTask": lambda: dict(taskDefinition=definition, networkConfiguration=dict(network)),
         "StartTask": lambda: dict(taskDefinition=definition, containerInstances=instances, networkConfiguration=dict(network)),

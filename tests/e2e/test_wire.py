@@ -237,6 +237,9 @@ PAGED = {
     ("iam", "ListUserPolicies"): (dict(MaxItems=1, UserName="u0"), "PolicyNames"),
     ("iam", "ListUserTags"): (dict(MaxItems=1, UserName="u0"), "Tags"),
     ("iam", "ListUsers"): (dict(MaxItems=1), "Users"),
+    ("lambda", "ListAliases"): (dict(MaxItems=1, FunctionName="f0"), "Aliases"),
+    ("lambda", "ListFunctionEventInvokeConfigs"): (dict(MaxItems=1, FunctionName="f0"), "FunctionEventInvokeConfigs"),
+    ("lambda", "ListVersionsByFunction"): (dict(MaxItems=1, FunctionName="f0"), "Versions"),
     ("lambda", "ListFunctions"): (dict(MaxItems=1), "Functions"),
     ("logs", "DescribeLogGroups"): (dict(limit=1), "logGroups"),
     ("logs", "DescribeLogStreams"): (dict(limit=1, logGroupName="g0"), "logStreams"),
@@ -341,6 +344,12 @@ def functions(cloud):
     for number in range(3):
         cloud.client("lambda").create_function(
             FunctionName=f"f{number}", Role=role, Runtime="python3.12", Handler="a.b", Code={"ZipFile": archive.getvalue()})
+    api = cloud.client("lambda")
+    for number in range(2):
+        api.update_function_configuration(FunctionName="f0", Timeout=5 + number)
+        version = api.publish_version(FunctionName="f0")["Version"]
+        api.create_alias(FunctionName="f0", Name=f"a{number}", FunctionVersion=version)
+        api.put_function_event_invoke_config(FunctionName="f0", Qualifier=version, MaximumRetryAttempts=1)
 
 
 def machines(iam, states):

@@ -21,6 +21,8 @@ pub enum Error {
         "The Revision Id provided does not match the latest Revision Id. Call the {0} API to retrieve the latest Revision Id"
     )]
     Precondition(&'static str),
+    #[error("The final policy size is bigger than the limit ({0}).")]
+    PolicyTooLong(usize),
     #[error("Request must be smaller than {0} bytes for the operation")]
     ArchiveTooLarge(usize),
     #[error("{size} byte payload is too large for the {kind} invocation type (limit {most} bytes)")]
@@ -85,7 +87,8 @@ fn answer(error: Error) -> ApiError {
         Error::Invalid(_) | Error::Unsupported(_) => api::invalid_parameter_value_exception(message),
         Error::NotFound(_) => api::resource_not_found_exception(message),
         Error::Conflict(_) | Error::Contended => api::resource_conflict_exception(message),
-        Error::Precondition(_) => ApiError::new("PreconditionFailedException", 412, message),
+        Error::Precondition(_) => api::precondition_failed_exception(message),
+        Error::PolicyTooLong(_) => api::policy_length_exceeded_exception(message),
         // In the prose of the quotas alone.
         Error::ArchiveTooLarge(_) => ApiError::new("RequestEntityTooLargeException", 413, message),
         Error::PayloadTooLarge { .. } => api::request_too_large_exception(message),

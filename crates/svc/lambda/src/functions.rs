@@ -4,11 +4,13 @@ mod create;
 mod delete;
 mod get;
 mod list;
+mod update;
 
 pub(crate) use create::create_function;
 pub(crate) use delete::delete_function;
 pub(crate) use get::{get_function, get_function_configuration};
 pub(crate) use list::list_functions;
+pub(crate) use update::{update_function_code, update_function_configuration};
 
 use roadstead_base::{Ctx, Partition};
 use roadstead_dispatch::ActAs;
@@ -54,7 +56,11 @@ impl Lambda {
     ) -> Result<VersionRecord> {
         let number = match named.qualifier.as_deref() {
             None | Some(LATEST) => return Ok(function.latest.clone()),
-            Some(qualifier) => qualifier.parse().ok(),
+            Some(qualifier) => match function.aliases.get(qualifier) {
+                Some(alias) if alias.version == LATEST => return Ok(function.latest.clone()),
+                Some(alias) => alias.version.parse().ok(),
+                None => qualifier.parse().ok(),
+            },
         };
         let found = number.and_then(|number| self.published(partition, &function.name, number));
         found.ok_or_else(|| named.missing(partition))

@@ -18,6 +18,8 @@ use crate::run::Job;
 
 /// Bytes of an event. Source: "Lambda quotas".
 const MAX_PAYLOAD: usize = 6 * 1024 * 1024;
+/// Of one that waits until it is its turn.
+const MAX_EVENT: usize = 1024 * 1024;
 /// Bytes of base64.
 const MAX_CLIENT_CONTEXT: usize = 3583;
 
@@ -42,11 +44,29 @@ pub(crate) async fn invoke(
     let named = Named::of(ctx, &function_name, qualifier.as_deref())?;
     let (function, version) = lambda.to_run(&partition, &named)?;
     let kind = invocation_type.unwrap_or(InvocationType::RequestResponse);
-    let payload = event(payload, kind.as_str(), MAX_PAYLOAD)?;
+    let most = match kind {
+        InvocationType::Event => MAX_EVENT,
+        _ => MAX_PAYLOAD,
+    };
+    let payload = event(payload, kind.as_str(), most)?;
     let client_context = client_context.map(context).transpose()?;
     let executed_version = Some(version.version());
     match kind {
-        InvocationType::Event => return Err(Error::Unsupported("InvocationType Event".into())),
+        InvocationType::Event => {
+            refuse(
+                "ClientContext of an asynchronous invocation",
+                client_context.as_ref(),
+            )?;
+            refuse(
+                "LogType of an asynchronous invocation",
+                log_type.filter(|kind| *kind == LogType::Tail).as_ref(),
+            )?;
+            lambda.owe(ctx, &named, &payload).await?;
+            return Ok(InvocationResponse {
+                status_code: Some(202),
+                ..InvocationResponse::default()
+            });
+        }
         InvocationType::DryRun => {
             return Ok(InvocationResponse {
                 executed_version,

@@ -2,10 +2,13 @@
 //! execution environments that this service only knows as [`Sandboxes`].
 
 mod accept;
+mod aliases;
+mod asynchronous;
 mod concurrency;
 mod content;
 mod counts;
 mod error;
+mod event_config;
 mod functions;
 mod host;
 mod invoke;
@@ -13,21 +16,25 @@ mod layers;
 mod names;
 mod page;
 mod permissions;
+mod policy;
 mod records;
+mod reserved;
 mod run;
 mod service;
 mod show;
 mod tags;
+mod versions;
 mod zip;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use roadstead_base::SharedClock;
 use roadstead_dispatch::Dispatcher;
 use roadstead_functions::Sandboxes;
-use roadstead_store::{Mirror, Store};
+use roadstead_reconcile::Driver;
+use roadstead_store::{Key, Mirror, Store};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -43,11 +50,16 @@ pub const PRINCIPAL: &str = "lambda.amazonaws.com";
 pub struct Options {
     /// Invocations of an account in a region at a time.
     pub concurrency: u32,
+    /// What chance begins with where an alias has two versions; none: at random.
+    pub seed: Option<u64>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { concurrency: 1000 }
+        Self {
+            concurrency: 1000,
+            seed: None,
+        }
     }
 }
 
@@ -74,6 +86,8 @@ pub struct Lambda {
     pub(crate) options: Options,
     pub(crate) functions: Mirror<records::FunctionRecord>,
     pub(crate) versions: Mirror<records::VersionRecord>,
+    pub(crate) events: Mirror<records::EventRecord>,
+    pub(crate) dice: Mutex<fastrand::Rng>,
     pub(crate) running: concurrency::Running,
     pub(crate) counts: Arc<counts::Counts>,
     pub(crate) host: Arc<host::Service>,
@@ -83,6 +97,7 @@ pub struct Lambda {
 pub struct Running {
     stop: watch::Sender<bool>,
     counts: JoinHandle<()>,
+    events: Driver<Key>,
 }
 
 impl Lambda {
@@ -100,6 +115,12 @@ impl Lambda {
         Ok(Arc::new(Self {
             functions: Mirror::of(&records::functions(&store)).await?,
             versions: Mirror::of(&records::versions(&store)).await?,
+            events: Mirror::of(&records::events(&store)).await?,
+            dice: Mutex::new(
+                options
+                    .seed
+                    .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
+            ),
             host: Arc::new(host::Service::new(dispatcher.clone())),
             contents: content::Contents::at(folder),
             running: concurrency::Running::default(),
@@ -118,6 +139,7 @@ impl Lambda {
         let (stop, told) = watch::channel(false);
         Running {
             stop,
+            events: asynchronous::start(self),
             counts: tokio::spawn(counts::keep(Arc::clone(self), told)),
         }
     }
@@ -144,6 +166,7 @@ impl Lambda {
 impl Running {
     /// Ends what is under way in order.
     pub async fn stop(self) {
+        self.events.stop().await;
         self.stop.send_replace(true);
         let _ended = self.counts.await;
     }

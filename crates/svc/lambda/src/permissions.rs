@@ -8,7 +8,7 @@ use roadstead_protocol::{BoxFuture, Value};
 
 use crate::names::Named;
 use crate::records::{FunctionRecord, LATEST};
-use crate::{Lambda, PRINCIPAL};
+use crate::{Lambda, PRINCIPAL, policy};
 
 /// Tells the gate of functions, their policies and tags.
 pub struct LambdaPermissions(Weak<Lambda>);
@@ -87,6 +87,15 @@ fn with_layers(asking: &Asking<'_>, mut need: Need) -> Vec<Need> {
     needs
 }
 
+fn configure(asking: &Asking<'_>) -> Vec<Need> {
+    with_layers(asking, need(asking))
+}
+
+/// With whom it lets in.
+fn permit(asking: &Asking<'_>) -> Vec<Need> {
+    vec![need(asking).with_some("lambda:Principal", asking.text("Principal"))]
+}
+
 fn create(asking: &Asking<'_>) -> Vec<Need> {
     let tags = tags(asking);
     let mut needs = with_layers(asking, need(asking).tagging(&tags));
@@ -120,15 +129,35 @@ impl Permissions for LambdaPermissions {
         const fn of(operation: &'static str, needs: fn(&Asking<'_>) -> Vec<Need>) -> Rule {
             Rule { operation, needs }
         }
-        const RULES: [Rule; 8] = [
+        const RULES: [Rule; 28] = [
+            of("AddPermission", permit),
+            of("CreateAlias", on_function),
             of("CreateFunction", create),
+            of("DeleteAlias", on_function),
             of("DeleteFunction", on_function),
+            of("DeleteFunctionConcurrency", on_function),
+            of("DeleteFunctionEventInvokeConfig", on_function),
+            of("GetAlias", on_function),
             of("GetFunction", on_function),
+            of("GetFunctionConcurrency", on_function),
             of("GetFunctionConfiguration", on_function),
+            of("GetFunctionEventInvokeConfig", on_function),
+            of("GetPolicy", on_function),
             of("Invoke", invoke),
+            of("ListAliases", on_function),
+            of("ListFunctionEventInvokeConfigs", on_function),
             of("ListTags", on_resource),
+            of("ListVersionsByFunction", on_function),
+            of("PublishVersion", on_function),
+            of("PutFunctionConcurrency", on_function),
+            of("PutFunctionEventInvokeConfig", on_function),
+            of("RemovePermission", on_function),
             of("TagResource", on_resource),
             of("UntagResource", on_resource),
+            of("UpdateAlias", on_function),
+            of("UpdateFunctionCode", on_function),
+            of("UpdateFunctionConfiguration", configure),
+            of("UpdateFunctionEventInvokeConfig", on_function),
         ];
         &RULES
     }
@@ -137,6 +166,13 @@ impl Permissions for LambdaPermissions {
         Box::pin(async move {
             let tags = self.found(ctx, arn).map(|function| function.tags);
             tags.unwrap_or_default().into_iter().collect()
+        })
+    }
+
+    fn resource_policy<'a>(&'a self, ctx: &'a Ctx, arn: &'a str) -> BoxFuture<'a, Option<String>> {
+        Box::pin(async move {
+            let of = Named::of(ctx, arn, None).ok()?.qualifier.unwrap_or_default();
+            policy::document(&self.found(ctx, arn)?, &of)
         })
     }
 }

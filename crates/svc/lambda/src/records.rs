@@ -33,6 +33,84 @@ pub(crate) struct FunctionRecord {
     /// The number of the last version that was published; none has it again.
     pub published: u64,
     pub tags: BTreeMap<String, String>,
+    #[serde(default)]
+    pub aliases: BTreeMap<String, AliasRecord>,
+    /// By version or alias; that of the function itself by an empty text.
+    #[serde(default)]
+    pub policies: BTreeMap<String, PolicyRecord>,
+    /// Invocations at a time that are kept for this function, and the most that it has.
+    #[serde(default)]
+    pub reserved: Option<u32>,
+    /// By version or alias.
+    #[serde(default)]
+    pub asynchronous: BTreeMap<String, AsynchronousRecord>,
+}
+
+/// A name for a version, or for two of them by chance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AliasRecord {
+    pub version: String,
+    pub description: String,
+    /// Another version, and how many of a million invocations it gets.
+    pub other: Option<(String, u32)>,
+    pub revision: String,
+}
+
+/// Statements of a resource policy, by their ids, as JSON.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PolicyRecord {
+    pub statements: Vec<(String, serde_json::Value)>,
+    pub revision: String,
+}
+
+/// How asynchronous invocations are dealt with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AsynchronousRecord {
+    pub retries: Option<u32>,
+    pub max_age_seconds: Option<u32>,
+    pub modified_at: Timestamp,
+}
+
+pub(crate) fn events(store: &Arc<dyn Store>) -> Table<EventRecord> {
+    Table::new(Arc::clone(store), "lambda-event")
+}
+
+/// The account and region that a key lies in.
+pub(crate) fn partition_of(key: &Key) -> Option<Partition> {
+    let mut segments = key.segments();
+    Some(Partition {
+        account: segments.next()?.parse().ok()?,
+        region: segments.next()?.parse().ok()?,
+    })
+}
+
+/// An asynchronous invocation that is owed, or what is owed of its result.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EventRecord {
+    /// The request's, which all attempts have.
+    pub id: String,
+    pub function: String,
+    pub qualifier: Option<String>,
+    pub payload: String,
+    pub accepted_at: Timestamp,
+    pub due_at: Timestamp,
+    /// Attempts in which the code ran and failed.
+    pub failures: u32,
+    /// Attempts in which it did not come to run, since the last in which it did.
+    pub setbacks: u32,
+    /// It is given up: from now on this is owed.
+    pub owed: Option<OwedRecord>,
+}
+
+/// A dead letter: the event, with what went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OwedRecord {
+    /// The ARN of a queue or topic.
+    pub target: String,
+    /// The role it is sent as.
+    pub role: String,
+    pub code: u16,
+    pub message: String,
 }
 
 /// A version, or what would become one.

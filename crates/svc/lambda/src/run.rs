@@ -36,7 +36,7 @@ impl Lambda {
         named: &Named,
     ) -> Result<(FunctionRecord, VersionRecord)> {
         let function = self.function(partition, named)?;
-        let version = self.version(partition, &function, named)?;
+        let version = self.chosen(partition, &function, named)?;
         Ok((function, version))
     }
 
@@ -94,10 +94,10 @@ impl Lambda {
         self.counts.add(of, metric, value, self.clock.now());
     }
 
-    fn bounds(&self, _partition: &Partition, _function: &FunctionRecord) -> Bounds {
+    fn bounds(&self, partition: &Partition, function: &FunctionRecord) -> Bounds {
         Bounds {
-            reserved: None,
-            unreserved: self.options.concurrency,
+            reserved: function.reserved,
+            unreserved: self.unreserved(partition, None),
         }
     }
 

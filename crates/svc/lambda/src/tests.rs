@@ -1,8 +1,11 @@
 //! The service through its handlers, with a fake in place of execution environments and neighbours that remember what
 //! they were asked.
 
+mod events;
 mod functions;
 mod invocations;
+mod permissions;
+mod versions;
 
 use std::sync::{Arc, Mutex};
 
@@ -152,6 +155,8 @@ struct Bench {
     roles: Arc<Roles>,
     logs: Arc<Neighbour>,
     metrics: Arc<Neighbour>,
+    queues: Arc<Neighbour>,
+    topics: Arc<Neighbour>,
     fake: Arc<Fake>,
     lambda: Arc<Lambda>,
 }
@@ -188,13 +193,18 @@ impl Bench {
         };
         let logs = serve(&roadstead_api_logs::MODEL);
         let metrics = serve(&roadstead_api_cloudwatch::MODEL);
+        let queues = serve(&roadstead_api_sqs::MODEL);
+        let topics = serve(&roadstead_api_sns::MODEL);
         let parts = Parts {
             store: store.clone(),
             clock: clock.clone(),
             dispatcher: dispatcher.clone(),
             sandboxes: fake.clone(),
             folder: folder.path().to_owned(),
-            options: Options::default(),
+            options: Options {
+                seed: Some(7),
+                ..Options::default()
+            },
         };
         let lambda = Lambda::new(parts).await.expect("the service");
         dispatcher.guard(&roadstead_api_lambda::MODEL, LambdaPermissions::of(&lambda));
@@ -205,6 +215,8 @@ impl Bench {
             roles,
             logs,
             metrics,
+            queues,
+            topics,
             fake,
             lambda,
         }

@@ -105,6 +105,14 @@ pub fn no_published_version_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("NoPublishedVersionException", 400, message)
 }
 
+pub fn policy_length_exceeded_exception(message: impl Into<String>) -> ApiError {
+    ApiError::new("PolicyLengthExceededException", 400, message)
+}
+
+pub fn precondition_failed_exception(message: impl Into<String>) -> ApiError {
+    ApiError::new("PreconditionFailedException", 412, message)
+}
+
 pub fn recursive_invocation_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("RecursiveInvocationException", 400, message)
 }

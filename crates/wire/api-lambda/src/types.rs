@@ -7,6 +7,51 @@ use std::collections::BTreeMap;
 use roadstead_protocol::reexport::Timestamp;
 use roadstead_protocol::{Blob, enumeration, structure};
 
+structure!(AccountLimit {
+} {
+    code_size_unzipped "CodeSizeUnzipped" i64,
+    code_size_zipped "CodeSizeZipped" i64,
+    concurrent_executions "ConcurrentExecutions" i32,
+    total_code_size "TotalCodeSize" i64,
+    unreserved_concurrent_executions "UnreservedConcurrentExecutions" i32,
+});
+structure!(AccountUsage {
+} {
+    function_count "FunctionCount" i64,
+    total_code_size "TotalCodeSize" i64,
+});
+structure!(AddPermissionRequest {
+    action "Action" String,
+    function_name "FunctionName" String,
+    principal "Principal" String,
+    statement_id "StatementId" String,
+} {
+    event_source_token "EventSourceToken" String,
+    function_url_auth_type "FunctionUrlAuthType" FunctionUrlAuthType,
+    invoked_via_function_url "InvokedViaFunctionUrl" bool,
+    principal_org_id "PrincipalOrgID" String,
+    qualifier "Qualifier" String,
+    revision_id "RevisionId" String,
+    source_account "SourceAccount" String,
+    source_arn "SourceArn" String,
+});
+structure!(AddPermissionResponse {
+} {
+    statement "Statement" String,
+});
+structure!(AliasConfiguration {
+} {
+    alias_arn "AliasArn" String,
+    description "Description" String,
+    function_version "FunctionVersion" String,
+    name "Name" String,
+    revision_id "RevisionId" String,
+    routing_config "RoutingConfig" AliasRoutingConfiguration,
+});
+structure!(AliasRoutingConfiguration {
+} {
+    additional_version_weights "AdditionalVersionWeights" BTreeMap<String, f64>,
+});
 enumeration!(ApplicationLogLevel {
     Trace "TRACE",
     Debug "DEBUG",
@@ -26,6 +71,14 @@ structure!(CapacityProviderConfig {
 structure!(Concurrency {
 } {
     reserved_concurrent_executions "ReservedConcurrentExecutions" i32,
+});
+structure!(CreateAliasRequest {
+    function_name "FunctionName" String,
+    function_version "FunctionVersion" String,
+    name "Name" String,
+} {
+    description "Description" String,
+    routing_config "RoutingConfig" AliasRoutingConfiguration,
 });
 structure!(CreateFunctionRequest {
     code "Code" FunctionCode,
@@ -62,6 +115,20 @@ structure!(DeadLetterConfig {
 } {
     target_arn "TargetArn" String,
 });
+structure!(DeleteAliasRequest {
+    function_name "FunctionName" String,
+    name "Name" String,
+} {
+});
+structure!(DeleteFunctionConcurrencyRequest {
+    function_name "FunctionName" String,
+} {
+});
+structure!(DeleteFunctionEventInvokeConfigRequest {
+    function_name "FunctionName" String,
+} {
+    qualifier "Qualifier" String,
+});
 structure!(DeleteFunctionRequest {
     function_name "FunctionName" String,
 } {
@@ -70,6 +137,11 @@ structure!(DeleteFunctionRequest {
 structure!(DeleteFunctionResponse {
 } {
     status_code "StatusCode" i32,
+});
+structure!(DestinationConfig {
+} {
+    on_failure "OnFailure" OnFailure,
+    on_success "OnSuccess" OnSuccess,
 });
 structure!(DurableConfig {
 } {
@@ -159,13 +231,51 @@ structure!(FunctionConfiguration {
     version "Version" String,
     vpc_config "VpcConfig" VpcConfigResponse,
 });
+structure!(FunctionEventInvokeConfig {
+} {
+    destination_config "DestinationConfig" DestinationConfig,
+    function_arn "FunctionArn" String,
+    last_modified "LastModified" Timestamp,
+    maximum_event_age_in_seconds "MaximumEventAgeInSeconds" i32,
+    maximum_retry_attempts "MaximumRetryAttempts" i32,
+});
+enumeration!(FunctionUrlAuthType {
+    None "NONE",
+    AwsIam "AWS_IAM",
+});
 enumeration!(FunctionVersion {
     All "ALL",
 });
 enumeration!(FunctionVersionLatestPublished {
     LatestPublished "LATEST_PUBLISHED",
 });
+structure!(GetAccountSettingsRequest {
+} {
+});
+structure!(GetAccountSettingsResponse {
+} {
+    account_limit "AccountLimit" AccountLimit,
+    account_usage "AccountUsage" AccountUsage,
+});
+structure!(GetAliasRequest {
+    function_name "FunctionName" String,
+    name "Name" String,
+} {
+});
+structure!(GetFunctionConcurrencyRequest {
+    function_name "FunctionName" String,
+} {
+});
+structure!(GetFunctionConcurrencyResponse {
+} {
+    reserved_concurrent_executions "ReservedConcurrentExecutions" i32,
+});
 structure!(GetFunctionConfigurationRequest {
+    function_name "FunctionName" String,
+} {
+    qualifier "Qualifier" String,
+});
+structure!(GetFunctionEventInvokeConfigRequest {
     function_name "FunctionName" String,
 } {
     qualifier "Qualifier" String,
@@ -182,6 +292,16 @@ structure!(GetFunctionResponse {
     configuration "Configuration" FunctionConfiguration,
     tags "Tags" BTreeMap<String, String>,
     tags_error "TagsError" TagsError,
+});
+structure!(GetPolicyRequest {
+    function_name "FunctionName" String,
+} {
+    qualifier "Qualifier" String,
+});
+structure!(GetPolicyResponse {
+} {
+    policy "Policy" String,
+    revision_id "RevisionId" String,
 });
 structure!(ImageConfig {
 } {
@@ -278,6 +398,29 @@ structure!(Layer {
     signing_job_arn "SigningJobArn" String,
     signing_profile_version_arn "SigningProfileVersionArn" String,
 });
+structure!(ListAliasesRequest {
+    function_name "FunctionName" String,
+} {
+    function_version "FunctionVersion" String,
+    marker "Marker" String,
+    max_items "MaxItems" i32,
+});
+structure!(ListAliasesResponse {
+} {
+    aliases "Aliases" Vec<AliasConfiguration>,
+    next_marker "NextMarker" String,
+});
+structure!(ListFunctionEventInvokeConfigsRequest {
+    function_name "FunctionName" String,
+} {
+    marker "Marker" String,
+    max_items "MaxItems" i32,
+});
+structure!(ListFunctionEventInvokeConfigsResponse {
+} {
+    function_event_invoke_configs "FunctionEventInvokeConfigs" Vec<FunctionEventInvokeConfig>,
+    next_marker "NextMarker" String,
+});
 structure!(ListFunctionsRequest {
 } {
     function_version "FunctionVersion" FunctionVersion,
@@ -298,6 +441,17 @@ structure!(ListTagsResponse {
 } {
     tags "Tags" BTreeMap<String, String>,
 });
+structure!(ListVersionsByFunctionRequest {
+    function_name "FunctionName" String,
+} {
+    marker "Marker" String,
+    max_items "MaxItems" i32,
+});
+structure!(ListVersionsByFunctionResponse {
+} {
+    next_marker "NextMarker" String,
+    versions "Versions" Vec<FunctionConfiguration>,
+});
 enumeration!(LogFormat {
     Json "JSON",
     Text "Text",
@@ -313,9 +467,45 @@ structure!(LoggingConfig {
     log_group "LogGroup" String,
     system_log_level "SystemLogLevel" SystemLogLevel,
 });
+structure!(OnFailure {
+} {
+    destination "Destination" String,
+});
+structure!(OnSuccess {
+} {
+    destination "Destination" String,
+});
 enumeration!(PackageType {
     Zip "Zip",
     Image "Image",
+});
+structure!(PublishVersionRequest {
+    function_name "FunctionName" String,
+} {
+    code_sha256 "CodeSha256" String,
+    description "Description" String,
+    publish_to "PublishTo" FunctionVersionLatestPublished,
+    revision_id "RevisionId" String,
+});
+structure!(PutFunctionConcurrencyRequest {
+    function_name "FunctionName" String,
+    reserved_concurrent_executions "ReservedConcurrentExecutions" i32,
+} {
+});
+structure!(PutFunctionEventInvokeConfigRequest {
+    function_name "FunctionName" String,
+} {
+    destination_config "DestinationConfig" DestinationConfig,
+    maximum_event_age_in_seconds "MaximumEventAgeInSeconds" i32,
+    maximum_retry_attempts "MaximumRetryAttempts" i32,
+    qualifier "Qualifier" String,
+});
+structure!(RemovePermissionRequest {
+    function_name "FunctionName" String,
+    statement_id "StatementId" String,
+} {
+    qualifier "Qualifier" String,
+    revision_id "RevisionId" String,
 });
 enumeration!(Runtime {
     Nodejs "nodejs",
@@ -488,6 +678,62 @@ structure!(UntagResourceRequest {
     resource "Resource" String,
     tag_keys "TagKeys" Vec<String>,
 } {
+});
+structure!(UpdateAliasRequest {
+    function_name "FunctionName" String,
+    name "Name" String,
+} {
+    description "Description" String,
+    function_version "FunctionVersion" String,
+    revision_id "RevisionId" String,
+    routing_config "RoutingConfig" AliasRoutingConfiguration,
+});
+structure!(UpdateFunctionCodeRequest {
+    function_name "FunctionName" String,
+} {
+    architectures "Architectures" Vec<Architecture>,
+    dry_run "DryRun" bool,
+    image_uri "ImageUri" String,
+    publish "Publish" bool,
+    publish_to "PublishTo" FunctionVersionLatestPublished,
+    revision_id "RevisionId" String,
+    s3_bucket "S3Bucket" String,
+    s3_key "S3Key" String,
+    s3_object_version "S3ObjectVersion" String,
+    source_kms_key_arn "SourceKMSKeyArn" String,
+    zip_file "ZipFile" Blob,
+});
+structure!(UpdateFunctionConfigurationRequest {
+    function_name "FunctionName" String,
+} {
+    capacity_provider_config "CapacityProviderConfig" CapacityProviderConfig,
+    dead_letter_config "DeadLetterConfig" DeadLetterConfig,
+    description "Description" String,
+    durable_config "DurableConfig" DurableConfig,
+    environment "Environment" Environment,
+    ephemeral_storage "EphemeralStorage" EphemeralStorage,
+    file_system_configs "FileSystemConfigs" Vec<FileSystemConfig>,
+    handler "Handler" String,
+    image_config "ImageConfig" ImageConfig,
+    kms_key_arn "KMSKeyArn" String,
+    layers "Layers" Vec<String>,
+    logging_config "LoggingConfig" LoggingConfig,
+    memory_size "MemorySize" i32,
+    revision_id "RevisionId" String,
+    role "Role" String,
+    runtime "Runtime" Runtime,
+    snap_start "SnapStart" SnapStart,
+    timeout "Timeout" i32,
+    tracing_config "TracingConfig" TracingConfig,
+    vpc_config "VpcConfig" VpcConfig,
+});
+structure!(UpdateFunctionEventInvokeConfigRequest {
+    function_name "FunctionName" String,
+} {
+    destination_config "DestinationConfig" DestinationConfig,
+    maximum_event_age_in_seconds "MaximumEventAgeInSeconds" i32,
+    maximum_retry_attempts "MaximumRetryAttempts" i32,
+    qualifier "Qualifier" String,
 });
 structure!(VpcConfig {
 } {

@@ -126,6 +126,10 @@ pub(crate) async fn create_function(
         latest: latest.clone(),
         published: u64::from(publish),
         tags,
+        aliases: Default::default(),
+        policies: Default::default(),
+        reserved: None,
+        asynchronous: Default::default(),
     };
     let functions = records::functions(&lambda.store);
     let mut transaction =
@@ -176,7 +180,7 @@ pub(crate) fn zip(code: FunctionCode) -> Result<Vec<u8>> {
     archive(zip_file)
 }
 
-pub(crate) fn archive(zip_file: Option<Blob>) -> Result<Vec<u8>> {
+fn archive(zip_file: Option<Blob>) -> Result<Vec<u8>> {
     let Some(Blob(bytes)) = zip_file else {
         return Err(Error::invalid("Please provide a source for function code."));
     };

@@ -7,7 +7,7 @@ use roadstead_store::{Outcome, Transaction};
 use crate::Lambda;
 use crate::error::{Error, Result};
 use crate::names::Named;
-use crate::records::{self, LATEST};
+use crate::records::{self, AliasRecord, LATEST};
 
 const DELETED: DeleteFunctionResponse = DeleteFunctionResponse {
     status_code: Some(204),
@@ -63,6 +63,20 @@ async fn one(lambda: &Lambda, ctx: &Ctx, named: &Named) -> Result<DeleteFunction
     let function = lambda.function(&partition, named)?;
     let version = lambda.version(&partition, &function, named)?;
     let number = version.number.unwrap_or_default();
+    let qualifier = named.qualifier.as_deref().unwrap_or_default();
+    if function.aliases.contains_key(qualifier) {
+        return Err(Error::invalid(format!(
+            "{qualifier} is an alias; DeleteAlias deletes it."
+        )));
+    }
+    let points = |alias: &AliasRecord| {
+        alias.version == qualifier || alias.other.as_ref().is_some_and(|(other, _)| other == qualifier)
+    };
+    if let Some((alias, _)) = function.aliases.iter().find(|(_, alias)| points(alias)) {
+        return Err(Error::Conflict(format!(
+            "Version {qualifier} is referenced by alias ({alias}) and cannot be deleted."
+        )));
+    }
     let versions = records::versions(&lambda.store);
     let key = records::version_key(&versions, &partition, &named.name, number);
     if let Outcome::Committed(revision) = Transaction::new(&lambda.store).delete(&key).commit().await? {

@@ -27,7 +27,7 @@ pub(crate) fn get_function(
             repository_type: Some("S3".into()),
             ..FunctionCodeLocation::default()
         }),
-        concurrency: None,
+        concurrency: function.reserved.map(crate::reserved::shown),
         configuration: Some(configuration),
         tags: Some(function.tags).filter(|tags| !tags.is_empty()),
         tags_error: None,

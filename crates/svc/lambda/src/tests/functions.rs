@@ -388,7 +388,10 @@ async fn tags_are_put_on_taken_off_and_listed() {
         INVALID,
         "versions are not supported",
     );
-    let missing = arn.as_str().expect("an ARN").replace(":f", ":g");
+    let missing = arn
+        .as_str()
+        .expect("an ARN")
+        .replace(":function:f", ":function:g");
     let gone = bench
         .call("TagResource", json!({"Resource": missing, "Tags": {"a": "b"}}))
         .await;

@@ -1,0 +1,283 @@
+//! Aliases: names for versions, which can share what comes between two of them.
+
+use roadstead_api_lambda::{
+    AliasConfiguration, AliasRoutingConfiguration, CreateAliasRequest, DeleteAliasRequest, GetAliasRequest,
+    ListAliasesRequest, ListAliasesResponse, UpdateAliasRequest,
+};
+use roadstead_base::{Ctx, Partition};
+
+use crate::Lambda;
+use crate::error::{Error, Result};
+use crate::names::{self, Named};
+use crate::page;
+use crate::records::{AliasRecord, FunctionRecord, LATEST, VersionRecord};
+
+const PAGE: usize = 50;
+const MILLION: u32 = 1_000_000;
+
+impl Lambda {
+    /// The version that an invocation runs: of an alias with two, by chance.
+    pub(crate) fn chosen(
+        &self,
+        partition: &Partition,
+        function: &FunctionRecord,
+        named: &Named,
+    ) -> Result<VersionRecord> {
+        let alias = named
+            .qualifier
+            .as_ref()
+            .and_then(|name| function.aliases.get(name));
+        let Some(AliasRecord {
+            other: Some((other, share)),
+            ..
+        }) = alias
+        else {
+            return self.version(partition, function, named);
+        };
+        let drawn = {
+            let mut dice = self
+                .dice
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            dice.u32(0..MILLION)
+        };
+        if drawn >= *share {
+            return self.version(partition, function, named);
+        }
+        let other = Named {
+            name: named.name.clone(),
+            qualifier: Some(other.clone()),
+        };
+        self.version(partition, function, &other)
+    }
+
+    /// Refuses a version that is not there.
+    fn there(&self, ctx: &Ctx, function: &FunctionRecord, version: &str) -> Result<()> {
+        let named = Named {
+            name: function.name.clone(),
+            qualifier: Some(version.to_owned()),
+        };
+        match function.aliases.contains_key(version) {
+            true => Err(named.missing(&ctx.partition())),
+            false => self.version(&ctx.partition(), function, &named).map(|_| ()),
+        }
+    }
+
+    fn routing(
+        &self,
+        ctx: &Ctx,
+        function: &FunctionRecord,
+        version: &str,
+        config: AliasRoutingConfiguration,
+    ) -> Result<Option<(String, u32)>> {
+        let AliasRoutingConfiguration {
+            additional_version_weights,
+        } = config;
+        let weights: Vec<(String, f64)> = additional_version_weights
+            .unwrap_or_default()
+            .into_iter()
+            .collect();
+        let [(other, weight)] = weights.as_slice() else {
+            return match weights.is_empty() {
+                true => Ok(None),
+                false => Err(Error::invalid(
+                    "The number of additional versions in the routing config must be at most one.",
+                )),
+            };
+        };
+        if version == LATEST || other == LATEST {
+            return Err(Error::invalid(
+                "$LATEST is not supported for an alias pointing to more than 1 version",
+            ));
+        }
+        if other == version {
+            return Err(Error::invalid(format!(
+                "Invalid function version {other}. Function version {other} is already included in routing configuration."
+            )));
+        }
+        self.there(ctx, function, other)?;
+        Ok(Some((
+            other.clone(),
+            (weight.clamp(0.0, 1.0) * f64::from(MILLION)).round() as u32,
+        )))
+    }
+}
+
+fn show(ctx: &Ctx, function: &str, name: &str, alias: &AliasRecord) -> AliasConfiguration {
+    let weights = |(version, share): &(String, u32)| AliasRoutingConfiguration {
+        additional_version_weights: Some([(version.clone(), f64::from(*share) / f64::from(MILLION))].into()),
+    };
+    AliasConfiguration {
+        alias_arn: Some(names::arn(&ctx.partition(), function, Some(name))),
+        description: Some(alias.description.clone()),
+        function_version: Some(alias.version.clone()),
+        name: Some(name.to_owned()),
+        revision_id: Some(alias.revision.clone()),
+        routing_config: alias.other.as_ref().map(weights),
+    }
+}
+
+fn whole(ctx: &Ctx, name: &str) -> Result<Named> {
+    Ok(Named {
+        name: Named::whole(ctx, name)?,
+        qualifier: None,
+    })
+}
+
+fn missing(ctx: &Ctx, function: &str, alias: &str) -> Error {
+    let arn = names::arn(&ctx.partition(), function, Some(alias));
+    Error::NotFound(format!("Cannot find alias arn: {arn}"))
+}
+
+pub(crate) async fn create_alias(
+    lambda: &Lambda,
+    ctx: &Ctx,
+    input: CreateAliasRequest,
+) -> Result<AliasConfiguration> {
+    let CreateAliasRequest {
+        function_name,
+        function_version,
+        name,
+        description,
+        routing_config,
+    } = input;
+    let named = whole(ctx, &function_name)?;
+    let function = lambda.function(&ctx.partition(), &named)?;
+    lambda.there(ctx, &function, &function_version)?;
+    let alias = AliasRecord {
+        other: lambda.routing(
+            ctx,
+            &function,
+            &function_version,
+            routing_config.unwrap_or_default(),
+        )?,
+        version: function_version,
+        description: description.unwrap_or_default(),
+        revision: roadstead_base::random_uuid(),
+    };
+    lambda
+        .change_function(ctx, &named, |function| {
+            if function.aliases.contains_key(&name) {
+                let arn = names::arn(&ctx.partition(), &function.name, Some(&name));
+                return Err(Error::Conflict(format!("Alias already exists: {arn}")));
+            }
+            function.aliases.insert(name.clone(), alias.clone());
+            Ok(())
+        })
+        .await?;
+    Ok(show(ctx, &named.name, &name, &alias))
+}
+
+pub(crate) async fn update_alias(
+    lambda: &Lambda,
+    ctx: &Ctx,
+    input: UpdateAliasRequest,
+) -> Result<AliasConfiguration> {
+    let UpdateAliasRequest {
+        function_name,
+        name,
+        description,
+        function_version,
+        revision_id,
+        routing_config,
+    } = input;
+    let named = whole(ctx, &function_name)?;
+    let function = lambda.function(&ctx.partition(), &named)?;
+    let old = function
+        .aliases
+        .get(&name)
+        .ok_or_else(|| missing(ctx, &named.name, &name))?;
+    let mut alias = old.clone();
+    if let Some(version) = function_version {
+        lambda.there(ctx, &function, &version)?;
+        alias.version = version;
+    }
+    if let Some(config) = routing_config {
+        alias.other = lambda.routing(ctx, &function, &alias.version, config)?;
+    }
+    if alias
+        .other
+        .as_ref()
+        .is_some_and(|(other, _)| *other == alias.version || alias.version == LATEST)
+    {
+        return Err(Error::invalid(format!(
+            "Invalid function version {}: the routing configuration has it or cannot have it.",
+            alias.version
+        )));
+    }
+    alias.description = description.unwrap_or(alias.description);
+    alias.revision = roadstead_base::random_uuid();
+    lambda
+        .change_function(ctx, &named, |function| {
+            let now = function
+                .aliases
+                .get(&name)
+                .ok_or_else(|| missing(ctx, &named.name, &name))?;
+            // What was decided here was decided on what there was.
+            if now != old || revision_id.as_ref().is_some_and(|wanted| *wanted != now.revision) {
+                return Err(Error::Precondition("GetFunction/GetAlias"));
+            }
+            function.aliases.insert(name.clone(), alias.clone());
+            Ok(())
+        })
+        .await?;
+    Ok(show(ctx, &named.name, &name, &alias))
+}
+
+pub(crate) fn get_alias(lambda: &Lambda, ctx: &Ctx, input: GetAliasRequest) -> Result<AliasConfiguration> {
+    let GetAliasRequest { function_name, name } = input;
+    let named = whole(ctx, &function_name)?;
+    let function = lambda.function(&ctx.partition(), &named)?;
+    let alias = function
+        .aliases
+        .get(&name)
+        .ok_or_else(|| missing(ctx, &named.name, &name))?;
+    Ok(show(ctx, &named.name, &name, alias))
+}
+
+/// Of one that is not there, nothing is left either.
+pub(crate) async fn delete_alias(lambda: &Lambda, ctx: &Ctx, input: DeleteAliasRequest) -> Result<()> {
+    let DeleteAliasRequest { function_name, name } = input;
+    let named = whole(ctx, &function_name)?;
+    lambda
+        .change_function(ctx, &named, |function| {
+            function.aliases.remove(&name);
+            function.policies.remove(&name);
+            function.asynchronous.remove(&name);
+            Ok(())
+        })
+        .await?;
+    Ok(())
+}
+
+pub(crate) fn list_aliases(
+    lambda: &Lambda,
+    ctx: &Ctx,
+    input: ListAliasesRequest,
+) -> Result<ListAliasesResponse> {
+    let ListAliasesRequest {
+        function_name,
+        function_version,
+        marker,
+        max_items,
+    } = input;
+    let named = whole(ctx, &function_name)?;
+    let function = lambda.function(&ctx.partition(), &named)?;
+    let wanted = |alias: &AliasRecord| {
+        function_version
+            .as_ref()
+            .is_none_or(|version| *version == alias.version)
+    };
+    let shown = function.aliases.iter().filter(|(_, alias)| wanted(alias));
+    let shown = shown.map(|(name, alias)| (name.clone(), show(ctx, &named.name, name, alias)));
+    let scope = format!(
+        "ListAliases/{}/{}",
+        named.name,
+        function_version.as_deref().unwrap_or_default()
+    );
+    let (aliases, next_marker) = page::cut(ctx, &scope, shown.collect(), marker.as_deref(), max_items, PAGE)?;
+    Ok(ListAliasesResponse {
+        aliases: Some(aliases),
+        next_marker,
+    })
+}

@@ -1,0 +1,199 @@
+//! How asynchronous invocations of a function, version or alias are dealt with: how often, how long. Where results go to
+//! is the dead-letter queue of the function alone so far.
+
+use roadstead_api_lambda::{
+    DeleteFunctionEventInvokeConfigRequest, DestinationConfig, FunctionEventInvokeConfig,
+    GetFunctionEventInvokeConfigRequest, ListFunctionEventInvokeConfigsRequest,
+    ListFunctionEventInvokeConfigsResponse, PutFunctionEventInvokeConfigRequest,
+    UpdateFunctionEventInvokeConfigRequest,
+};
+use roadstead_base::Ctx;
+
+use crate::Lambda;
+use crate::error::{Error, Result, refuse};
+use crate::names::{self, Named};
+use crate::page;
+use crate::records::{AsynchronousRecord, LATEST};
+
+const PAGE: usize = 50;
+
+fn owner(lambda: &Lambda, ctx: &Ctx, name: &str, qualifier: Option<&str>) -> Result<(Named, String)> {
+    let named = Named::of(ctx, name, qualifier)?;
+    let function = lambda.function(&ctx.partition(), &named)?;
+    let _there = lambda.version(&ctx.partition(), &function, &named)?;
+    let of = named.qualifier.clone().unwrap_or_else(|| LATEST.to_owned());
+    Ok((named, of))
+}
+
+fn missing(ctx: &Ctx, named: &Named) -> Error {
+    let arn = named.arn(&ctx.partition());
+    Error::NotFound(format!("The function {arn} doesn't have an EventInvokeConfig"))
+}
+
+fn show(ctx: &Ctx, function: &str, of: &str, record: &AsynchronousRecord) -> FunctionEventInvokeConfig {
+    let whole = |number: u32| i32::try_from(number).ok();
+    FunctionEventInvokeConfig {
+        destination_config: Some(DestinationConfig::default()),
+        function_arn: Some(names::arn(&ctx.partition(), function, Some(of))),
+        last_modified: Some(record.modified_at),
+        maximum_event_age_in_seconds: record.max_age_seconds.and_then(whole),
+        maximum_retry_attempts: record.retries.and_then(whole),
+    }
+}
+
+/// Empty destinations are none.
+fn destinations(config: Option<DestinationConfig>) -> Result<()> {
+    let DestinationConfig {
+        on_failure,
+        on_success,
+    } = config.unwrap_or_default();
+    let set = |destination: Option<String>| destination.filter(|arn| !arn.is_empty());
+    refuse(
+        "DestinationConfig.OnFailure",
+        on_failure.and_then(|to| set(to.destination)).as_ref(),
+    )?;
+    refuse(
+        "DestinationConfig.OnSuccess",
+        on_success.and_then(|to| set(to.destination)).as_ref(),
+    )
+}
+
+/// What a request says of a configuration.
+struct Given {
+    function_name: String,
+    qualifier: Option<String>,
+    max_age_seconds: Option<i32>,
+    retries: Option<i32>,
+}
+
+async fn set(lambda: &Lambda, ctx: &Ctx, given: Given, over: bool) -> Result<FunctionEventInvokeConfig> {
+    let (named, of) = owner(lambda, ctx, &given.function_name, given.qualifier.as_deref())?;
+    let positive = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok());
+    let now = lambda.clock.now();
+    let mut shown = AsynchronousRecord::default();
+    lambda
+        .change_function(ctx, &named, |function| {
+            let old = function.asynchronous.get(&of).cloned();
+            let old = match (over, old) {
+                (true, None) => return Err(missing(ctx, &named)),
+                (true, Some(old)) => old,
+                (false, _) => AsynchronousRecord::default(),
+            };
+            shown = AsynchronousRecord {
+                retries: positive(given.retries).or(old.retries),
+                max_age_seconds: positive(given.max_age_seconds).or(old.max_age_seconds),
+                modified_at: now,
+            };
+            function.asynchronous.insert(of.clone(), shown.clone());
+            Ok(())
+        })
+        .await?;
+    Ok(show(ctx, &named.name, &of, &shown))
+}
+
+pub(crate) async fn put_function_event_invoke_config(
+    lambda: &Lambda,
+    ctx: &Ctx,
+    input: PutFunctionEventInvokeConfigRequest,
+) -> Result<FunctionEventInvokeConfig> {
+    let PutFunctionEventInvokeConfigRequest {
+        function_name,
+        destination_config,
+        maximum_event_age_in_seconds,
+        maximum_retry_attempts,
+        qualifier,
+    } = input;
+    destinations(destination_config)?;
+    let given = Given {
+        function_name,
+        qualifier,
+        max_age_seconds: maximum_event_age_in_seconds,
+        retries: maximum_retry_attempts,
+    };
+    set(lambda, ctx, given, false).await
+}
+
+pub(crate) async fn update_function_event_invoke_config(
+    lambda: &Lambda,
+    ctx: &Ctx,
+    input: UpdateFunctionEventInvokeConfigRequest,
+) -> Result<FunctionEventInvokeConfig> {
+    let UpdateFunctionEventInvokeConfigRequest {
+        function_name,
+        destination_config,
+        maximum_event_age_in_seconds,
+        maximum_retry_attempts,
+        qualifier,
+    } = input;
+    destinations(destination_config)?;
+    let given = Given {
+        function_name,
+        qualifier,
+        max_age_seconds: maximum_event_age_in_seconds,
+        retries: maximum_retry_attempts,
+    };
+    set(lambda, ctx, given, true).await
+}
+
+pub(crate) fn get_function_event_invoke_config(
+    lambda: &Lambda,
+    ctx: &Ctx,
+    input: GetFunctionEventInvokeConfigRequest,
+) -> Result<FunctionEventInvokeConfig> {
+    let GetFunctionEventInvokeConfigRequest {
+        function_name,
+        qualifier,
+    } = input;
+    let (named, of) = owner(lambda, ctx, &function_name, qualifier.as_deref())?;
+    let function = lambda.function(&ctx.partition(), &named)?;
+    let record = function
+        .asynchronous
+        .get(&of)
+        .ok_or_else(|| missing(ctx, &named))?;
+    Ok(show(ctx, &named.name, &of, record))
+}
+
+pub(crate) async fn delete_function_event_invoke_config(
+    lambda: &Lambda,
+    ctx: &Ctx,
+    input: DeleteFunctionEventInvokeConfigRequest,
+) -> Result<()> {
+    let DeleteFunctionEventInvokeConfigRequest {
+        function_name,
+        qualifier,
+    } = input;
+    let (named, of) = owner(lambda, ctx, &function_name, qualifier.as_deref())?;
+    lambda
+        .change_function(ctx, &named, |function| match function.asynchronous.remove(&of) {
+            Some(_) => Ok(()),
+            None => Err(missing(ctx, &named)),
+        })
+        .await?;
+    Ok(())
+}
+
+pub(crate) fn list_function_event_invoke_configs(
+    lambda: &Lambda,
+    ctx: &Ctx,
+    input: ListFunctionEventInvokeConfigsRequest,
+) -> Result<ListFunctionEventInvokeConfigsResponse> {
+    let ListFunctionEventInvokeConfigsRequest {
+        function_name,
+        marker,
+        max_items,
+    } = input;
+    let name = Named::whole(ctx, &function_name)?;
+    let named = Named {
+        name: name.clone(),
+        qualifier: None,
+    };
+    let function = lambda.function(&ctx.partition(), &named)?;
+    let shown = function.asynchronous.iter();
+    let shown = shown.map(|(of, record)| (of.clone(), show(ctx, &name, of, record)));
+    let scope = format!("ListFunctionEventInvokeConfigs/{name}");
+    let (configs, next_marker) = page::cut(ctx, &scope, shown.collect(), marker.as_deref(), max_items, PAGE)?;
+    Ok(ListFunctionEventInvokeConfigsResponse {
+        function_event_invoke_configs: Some(configs),
+        next_marker,
+    })
+}

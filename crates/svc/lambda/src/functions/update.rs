@@ -1,0 +1,204 @@
+//! UpdateFunctionCode and UpdateFunctionConfiguration: what `$LATEST` is from now on.
+
+use roadstead_api_lambda::{
+    FunctionCode, FunctionConfiguration, UpdateFunctionCodeRequest, UpdateFunctionConfigurationRequest,
+};
+use roadstead_base::Ctx;
+
+use super::create::zip;
+use crate::Lambda;
+use crate::accept;
+use crate::error::{Error, Result, refuse};
+use crate::names::Named;
+use crate::records::{FunctionRecord, VersionRecord};
+use crate::{layers, show, versions};
+
+/// Refuses what was decided on another revision than there is.
+fn check_revision(function: &FunctionRecord, wanted: Option<&String>) -> Result<()> {
+    match wanted {
+        Some(wanted) if *wanted != function.latest.revision => {
+            Err(Error::Precondition("GetFunction/GetAlias"))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(crate) async fn update_function_code(
+    lambda: &Lambda,
+    ctx: &Ctx,
+    input: UpdateFunctionCodeRequest,
+) -> Result<FunctionConfiguration> {
+    let UpdateFunctionCodeRequest {
+        function_name,
+        architectures,
+        dry_run,
+        image_uri,
+        publish,
+        publish_to,
+        revision_id,
+        s3_bucket,
+        s3_key,
+        s3_object_version,
+        source_kms_key_arn,
+        zip_file,
+    } = input;
+    refuse("PublishTo", publish_to.as_ref())?;
+    let named = whole(ctx, &function_name)?;
+    let partition = ctx.partition();
+    let function = lambda.function(&partition, &named)?;
+    check_revision(&function, revision_id.as_ref())?;
+    let arm64 = architectures
+        .map(|all| accept::architecture(Some(all)))
+        .transpose()?;
+    let archive = zip(FunctionCode {
+        image_uri,
+        s3_bucket,
+        s3_key,
+        s3_object_version,
+        source_kms_key_arn,
+        zip_file,
+    })?;
+    let code = lambda.contents.put(archive).await?;
+    layers::check_size(&code, &function.latest.settings.layers)?;
+    let apply = |latest: &mut VersionRecord| {
+        latest.code = code.clone();
+        latest.settings.arm64 = arm64.unwrap_or(latest.settings.arm64);
+    };
+    if dry_run == Some(true) {
+        let mut latest = function.latest;
+        apply(&mut latest);
+        return Ok(show::configuration(&partition, &named.name, &latest, None));
+    }
+    let changed = change(lambda, ctx, &named, revision_id, apply).await?;
+    match publish {
+        Some(true) => versions::publish(lambda, ctx, &named, None, None, None).await,
+        _ => Ok(show::configuration(
+            &partition,
+            &named.name,
+            &changed.latest,
+            None,
+        )),
+    }
+}
+
+pub(crate) async fn update_function_configuration(
+    lambda: &Lambda,
+    ctx: &Ctx,
+    input: UpdateFunctionConfigurationRequest,
+) -> Result<FunctionConfiguration> {
+    let UpdateFunctionConfigurationRequest {
+        function_name,
+        capacity_provider_config,
+        dead_letter_config,
+        description,
+        durable_config,
+        environment,
+        ephemeral_storage,
+        file_system_configs,
+        handler,
+        image_config,
+        kms_key_arn,
+        layers: wanted_layers,
+        logging_config,
+        memory_size,
+        revision_id,
+        role,
+        runtime,
+        snap_start,
+        timeout,
+        tracing_config,
+        vpc_config,
+    } = input;
+    refuse("CapacityProviderConfig", capacity_provider_config.as_ref())?;
+    refuse("DurableConfig", durable_config.as_ref())?;
+    refuse("ImageConfig", image_config.as_ref())?;
+    accept::nothing_else(
+        vpc_config,
+        tracing_config,
+        snap_start,
+        file_system_configs,
+        kms_key_arn,
+    )?;
+    let named = whole(ctx, &function_name)?;
+    let partition = ctx.partition();
+    let function = lambda.function(&partition, &named)?;
+    check_revision(&function, revision_id.as_ref())?;
+    let mut fresh = function.latest;
+    let settings = &mut fresh.settings;
+    if let Some(config) = dead_letter_config {
+        settings.dead_letters = accept::dead_letters(ctx, config)?;
+    }
+    if let Some(environment) = environment {
+        settings.environment = accept::environment(environment)?;
+    }
+    if let Some(storage) = ephemeral_storage {
+        settings.tmp_mb = accept::tmp(storage)?;
+    }
+    if let Some(handler) = handler {
+        settings.handler = handler;
+    }
+    if let Some(layers) = wanted_layers {
+        settings.layers = lambda.layers_for(ctx, layers)?;
+    }
+    if let Some(config) = logging_config {
+        settings.log_group = accept::logging(config)?;
+    }
+    if let Some(megabytes) = memory_size {
+        settings.memory_mb = accept::memory(megabytes)?;
+    }
+    if let Some(seconds) = timeout {
+        settings.timeout_seconds = accept::timeout(seconds)?;
+    }
+    if let Some(runtime) = runtime {
+        fresh.shifted = lambda.check_runtime(runtime.as_str())?;
+        runtime.as_str().clone_into(&mut fresh.settings.runtime);
+    }
+    if let Some(role) = role {
+        lambda.check_role(ctx, &role, &named.arn(&partition))?;
+        fresh.role = role;
+    }
+    if let Some(description) = description {
+        fresh.description = description;
+    }
+    layers::check_size(&fresh.code, &fresh.settings.layers)?;
+    // What was decided here was decided on this revision.
+    let decided_on = Some(fresh.revision.clone());
+    let changed = change(lambda, ctx, &named, decided_on, |latest| *latest = fresh.clone()).await?;
+    Ok(show::configuration(
+        &partition,
+        &named.name,
+        &changed.latest,
+        None,
+    ))
+}
+
+fn whole(ctx: &Ctx, name: &str) -> Result<Named> {
+    Ok(Named {
+        name: Named::whole(ctx, name)?,
+        qualifier: None,
+    })
+}
+
+/// Another `$LATEST`, if nobody made another one meanwhile; environments of the old one end.
+async fn change(
+    lambda: &Lambda,
+    ctx: &Ctx,
+    named: &Named,
+    decided_on: Option<String>,
+    mut apply: impl FnMut(&mut VersionRecord),
+) -> Result<FunctionRecord> {
+    let now = lambda.clock.now();
+    let mut old = String::new();
+    let changed = lambda
+        .change_function(ctx, named, |function| {
+            check_revision(function, decided_on.as_ref())?;
+            function.latest.revision.clone_into(&mut old);
+            apply(&mut function.latest);
+            function.latest.modified_at = now;
+            function.latest.revision = roadstead_base::random_uuid();
+            Ok(())
+        })
+        .await?;
+    lambda.sandboxes.retire(&old).await;
+    Ok(changed)
+}

@@ -1,0 +1,257 @@
+//! Asynchronous invocations: kept, tried again, given up, put aside.
+
+use roadstead_functions::Failure;
+
+use super::*;
+
+/// Fails for events that are not `true`.
+fn picky() -> Arc<Fake> {
+    Fake::of(|_, invocation| match invocation.payload.as_ref() {
+        b"true" => Ok(Ran::returned("1")),
+        _ => Ok(Ran::failed(Failure::handler(r#"{"errorMessage": "no"}"#))),
+    })
+}
+
+async fn event(bench: &Bench, payload: &str) -> Json {
+    bench
+        .ok(
+            "Invoke",
+            json!({"FunctionName": "f", "InvocationType": "Event", "Payload": base64(payload)}),
+        )
+        .await
+}
+
+/// Until the code ran so often in all and what is owed is so many.
+async fn ran(bench: &Bench, times: usize, owed: usize) {
+    for _ in 0..2000 {
+        if bench.fake.invoked().len() == times && bench.lambda.events.snapshot().len() == owed {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!(
+        "ran {} times, owes {:?}",
+        bench.fake.invoked().len(),
+        bench.lambda.events.snapshot().len()
+    );
+}
+
+#[tokio::test]
+async fn an_event_that_was_taken_is_run_also_after_a_restart() {
+    let bench = Bench::running(picky()).await;
+    bench.make("f").await;
+    assert_eq!(event(&bench, "true").await["StatusCode"], 202);
+    assert!(bench.fake.invoked().is_empty(), "nobody pays what is owed yet");
+    let bench = bench.restarted(0).await;
+    let running = bench.lambda.start();
+    ran(&bench, 1, 0).await;
+    running.stop().await;
+    assert_eq!(bench.fake.invoked()[0].1.request_id, "request");
+}
+
+#[tokio::test]
+async fn a_failed_event_is_tried_after_one_and_two_minutes_and_then_put_aside() {
+    let bench = Bench::running(picky()).await;
+    let dead = json!({"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:dead"}});
+    bench.ok("CreateFunction", function("f", dead)).await;
+    event(&bench, r#"{"n": 1}"#).await;
+    let mut bench = bench;
+    for (wait, times) in [(0, 1), (59_999, 1), (1, 2), (119_999, 2), (1, 3)] {
+        bench = bench.restarted(wait).await;
+        let running = bench.lambda.start();
+        ran(&bench, times, usize::from(times < 3)).await;
+        running.stop().await;
+    }
+    let asked = bench.queues.asked();
+    let [letter] = asked.as_slice() else {
+        panic!("{asked:?}")
+    };
+    assert!(
+        letter.caller.contains("assumed-role/runner/f"),
+        "{}",
+        letter.caller
+    );
+    assert_eq!(letter.operation, "SendMessage");
+    assert_eq!(letter.input["MessageBody"], r#"{"n": 1}"#);
+    let attribute = |name: &str| letter.input["MessageAttributes"][name]["StringValue"].clone();
+    assert_eq!(attribute("RequestID"), "request");
+    assert_eq!(attribute("ErrorCode"), "200");
+    assert_eq!(attribute("ErrorMessage"), r#"{"errorMessage": "no"}"#);
+    let ids: Vec<String> = bench
+        .fake
+        .invoked()
+        .iter()
+        .map(|(_, one)| one.request_id.clone())
+        .collect();
+    assert_eq!(ids, ["request"; 3], "attempts of an event have one id");
+}
+
+#[tokio::test]
+async fn event_invoke_config_says_how_often_and_how_long() {
+    let bench = Bench::running(picky()).await;
+    let dead = json!({"DeadLetterConfig": {"TargetArn": "arn:aws:sns:us-east-1:000000000000:dead"}, "Publish": true});
+    bench.ok("CreateFunction", function("f", dead)).await;
+    let missing = bench
+        .call("GetFunctionEventInvokeConfig", json!({"FunctionName": "f"}))
+        .await;
+    refused(
+        missing,
+        "ResourceNotFoundException",
+        "doesn't have an EventInvokeConfig",
+    );
+    let missing = bench
+        .call(
+            "UpdateFunctionEventInvokeConfig",
+            json!({"FunctionName": "f", "MaximumRetryAttempts": 1}),
+        )
+        .await;
+    refused(
+        missing,
+        "ResourceNotFoundException",
+        "doesn't have an EventInvokeConfig",
+    );
+    let put = json!({"FunctionName": "f", "MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60, "DestinationConfig": {}});
+    let set = bench.ok("PutFunctionEventInvokeConfig", put).await;
+    assert_eq!(
+        set["FunctionArn"],
+        "arn:aws:lambda:us-east-1:000000000000:function:f:$LATEST"
+    );
+    assert_eq!(
+        (&set["MaximumRetryAttempts"], &set["MaximumEventAgeInSeconds"]),
+        (&json!(0), &json!(60))
+    );
+    event(&bench, "false").await;
+    let running = bench.lambda.start();
+    ran(&bench, 1, 0).await;
+    running.stop().await;
+    assert_eq!(bench.topics.asked().len(), 1, "no second attempt");
+    // One that waited for longer than it may is not run at all.
+    event(&bench, "true").await;
+    let bench = bench.restarted(60_001).await;
+    let running = bench.lambda.start();
+    ran(&bench, 1, 0).await;
+    running.stop().await;
+    let letter = bench.topics.asked().remove(0).input;
+    assert_eq!(letter["Message"], "true");
+    assert_eq!(letter["MessageAttributes"]["ErrorCode"]["StringValue"], "429");
+    let update = json!({"FunctionName": "f", "MaximumRetryAttempts": 1, "DestinationConfig": {"OnFailure": {"Destination": ""}}});
+    let updated = bench.ok("UpdateFunctionEventInvokeConfig", update).await;
+    assert_eq!(
+        (
+            &updated["MaximumRetryAttempts"],
+            &updated["MaximumEventAgeInSeconds"]
+        ),
+        (&json!(1), &json!(60))
+    );
+    bench
+        .ok(
+            "PutFunctionEventInvokeConfig",
+            json!({"FunctionName": "f", "Qualifier": "1", "MaximumEventAgeInSeconds": 70}),
+        )
+        .await;
+    let got = bench
+        .ok(
+            "GetFunctionEventInvokeConfig",
+            json!({"FunctionName": "f", "Qualifier": "1"}),
+        )
+        .await;
+    assert_eq!(
+        (&got["MaximumRetryAttempts"], &got["MaximumEventAgeInSeconds"]),
+        (&Json::Null, &json!(70))
+    );
+    let page = bench
+        .ok(
+            "ListFunctionEventInvokeConfigs",
+            json!({"FunctionName": "f", "MaxItems": 1}),
+        )
+        .await;
+    let rest = bench
+        .ok(
+            "ListFunctionEventInvokeConfigs",
+            json!({"FunctionName": "f", "Marker": page["NextMarker"]}),
+        )
+        .await;
+    assert_eq!(page["FunctionEventInvokeConfigs"], json!([updated]));
+    assert_eq!(rest["FunctionEventInvokeConfigs"], json!([got]));
+    bench
+        .ok(
+            "DeleteFunctionEventInvokeConfig",
+            json!({"FunctionName": "f", "Qualifier": "1"}),
+        )
+        .await;
+    refused(
+        bench
+            .call(
+                "DeleteFunctionEventInvokeConfig",
+                json!({"FunctionName": "f", "Qualifier": "1"}),
+            )
+            .await,
+        "ResourceNotFoundException",
+        "doesn't have",
+    );
+    let to = "arn:aws:sqs:us-east-1:000000000000:q";
+    for destination in ["OnFailure", "OnSuccess"] {
+        for operation in ["PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig"] {
+            let request =
+                json!({"FunctionName": "f", "DestinationConfig": {destination: {"Destination": to}}});
+            refused(
+                bench.call(operation, request).await,
+                "InvalidParameterValueException",
+                destination,
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_run_now_waits_and_what_never_can_is_put_aside() {
+    let bench = Bench::running(picky()).await;
+    let dead = json!({"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:dead"}});
+    bench.ok("CreateFunction", function("f", dead)).await;
+    *bench.roles.revoked.lock().expect("no panic") = true;
+    event(&bench, "true").await;
+    let running = bench.lambda.start();
+    let setbacks = || {
+        bench
+            .lambda
+            .events
+            .snapshot()
+            .iter()
+            .map(|entry| entry.value.setbacks)
+            .sum::<u32>()
+    };
+    for _ in 0..2000 {
+        if setbacks() == 1 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    assert_eq!((setbacks(), bench.fake.invoked().len()), (1, 0));
+    running.stop().await;
+    let bench = bench.restarted(1_000).await;
+    bench
+        .ok(
+            "PutFunctionConcurrency",
+            json!({"FunctionName": "f", "ReservedConcurrentExecutions": 0}),
+        )
+        .await;
+    let running = bench.lambda.start();
+    ran(&bench, 0, 0).await;
+    running.stop().await;
+    assert_eq!(bench.queues.asked().len(), 1);
+    let large = json!({"FunctionName": "f", "InvocationType": "Event", "Payload": base64(&format!("\"{}\"", "x".repeat(1024 * 1024)))});
+    refused(
+        bench.call("Invoke", large).await,
+        "RequestTooLargeException",
+        "limit 1048576 bytes",
+    );
+    for (member, value) in [("LogType", json!("Tail")), ("ClientContext", json!(base64("{}")))] {
+        let mut request = json!({"FunctionName": "f", "InvocationType": "Event"});
+        request[member] = value;
+        refused(
+            bench.call("Invoke", request).await,
+            "InvalidParameterValueException",
+            member,
+        );
+    }
+}

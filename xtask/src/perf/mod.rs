@@ -8,6 +8,7 @@ mod container;
 mod memory;
 mod metrics;
 mod pull;
+mod rollout;
 mod start;
 mod store;
 
@@ -37,6 +38,8 @@ enum What {
     Container(container::Options),
     /// RunTask to RUNNING with a cached image, against bare `runc run` plus the reference `bridge` plugin.
     Start(start::Options),
+    /// Tasks started per second by a service and by RunTask, against the same containers made by hand.
+    Rollout(rollout::Options),
     /// Pulling and unpacking an image, against `skopeo copy` plus `umoci unpack`.
     Pull(pull::Options),
     /// Durable puts of the store on disk, with 1 client and with 64, against etcd.
@@ -85,6 +88,9 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         if matches!(options.what, What::Api(_)) {
             api::install(root)?;
         }
+        if matches!(&options.what, What::Rollout(options) if options.binary.is_some()) {
+            return again_inside(root);
+        }
         return enter(root);
     }
     match &options.what {
@@ -93,6 +99,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         What::Cni(options) => cni::run(root, options),
         What::Container(options) => container::run(root, options),
         What::Start(options) => start::run(root, options),
+        What::Rollout(options) => rollout::run(root, options),
         What::Pull(options) => pull::run(root, options),
         What::Store(options) => store::run(root, options),
         What::Memory(options) => memory::run(root, options),

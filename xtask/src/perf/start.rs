@@ -14,7 +14,7 @@ use super::client::{Cloud, Connection};
 use super::{Series, checked, compare};
 
 const AIM: f64 = 2.0;
-const BRIDGE: &str = "rsperf0";
+pub(super) const BRIDGE: &str = "rsperf0";
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -46,7 +46,7 @@ fn measure(root: &Path, folder: &Path, options: &Options) -> Result<()> {
         &json!({"family": "perf", "networkMode": "awsvpc", "containerDefinitions": [
             {"name": "app", "image": "busybox", "memory": 32, "command": ["sleep", "300"], "stopTimeout": 2}]}),
     )?;
-    let reference = Reference::prepare(folder)?;
+    let reference = Reference::prepare(folder, "bundle")?;
     let mut ours = Series {
         name: "RunTask to RUNNING (awsvpc)",
         values: Vec::new(),
@@ -67,7 +67,7 @@ fn measure(root: &Path, folder: &Path, options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn subnet(connection: &mut Connection) -> Result<String> {
+pub(super) fn subnet(connection: &mut Connection) -> Result<String> {
     let answer = connection.ec2("Action=DescribeSubnets&Version=2016-11-15&Filter.1.Name=availability-zone&Filter.1.Value.1=us-east-1a")?;
     let (_, rest) = answer.split_once("<subnetId>").context("a subnet")?;
     Ok(rest.split('<').next().unwrap_or_default().to_owned())
@@ -104,14 +104,15 @@ fn until(connection: &mut Connection, arn: &str, status: &str, from: Instant) ->
 }
 
 /// The same busybox in a bundle for runc.
-struct Reference {
+pub(super) struct Reference {
     bundle: std::path::PathBuf,
     network: String,
 }
 
 impl Reference {
-    fn prepare(folder: &Path) -> Result<Self> {
-        let bundle = folder.join("bundle");
+    /// A bundle of this name, for one container at a time to be made of; addresses are shared within the folder.
+    pub(super) fn prepare(folder: &Path, name: &str) -> Result<Self> {
+        let bundle = folder.join(name);
         let bin = bundle.join("rootfs/bin");
         std::fs::create_dir_all(&bin)?;
         for folder in ["proc", "sys", "dev", "tmp"] {
@@ -119,7 +120,9 @@ impl Reference {
         }
         std::fs::copy("/bin/busybox", bin.join("sleep"))
             .context("copying busybox: apt-get install busybox-static")?;
-        checked(Command::new("runc").arg("spec").current_dir(&bundle))?;
+        if !bundle.join("config.json").exists() {
+            checked(Command::new("runc").arg("spec").current_dir(&bundle))?;
+        }
         let network = json!({
             "cniVersion": "0.4.0", "name": "rs-perf", "type": "bridge", "bridge": BRIDGE, "isGateway": true,
             "ipMasq": false,
@@ -132,27 +135,35 @@ impl Reference {
         })
     }
 
-    fn one(&self) -> Result<Duration> {
+    pub(super) fn one(&self) -> Result<Duration> {
         let name = format!("rs-perf-{}", std::process::id());
-        let netns = format!("/run/netns/{name}");
         let from = Instant::now();
-        checked(Command::new("ip").args(["netns", "add", &name]))?;
-        self.bridge("ADD", &name, &netns)?;
+        self.up(&name)?;
+        let took = from.elapsed();
+        self.down(&name)?;
+        Ok(took)
+    }
+
+    pub(super) fn up(&self, name: &str) -> Result<()> {
+        let netns = format!("/run/netns/{name}");
+        checked(Command::new("ip").args(["netns", "add", name]))?;
+        self.bridge("ADD", name, &netns)?;
         self.configure(&netns)?;
         checked(
             Command::new("runc")
                 .args(["run", "--detach", "--bundle"])
                 .arg(&self.bundle)
-                .arg(&name)
+                .arg(name)
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null()),
-        )?;
-        let took = from.elapsed();
-        checked(Command::new("runc").args(["delete", "--force", &name]))?;
-        self.bridge("DEL", &name, &netns)?;
-        checked(Command::new("ip").args(["netns", "del", &name]))?;
-        Ok(took)
+        )
+    }
+
+    pub(super) fn down(&self, name: &str) -> Result<()> {
+        checked(Command::new("runc").args(["delete", "--force", name]))?;
+        self.bridge("DEL", name, &format!("/run/netns/{name}"))?;
+        checked(Command::new("ip").args(["netns", "del", name]))
     }
 
     fn configure(&self, netns: &str) -> Result<()> {

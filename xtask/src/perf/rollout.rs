@@ -158,12 +158,16 @@ fn arrived(connection: &mut Connection, service: &str, tasks: usize) -> Result<f
         std::thread::park_timeout(Duration::from_millis(100));
     };
     let arns = list(connection, &json!({"serviceName": service}))?;
-    let tasks = describe(connection, &arns)?;
-    let started = tasks
+    let shown = describe(connection, &arns)?;
+    let started: Vec<_> = shown
         .iter()
         .filter(|task| task["startedBy"] == deployment.as_str())
-        .filter_map(|task| task["startedAt"].as_f64());
-    steady(started.collect())
+        .filter_map(|task| task["startedAt"].as_f64())
+        .collect();
+    if started.len() != tasks {
+        bail!("{} of {tasks} tasks are of {deployment}", started.len());
+    }
+    steady(started)
 }
 
 /// RunTask again and again, without a wait in between.

@@ -143,10 +143,10 @@ mod tests {
             message_id: "m".into(),
             healthy: true,
         }));
-        assert_eq!(
-            beat.to_text(),
-            r#"{"message":{"healthy":true,"messageId":"m"},"type":"HeartbeatMessage"}"#
-        );
+        let shown: serde_json::Value = serde_json::from_str(&beat.to_text()).expect("JSON");
+        let expected =
+            serde_json::json!({"type": "HeartbeatMessage", "message": {"messageId": "m", "healthy": true}});
+        assert_eq!(shown, expected);
         assert_eq!(ToAgent::from_text(&beat.to_text()).expect("reads"), beat);
         let odd = ToAgent::from_text(r#"{"type":"Nonsense","message":{"a":1}}"#).expect("reads");
         assert_eq!(odd, ToAgent::Unknown("Nonsense".into()));

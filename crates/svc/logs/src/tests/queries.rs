@@ -17,7 +17,7 @@ async fn filled(options: Options) -> Bench {
         let named = json!({"logGroupName": group, "logStreamName": "s"});
         bench.group(group, &["s"]).await;
         let event = |number: i64| {
-            let message = json!({"n": number, "group": group, "inner": {"list": [number, "x"]}}).to_string();
+            let message = json!({"group": group, "inner": {"list": [number, "x"]}, "n": number}).to_string();
             json!({"timestamp": START.0 - 10_000 + number * 1000, "message": message})
         };
         let mut put = named;

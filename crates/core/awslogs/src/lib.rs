@@ -12,4 +12,4 @@ mod options;
 pub use assemble::{Assembler, BLOCK_WAIT_MS, Event, Line, MAX_EVENT};
 pub use batch::{MAX_BATCH_BYTES, MAX_BATCH_EVENTS, Queue};
 pub use fault::Fault;
-pub use options::{MAX_BUFFER, Mode, Options, Start};
+pub use options::{MAX_BUFFER, Mode, Options, Start, size};

@@ -95,7 +95,7 @@ impl Options {
                     })?));
                 }
                 "mode" => mode = Some(self::mode(value)?),
-                "max-buffer-size" => buffer = Some(size(value)?),
+                "max-buffer-size" => buffer = Some(buffer_size(value)?),
                 "awslogs-format" => return Err(Fault::Unsupported("awslogs-format")),
                 "awslogs-endpoint" => return Err(Fault::Unsupported("awslogs-endpoint")),
                 other => return Err(Fault::Disallows(other.chars().take(64).collect())),
@@ -172,8 +172,8 @@ fn mode(value: &str) -> Result<Mode, Fault> {
     }
 }
 
-/// `4096`, `64k`, `10m`, `1g`, with or without a `b` behind.
-fn size(text: &str) -> Result<u64, Fault> {
+/// `4096`, `64k`, `10m`, `1g`, with or without a `b` behind; none for anything else, and beyond [`MAX_BUFFER`].
+pub fn size(text: &str) -> Option<u64> {
     let lower = text.trim().to_ascii_lowercase();
     let number = lower.strip_suffix('b').unwrap_or(&lower);
     let (digits, shift) = match number.chars().last() {
@@ -189,11 +189,14 @@ fn size(text: &str) -> Result<u64, Fault> {
         .filter(|_| plain)
         .and_then(|number| number.checked_mul(1 << shift))
         .filter(|bytes| (1..=MAX_BUFFER).contains(bytes))
-        .ok_or_else(|| Fault::Value {
-            option: "max-buffer-size",
-            value: text.chars().take(64).collect(),
-            why: "it is a number of bytes, or of k, m or g, up to 1g".to_owned(),
-        })
+}
+
+fn buffer_size(text: &str) -> Result<u64, Fault> {
+    size(text).ok_or_else(|| Fault::Value {
+        option: "max-buffer-size",
+        value: text.chars().take(64).collect(),
+        why: "it is a number of bytes, or of k, m or g, up to 1g".to_owned(),
+    })
 }
 
 /// What a regular expression's fault comes down to; before it, the error draws a picture.

@@ -284,6 +284,9 @@ fn read_container(
         awslogs: host
             .awslogs()
             .map_err(|fault| within("dockerConfig.hostConfig", &fault))?,
+        receiver: host
+            .receiver()
+            .map_err(|fault| within("dockerConfig.hostConfig", &fault))?,
         health,
         restart: container
             .restart_policy

@@ -150,6 +150,18 @@ impl HostConfig {
         }
     }
 
+    /// The receiver that the output is sent to, if there is one.
+    ///
+    /// # Errors
+    /// An option that is missing, unknown or malformed.
+    pub fn receiver(&self) -> Result<Option<roadstead_log_drivers::Options>, roadstead_log_drivers::Fault> {
+        let Some(log) = &self.log_config else {
+            return Ok(None);
+        };
+        let none = BTreeMap::new();
+        roadstead_log_drivers::Options::read(&log.kind, log.config.as_ref().unwrap_or(&none)).transpose()
+    }
+
     /// What cannot be done here, by its member's name.
     pub fn refused(&self) -> Option<String> {
         let unsupported = |name: &str| Some(format!("{name} is not supported by Roadstead yet"));
@@ -164,8 +176,8 @@ impl HostConfig {
             return unsupported("DnsOptions");
         }
         match &self.log_config {
-            // Its options are read by `awslogs`.
-            Some(log) if log.kind == AWSLOGS => None,
+            // Their options are read by `awslogs` and `receiver`.
+            Some(log) if matches!(log.kind.as_str(), AWSLOGS | "syslog" | "fluentd" | "gelf") => None,
             Some(log) if !matches!(log.kind.as_str(), "" | "json-file") => {
                 unsupported(&format!("LogConfig: the log driver {:?}", log.kind))
             }

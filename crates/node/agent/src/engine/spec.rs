@@ -190,6 +190,8 @@ pub struct Container {
     pub stop_timeout_ms: i64,
     /// Where its output is sent; without it, it stays in the node's files.
     pub awslogs: Option<Awslogs>,
+    /// The same for a receiver outside.
+    pub receiver: Option<roadstead_log_drivers::Options>,
     pub health: Option<HealthCheck>,
     /// Whether it runs again when it ends.
     pub restart: Option<RestartPolicy>,

@@ -355,10 +355,18 @@ fn ulimits(container: &Container) -> Result<Vec<Ulimit>> {
 }
 
 fn log(container: &Container) -> Result<LogConfig> {
-    if let Some(options) = &container.awslogs {
+    let awslogs = container
+        .awslogs
+        .as_ref()
+        .map(|options| (options.buffer, options.mode));
+    let receiver = container
+        .receiver
+        .as_ref()
+        .map(|options| (options.buffer, options.mode));
+    if let Some((limit, mode)) = awslogs.or(receiver) {
         return Ok(LogConfig::keeping(Backlog {
-            limit: options.buffer,
-            when_full: match options.mode {
+            limit,
+            when_full: match mode {
                 Mode::Blocking => WhenFull::Block,
                 Mode::NonBlocking => WhenFull::Drop,
             },

@@ -1,4 +1,4 @@
-//! Lines of containers on their way to CloudWatch Logs. The shim writes them to the node's disk, whoever is alive; from
+//! Lines of containers on their way to CloudWatch Logs, or to a receiver outside (see `receiver`). The shim writes them to the node's disk, whoever is alive; from
 //! there they are sent, and how far is written down. So an end of the agent, also by `kill -9`, loses none; sent
 //! twice are at most those whose answer it did not live to hear.
 
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use roadstead_acs::RoleCredentials;
 use roadstead_awslogs::{Assembler, Event as LogEvent, Line, Options, Queue};
+use roadstead_log_drivers::{About, Driver, Line as Sent};
 use roadstead_runtime::{LogPlace, LogRead, Stream};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::engine::Inner;
+use super::receiver::Receiver;
 use crate::api::CallError;
 use crate::driver::LogSource;
 use crate::engine::machine::RESOURCE_INITIALIZATION;
@@ -56,8 +58,17 @@ pub(super) struct Destination {
     inner: Arc<Inner>,
     task: Arc<Task>,
     container: Container,
-    options: Options,
-    stream: String,
+    sink: Sink,
+}
+
+#[derive(Clone)]
+enum Sink {
+    /// A stream of a log group.
+    Group {
+        options: Options,
+        stream: String,
+    },
+    Receiver(Arc<Receiver>),
 }
 
 /// What became of a request.
@@ -70,14 +81,21 @@ enum Outcome {
 impl Destination {
     /// None for a container whose output stays on the node.
     pub(super) fn of(inner: &Arc<Inner>, task: &Arc<Task>, container: &Container) -> Option<Self> {
-        let options = container.awslogs.clone()?;
-        let stream = options.stream(&container.name, &task.id, &container.runtime_id);
+        let sink = match (&container.awslogs, &container.receiver) {
+            (Some(options), _) => Sink::Group {
+                options: options.clone(),
+                stream: options.stream(&container.name, &task.id, &container.runtime_id),
+            },
+            (None, Some(options)) => {
+                Sink::Receiver(Arc::new(Receiver::new(options.clone(), about(container))))
+            }
+            (None, None) => return None,
+        };
         Some(Self {
             inner: Arc::clone(inner),
             task: Arc::clone(task),
             container: container.clone(),
-            options,
-            stream,
+            sink,
         })
     }
 
@@ -93,12 +111,9 @@ impl Destination {
         })
     }
 
-    async fn call(&self, call: &LogCall) -> Result<(), CallError> {
+    async fn call(&self, group: &str, call: &LogCall) -> Result<(), CallError> {
         let keys = self.keys()?;
-        self.inner
-            .upstream
-            .logs(keys.as_ref(), &self.options.group, call)
-            .await
+        self.inner.upstream.logs(keys.as_ref(), group, call).await
     }
 
     /// Makes the stream be there, and the group where that is asked for; before the container starts.
@@ -106,17 +121,21 @@ impl Destination {
     /// # Errors
     /// The container's reason, complete.
     pub(super) async fn open(&self) -> Result<(), String> {
+        let (options, stream) = match &self.sink {
+            Sink::Group { options, stream } => (options, stream),
+            Sink::Receiver(receiver) => return receiver.open().await.map_err(|why| self.reason(0, &why)),
+        };
         let region = self.inner.upstream.region();
-        if self.options.region != region {
+        if options.region != region {
             let why = format!(
                 "awslogs-region {:?} is not supported by Roadstead yet; this node's is {region:?}",
-                self.options.region
+                options.region
             );
             return Err(self.reason(0, &why));
         }
         let deadline = Instant::now() + self.inner.limits.log_open;
         for tried in 1.. {
-            let (what, error) = match self.make().await {
+            let (what, error) = match self.make(options, stream).await {
                 Ok(()) => return Ok(()),
                 Err(failed) => failed,
             };
@@ -147,12 +166,12 @@ impl Destination {
         }
     }
 
-    async fn make(&self) -> Result<(), (&'static str, CallError)> {
-        let stream = LogCall::CreateStream(self.stream.clone());
-        match there(self.call(&stream).await) {
-            Err(error) if is(&error, "ResourceNotFoundException") && self.options.create_group => {
-                there(self.call(&LogCall::CreateGroup).await).map_err(|error| ("group", error))?;
-                there(self.call(&stream).await).map_err(|error| ("stream", error))
+    async fn make(&self, options: &Options, stream: &str) -> Result<(), (&'static str, CallError)> {
+        let (group, stream) = (&options.group, LogCall::CreateStream(stream.to_owned()));
+        match there(self.call(group, &stream).await) {
+            Err(error) if is(&error, "ResourceNotFoundException") && options.create_group => {
+                there(self.call(group, &LogCall::CreateGroup).await).map_err(|error| ("group", error))?;
+                there(self.call(group, &stream).await).map_err(|error| ("stream", error))
             }
             made => made.map_err(|error| ("stream", error)),
         }
@@ -167,7 +186,12 @@ impl Destination {
                 return;
             }
         };
-        let mut assembler = Assembler::new(self.options.start.clone(), log.place());
+        let (start, gather) = match &self.sink {
+            Sink::Group { options, stream: _ } => (options.start.clone(), GATHER),
+            // Nothing is gained by waiting for more.
+            Sink::Receiver(_) => (None, Duration::ZERO),
+        };
+        let mut assembler = Assembler::new(start, log.place());
         let mut queue = Queue::default();
         let mut noted = log.place();
         let mut due = None;
@@ -182,7 +206,7 @@ impl Destination {
                 tokio::time::sleep(LOOK).await;
                 continue;
             }
-            let due_at = *due.get_or_insert_with(|| Instant::now() + GATHER);
+            let due_at = *due.get_or_insert_with(|| Instant::now() + gather);
             if !queue.is_full() && !ended && Instant::now() < due_at {
                 let wait = LOOK.min(due_at.saturating_duration_since(Instant::now()));
                 tokio::select! { () = tokio::time::sleep(wait) => {} () = ending.cancelled() => { due = Some(Instant::now()); } }
@@ -248,11 +272,15 @@ impl Destination {
     /// Sends one request until it arrives. What is refused for itself is dropped; what is refused because of who asks
     /// or where it goes may be put right, so it is tried again as long as the container lives.
     async fn put(&self, batch: Vec<LogEvent<LogPlace>>, ending: &CancellationToken) -> Outcome {
+        let (options, stream) = match &self.sink {
+            Sink::Group { options, stream } => (options, stream),
+            Sink::Receiver(receiver) => return self.hand_over(receiver, batch).await,
+        };
         let count = batch.len();
         let events = batch.into_iter().map(|event| (event.time, event.message));
-        let call = LogCall::Put(self.stream.clone(), events.collect());
+        let call = LogCall::Put(stream.clone(), events.collect());
         for failed in 1.. {
-            let error = match self.call(&call).await {
+            let error = match self.call(&options.group, &call).await {
                 Ok(()) => return Outcome::Sent,
                 Err(error) => error,
             };
@@ -263,7 +291,7 @@ impl Destination {
             }
             if is(&error, "ResourceNotFoundException") {
                 // Somebody deleted it meanwhile.
-                let made = self.make().await;
+                let made = self.make(options, stream).await;
                 tracing::info!(container, again = made.is_ok(), "the log stream was gone");
             }
             let Some(wait) = self.inner.limits.logs.wait(failed, super::jitter()) else {
@@ -274,6 +302,55 @@ impl Destination {
             tokio::select! { () = tokio::time::sleep(wait) => {} () = ending.cancelled(), if !was_ending => {} }
         }
         Outcome::GivenUp
+    }
+
+    /// Sends lines until the last has gone, with the patience that the driver's options ask for. When the container has
+    /// ended, whoever waits for its last lines decides how long that is.
+    async fn hand_over(&self, receiver: &Receiver, batch: Vec<LogEvent<LogPlace>>) -> Outcome {
+        let line = |event: LogEvent<LogPlace>| Sent {
+            time: event.time,
+            stderr: event.stderr,
+            text: event.message,
+        };
+        let lines: Vec<Sent> = batch.into_iter().map(line).collect();
+        let (mut rest, mut failed) = (lines.as_slice(), 0u32);
+        loop {
+            let (sent, result) = receiver.send(rest).await;
+            rest = rest.get(sent..).unwrap_or_default();
+            let Err(error) = result else {
+                return Outcome::Sent;
+            };
+            // Some arrived: it is there.
+            failed = if sent > 0 { 1 } else { failed.saturating_add(1) };
+            let container = &self.container.runtime_id;
+            let wait = match &receiver.options.driver {
+                Driver::Fluentd(fluentd) => {
+                    let again = fluentd.max_retries.is_none_or(|most| failed <= most);
+                    again.then_some(fluentd.retry_wait)
+                }
+                Driver::Gelf(gelf) => (failed <= gelf.max_reconnect).then_some(gelf.reconnect_delay),
+                Driver::Syslog(_) => self.inner.limits.logs.wait(failed, super::jitter()),
+            };
+            let Some(wait) = wait else {
+                tracing::warn!(container, count = rest.len(), %error, "lines are dropped");
+                return Outcome::GivenUp;
+            };
+            tracing::debug!(container, count = rest.len(), %error, ?wait, "lines are not sent yet");
+            tokio::time::sleep(wait).await;
+        }
+    }
+}
+
+fn about(container: &Container) -> About {
+    let hostname = nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok());
+    About {
+        id: container.runtime_id.clone(),
+        name: container.name.clone(),
+        image: container.image.clone(),
+        hostname: hostname.unwrap_or_else(|| "localhost".to_owned()),
+        pid: std::process::id(),
     }
 }
 

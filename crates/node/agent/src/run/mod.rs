@@ -8,6 +8,7 @@ mod engine;
 mod forward;
 mod limits;
 mod pace;
+mod receiver;
 mod record;
 mod restore;
 mod roles;

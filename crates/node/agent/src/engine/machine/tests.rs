@@ -44,6 +44,7 @@ pub(super) fn container(name: &str, essential: bool, on: &[(&str, Condition)]) -
         start_timeout_ms: None,
         stop_timeout_ms: 30_000,
         awslogs: None,
+        receiver: None,
         health: None,
         restart: None,
         config: Default::default(),

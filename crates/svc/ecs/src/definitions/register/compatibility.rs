@@ -91,6 +91,13 @@ pub(super) fn required_attributes(
                     names.insert("ecs.capability.execution-role-awslogs");
                 }
             }
+            Some(driver @ (LogDriver::Syslog | LogDriver::Fluentd | LogDriver::Gelf)) => {
+                names.insert(match driver {
+                    LogDriver::Syslog => "com.amazonaws.ecs.capability.logging-driver.syslog",
+                    LogDriver::Fluentd => "com.amazonaws.ecs.capability.logging-driver.fluentd",
+                    _ => "com.amazonaws.ecs.capability.logging-driver.gelf",
+                });
+            }
             _ => {}
         }
         if container.memory_reservation.is_some() {

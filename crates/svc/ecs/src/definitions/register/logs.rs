@@ -1,10 +1,11 @@
 //! Where output goes: to the node's own rotating files, which is what `json-file` means here, or to CloudWatch Logs by
-//! `awslogs`. Other drivers are refused until there is something at their other end.
+//! `awslogs`, `syslog`, `fluentd` and `gelf`. Other drivers are refused until there is something at their other end.
 
 use std::collections::BTreeMap;
 
 use roadstead_api_ecs::{LogConfiguration, LogDriver};
 use roadstead_awslogs as awslogs;
+use roadstead_log_drivers as log_drivers;
 
 use super::around::Around;
 use super::container::invalid_because;
@@ -37,12 +38,13 @@ pub(super) fn check(
         LogDriver::Awslogs => {
             check_awslogs(&member("options"), options.as_ref(), around)?;
         }
-        LogDriver::Syslog
-        | LogDriver::Journald
-        | LogDriver::Gelf
-        | LogDriver::Fluentd
-        | LogDriver::Splunk
-        | LogDriver::Awsfirelens => {
+        LogDriver::Syslog | LogDriver::Gelf | LogDriver::Fluentd => {
+            around
+                .fargate
+                .obstacle("Fargate only supports the log drivers awslogs, splunk and awsfirelens.")?;
+            check_receiver(log_driver, &member("options"), options.as_ref())?;
+        }
+        LogDriver::Journald | LogDriver::Splunk | LogDriver::Awsfirelens => {
             return Err(Error::unsupported(member(&format!("logDriver = {log_driver}"))));
         }
     }
@@ -74,6 +76,19 @@ fn check_awslogs(at: &str, options: Option<&BTreeMap<String, String>>, around: &
         around.fargate.obstacle(missing.to_string())?;
     }
     Ok(())
+}
+
+/// The same reading as the agent's.
+fn check_receiver(driver: LogDriver, at: &str, options: Option<&BTreeMap<String, String>>) -> Result<()> {
+    let options = options.cloned().unwrap_or_default();
+    match log_drivers::Options::read(driver.as_str(), &options) {
+        Some(Ok(_)) => Ok(()),
+        Some(Err(log_drivers::Fault::Unsupported { driver: _, option })) => {
+            Err(Error::unsupported(format!("{at}.{option}")))
+        }
+        Some(Err(fault)) => Err(Error::client(fault.to_string())),
+        None => Err(Error::unsupported(format!("{at}: {driver}"))),
+    }
 }
 
 fn check_options(name: &str, at: &str, options: Option<&BTreeMap<String, String>>) -> Result<()> {

@@ -382,7 +382,7 @@ async fn logs_go_to_bounded_files_or_are_refused() {
         ),
         (logs(secret), json!({}), "logConfiguration.secretOptions is not"),
     ];
-    for driver in ["syslog", "journald", "gelf", "fluentd", "splunk", "awsfirelens"] {
+    for driver in ["journald", "splunk", "awsfirelens"] {
         cases.push((
             logs(json!({"logDriver": driver})),
             json!({}),

@@ -72,6 +72,29 @@ def test_an_alarm_publishes_to_a_topic_that_lets_it(cloud):
     assert any("Successfully executed action" in item["HistorySummary"] for item in history)
 
 
+def test_alarms_publish_to_topics_without_a_policy_and_where_the_policy_names_them(cloud):
+    sns, metrics = cloud.client("sns"), cloud.client("cloudwatch")
+    plain, picky = (sns.create_topic(Name=name)["TopicArn"] for name in ("plain", "picky"))
+    source = f"arn:aws:cloudwatch:{cloud.region}:{cloud.account}:alarm:named"
+    sns.set_topic_attributes(TopicArn=picky, AttributeName="Policy", AttributeValue=json.dumps({
+        "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": "cloudwatch.amazonaws.com"}, "Action": "sns:Publish", "Resource": picky,
+            "Condition": {"ArnEquals": {"aws:SourceArn": source}}}]}))
+
+    def told(name, topic):
+        metrics.put_metric_alarm(
+            AlarmName=name, Namespace="App", MetricName="n", Statistic="Maximum", Period=60, EvaluationPeriods=1, Threshold=5,
+            ComparisonOperator="GreaterThanThreshold", AlarmActions=[topic])
+        metrics.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="it is tried")
+        look = lambda: metrics.describe_alarm_history(AlarmName=name, HistoryItemType="Action")["AlarmHistoryItems"]
+        return eventually(look, "the action")[0]["HistorySummary"]
+
+    assert told("any", plain) == f"Successfully executed action {plain}"
+    assert told("named", picky) == f"Successfully executed action {picky}"
+    refused = told("unnamed", picky)
+    assert refused.startswith("Failed to execute action") and "AccessDenied" in refused, refused
+
+
 def test_rules_publish_to_topics_that_let_them(cloud):
     sns, events = cloud.client("sns"), cloud.client("events")
     topic = sns.create_topic(Name="events")["TopicArn"]

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use roadstead_base::Ctx;
 use roadstead_dispatch::{Asking, Need, Permissions, Rule};
 use roadstead_protocol::BoxFuture;
+use serde_json::json;
 
 use crate::Sns;
 use crate::names;
@@ -63,6 +64,19 @@ fn create(asking: &Asking<'_>) -> Vec<Need> {
     needs
 }
 
+/// What holds while a topic has no policy: alarms of its account publish to it, other services do not. So it comes out of
+/// the policy that the public cloud gives to new topics, which lets in by the owner that CloudWatch alone names.
+fn unset(ctx: &Ctx, arn: &str) -> String {
+    json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudwatch.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": arn,
+        "Condition": {"StringEquals": {"aws:SourceAccount": ctx.account.to_string()}},
+    }]})
+    .to_string()
+}
+
 impl Permissions for SnsPermissions {
     fn serves_nodes(&self) -> bool {
         false
@@ -99,6 +113,9 @@ impl Permissions for SnsPermissions {
     }
 
     fn resource_policy<'a>(&'a self, ctx: &'a Ctx, arn: &'a str) -> BoxFuture<'a, Option<String>> {
-        Box::pin(async move { self.found(ctx, arn)?.policy })
+        Box::pin(async move {
+            let topic = self.found(ctx, arn)?;
+            topic.policy.or_else(|| Some(unset(ctx, arn)))
+        })
     }
 }

@@ -170,11 +170,15 @@ async fn attempt(metrics: &CloudWatch, partition: &Partition, record: &ActionRec
             format!("{service} is not running here"),
         ));
     }
-    let ctx = dispatcher.internal_ctx(
-        principal.name(),
-        partition.account.clone(),
-        partition.region.clone(),
-    );
+    let (account, region) = (partition.account.clone(), partition.region.clone());
+    let ctx = match service.as_str() {
+        // Topics and functions say in their own policies which alarms they take.
+        "sns" | "lambda" => {
+            let alarm = super::arn(partition, &record.alarm);
+            dispatcher.ctx_for_source(principal.name(), account, region, &alarm)
+        }
+        _ => dispatcher.internal_ctx(principal.name(), account, region),
+    };
     dispatcher
         .call_json(service, operation, &ctx, input.clone())
         .await

@@ -108,6 +108,8 @@ struct Service {
     model: &'static ServiceModel,
     script: Mutex<Vec<ApiError>>,
     asked: Mutex<Vec<(String, Value)>>,
+    /// For what of the customer's.
+    sources: Mutex<Vec<Option<String>>>,
 }
 
 impl Handler for Service {
@@ -125,6 +127,8 @@ impl Handler for Service {
             .lock()
             .expect("no panic")
             .push((ctx.caller.to_string(), input));
+        let source = ctx.origin.source_arn.clone();
+        self.sources.lock().expect("no panic").push(source);
         let next = self.script.lock().expect("no panic").pop();
         Box::pin(async move { next.map_or(Ok(Value::empty()), Err) })
     }
@@ -135,6 +139,7 @@ fn serve(bench: &Bench, model: &'static ServiceModel, script: Vec<ApiError>) -> 
         model,
         script: Mutex::new(script),
         asked: Mutex::default(),
+        sources: Mutex::default(),
     });
     bench.dispatcher.register(service.clone());
     service
@@ -236,6 +241,14 @@ async fn a_topic_and_a_function_get_what_is_documented() {
             format!("Successfully executed action {FUNCTION}")
         ]
     );
+    let source = Some("arn:aws:cloudwatch:us-east-1:000000000000:alarm:a".to_owned());
+    for service in [&sns, &lambda] {
+        assert_eq!(
+            service.sources.lock().expect("no panic").as_slice(),
+            std::slice::from_ref(&source),
+            "so that its policy is asked"
+        );
+    }
     bench.pass(60).await;
     assert_eq!(
         sns.asked.lock().expect("no panic").len(),

@@ -67,7 +67,7 @@ pub struct Parts {
 
 /// The service. Cheap to make again over the same store and volume: that is what a restart is.
 pub struct CloudWatch {
-    pub(crate) samples: samples::Samples,
+    pub(crate) samples: Arc<samples::Samples>,
     pub(crate) marks: marks::Marks,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) alarms: Mirror<alarms::records::AlarmRecord>,
@@ -97,7 +97,7 @@ impl CloudWatch {
         } = parts;
         Ok(Arc::new(Self {
             marks: marks::Marks::open(volume.clone())?,
-            samples: samples::Samples::open(volume)?,
+            samples: Arc::new(samples::Samples::open(volume)?),
             alarms: Mirror::of(&alarms::table(&store)).await?,
             owed: Mirror::of(&alarms::owed(&store)).await?,
             store,

@@ -5,9 +5,24 @@ pub(crate) mod get_statistics;
 pub(crate) mod list;
 pub(crate) mod put;
 
+use std::sync::Arc;
+
 use roadstead_api_cloudwatch::Dimension;
 
+use crate::CloudWatch;
 use crate::error::{Error, Result};
+use crate::samples::Samples;
+
+/// Reads samples where waiting for the disk, or long sums, keep no other call from going on.
+pub(crate) async fn reading<T: Send + 'static>(
+    metrics: &CloudWatch,
+    read: impl FnOnce(&Samples) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let samples = Arc::clone(&metrics.samples);
+    tokio::task::spawn_blocking(move || read(&samples))
+        .await
+        .map_err(|failed| Error::Broken(format!("reading samples failed: {failed}")))?
+}
 
 /// Dimensions in order of their names, each once.
 pub(crate) fn dimensions(given: Option<Vec<Dimension>>) -> Result<Vec<(String, String)>> {

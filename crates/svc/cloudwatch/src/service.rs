@@ -14,7 +14,7 @@ impl api::CloudWatch for CloudWatch {
         ctx: &Ctx,
         input: api::GetMetricDataInput,
     ) -> Result<api::GetMetricDataOutput, ApiError> {
-        Ok(ops::get_data::get_metric_data(self, ctx, input)?)
+        Ok(ops::get_data::get_metric_data(self, ctx, input).await?)
     }
 
     async fn get_metric_statistics(
@@ -22,7 +22,7 @@ impl api::CloudWatch for CloudWatch {
         ctx: &Ctx,
         input: api::GetMetricStatisticsInput,
     ) -> Result<api::GetMetricStatisticsOutput, ApiError> {
-        Ok(ops::get_statistics::get_metric_statistics(self, ctx, input)?)
+        Ok(ops::get_statistics::get_metric_statistics(self, ctx, input).await?)
     }
 
     async fn list_metrics(

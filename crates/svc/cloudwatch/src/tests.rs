@@ -420,6 +420,15 @@ async fn get_metric_data_answers_many_queries_in_either_order_and_in_pages() {
     );
 }
 
+/// Of what a long read costs, other calls notice nothing.
+#[tokio::test]
+async fn samples_are_not_read_by_the_workers_of_the_calls() {
+    let bench = Bench::new().await;
+    let here = std::thread::current().id();
+    let there = crate::ops::reading(&bench.metrics, |_samples| Ok(std::thread::current().id()));
+    assert_ne!(there.await.expect("read"), here);
+}
+
 #[tokio::test]
 async fn get_metric_data_refuses_what_it_cannot_answer() {
     let bench = Bench::new().await;

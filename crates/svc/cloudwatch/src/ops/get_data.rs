@@ -8,12 +8,13 @@ use roadstead_metric_math::Timezone;
 
 use crate::CloudWatch;
 use crate::error::{Error, Result};
+use crate::ops::reading;
 use crate::queries::{Answer, Answers, Asked, Queries};
 
 const MAX_QUERIES: usize = 500;
 const MAX_POINTS: usize = 100_800;
 
-pub(crate) fn get_metric_data(
+pub(crate) async fn get_metric_data(
     metrics: &CloudWatch,
     ctx: &Ctx,
     input: GetMetricDataInput,
@@ -64,22 +65,27 @@ pub(crate) fn get_metric_data(
             cursor.parse().map_err(|_| Error::NextToken)?
         }
     };
+    let with_expressions = queries.have_expressions();
+    let (partition, now) = (ctx.partition(), metrics.clock.now().0.div_euclid(1000));
+    let answering = reading(metrics, move |samples| {
+        queries.answer(&Asked {
+            samples,
+            partition: &partition,
+            span: (start_time.0.div_euclid(1000), (end_time.0 + 999).div_euclid(1000)),
+            now,
+            timezone,
+        })
+    });
     let Answers {
         mut all,
         cut: searched,
-    } = queries.answer(&Asked {
-        samples: &metrics.samples,
-        partition: &ctx.partition(),
-        span: (start_time.0.div_euclid(1000), (end_time.0 + 999).div_euclid(1000)),
-        now: metrics.clock.now().0.div_euclid(1000),
-        timezone,
-    })?;
+    } = answering.await?;
     if scan_by != Some(ScanBy::TimestampAscending) {
         all.iter_mut().for_each(|answer| answer.points.reverse());
     }
     let (results, more) = cut(all, skip, limit);
     // Documented: with math there is no next page, what is left out is only said.
-    let more = more && !queries.have_expressions();
+    let more = more && !with_expressions;
     let messages = searched.then(|| MessageData {
         code: Some("MaxMetricsExceeded".into()),
         value: Some("Maximum number of allowed metrics exceeded".into()),

@@ -10,13 +10,13 @@ use roadstead_metrics::{Statistic, Summary};
 
 use crate::CloudWatch;
 use crate::error::{Error, Result};
-use crate::ops::{check_period, dimensions};
+use crate::ops::{check_period, dimensions, reading};
 
 const MAX_POINTS: i64 = 1440;
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 
-pub(crate) fn get_metric_statistics(
+pub(crate) async fn get_metric_statistics(
     metrics: &CloudWatch,
     ctx: &Ctx,
     input: GetMetricStatisticsInput,
@@ -64,15 +64,18 @@ pub(crate) fn get_metric_statistics(
             unit.as_deref(),
         )
     });
-    let mut points = Vec::new();
-    for (unit, id) in series {
-        let begin = |second: i64| from + (second - from).div_euclid(period) * period;
-        for (second, summary) in metrics.samples.summed(&[id], from, to, begin)? {
-            points.push(point(second, &unit, &summary, &plain, &extended));
+    let points = reading(metrics, move |samples| {
+        let mut points = Vec::new();
+        for (unit, id) in series {
+            let begin = |second: i64| from + (second - from).div_euclid(period) * period;
+            for (second, summary) in samples.summed(&[id], from, to, begin)? {
+                points.push(point(second, &unit, &summary, &plain, &extended));
+            }
         }
-    }
+        Ok(points)
+    });
     Ok(GetMetricStatisticsOutput {
-        datapoints: Some(points),
+        datapoints: Some(points.await?),
         label: Some(metric_name),
     })
 }

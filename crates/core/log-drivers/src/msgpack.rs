@@ -95,11 +95,7 @@ mod tests {
                 Some((long.as_str(), &[1, 2][..])),
                 "{length}"
             );
-            assert_eq!(
-                value_in_map(&out[..whole - 1], "ack").is_some(),
-                false,
-                "{length}"
-            );
+            assert!(value_in_map(&out[..whole - 1], "ack").is_none(), "{length}");
         }
         assert_eq!(value_in_map(&[0x90], "ack"), None);
         assert_eq!(value_in_map(&[], "ack"), None);

@@ -1,5 +1,7 @@
 //! What a decision sees, and what it says.
 
+use std::collections::BTreeMap;
+
 use crate::bounds::Bounds;
 
 macro_rules! name {
@@ -43,6 +45,8 @@ pub struct Snapshot {
     pub tasks: Vec<Task>,
     /// The zones that tasks are to be balanced over; fewer than two: they are not.
     pub zones: Vec<String>,
+    /// Of each capacity provider that tasks are shared over, how many it is to have.
+    pub due: BTreeMap<String, usize>,
     /// The last try to start what was missing found no place, so that something must go first if it may.
     pub cramped: bool,
     /// Milliseconds for which a task without a health check must have run before it counts as healthy.
@@ -141,6 +145,8 @@ pub struct Task {
     pub health: Health,
     pub created: i64,
     pub zone: Option<String>,
+    /// The capacity provider that it counts for.
+    pub provider: Option<String>,
     pub instance: InstanceId,
     pub protected_until: Option<i64>,
     /// Its instance is DRAINING.

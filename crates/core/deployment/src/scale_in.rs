@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::model::{Snapshot, Task};
 
-/// `count` of `tasks` in the order in which they are to go: first those that serve nobody yet, then from the zone
-/// with the most, then from the instance with the most, then the youngest, whose caches are coldest.
+/// `count` of `tasks` in the order in which they are to go: first those that a capacity provider has beyond its
+/// part, then those that serve nobody yet, then from the zone with the most, then from the instance with the most, then the youngest, whose caches are coldest.
 pub(crate) fn victims<'t>(snapshot: &Snapshot, tasks: &[&'t Task], count: usize) -> Vec<&'t Task> {
     let mut left: Vec<&Task> = tasks
         .iter()
@@ -17,13 +17,24 @@ pub(crate) fn victims<'t>(snapshot: &Snapshot, tasks: &[&'t Task], count: usize)
     while chosen.len() < count {
         let zones = crowds(&staying, |task| task.zone.clone().unwrap_or_default());
         let instances = crowds(&staying, |task| task.instance.0.clone());
+        let providers = crowds(&staying, |task| task.provider.clone().unwrap_or_default());
+        let beyond = |task: &Task| {
+            let provider = task.provider.as_deref().unwrap_or_default();
+            let due = snapshot.due.get(provider).copied().unwrap_or_default();
+            !snapshot.due.is_empty() && providers.get(provider).is_some_and(|has| *has > due)
+        };
         let balancing = count == 1 && snapshot.zones.len() > 1;
         let best = left.iter().enumerate().max_by_key(|(_, task)| {
             let zone = zones.get(task.zone.as_deref().unwrap_or_default()).copied();
             let instance = instances.get(&task.instance.0).copied();
             let idle = !task.is_healthy(snapshot);
             // One too many may be there to balance zones: then it must not go for being new.
-            let order = if balancing { (zone, idle) } else { (None, idle) };
+            // Zones are also before the parts of providers then: the one that came may count for any.
+            let order = if balancing {
+                (zone, idle, beyond(task))
+            } else {
+                (None, beyond(task), idle)
+            };
             (order, zone, instance, task.created, task.id.clone())
         });
         let Some((at, _)) = best else { break };

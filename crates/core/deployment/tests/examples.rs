@@ -1,5 +1,7 @@
 //! What the documentation says by example.
 
+use std::collections::BTreeSet;
+
 use roadstead_deployment::{
     Alarms, Bake, Bounds, Breaker, Cause, Deployment, DeploymentId, Health, Instance, InstanceId, Rollout,
     Scheduling, Snapshot, Start, State, Task, TaskId, Verdict, Why, breaker_threshold, plan,
@@ -29,6 +31,7 @@ fn service(desired: usize, least: u32, most: u32) -> Snapshot {
         bake: None,
         fallback: None,
         tasks: Vec::new(),
+        due: std::collections::BTreeMap::new(),
         zones: Vec::new(),
         cramped: false,
         grace: 0,
@@ -50,6 +53,7 @@ fn task(id: &str, deployment: &str, running: bool) -> Task {
         zone: None,
         instance: InstanceId("a".into()),
         protected_until: None,
+        provider: None,
         leaving: false,
     }
 }
@@ -133,6 +137,36 @@ fn what_is_pending_of_an_earlier_deployment_is_not_waited_for() {
         [task("old", OLD, true), task("late", OLD, false)],
     );
     check(&snapshot, None, &[("late", Why::Replaced)]);
+}
+
+#[test]
+fn what_a_provider_has_beyond_its_part_goes_first() {
+    let of = |provider: &str, ids: &[&str]| -> Vec<Task> {
+        let with = |id: &&str| Task {
+            provider: Some(provider.to_owned()),
+            ..task(id, NEW, true)
+        };
+        ids.iter().map(with).collect()
+    };
+    for (desired, due) in [
+        (2, [("a", 1), ("b", 1)]),
+        (3, [("a", 2), ("b", 1)]),
+        (1, [("a", 1), ("b", 0)]),
+        (2, [("a", 0), ("b", 2)]),
+    ] {
+        let mut snapshot = with(service(desired, 0, 200), of("a", &["1", "2"]));
+        snapshot.tasks.extend(of("b", &["3", "4"]));
+        snapshot.due = due.map(|(name, count)| (name.to_owned(), count)).into();
+        let stopped = plan(&snapshot).stop;
+        let stopped: BTreeSet<&str> = stopped.iter().map(|stop| stop.task.0.as_str()).collect();
+        let left = |name: &str, ids: [&str; 2]| {
+            let left = ids.iter().filter(|id| !stopped.contains(*id)).count();
+            assert_eq!(Some(&left), snapshot.due.get(name), "{desired} {stopped:?}");
+        };
+        left("a", ["1", "2"]);
+        left("b", ["3", "4"]);
+        assert_eq!(stopped.len() + desired, 4);
+    }
 }
 
 #[test]

@@ -62,6 +62,7 @@ fn task(deployment: &str, number: usize) -> Task {
         zone: None,
         instance: InstanceId("i".into()),
         protected_until: None,
+        provider: None,
         leaving: false,
     }
 }
@@ -94,6 +95,7 @@ fn snapshot(case: &Case) -> Snapshot {
         tasks: new
             .chain((0..case.old).map(|number| task("old", number)))
             .collect(),
+        due: std::collections::BTreeMap::new(),
         zones: Vec::new(),
         cramped: false,
         settle: 0,

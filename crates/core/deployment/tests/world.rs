@@ -60,6 +60,7 @@ impl World {
             bake: None,
             fallback: None,
             tasks: Vec::new(),
+            due: std::collections::BTreeMap::new(),
             zones: (0..case.instances.min(3)).map(zone).collect(),
             cramped: false,
             grace: 2_000,
@@ -238,6 +239,7 @@ impl World {
                 zone: Some(zone(place % 3)),
                 instance: instance(place),
                 protected_until: protect.then_some(self.snapshot.now + 5_000),
+                provider: None,
                 leaving: false,
             };
             self.snapshot.tasks.push(task);

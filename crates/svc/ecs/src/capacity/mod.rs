@@ -15,7 +15,7 @@ use roadstead_base::{Arn, Ctx};
 use crate::error::{Error, Result};
 
 pub use strategy::StrategyItem;
-pub(crate) use strategy::{check_providers, check_strategy, shares, show_strategy};
+pub(crate) use strategy::{check_providers, check_strategy, due, shares, show_strategy, strategy_of};
 
 /// In the order in which they are described.
 pub(crate) const BUILT_IN: [&str; 2] = ["FARGATE", "FARGATE_SPOT"];

@@ -1,14 +1,15 @@
 //! Capacity provider strategies: what a request or a cluster says, checked and kept. Source: the API reference,
 //! CapacityProviderStrategyItem.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use roadstead_api_ecs::CapacityProviderStrategyItem;
+use roadstead_api_ecs::{CapacityProviderStrategyItem, LaunchType};
 use roadstead_base::Ctx;
 use roadstead_placement::{Share, distribute};
 use serde::{Deserialize, Serialize};
 
 use crate::capacity::{find, not_found};
+use crate::clusters::ClusterRecord;
 use crate::error::{Error, Result};
 
 /// Providers of one strategy.
@@ -98,20 +99,58 @@ pub(crate) fn show_strategy(strategy: &[StrategyItem]) -> Vec<CapacityProviderSt
     strategy.iter().map(show).collect()
 }
 
-/// For each of `count` new copies the provider it counts for, those of bases first. A provider that stands alone has
-/// them all, whatever its weight.
-pub(crate) fn shares(strategy: &[StrategyItem], count: usize) -> Vec<String> {
+/// The strategy that decides: the request's own, or the cluster's where the request names no launch type either.
+/// Empty: the launch type decides.
+pub(crate) fn strategy_of(
+    ctx: &Ctx,
+    cluster: &ClusterRecord,
+    launch_type: Option<LaunchType>,
+    items: Option<Vec<CapacityProviderStrategyItem>>,
+) -> Result<Vec<StrategyItem>> {
+    let items = items.filter(|items| !items.is_empty());
+    match (launch_type, items) {
+        (Some(_), Some(_)) => Err(Error::invalid(
+            "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.",
+        )),
+        (Some(_), None) => Ok(Vec::new()),
+        (None, Some(items)) => check_strategy(ctx, &cluster.capacity_providers, Some(items)),
+        (None, None) => Ok(cluster.default_strategy.clone()),
+    }
+}
+
+/// A provider that stands alone has all copies, whatever its weight.
+fn weighed(strategy: &[StrategyItem]) -> Vec<Share> {
     let alone = strategy.len() == 1;
     let share = |item: &StrategyItem| Share {
         base: item.base,
         weight: if alone { 1 } else { item.weight },
     };
-    let wanted: Vec<Share> = strategy.iter().map(share).collect();
-    let given = distribute(&wanted, &[], u32::try_from(count).unwrap_or(u32::MAX));
+    strategy.iter().map(share).collect()
+}
+
+/// For each of `count` new copies beside those that each provider has, in order of the strategy (none given: they have
+/// none), the provider it counts for, those of bases first.
+pub(crate) fn shares(strategy: &[StrategyItem], existing: &[u32], count: usize) -> Vec<String> {
+    let given = distribute(
+        &weighed(strategy),
+        existing,
+        u32::try_from(count).unwrap_or(u32::MAX),
+    );
     let mut order: Vec<(&StrategyItem, u32)> = strategy.iter().zip(given).collect();
     order.sort_by_key(|(item, _)| item.base == 0);
     let copies = order.into_iter().flat_map(|(item, given)| {
         std::iter::repeat_n(&item.provider, usize::try_from(given).unwrap_or_default())
     });
     copies.cloned().collect()
+}
+
+/// How many of `count` copies in all each provider is to have.
+pub(crate) fn due(strategy: &[StrategyItem], count: usize) -> BTreeMap<String, usize> {
+    let given = distribute(&weighed(strategy), &[], u32::try_from(count).unwrap_or(u32::MAX));
+    let whole = |given: u32| usize::try_from(given).unwrap_or_default();
+    strategy
+        .iter()
+        .zip(given)
+        .map(|(item, given)| (item.provider.clone(), whole(given)))
+        .collect()
 }

@@ -9,7 +9,7 @@ use crate::capacity::{StrategyItem, check_providers, check_strategy};
 use crate::clusters::show::{Include, show};
 use crate::clusters::{ClusterRecord, active_cluster};
 use crate::error::{Error, Result};
-use crate::tables::tasks_of;
+use crate::tables::{services_of, tasks_of};
 use crate::tasks::LastStatus;
 
 const TRIES: usize = 32;
@@ -56,7 +56,13 @@ async fn put(
         let provider = task.capacity_provider.as_ref();
         task.last != LastStatus::Stopped && provider.is_some_and(|name| !providers.contains(name))
     });
-    if used.is_some() {
+    let services_key = services_of(&ctx.partition(), &entry.value.name);
+    let (services, services_seen) = ecs.services().all(&services_key).await?;
+    let needed = services
+        .iter()
+        .flat_map(|entry| entry.value.providers())
+        .any(|name| !providers.contains(name));
+    if used.is_some() || needed {
         return Err(Error::Other(errors::resource_in_use_exception(
             "The specified capacity provider is in use and cannot be removed.",
         )));
@@ -68,6 +74,7 @@ async fn put(
     };
     let outcome = Transaction::new(&ecs.store)
         .compare(Compare::none_newer_in(tasks_key.below(), seen))
+        .compare(Compare::none_newer_in(services_key.below(), services_seen))
         .replace(&ecs.clusters(), &entry, &record)
         .commit()
         .await?;

@@ -6,8 +6,9 @@ use roadstead_base::{Ctx, random_hex};
 use roadstead_store::{Entry, Outcome, Transaction};
 
 use crate::Ecs;
+use crate::capacity::strategy_of;
 use crate::clusters::active_cluster;
-use crate::error::{Error, Result, refuse};
+use crate::error::{Error, Result};
 use crate::names::ServiceName;
 use crate::services::ask::{Of, ask};
 use crate::services::news::News;
@@ -18,6 +19,7 @@ use crate::services::{Owner, ServiceRecord, ServiceStatus, write};
 use crate::stored::Stored;
 use crate::tables::{events_of, service_key};
 use crate::tags::Tags;
+use crate::tasks::Launch;
 use crate::tasks::request;
 use crate::tasks::run::{check_platform, launch_of};
 
@@ -101,8 +103,13 @@ async fn attempt(
         execute_command: enable_execute_command,
     };
     around.refuse()?;
-    refuse("capacityProviderStrategy", capacity_provider_strategy)?;
-    refuse("role", role)?;
+    if role.is_some() {
+        // Those with a load balancer were refused before.
+        return Err(Error::invalid(
+            "If you specify the role parameter, you must also specify a load balancer object with the loadBalancers \
+             parameter.",
+        ));
+    }
     let scheduling = match scheduling_strategy {
         None | Some(api::SchedulingStrategy::Replica) => Scheduling::Replica,
         Some(api::SchedulingStrategy::Daemon) => Scheduling::Daemon,
@@ -112,12 +119,14 @@ async fn attempt(
     {
         return Err(Error::unsupported(format!("deploymentController {type}")));
     }
-    if launch_type.is_none() && !cluster.value.default_strategy.is_empty() {
-        return Err(Error::unsupported(
-            "The cluster's defaultCapacityProviderStrategy for a service without launchType",
-        ));
-    }
-    let launch = launch_of(launch_type)?;
+    let providers = strategy_of(ctx, &cluster.value, launch_type, capacity_provider_strategy)?;
+    // Every provider that there is stands for Fargate's capacity.
+    let launch = if providers.is_empty() {
+        launch_of(launch_type)?
+    } else {
+        Launch::Fargate
+    };
+    parts::check_launch(scheduling, launch)?;
     check_platform(launch, platform_version.as_deref())?;
     let rolling = parts::rolling(deployment_configuration, parts::default_rolling(scheduling))?;
     let now = ecs.clock.now();
@@ -139,6 +148,7 @@ async fn attempt(
         constraints: parts::constraints(scheduling, placement_constraints)?,
         strategy: parts::strategy(scheduling, placement_strategy)?,
         role_arn: None,
+        launch: Some(launch),
         deployments: Vec::new(),
         settled: None,
         current: None,
@@ -165,6 +175,7 @@ async fn attempt(
     let spec = Spec {
         definition: wanted.id,
         launch,
+        providers,
         platform: platform_version,
         network: network_configuration.map(Stored),
     };

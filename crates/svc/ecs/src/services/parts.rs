@@ -8,6 +8,7 @@ use crate::error::{Error, Result, refuse};
 use crate::services::ServiceRecord;
 use crate::services::record::{AlarmRule, BreakerRule, Propagate, Rolling, Scheduling};
 use crate::stored::Stored;
+use crate::tasks::Launch;
 
 /// Tasks of one service. Source: "Amazon ECS service quotas".
 const MAX_DESIRED: i32 = 5000;
@@ -137,6 +138,17 @@ pub(super) fn desired(scheduling: Scheduling, asked: Option<i32>, before: Option
         (Scheduling::Replica, Some(_), _) => Err(Error::invalid(format!(
             "desiredCount must be between 0 and {MAX_DESIRED}."
         ))),
+    }
+}
+
+/// Source: the API reference, `schedulingStrategy`.
+pub(super) fn check_launch(scheduling: Scheduling, launch: Launch) -> Result<()> {
+    match (scheduling, launch) {
+        (Scheduling::Daemon, Launch::Fargate) => Err(Error::invalid(
+            "The daemon scheduling strategy does not support tasks that use the Fargate launch type or a capacity \
+             provider strategy.",
+        )),
+        (Scheduling::Daemon, Launch::Ec2) | (Scheduling::Replica, Launch::Ec2 | Launch::Fargate) => Ok(()),
     }
 }
 

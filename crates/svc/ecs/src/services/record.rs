@@ -8,6 +8,7 @@ use roadstead_base::{Partition, Timestamp, derived_hex};
 use roadstead_deployment::Bounds;
 use serde::{Deserialize, Serialize};
 
+use crate::capacity::StrategyItem;
 use crate::names::{ClusterName, ServiceName, TaskDefinitionId, TaskId};
 use crate::services::deployments::{ServiceDeploymentRecord, Share, Status};
 use crate::services::news::News;
@@ -103,6 +104,9 @@ impl Rolling {
 pub(crate) struct Spec {
     pub definition: TaskDefinitionId,
     pub launch: Launch,
+    /// The capacity provider strategy; empty: the launch type decides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub providers: Vec<StrategyItem>,
     /// FARGATE alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
@@ -191,6 +195,9 @@ pub(crate) struct ServiceRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub strategy: Vec<Stored<api::PlacementStrategy>>,
     pub role_arn: Option<String>,
+    /// What it was made for, and goes back to without a capacity provider strategy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launch: Option<Launch>,
     /// The PRIMARY one first, then from the latest to the earliest.
     pub deployments: Vec<DeploymentRecord>,
     /// What completed last: where a failed deployment goes back to.
@@ -235,6 +242,13 @@ impl ServiceRecord {
 
     pub(crate) fn is_active(&self) -> bool {
         self.status == ServiceStatus::Active
+    }
+
+    /// The capacity providers that its tasks count for, or may come to count for.
+    pub(crate) fn providers(&self) -> impl Iterator<Item = &String> {
+        let deployments = self.deployments.iter().chain(&self.settled);
+        let specs = deployments.map(|it| &it.spec).filter(|_| !self.is_gone());
+        specs.flat_map(|spec| spec.providers.iter().map(|item| &item.provider))
     }
 
     /// It was deleted, and its tasks are ending or ended.

@@ -3,9 +3,10 @@
 use roadstead_api_ecs as api;
 
 use crate::Ecs;
+use crate::capacity::show_strategy;
 use crate::error::Result;
 use crate::services::deployments;
-use crate::services::record::{DeploymentRecord, Propagate, Rolling, RolloutState, Scheduling};
+use crate::services::record::{DeploymentRecord, Propagate, Rolling, RolloutState, Scheduling, Spec};
 use crate::services::scheduler::tasks_of_service;
 use crate::services::{ServiceRecord, ServiceStatus};
 use crate::tables::events_of;
@@ -58,6 +59,7 @@ pub(super) async fn show(ecs: &Ecs, service: &ServiceRecord, include: Include) -
         } else {
             api::AvailabilityZoneRebalancing::Disabled
         }),
+        capacity_provider_strategy: spec.and_then(strategy_shown),
         cluster_arn: Some(service.cluster.arn(partition)),
         created_at: Some(service.created_at),
         created_by: Some(service.created_by.clone()),
@@ -73,7 +75,7 @@ pub(super) async fn show(ecs: &Ecs, service: &ServiceRecord, include: Include) -
         enable_execute_command: Some(false),
         events: Some(events(ecs, service).await?),
         health_check_grace_period_seconds: service.grace_seconds,
-        launch_type: Some(launch_type(launch)),
+        launch_type: launch_type(spec),
         load_balancers: Some(Vec::new()),
         network_configuration: spec.and_then(|spec| spec.network.as_ref().map(|network| network.0.clone())),
         pending_count: Some(counts.pending),
@@ -113,11 +115,17 @@ fn desired_count(service: &ServiceRecord, counts: Counts) -> i32 {
     }
 }
 
-pub(super) fn launch_type(launch: Launch) -> api::LaunchType {
-    match launch {
-        Launch::Ec2 => api::LaunchType::Ec2,
-        Launch::Fargate => api::LaunchType::Fargate,
+/// None: a capacity provider strategy decides.
+pub(super) fn launch_type(spec: Option<&Spec>) -> Option<api::LaunchType> {
+    match spec {
+        Some(spec) if !spec.providers.is_empty() => None,
+        Some(spec) if spec.launch == Launch::Fargate => Some(api::LaunchType::Fargate),
+        Some(_) | None => Some(api::LaunchType::Ec2),
     }
+}
+
+pub(super) fn strategy_shown(spec: &Spec) -> Option<Vec<api::CapacityProviderStrategyItem>> {
+    (!spec.providers.is_empty()).then(|| show_strategy(&spec.providers))
 }
 
 /// As it was asked for; LATEST when nothing was.
@@ -143,6 +151,7 @@ fn show_deployment(
 ) -> api::Deployment {
     let spec = &deployment.spec;
     api::Deployment {
+        capacity_provider_strategy: strategy_shown(spec),
         created_at: Some(deployment.created_at),
         // Of an earlier one, what is left is what is still wanted of it.
         desired_count: Some(if primary {
@@ -152,7 +161,7 @@ fn show_deployment(
         }),
         failed_tasks: Some(i32::try_from(deployment.failures).unwrap_or(i32::MAX)),
         id: Some(deployment.id.clone()),
-        launch_type: Some(launch_type(spec.launch)),
+        launch_type: launch_type(Some(spec)),
         network_configuration: spec.network.as_ref().map(|network| network.0.clone()),
         pending_count: Some(counts.pending),
         platform_family: (spec.launch == Launch::Fargate).then(|| "Linux".to_owned()),

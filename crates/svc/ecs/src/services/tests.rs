@@ -10,6 +10,7 @@ mod protection;
 mod refusals;
 mod rollouts;
 mod stopping;
+mod strategy;
 
 use serde_json::{Value as Json, json};
 

@@ -6,7 +6,9 @@ use roadstead_base::Ctx;
 use roadstead_store::{Entry, Outcome, Transaction};
 
 use crate::Ecs;
-use crate::error::{Error, Result, refuse};
+use crate::capacity::{StrategyItem, check_strategy};
+use crate::clusters::{ClusterRecord, active_cluster};
+use crate::error::{Error, Result};
 use crate::services::ask::{Of, ask};
 use crate::services::lookup::active_service;
 use crate::services::news::News;
@@ -73,7 +75,6 @@ async fn attempt(ecs: &Ecs, ctx: &Ctx, input: UpdateServiceRequest) -> Result<Op
         execute_command: enable_execute_command,
     };
     around.refuse()?;
-    refuse("capacityProviderStrategy", capacity_provider_strategy)?;
     if let Some(api::DeploymentController { r#type }) = deployment_controller
         && r#type != api::DeploymentControllerType::Ecs
     {
@@ -93,12 +94,18 @@ async fn attempt(ecs: &Ecs, ctx: &Ctx, input: UpdateServiceRequest) -> Result<Op
         record.strategy = parts::strategy(before.scheduling, placement_strategy)?;
     }
     record.rebalancing = parts::rebalancing(availability_zone_rebalancing, before.rebalancing, &record)?;
+    let home = active_cluster(ecs, ctx, cluster.as_deref()).await?;
+    let providers = match capacity_provider_strategy {
+        None => None,
+        items => Some(check_strategy(ctx, &home.value.capacity_providers, items)?),
+    };
     let placed_otherwise = (&record.constraints, &record.strategy) != (&before.constraints, &before.strategy);
     let change = Change {
         placed_otherwise,
         task_definition,
         network: network_configuration,
         platform: platform_version,
+        providers,
         force: force_new_deployment.unwrap_or_default(),
     };
     let mut news = News::default();
@@ -108,11 +115,12 @@ async fn attempt(ecs: &Ecs, ctx: &Ctx, input: UpdateServiceRequest) -> Result<Op
     if let Some(spec) = new_spec(ecs, ctx, &record, change).await? {
         record.deploy(spec, ecs.clock.now(), &mut news);
     }
-    commit(ecs, &entry, record, &news).await
+    commit(ecs, &home, &entry, record, &news).await
 }
 
 async fn commit(
     ecs: &Ecs,
+    home: &Entry<ClusterRecord>,
     entry: &Entry<ServiceRecord>,
     record: ServiceRecord,
     news: &News,
@@ -120,7 +128,12 @@ async fn commit(
     if record == entry.value && news.is_empty() {
         return Ok(Some(record));
     }
-    let (transaction, record) = write::replace(ecs, Transaction::new(&ecs.store), entry, record, news);
+    let mut transaction = Transaction::new(&ecs.store);
+    if record.providers().next().is_some() {
+        // The cluster still has them.
+        transaction = transaction.compare_unmodified(home);
+    }
+    let (transaction, record) = write::replace(ecs, transaction, entry, record, news);
     Ok(matches!(transaction.commit().await?, Outcome::Committed(_)).then_some(record))
 }
 
@@ -129,6 +142,8 @@ struct Change {
     task_definition: Option<String>,
     network: Option<api::NetworkConfiguration>,
     platform: Option<String>,
+    /// Of the cluster; empty: the launch type is to decide.
+    providers: Option<Vec<StrategyItem>>,
     force: bool,
     /// Constraints or strategy are others, which are to be checked.
     placed_otherwise: bool,
@@ -139,12 +154,27 @@ async fn new_spec(ecs: &Ecs, ctx: &Ctx, record: &ServiceRecord, change: Change) 
     let Some(primary) = record.primary() else {
         return Ok(None);
     };
+    let before = &primary.spec;
+    let providers = change.providers.unwrap_or_else(|| before.providers.clone());
+    let provided_otherwise = providers != before.providers;
+    if provided_otherwise && !change.force {
+        return Err(Error::invalid(
+            "When switching from launch type to capacity provider strategy on an existing service, or making a change to \
+             a capacity provider strategy on a service that is already using one, you must force a new deployment.",
+        ));
+    }
     let asks = change.task_definition.is_some() || change.network.is_some() || change.platform.is_some();
     if !asks && !change.force && !change.placed_otherwise {
         return Ok(None);
     }
-    let before = &primary.spec;
-    check_platform(before.launch, change.platform.as_deref())?;
+    let launch = match (provided_otherwise, providers.is_empty()) {
+        (false, _) => before.launch,
+        (true, true) => record.launch.unwrap_or(before.launch),
+        // Every provider that there is stands for Fargate's capacity.
+        (true, false) => Launch::Fargate,
+    };
+    parts::check_launch(record.scheduling, launch)?;
+    check_platform(launch, change.platform.as_deref())?;
     let named = change.task_definition.clone();
     let network = change
         .network
@@ -155,15 +185,16 @@ async fn new_spec(ecs: &Ecs, ctx: &Ctx, record: &ServiceRecord, change: Change) 
     }
     let of = Of {
         task_definition: named.unwrap_or_else(|| before.definition.to_string()),
-        launch: before.launch,
+        launch,
         network: network.clone(),
     };
     let asked = ask(record, of, owner, None)?;
     let wanted = request::check(ecs, ctx, asked).await?;
     let spec = Spec {
         definition: wanted.id,
-        launch: before.launch,
-        platform: match before.launch {
+        launch,
+        providers,
+        platform: match launch {
             Launch::Fargate => change.platform.or_else(|| before.platform.clone()),
             Launch::Ec2 => None,
         },

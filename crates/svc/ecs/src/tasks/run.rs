@@ -1,10 +1,10 @@
 //! RunTask.
 
-use roadstead_api_ecs::{CapacityProviderStrategyItem, LaunchType, RunTaskRequest, RunTaskResponse, errors};
+use roadstead_api_ecs::{LaunchType, RunTaskRequest, RunTaskResponse, errors};
 use roadstead_base::Ctx;
 
 use crate::Ecs;
-use crate::capacity::{StrategyItem, check_strategy, shares};
+use crate::capacity::{shares, strategy_of};
 use crate::clusters::active_cluster;
 use crate::error::{Error, Result, refuse};
 use crate::names::ClusterName;
@@ -60,14 +60,10 @@ pub(crate) async fn run_task(ecs: &Ecs, ctx: &Ctx, input: RunTaskRequest) -> Res
             "count must be between 1 and {MAX_COUNT}."
         )));
     }
-    let strategy = strategy_of(
-        ecs,
-        ctx,
-        cluster.as_deref(),
-        launch_type,
-        capacity_provider_strategy,
-    )
-    .await?;
+    let strategy = {
+        let cluster = active_cluster(ecs, ctx, cluster.as_deref()).await?.value;
+        strategy_of(ctx, &cluster, launch_type, capacity_provider_strategy)?
+    };
     // Every provider that there is stands for Fargate's capacity.
     let launch = if strategy.is_empty() {
         launch_of(launch_type)?
@@ -93,7 +89,7 @@ pub(crate) async fn run_task(ecs: &Ecs, ctx: &Ctx, input: RunTaskRequest) -> Res
     };
     let mut wanted = request::check(ecs, ctx, asked).await?;
     let count = usize::try_from(count).unwrap_or(1);
-    wanted.providers = shares(&strategy, count);
+    wanted.providers = shares(&strategy, &[], count);
     let choice = Choice::Anywhere(count);
     let launched = launch::launch(ecs, ctx, &wanted, &choice, token.as_ref(), replaces.as_ref()).await?;
     let Some(launched) = launched else {
@@ -122,30 +118,6 @@ pub(crate) fn launch_of(launch_type: Option<LaunchType>) -> Result<Launch> {
         None | Some(LaunchType::Ec2) => Ok(Launch::Ec2),
         Some(LaunchType::Fargate) => Ok(Launch::Fargate),
         Some(other) => Err(Error::unsupported(format!("launchType {other}"))),
-    }
-}
-
-/// The strategy that decides: the request's own, or the cluster's where the request names no launch type either.
-async fn strategy_of(
-    ecs: &Ecs,
-    ctx: &Ctx,
-    cluster: Option<&str>,
-    launch_type: Option<LaunchType>,
-    items: Option<Vec<CapacityProviderStrategyItem>>,
-) -> Result<Vec<StrategyItem>> {
-    let items = items.filter(|items| !items.is_empty());
-    if items.is_some() && launch_type.is_some() {
-        return Err(Error::invalid(
-            "Specifying both a launch type and capacity provider strategy is not supported. Remove one and try again.",
-        ));
-    }
-    if launch_type.is_some() {
-        return Ok(Vec::new());
-    }
-    let cluster = active_cluster(ecs, ctx, cluster).await?.value;
-    match items {
-        Some(items) => check_strategy(ctx, &cluster.capacity_providers, Some(items)),
-        None => Ok(cluster.default_strategy),
     }
 }
 

@@ -9,7 +9,7 @@ use super::name::{Named, REVISION};
 use super::record::RevisionRecord;
 use crate::Ecs;
 use crate::error::Result;
-use crate::services::show::{launch_type, platform_shown};
+use crate::services::show::{launch_type, platform_shown, strategy_shown};
 use crate::tables::{definition_key, revisions_of};
 use crate::tasks::Launch;
 
@@ -47,11 +47,12 @@ async fn show(ecs: &Ecs, ctx: &Ctx, named: &Named) -> Result<Option<api::Service
     let spec = &record.spec;
     let partition = &service.partition;
     Ok(Some(api::ServiceRevision {
+        capacity_provider_strategy: strategy_shown(spec),
         cluster_arn: Some(service.cluster.arn(partition)),
         container_images: Some(images(ecs, ctx, &record).await?),
         created_at: Some(record.created_at),
         guard_duty_enabled: Some(false),
-        launch_type: Some(launch_type(spec.launch)),
+        launch_type: launch_type(Some(spec)),
         network_configuration: spec.network.as_ref().map(|network| network.0.clone()),
         platform_family: (spec.launch == Launch::Fargate).then(|| "Linux".to_owned()),
         platform_version: platform_shown(spec.launch, spec.platform.as_deref()),

@@ -11,6 +11,7 @@ use roadstead_deployment::{
 use roadstead_store::Entry;
 
 use crate::Ecs;
+use crate::capacity;
 use crate::error::Result;
 use crate::instances::InstanceStatus;
 use crate::services::deployments::{Status, Watch};
@@ -55,6 +56,7 @@ pub(super) async fn look(
         }
     };
     let watched = watched(service);
+    let desired = usize::try_from(service.desired).unwrap_or_default();
     Ok(Some(Snapshot {
         now: now.0,
         scheduling,
@@ -92,6 +94,7 @@ pub(super) async fn look(
         fallback: service.way_back().map(|back| DeploymentId(back.id.clone())),
         tasks,
         zones,
+        due: capacity::due(&primary.spec.providers, desired),
         cramped: service.unplaced.is_some(),
         grace: i64::from(service.grace_seconds.unwrap_or_default()) * 1000,
         settle: ecs.options.settle_millis,
@@ -136,6 +139,7 @@ fn show(task: &TaskRecord, draining: bool, leaving: &BTreeMap<String, bool>) -> 
         },
         created: task.times.created.0,
         zone: task.zone.clone(),
+        provider: task.capacity_provider.clone(),
         protected_until: task.protected_until.filter(|_| !draining).map(|until| until.0),
         leaving: leaving.get(&host).copied().unwrap_or_default(),
         instance: InstanceId(host),

@@ -8,16 +8,17 @@ use roadstead_deployment::{Setback, Start};
 use roadstead_reconcile::Action;
 use roadstead_store::Entry;
 
+use crate::capacity::shares;
 use crate::error::{Error, Result};
 use crate::instances::InstanceRef;
 use crate::services::ask::{Of, ask};
 use crate::services::news::News;
 use crate::services::record::Unplaced;
-use crate::services::scheduler::{BATCH, account, places};
+use crate::services::scheduler::{BATCH, account, places, tasks_of_service};
 use crate::services::{Owner, ServiceRecord};
-use crate::tasks::Launch;
 use crate::tasks::launch::{self, Choice, Launched};
 use crate::tasks::request::{self, Wanted};
+use crate::tasks::{Desired, Launch};
 use crate::{Ecs, PRINCIPAL};
 
 /// Milliseconds between tries to find a place.
@@ -169,7 +170,34 @@ async fn launch(ecs: &Ecs, owner: Owner, start: Start) -> Result<Option<Launched
             Choice::On(named.collect())
         }
     };
+    wanted.providers = shared(ecs, &wanted, &choice).await?;
     launch::launch(ecs, &ctx, &wanted, &choice, None, None).await
+}
+
+/// The capacity providers that the next tasks count for, beside the others of their deployment.
+async fn shared(ecs: &Ecs, wanted: &Wanted, choice: &Choice) -> Result<Vec<String>> {
+    let count = match choice {
+        Choice::Anywhere(count) => *count,
+        Choice::On(named) => named.len(),
+    };
+    let Some(service) = wanted.owner.as_ref().map(|owner| &owner.next) else {
+        return Ok(Vec::new());
+    };
+    let Some(primary) = service.primary().filter(|it| !it.spec.providers.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let tasks = tasks_of_service(ecs, service).await?;
+    let has = |provider: &str| {
+        let own = tasks.iter().map(|entry| &entry.value).filter(|task| {
+            task.desired == Desired::Running
+                && task.started_by.as_ref() == Some(&primary.id)
+                && task.capacity_provider.as_deref() == Some(provider)
+        });
+        u32::try_from(own.count()).unwrap_or(u32::MAX)
+    };
+    let strategy = &primary.spec.providers;
+    let existing: Vec<u32> = strategy.iter().map(|item| has(&item.provider)).collect();
+    Ok(shares(strategy, &existing, count))
 }
 
 /// In the words of the service, about the instance that came closest.

@@ -119,7 +119,11 @@ async fn create_service_refuses_what_cannot_be() {
             "InvalidParameterException",
             not_yet,
         ),
-        (json!({"role": "r"}), "InvalidParameterException", not_yet),
+        (
+            json!({"role": "r"}),
+            "InvalidParameterException",
+            "you must also specify a load balancer",
+        ),
         (
             json!({"enableExecuteCommand": true}),
             "InvalidParameterException",

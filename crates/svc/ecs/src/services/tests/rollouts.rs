@@ -296,7 +296,7 @@ async fn an_update_takes_each_of_its_members() {
     for (change, words) in [
         (
             json!({"capacityProviderStrategy": [{"capacityProvider": "FARGATE"}]}),
-            not_yet,
+            "not associated with the cluster",
         ),
         (json!({"deploymentController": {"type": "EXTERNAL"}}), not_yet),
         (json!({"enableExecuteCommand": true}), not_yet),

@@ -6,6 +6,7 @@ import subprocess
 import time
 
 import pytest
+from botocore.exceptions import ClientError
 
 from roadstead import ROOT, Roadstead, eventually
 
@@ -43,12 +44,179 @@ def function(cloud, role, tmp_path_factory):
     return made["FunctionArn"]
 
 
+@pytest.fixture(scope="module")
+def machine(cloud, role, function, tmp_path_factory):
+    """The user's definition, with the account's own number where theirs stood."""
+    definition = (FILES / "state-machine.json").read_text().replace("676655494xxx", cloud.account)
+    path = tmp_path_factory.mktemp("machine") / "state-machine.json"
+    path.write_text(definition)
+    made = cloud.aws("stepfunctions", "create-state-machine", "--name", NAME, "--role-arn", role,
+                     "--definition", f"file://{path}")
+    return made["stateMachineArn"]
+
+
+def points(cloud, metric, since):
+    now = datetime.datetime.now(datetime.timezone.utc)
+    found = cloud.client("cloudwatch").get_metric_data(StartTime=since, EndTime=now + datetime.timedelta(seconds=1), MetricDataQueries=[{
+        "Id": "m", "MetricStat": {"Stat": "Maximum", "Period": 1, "Metric": {
+            "Namespace": "ECS", "MetricName": metric, "Dimensions": [{"Name": "ClusterName", "Value": CLUSTER}]}}}],
+        ScanBy="TimestampAscending")
+    result = found["MetricDataResults"][0]
+    return list(zip(result["Timestamps"], result["Values"]))
+
+
+def executions(cloud, machine, status=None):
+    more = {"statusFilter": status} if status else {}
+    return cloud.client("stepfunctions").list_executions(stateMachineArn=machine, **more)["executions"]
+
+
+def history(cloud, execution):
+    pages = cloud.client("stepfunctions").get_paginator("get_execution_history").paginate(executionArn=execution)
+    return [event for page in pages for event in page["events"]]
+
+
 def test_the_function_alone_writes_what_is_true(cloud, function):
     out = cloud.folder / "out.json"
-    said = cloud.aws("lambda", "invoke", "--function-name", NAME, "--log-type", "Tail", "--payload",
-                     json.dumps({"ECSClusterName": CLUSTER}), str(out))
+    said = cloud.aws("lambda", "invoke", "--function-name", NAME, "--payload", json.dumps({"ECSClusterName": CLUSTER}), str(out))
     assert "FunctionError" not in said, out.read_text()
-    print(__import__("base64").b64decode(said["LogResult"]).decode())
     assert json.loads(out.read_text()) is None
     metrics = cloud.client("cloudwatch").list_metrics(Namespace="ECS")["Metrics"]
     assert sorted(metric["MetricName"] for metric in metrics) == sorted(METRICS)
+
+
+def test_every_minute_an_execution_writes_twelve_points_that_are_true(cloud, role, machine):
+    aws = cloud.aws
+    aws("events", "put-rule", "--name", NAME, "--schedule-expression", "cron(0/1 * * * ? *)")
+    put = aws("events", "put-targets", "--rule", NAME, "--targets", json.dumps([
+        {"Id": "1", "Arn": machine, "RoleArn": role, "Input": json.dumps({"ECSClusterName": CLUSTER})}]))
+    assert put["FailedEntryCount"] == 0
+    first = eventually(lambda: executions(cloud, machine), "the first minute", patience=90)[0]
+    began = first["startDate"]
+    assert began.second < 5, "on time"
+    # A task that runs shows in the next points.
+    time.sleep(20)
+    definition = cloud.define("sleeps", {"name": "app", "image": "busybox", "command": ["sleep", "1000"]})
+    task = cloud.run(definition, cluster=CLUSTER)
+    cloud.until(task, "RUNNING", cluster=CLUSTER)
+    second = eventually(lambda: [e for e in executions(cloud, machine) if e["startDate"] > began], "the second minute", patience=90)[-1]
+    eventually(lambda: {e["status"] for e in executions(cloud, machine) if e["startDate"] <= second["startDate"]} == {"SUCCEEDED"},
+               "two executions that succeeded", patience=120)
+    aws("events", "disable-rule", "--name", NAME)
+    for metric in METRICS:
+        all_points = points(cloud, metric, began)
+        of_first = [value for at, value in all_points if at < second["startDate"]]
+        assert len(of_first) == 12, (metric, all_points)
+        gaps = [(later[0] - earlier[0]).total_seconds() for earlier, later in zip(all_points, all_points[1:])]
+        assert all(1 <= gap <= 10 for gap in gaps), (metric, gaps)
+    assert {value for _, value in points(cloud, "RegisteredContainerInstances", began)} == {1.0}
+    running = [value for _, value in points(cloud, "RunningTask", began)]
+    assert running[0] == 0.0 and running[-1] == 1.0 and running == sorted(running)
+    told = [event["type"] for event in history(cloud, first["executionArn"])]
+    assert told[0] == "ExecutionStarted" and told[-1] == "ExecutionSucceeded"
+    assert told.count("TaskStateEntered") == told.count("TaskStateExited") == 12
+    assert told.count("LambdaFunctionSucceeded") == 12 and told.count("WaitStateEntered") == 11
+    lines = [event["message"].strip() for page in cloud.client("logs").get_paginator("filter_log_events").paginate(
+        logGroupName=f"/aws/lambda/{NAME}") for event in page["events"]]
+    for start in ("START RequestId", "END RequestId", "REPORT RequestId", "Finished writing metric data"):
+        assert sum(line.startswith(start) for line in lines) >= 24, start
+    plot = cloud.command("metrics", "plot", "ECS", "RunningTask", "--dimension", f"ClusterName={CLUSTER}", "--period", "1",
+                         "--endpoint", cloud.url, "--region", cloud.region, data=False).stdout
+    assert "RunningTask" in plot
+
+
+def run(cloud, machine, name):
+    """One execution of a machine that only calls the function; its end and its history."""
+    states = cloud.client("stepfunctions")
+    arn = states.start_execution(stateMachineArn=machine, name=name, input=json.dumps({"ECSClusterName": CLUSTER}))["executionArn"]
+    shown = eventually(lambda: (lambda e: e if e["status"] != "RUNNING" else None)(states.describe_execution(executionArn=arn)),
+                       "its end")
+    return shown, history(cloud, arn)
+
+
+def small(cloud, role, name, function):
+    definition = {"StartAt": "F", "States": {"F": {"Type": "Task", "Resource": function, "End": True}}}
+    return cloud.client("stepfunctions").create_state_machine(name=name, roleArn=role, definition=json.dumps(definition))["stateMachineArn"]
+
+
+def allow(cloud, *without):
+    """The user's policy, without some of what it allows."""
+    policy = json.loads((FILES / "policy.json").read_text())
+    policy["Statement"] = [s for s in policy["Statement"] if not set(s["Action"] if isinstance(s["Action"], list) else [s["Action"]]) & set(without)]
+    cloud.client("iam").put_role_policy(RoleName=NAME, PolicyName="inline", PolicyDocument=json.dumps(policy))
+
+
+def test_faults_are_told_apart(cloud, role, function, machine):
+    iam, states = cloud.client("iam"), cloud.client("stepfunctions")
+    calls = small(cloud, role, "calls", function)
+    assert run(cloud, calls, "well")[0]["status"] == "SUCCEEDED"
+
+    # A permission of the role that is missing: in the machine, then in the function.
+    allow(cloud, "lambda:InvokeFunction")
+    shown, told = run(cloud, calls, "may-not-invoke")
+    assert shown["status"] == "FAILED" and "lambda:InvokeFunction" in shown["cause"] and function in shown["cause"], shown
+    allow(cloud, "cloudwatch:PutMetricData")
+    shown, told = run(cloud, calls, "may-not-put")
+    assert shown["status"] == "FAILED" and "cloudwatch:PutMetricData" in shown["cause"], shown
+    assert "LambdaFunctionFailed" in [event["type"] for event in told]
+    allow(cloud)
+
+    # A function that is missing, and one that fails.
+    policy = json.loads((FILES / "policy.json").read_text())
+    policy["Statement"].append({"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": function + "*"})
+    iam.put_role_policy(RoleName=NAME, PolicyName="inline", PolicyDocument=json.dumps(policy))
+    missing = small(cloud, role, "missing", function.replace(NAME, NAME + "x"))
+    shown, told = run(cloud, missing, "missing")
+    assert shown["status"] == "FAILED" and "not found" in shown["cause"].lower(), shown
+    kinds = {shown["error"]}
+    archive = cloud.folder / "bad.zip"
+    subprocess.run(["python3", "-c", f"import zipfile; zipfile.ZipFile({str(archive)!r}, 'w').writestr('f.py', 'def handler(e, c): raise KeyError(1)')"], check=True)
+    failing = cloud.client("lambda").create_function(
+        FunctionName=NAME + "Failing", Runtime="python3.9", Handler="f.handler", Role=role, Code={"ZipFile": archive.read_bytes()})["FunctionArn"]
+    shown, told = run(cloud, small(cloud, role, "failing", failing), "failing")
+    assert shown["status"] == "FAILED" and shown["error"] == "KeyError", shown
+    assert kinds.isdisjoint({shown["error"]})
+    allow(cloud)
+
+    # Trust that is revoked: the next call says so. A role that never trusted is refused at once.
+    trust = json.loads((FILES / "trust-policy.json").read_text())
+    nobody = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    iam.create_role(RoleName="untrusting", AssumeRolePolicyDocument=json.dumps(nobody))
+    untrusting = role.replace(NAME, "untrusting")
+    for call, arguments in [
+        (cloud.client("lambda").create_function, dict(FunctionName="x", Runtime="python3.9", Handler="x.y", Role=untrusting, Code={"ZipFile": b"PK"})),
+        (states.create_state_machine, dict(name="x", roleArn=untrusting, definition=json.dumps({"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}}))),
+    ]:
+        with pytest.raises(ClientError):
+            call(**arguments)
+    iam.update_assume_role_policy(RoleName=NAME, PolicyDocument=json.dumps(nobody))
+    shown, _ = run(cloud, calls, "revoked")
+    assert shown["status"] == "FAILED" and "assume" in shown["cause"].lower(), shown
+    iam.update_assume_role_policy(RoleName=NAME, PolicyDocument=json.dumps(trust))
+
+    # A rule whose target's role may not start executions starts none, which is counted, and its dead-letter queue has the event.
+    sqs = cloud.client("sqs")
+    queue = sqs.create_queue(QueueName="dead")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events = cloud.client("events")
+    rule = events.put_rule(Name="denied", EventPattern=json.dumps({"source": ["try"]}))["RuleArn"]
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn,
+         "Condition": {"ArnEquals": {"aws:SourceArn": rule}}}]})})
+    allow(cloud, "states:StartExecution")
+    before = len(executions(cloud, machine))
+    assert events.put_targets(Rule="denied", Targets=[
+        {"Id": "1", "Arn": machine, "RoleArn": role, "DeadLetterConfig": {"Arn": arn}}])["FailedEntryCount"] == 0
+    events.put_events(Entries=[{"Source": "try", "DetailType": "x", "Detail": "{}"}])
+    letter = eventually(lambda: sqs.receive_message(QueueUrl=queue, MessageAttributeNames=["All"], WaitTimeSeconds=2).get("Messages"), "a letter")[0]
+    assert letter["MessageAttributes"]["ERROR_CODE"]["StringValue"] == "NO_PERMISSIONS"
+    assert "states:StartExecution" in letter["MessageAttributes"]["ERROR_MESSAGE"]["StringValue"]
+    assert len(executions(cloud, machine)) == before
+    now = datetime.datetime.now(datetime.timezone.utc)
+
+    def failed():
+        found = cloud.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/Events", MetricName="FailedInvocations", Dimensions=[{"Name": "RuleName", "Value": "denied"}],
+            StartTime=now - datetime.timedelta(minutes=10), EndTime=now + datetime.timedelta(minutes=10), Period=60, Statistics=["Sum"])
+        return sum(point["Sum"] for point in found["Datapoints"]) == 1
+    eventually(failed, "FailedInvocations", patience=150)
+    allow(cloud)

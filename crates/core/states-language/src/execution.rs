@@ -119,6 +119,7 @@ enum Doing {
         until: i64,
     },
     Parallel {
+        #[serde(with = "slots")]
         results: Vec<Option<Value>>,
     },
     Map {
@@ -126,8 +127,25 @@ enum Doing {
         items: Vec<Item>,
         concurrency: u64,
         next: usize,
+        #[serde(with = "slots")]
         results: Vec<Option<Value>>,
     },
+}
+
+/// Results that may be there and be null: as JSON, a list each of one or none.
+mod slots {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_json::Value;
+
+    pub(super) fn serialize<S: Serializer>(slots: &[Option<Value>], to: S) -> Result<S::Ok, S::Error> {
+        let lists: Vec<&[Value]> = slots.iter().map(Option::as_slice).collect();
+        lists.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Option<Value>>, D::Error> {
+        let lists = Vec::<Vec<Value>>::deserialize(from)?;
+        Ok(lists.into_iter().map(|mut list| list.pop()).collect())
+    }
 }
 
 /// A task that was ordered.

@@ -15,6 +15,22 @@ fn branches_give_an_array_in_their_order() {
 }
 
 #[test]
+fn what_returns_nothing_has_come_to_its_end_all_the_same() {
+    let task = |name: &str| json!({"StartAt": name, "States": {(name): {"Type": "Task", "Resource": FUNCTION, "End": true}}});
+    let both = json!({"Type": "Parallel", "Branches": [task("A"), task("B")]});
+    let nothing = &mut |_: &roadstead_states_language::Order, _| Some(Ok(Value::Null));
+    assert_eq!(
+        result(run(&single(both), json!({}), nothing)),
+        Ok(json!([null, null]))
+    );
+    let each = json!({"Type": "Map", "ItemProcessor": task("I"), "MaxConcurrency": 1});
+    assert_eq!(
+        result(run(&single(each), json!([1, 2]), nothing)),
+        Ok(json!([null, null]))
+    );
+}
+
+#[test]
 fn a_map_works_on_each_item() {
     let processor = json!({"StartAt": "I", "States": {"I": {"Type": "Pass", "End": true}}});
     let state = |extra: Value| {

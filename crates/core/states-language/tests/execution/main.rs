@@ -52,6 +52,9 @@ pub(crate) fn run(definition: &Value, input: Value, doer: &mut Doer<'_>) -> Run 
     let (mut history, mut orders, mut answers) = (Vec::new(), Vec::new(), Vec::new());
     let mut input = Input::Proceed;
     for round in 0..100_000u128 {
+        // As a service does it: what is kept between steps is all there is.
+        let text = serde_json::to_string(&execution).unwrap();
+        execution = serde_json::from_str(&text).unwrap();
         let step = execution.step(&machine, input, now, &Dice::new(round));
         history.extend(step.history);
         for order in step.orders {

@@ -2,6 +2,7 @@
 
 import base64
 import concurrent.futures
+import gzip
 import io
 import json
 import time
@@ -60,9 +61,13 @@ def invoke(cloud, name, event=None, **more):
 
 
 def lines(cloud, name):
+    """What is in the function's log so far; the group comes with the first line."""
     logs = cloud.client("logs")
-    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{name}")
-    return [event["message"] for page in pages for event in page["events"]]
+    try:
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{name}")
+        return [event["message"] for page in pages for event in page["events"]]
+    except logs.exceptions.ResourceNotFoundException:
+        return []
 
 
 def test_python_runs_as_its_role_and_reaches_the_cloud_it_is_in(cloud, role):
@@ -179,3 +184,52 @@ def test_metrics_say_how_it_went(cloud, role):
         return sum(point["Sum"] for point in found["Datapoints"])
 
     eventually(lambda: total("Invocations") == 2 and total("Errors") == 1 and total("Duration") > 0, "the metrics", patience=150)
+
+
+def allow(cloud, name, service, source):
+    cloud.client("lambda").add_permission(FunctionName=name, StatementId=service.split(".")[0], Action="lambda:InvokeFunction",
+                                          Principal=service, SourceArn=source)
+
+
+def test_rules_alarms_and_log_lines_reach_functions(cloud, role):
+    arn = make(cloud, role, "hears", "import json\ndef handler(event, context):\n    print('heard', json.dumps(event))\n")["FunctionArn"]
+
+    def heard(word):
+        return [line for line in lines(cloud, "hears") if line.startswith("heard") and word in line]
+
+    events = cloud.client("events")
+    rule = events.put_rule(Name="tell", EventPattern=json.dumps({"source": ["shop"]}))["RuleArn"]
+    assert events.put_targets(Rule="tell", Targets=[{"Id": "f", "Arn": arn}])["FailedEntryCount"] == 0
+    allow(cloud, "hears", "events.amazonaws.com", rule)
+    events.put_events(Entries=[{"Source": "shop", "DetailType": "Order", "Detail": json.dumps({"number": 7})}])
+    said = json.loads(eventually(lambda: heard('"Order"'), "the event")[0].removeprefix("heard "))
+    assert said["detail"] == {"number": 7} and said["source"] == "shop"
+
+    metrics = cloud.client("cloudwatch")
+    alarm = f"arn:aws:cloudwatch:{cloud.region}:{cloud.account}:alarm:loud"
+    allow(cloud, "hears", "lambda.alarms.cloudwatch.amazonaws.com", alarm)
+    metrics.put_metric_alarm(AlarmName="loud", Namespace="N", MetricName="m", Statistic="Sum", Period=60, EvaluationPeriods=1,
+                             Threshold=1, ComparisonOperator="GreaterThanThreshold", AlarmActions=[arn])
+    metrics.set_alarm_state(AlarmName="loud", StateValue="ALARM", StateReason="tried")
+    said = json.loads(eventually(lambda: heard("alarmData"), "the alarm")[0].removeprefix("heard "))
+    assert said["alarmData"]["alarmName"] == "loud" and said["alarmData"]["state"]["value"] == "ALARM"
+
+    logs = cloud.client("logs")
+    logs.create_log_group(logGroupName="/shop")
+    logs.create_log_stream(logGroupName="/shop", logStreamName="s")
+    with pytest.raises(cloud.client("logs").exceptions.InvalidParameterException):
+        logs.put_subscription_filter(logGroupName="/shop", filterName="f", filterPattern="ERROR", destinationArn=arn)
+    allow(cloud, "hears", "logs.amazonaws.com", f"arn:aws:logs:{cloud.region}:{cloud.account}:log-group:/shop:*")
+    logs.put_subscription_filter(logGroupName="/shop", filterName="f", filterPattern="ERROR", destinationArn=arn)
+    now = int(time.time() * 1000)
+    logs.put_log_events(logGroupName="/shop", logStreamName="s", logEvents=[
+        {"timestamp": now, "message": "ERROR one"}, {"timestamp": now, "message": "fine"}])
+
+    def sent():
+        for line in heard("awslogs"):
+            data = json.loads(gzip.decompress(base64.b64decode(json.loads(line.removeprefix("heard "))["awslogs"]["data"])))
+            if data["messageType"] == "DATA_MESSAGE":
+                return data
+    data = eventually(sent, "the lines")
+    assert (data["logGroup"], data["subscriptionFilters"]) == ("/shop", ["f"])
+    assert [event["message"] for event in data["logEvents"]] == ["ERROR one"]

@@ -5,6 +5,7 @@ mod bus;
 mod dead;
 mod ecs;
 pub(crate) mod kinds;
+mod lambda;
 mod logs;
 mod retry;
 mod sns;

@@ -5,7 +5,7 @@ use roadstead_api_events::{EcsParameters, SqsParameters};
 use roadstead_base::{Arn, Ctx};
 use roadstead_protocol::BoxFuture;
 
-use crate::deliver::{Delivery, Failed, bus, ecs, logs, sns, sqs, states};
+use crate::deliver::{Delivery, Failed, bus, ecs, lambda, logs, sns, sqs, states};
 use crate::error::{Error, Result};
 
 /// The parameters of a target that only some kinds have.
@@ -37,6 +37,12 @@ const KINDS: &[Kind] = &[
         check: bus::check,
         needs_role: false,
         deliver: |delivery| Box::pin(bus::forward(delivery)),
+    },
+    Kind {
+        service: "lambda",
+        check: lambda::check,
+        needs_role: false,
+        deliver: |delivery| Box::pin(lambda::invoke(delivery)),
     },
     Kind {
         service: "logs",

@@ -240,3 +240,40 @@ async fn a_state_machine_is_started_as_the_targets_role_once_for_each_event() {
         matches!(&asked[0].ctx.caller, roadstead_base::Caller::Role(session) if &*session.role_arn == ROLE)
     );
 }
+
+#[tokio::test]
+async fn a_function_is_invoked_by_the_service_for_the_rule() {
+    const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:f:live";
+    let bench = Bench::new().await;
+    let functions = Fake::answering(&roadstead_api_lambda::MODEL, json!({"StatusCode": 202}));
+    functions.refuse(ApiError::new("TooManyRequestsException", 429, "Rate exceeded"));
+    bench.dispatcher.register(functions.clone());
+    bench.dispatcher.set_authority(one_role());
+    let rule = json!({"Name": "r", "EventPattern": r#"{"source": ["shop"]}"#});
+    bench.call("PutRule", rule).await.expect("a rule");
+    let targets = json!({"Rule": "r", "Targets": [{"Id": "t", "Arn": FUNCTION, "InputPath": "$.detail"}]});
+    bench.call("PutTargets", targets).await.expect("taken");
+    publish(&bench).await;
+    let running = bench.events.start();
+    until("the failure to be written", || {
+        let owed = bench.events.owed.snapshot();
+        owed.iter().next().is_some_and(|entry| entry.value.failures == 1)
+    })
+    .await;
+    bench.clock.advance(60_000);
+    until("the delivery", || bench.events.owed.snapshot().is_empty()).await;
+    running.stop().await;
+    let done = functions.done();
+    assert_eq!(done.len(), 1);
+    let (asked, ctx) = (&done[0].input, &done[0].ctx);
+    assert_eq!(
+        (&asked["FunctionName"], &asked["InvocationType"]),
+        (&json!(FUNCTION), &json!("Event"))
+    );
+    assert_eq!(asked["Payload"], "eyJuIjoxfQ==", "base64 of the input");
+    assert_eq!(ctx.caller.to_string(), "events.amazonaws.com");
+    assert_eq!(
+        ctx.origin.source_arn.as_deref(),
+        Some("arn:aws:events:us-east-1:000000000000:rule/r")
+    );
+}

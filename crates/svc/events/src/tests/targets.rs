@@ -80,8 +80,16 @@ async fn put_targets_refuses_what_could_never_be_delivered() {
     for (target, words) in [
         (json!({"Id": "t", "Arn": "x"}), "not in correct format"),
         (
-            json!({"Id": "t", "Arn": "arn:aws:lambda:us-east-1:000000000000:function:f"}),
-            "target of lambda",
+            json!({"Id": "t", "Arn": "arn:aws:kinesis:us-east-1:000000000000:stream/s"}),
+            "target of kinesis",
+        ),
+        (
+            json!({"Id": "t", "Arn": "arn:aws:lambda:us-east-1:000000000000:layer:f"}),
+            "it is no function",
+        ),
+        (
+            json!({"Id": "t", "Arn": "arn:aws:lambda:us-east-1:000000000000:function:f:1:2"}),
+            "it is no function",
         ),
         (
             json!({"Id": "t", "Arn": "arn:aws:sqs:us-east-1:000000000000:q.fifo"}),

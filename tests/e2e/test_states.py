@@ -137,3 +137,22 @@ def test_executions_go_on_after_the_daemon_is_killed(cloud, role):
         return refused.value.response["Error"]["Code"] == "ExecutionDoesNotExist"
     eventually(lambda: arn not in str(states.list_state_machines()), "the machine to go")
     assert gone()
+
+
+def test_executions_that_begin_and_end_are_events(cloud, role):
+    events, logs = cloud.client("events"), cloud.client("logs")
+    logs.create_log_group(logGroupName="/executions")
+    arn = machine(cloud, role, "told", {"P": {"Type": "Pass", "End": True}})
+    events.put_rule(Name="executions", EventPattern=json.dumps({
+        "source": ["aws.states"], "detail-type": ["Step Functions Execution Status Change"], "detail": {"stateMachineArn": [arn]}}))
+    events.put_targets(Rule="executions", Targets=[
+        {"Id": "log", "Arn": f"arn:aws:logs:{cloud.region}:{cloud.account}:log-group:/executions"}])
+    execution = cloud.client("stepfunctions").start_execution(stateMachineArn=arn, input='{"a": 1}')["executionArn"]
+    ended(cloud, execution)
+
+    def told():
+        found = logs.filter_log_events(logGroupName="/executions")["events"]
+        return sorted((json.loads(event["message"]) for event in found), key=lambda event: event["detail"]["status"]) if len(found) == 2 else None
+    began, done = eventually(told, "both events")
+    assert (began["detail"]["status"], done["detail"]["status"]) == ("RUNNING", "SUCCEEDED")
+    assert began["resources"] == [execution] and json.loads(done["detail"]["output"]) == {"a": 1}

@@ -24,6 +24,8 @@ pub enum Source {
     Ecs,
     #[serde(rename = "aws.cloudwatch")]
     CloudWatch,
+    #[serde(rename = "aws.states")]
+    States,
 }
 
 impl Source {
@@ -31,6 +33,7 @@ impl Source {
         match self {
             Self::Ecs => "aws.ecs",
             Self::CloudWatch => "aws.cloudwatch",
+            Self::States => "aws.states",
         }
     }
 
@@ -39,6 +42,7 @@ impl Source {
         match self {
             Self::Ecs => "ecs.amazonaws.com",
             Self::CloudWatch => "cloudwatch.amazonaws.com",
+            Self::States => "states.amazonaws.com",
         }
     }
 }

@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 
 use crate::error::{Error, Result};
 use crate::names::{self, execution_arn, machine_arn};
+use crate::published;
 use crate::records::{self, ExecutionRecord};
 use crate::{States, page, run};
 
@@ -104,9 +105,11 @@ pub(crate) async fn start_execution(
             execution: Execution::new(&parsed, about, now.0, None, Some(EVENT_LIMIT)),
             orders: Vec::new(),
         };
-        let written = Transaction::new(&states.store)
+        let began = published::status_change(&partition, &record, now);
+        let transaction = Transaction::new(&states.store)
             .compare_unmodified(&machine)
-            .insert(&table, &key, &record)
+            .insert(&table, &key, &record);
+        let written = roadstead_outbox::add(transaction, &states.store, &began)
             .commit()
             .await?;
         if let Outcome::Committed(revision) = written {

@@ -11,6 +11,7 @@ mod machines;
 mod names;
 mod page;
 mod permissions;
+mod published;
 mod records;
 mod run;
 mod sdk;

@@ -14,7 +14,7 @@ use tokio::task::AbortHandle;
 
 use crate::error::{Error, Result};
 use crate::records::{self, ExecutionRecord, partition_of};
-use crate::{States, call};
+use crate::{States, call, published};
 
 /// Executions that make a step at a time.
 const WORKERS: usize = 16;
@@ -277,10 +277,13 @@ async fn write(
         count += 1;
         bytes += size;
     }
-    let written = transaction
-        .replace(&records::executions(&states.store), entry, record)
-        .commit()
-        .await?;
+    transaction = transaction.replace(&records::executions(&states.store), entry, record);
+    if let (Some(at), None, Some(partition)) = (record.stopped, entry.value.stopped, partition_of(&entry.key))
+    {
+        let ended = published::status_change(&partition, record, at);
+        transaction = roadstead_outbox::add(transaction, &states.store, &ended);
+    }
+    let written = transaction.commit().await?;
     Ok(match written {
         Outcome::Committed(revision) => Some(revision),
         Outcome::Conflict => None,

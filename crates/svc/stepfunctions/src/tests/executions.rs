@@ -293,3 +293,45 @@ async fn each_kind_of_event_fits_the_model() {
     }
     bench.stop().await;
 }
+
+#[tokio::test]
+async fn its_beginning_and_its_end_are_events() {
+    let mut bench = Bench::started().await;
+    let machine = bench.create("m", &pass()).await.expect("made");
+    let good = bench.execute(&machine, "good", json!({"a": 1})).await;
+    bench.ended(&good).await;
+    let slow = bench.create("slow", &wait(3600)).await.expect("made");
+    let stopped = bench.execute(&slow, "stopped", json!({})).await;
+    let stop = json!({"executionArn": stopped, "error": "E", "cause": "enough"});
+    bench.call("StopExecution", stop.clone()).await.expect("stopped");
+    bench.call("StopExecution", stop).await.expect("twice is fine");
+    bench.stop().await;
+    let table = roadstead_outbox::table(&bench.store);
+    let partition = roadstead_testing::ctx().partition();
+    let (all, _) = table.all(&table.within(&partition)).await.expect("reads");
+    let of = |arn: &str| -> Vec<Json> {
+        let mine = all.iter().filter(|entry| entry.value.subject == arn);
+        mine.map(|entry| {
+            assert_eq!(entry.value.detail_type, "Step Functions Execution Status Change");
+            entry.value.detail.clone()
+        })
+        .collect()
+    };
+    let told = of(&good);
+    let began = json!({"executionArn": good, "stateMachineArn": machine, "name": "good", "status": "RUNNING",
+        "startDate": 1_700_000_000_000_i64, "stopDate": null, "input": "{\"a\":1}", "inputDetails": {"included": true},
+        "outputDetails": null, "output": null, "error": null, "cause": null});
+    assert_eq!(told[0], began);
+    assert_eq!(
+        (&told[1]["status"], &told[1]["output"]),
+        (&json!("SUCCEEDED"), &json!("{\"a\":1}"))
+    );
+    assert_eq!(told[1]["stopDate"], 1_700_000_000_000_i64);
+    assert_eq!(told.len(), 2);
+    let told = of(&stopped);
+    assert_eq!(told.len(), 2, "it ended once");
+    assert_eq!(
+        (&told[1]["status"], &told[1]["error"], &told[1]["cause"]),
+        (&json!("ABORTED"), &json!("E"), &json!("enough"))
+    );
+}

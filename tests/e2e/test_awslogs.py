@@ -160,3 +160,15 @@ def test_what_would_have_no_effect_is_refused(cloud):
     app = {"name": "app", "image": "busybox", **awslogs("/e2e", awslogs_region="eu-west-1")}
     task = cloud.until(cloud.run(cloud.define("elsewhere", app)), "STOPPED")
     assert 'awslogs-region "eu-west-1" is not supported' in task["containers"][0]["reason"]
+
+
+def test_a_container_that_prints_more_than_may_wait_waits_itself_and_loses_nothing(cloud, group):
+    arn = role(cloud, "patient", ALLOWED)
+    # Twice what a blocked container may have printed and nobody has sent.
+    count, width = 80_000, 100
+    command = f"seq 1 {count} | sed 's/$/ {'x' * width}/'"
+    app = {"name": "app", "image": "busybox", "command": [*SHELL, command], **awslogs(group, mode="blocking")}
+    task = cloud.run(cloud.define("patient", app, executionRoleArn=arn))
+    cloud.until(task, "STOPPED")
+    numbers = [int(message.split()[0]) for message in messages(cloud, group, stream(task))]
+    assert numbers == list(range(1, count + 1)), (len(numbers), numbers[:3], numbers[-3:])

@@ -56,7 +56,31 @@ impl Error {
         let attempt = attempt.into();
         move |source| Error::Kernel { attempt, source }
     }
+
+    /// What was to be changed is not there, or not any more.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(self, Self::Kernel { source, .. } if crate::netlink::is_absent(source))
+    }
 }
 
 /// Shorthand of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_kernel_does_not_find_is_absent() {
+        for (errno, absent) in [
+            (libc::ENOENT, true),
+            (libc::ENODEV, true),
+            (libc::EPERM, false),
+            (libc::EEXIST, false),
+        ] {
+            let error = Error::kernel("trying")(io::Error::from_raw_os_error(errno));
+            assert_eq!(error.is_absence(), absent, "{errno}");
+        }
+        assert!(!Error::Invalid("x".into()).is_absence());
+    }
+}

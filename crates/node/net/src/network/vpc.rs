@@ -300,7 +300,13 @@ impl Vpc {
                 }
             }
             for port in router.ports.values() {
-                router.netlink.answer_at_once(port.index)?;
+                match router.netlink.answer_at_once(port.index) {
+                    // Gone since it was listed, with the task's namespace: found out with the next look at it.
+                    Err(error) if error.is_absence() => {
+                        tracing::debug!(device = port.device, "gone meanwhile")
+                    }
+                    settled => settled?,
+                }
             }
         }
         for eni in recorded {

@@ -391,8 +391,12 @@ impl Local {
             {
                 Some(link) => {
                     let fabric = self.fabric.as_mut().ok_or_else(torn_down)?;
-                    fabric.settle(&endpoint, link.index)?;
-                    self.find_forwarder_again(inner, &endpoint);
+                    match fabric.settle(&endpoint, link.index) {
+                        Ok(()) => self.find_forwarder_again(inner, &endpoint),
+                        // The kernel takes the device of a container that died away some time after it was listed.
+                        Err(error) if error.is_absence() => self.disconnect(inner, &endpoint.container)?,
+                        Err(error) => return Err(error),
+                    }
                 }
                 None => self.disconnect(inner, &endpoint.container)?,
             }

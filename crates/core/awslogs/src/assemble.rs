@@ -28,8 +28,6 @@ pub struct Line {
 pub struct Event<P> {
     /// Milliseconds since 1970, of its first line.
     pub time: i64,
-    /// Of the container's two, that of its first line.
-    pub stderr: bool,
     /// Never empty.
     pub message: String,
     /// All that stands before this place is in this event, in an earlier one, or is nothing.
@@ -39,7 +37,6 @@ pub struct Event<P> {
 /// A line, or several, whose end has not come.
 struct Begun<P> {
     time: i64,
-    stderr: bool,
     at: P,
     text: Vec<u8>,
     /// The beginning of this line is an event already.
@@ -54,7 +51,7 @@ pub struct Assembler<P> {
     read: P,
     /// What was safe when events were last taken.
     safe: P,
-    ready: VecDeque<(i64, bool, String)>,
+    ready: VecDeque<(i64, String)>,
 }
 
 impl<P: Copy + Ord> Assembler<P> {
@@ -88,7 +85,6 @@ impl<P: Copy + Ord> Assembler<P> {
         let slot = &mut self.lines[usize::from(stderr)];
         let mut begun = slot.take().unwrap_or(Begun {
             time,
-            stderr,
             at: from,
             text: Vec::new(),
             continued: false,
@@ -98,14 +94,14 @@ impl<P: Copy + Ord> Assembler<P> {
         while begun.text.len() > MAX_EVENT {
             let rest = begun.text.split_off(boundary(&begun.text, MAX_EVENT));
             let piece = std::mem::replace(&mut begun.text, rest);
-            self.line((begun.time, stderr), begun.at, &piece, begun.continued);
+            self.line(begun.time, begun.at, &piece, begun.continued);
             begun.continued = true;
             begun.at = from;
         }
         if partial {
             self.lines[usize::from(stderr)] = Some(begun);
         } else {
-            self.line((begun.time, begun.stderr), begun.at, &begun.text, begun.continued);
+            self.line(begun.time, begun.at, &begun.text, begun.continued);
         }
         self.take()
     }
@@ -126,17 +122,17 @@ impl<P: Copy + Ord> Assembler<P> {
     pub fn finish(&mut self) -> Vec<Event<P>> {
         for slot in 0..self.lines.len() {
             if let Some(begun) = self.lines[slot].take() {
-                self.line((begun.time, begun.stderr), begun.at, &begun.text, begun.continued);
+                self.line(begun.time, begun.at, &begun.text, begun.continued);
             }
         }
         self.close();
         self.take()
     }
 
-    fn line(&mut self, (time, stderr): (i64, bool), at: P, bytes: &[u8], continued: bool) {
+    fn line(&mut self, time: i64, at: P, bytes: &[u8], continued: bool) {
         let text = String::from_utf8_lossy(bytes);
         let Some(start) = &self.start else {
-            return self.event((time, stderr), &text);
+            return self.event(time, &text);
         };
         let begins = !continued && start.0.is_match(&text);
         let full = self
@@ -154,7 +150,6 @@ impl<P: Copy + Ord> Assembler<P> {
             None => {
                 self.block = Some(Begun {
                     time,
-                    stderr,
                     at,
                     text: text.into_owned().into_bytes(),
                     continued: false,
@@ -165,15 +160,15 @@ impl<P: Copy + Ord> Assembler<P> {
 
     fn close(&mut self) {
         if let Some(block) = self.block.take() {
-            self.event((block.time, block.stderr), &String::from_utf8_lossy(&block.text));
+            self.event(block.time, &String::from_utf8_lossy(&block.text));
         }
     }
 
     /// An event, or as many as it takes: what replaces unreadable bytes is longer than they were.
-    fn event(&mut self, (time, stderr): (i64, bool), mut text: &str) {
+    fn event(&mut self, time: i64, mut text: &str) {
         while !text.is_empty() {
             let (piece, rest) = text.split_at(boundary(text.as_bytes(), MAX_EVENT));
-            self.ready.push_back((time, stderr, piece.to_owned()));
+            self.ready.push_back((time, piece.to_owned()));
             text = rest;
         }
     }
@@ -185,9 +180,8 @@ impl<P: Copy + Ord> Assembler<P> {
         self.safe = if self.ready.is_empty() { before } else { safe };
         let ready = self.ready.drain(..).enumerate();
         ready
-            .map(|(index, (time, stderr, message))| Event {
+            .map(|(index, (time, message))| Event {
                 time,
-                stderr,
                 message,
                 safe: if index == last { safe } else { before },
             })

@@ -1,5 +1,7 @@
 //! What is wrong with options: one type, so that control plane and agent say it in the same words.
 
+use crate::delivery::DeliveryFault;
+
 /// Why options cannot be taken, in the words of RegisterTaskDefinition's ClientException where it has some.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -30,4 +32,17 @@ pub enum Fault {
     /// An option of the driver's that would have no effect here.
     #[error("The log driver awslogs option '{0}' is not supported by Roadstead yet.")]
     Unsupported(&'static str),
+}
+
+impl From<DeliveryFault> for Fault {
+    fn from(fault: DeliveryFault) -> Self {
+        match fault {
+            DeliveryFault::Value { option, value, why } => Self::Value {
+                option,
+                value,
+                why: why.to_owned(),
+            },
+            DeliveryFault::BufferOfBlocking => Self::BufferOfBlocking,
+        }
+    }
 }

@@ -6,10 +6,12 @@
 mod assemble;
 mod batch;
 mod datetime;
+mod delivery;
 mod fault;
 mod options;
 
 pub use assemble::{Assembler, BLOCK_WAIT_MS, Event, Line, MAX_EVENT};
 pub use batch::{MAX_BATCH_BYTES, MAX_BATCH_EVENTS, Queue};
+pub use delivery::{Delivery, DeliveryFault, MAX_BUFFER, Mode, size};
 pub use fault::Fault;
-pub use options::{MAX_BUFFER, Mode, Options, Start, size};
+pub use options::{Options, Start, last_line};

@@ -5,25 +5,11 @@ use std::collections::BTreeMap;
 use regex::Regex;
 
 use crate::datetime;
+use crate::delivery::Delivery;
 use crate::fault::Fault;
 
-/// What non-blocking mode keeps when the definition does not say. Source: LogConfiguration, `max-buffer-size`.
-const DEFAULT_BUFFER: u64 = 10 << 20;
-/// What a blocked container has printed and nobody has taken yet, at most.
-const BLOCKING_BUFFER: u64 = 4 << 20;
-/// It lies on the node's disk, so it has an end.
-pub const MAX_BUFFER: u64 = 1 << 30;
 /// Longest name of a log group or stream. Source: CreateLogGroup, CreateLogStream.
 const MAX_NAME: usize = 512;
-
-/// What happens to a container that prints faster than its lines can be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// It waits.
-    Blocking,
-    /// What it prints is dropped meanwhile.
-    NonBlocking,
-}
 
 /// Finds the lines that begin an event.
 #[derive(Clone, Debug)]
@@ -44,9 +30,7 @@ pub struct Options {
     pub create_group: bool,
     /// A line that matches begins an event; those that do not go on with it.
     pub start: Option<Start>,
-    pub mode: Mode,
-    /// Bytes that may wait to be sent.
-    pub buffer: u64,
+    pub delivery: Delivery,
 }
 
 impl Options {
@@ -60,16 +44,15 @@ impl Options {
         if !missing.is_empty() {
             return Err(Fault::Requires(missing.join(", ")));
         }
+        let (mut buffer, mut mode) = (None, None);
         let mut read = Self {
             group: String::new(),
             region: String::new(),
             stream_prefix: None,
             create_group: false,
             start: None,
-            mode: Mode::NonBlocking,
-            buffer: DEFAULT_BUFFER,
+            delivery: Delivery::read(None, None).map_err(Fault::from)?,
         };
-        let (mut buffer, mut mode) = (None, None);
         for (name, value) in options {
             match name.as_str() {
                 "awslogs-group" => read.group = group(value)?,
@@ -94,8 +77,8 @@ impl Options {
                         why: last_line(&error),
                     })?));
                 }
-                "mode" => mode = Some(self::mode(value)?),
-                "max-buffer-size" => buffer = Some(buffer_size(value)?),
+                "mode" => mode = Some(value.as_str()),
+                "max-buffer-size" => buffer = Some(value.as_str()),
                 "awslogs-format" => return Err(Fault::Unsupported("awslogs-format")),
                 "awslogs-endpoint" => return Err(Fault::Unsupported("awslogs-endpoint")),
                 other => return Err(Fault::Disallows(other.chars().take(64).collect())),
@@ -106,12 +89,7 @@ impl Options {
         {
             return Err(Fault::BothPatterns);
         }
-        read.mode = mode.unwrap_or(read.mode);
-        read.buffer = match (read.mode, buffer) {
-            (Mode::Blocking, Some(_)) => return Err(Fault::BufferOfBlocking),
-            (Mode::Blocking, None) => BLOCKING_BUFFER,
-            (Mode::NonBlocking, asked) => asked.unwrap_or(DEFAULT_BUFFER),
-        };
+        read.delivery = Delivery::read(mode, buffer).map_err(Fault::from)?;
         Ok(read)
     }
 
@@ -160,47 +138,8 @@ fn prefix(value: &str) -> Result<String, Fault> {
     Ok(value)
 }
 
-fn mode(value: &str) -> Result<Mode, Fault> {
-    match value {
-        "blocking" => Ok(Mode::Blocking),
-        "non-blocking" => Ok(Mode::NonBlocking),
-        other => Err(Fault::Value {
-            option: "mode",
-            value: other.chars().take(64).collect(),
-            why: "it is blocking or non-blocking".to_owned(),
-        }),
-    }
-}
-
-/// `4096`, `64k`, `10m`, `1g`, with or without a `b` behind; none for anything else, and beyond [`MAX_BUFFER`].
-pub fn size(text: &str) -> Option<u64> {
-    let lower = text.trim().to_ascii_lowercase();
-    let number = lower.strip_suffix('b').unwrap_or(&lower);
-    let (digits, shift) = match number.chars().last() {
-        Some('k') => (&number[..number.len() - 1], 10),
-        Some('m') => (&number[..number.len() - 1], 20),
-        Some('g') => (&number[..number.len() - 1], 30),
-        _ => (number, 0),
-    };
-    let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
-    digits
-        .parse::<u64>()
-        .ok()
-        .filter(|_| plain)
-        .and_then(|number| number.checked_mul(1 << shift))
-        .filter(|bytes| (1..=MAX_BUFFER).contains(bytes))
-}
-
-fn buffer_size(text: &str) -> Result<u64, Fault> {
-    size(text).ok_or_else(|| Fault::Value {
-        option: "max-buffer-size",
-        value: text.chars().take(64).collect(),
-        why: "it is a number of bytes, or of k, m or g, up to 1g".to_owned(),
-    })
-}
-
 /// What a regular expression's fault comes down to; before it, the error draws a picture.
-pub(crate) fn last_line(error: &regex::Error) -> String {
+pub fn last_line(error: &regex::Error) -> String {
     let text = error.to_string();
     let last = text.lines().last().unwrap_or_default();
     last.trim_start_matches("error: ").to_owned()

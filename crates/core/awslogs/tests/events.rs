@@ -115,7 +115,6 @@ fn a_line_longer_than_an_event_is_cut_between_characters() {
 #[test]
 fn a_request_has_its_bounds() {
     let event = |time, length: usize, safe| Event {
-        stderr: false,
         time,
         message: "x".repeat(length),
         safe,

@@ -22,7 +22,10 @@ fn options_are_taken_as_documented() {
         (plain.group.as_str(), plain.region.as_str()),
         ("/ecs/web", "us-east-1")
     );
-    assert_eq!((plain.mode, plain.buffer), (Mode::NonBlocking, 10 << 20));
+    assert_eq!(
+        (plain.delivery.mode, plain.delivery.buffer),
+        (Mode::NonBlocking, 10 << 20)
+    );
     assert!(!plain.create_group && plain.start.is_none() && plain.stream_prefix.is_none());
     let all = read(&[
         ("awslogs-stream-prefix", "web"),
@@ -33,11 +36,17 @@ fn options_are_taken_as_documented() {
     ])
     .expect("all that there is");
     assert!(all.create_group && all.start.is_some());
-    assert_eq!((all.mode, all.buffer), (Mode::NonBlocking, 25 << 20));
-    assert_eq!(read(&[("mode", "blocking")]).expect("taken").mode, Mode::Blocking);
+    assert_eq!(
+        (all.delivery.mode, all.delivery.buffer),
+        (Mode::NonBlocking, 25 << 20)
+    );
+    assert_eq!(
+        read(&[("mode", "blocking")]).expect("taken").delivery.mode,
+        Mode::Blocking
+    );
     for (text, bytes) in [("4096", 4096), ("64k", 65_536), ("1MB", 1 << 20), ("1g", 1 << 30)] {
         assert_eq!(
-            read(&[("max-buffer-size", text)]).expect(text).buffer,
+            read(&[("max-buffer-size", text)]).expect(text).delivery.buffer,
             bytes,
             "{text}"
         );

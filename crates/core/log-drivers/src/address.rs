@@ -1,122 +1,77 @@
-//! Where lines go.
+//! Where a receiver is.
 
-/// Of a receiver, seen from the machine and not from the container.
+/// The end of a connection, or where datagrams go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    Udp {
-        host: String,
-        port: u16,
-    },
     Tcp {
         host: String,
         port: u16,
     },
-    /// A socket file, of a stream or of datagrams.
+    Udp {
+        host: String,
+        port: u16,
+    },
+    /// A stream.
     Unix(String),
+    /// Datagrams.
     Unixgram(String),
+    /// The node's own syslog, wherever it listens.
+    Local,
 }
 
 impl Address {
-    /// `scheme://host:port` or `scheme:///path`; without a port the driver's own.
-    pub(crate) fn read(text: &str, usual: u16) -> Result<Self, String> {
-        let (scheme, rest) = text
-            .split_once("://")
-            .ok_or_else(|| "it is a scheme, ://, and a host or a path".to_owned())?;
-        match scheme {
-            "udp" | "tcp" => {
-                let (host, port) = place(rest, usual)?;
-                Ok(match scheme {
-                    "udp" => Self::Udp { host, port },
-                    _ => Self::Tcp { host, port },
-                })
-            }
-            "unix" | "unixgram" => {
-                if !rest.starts_with('/') || rest.len() > 100 {
-                    return Err("a socket file is named by an absolute path of at most 100 bytes".to_owned());
-                }
-                Ok(match scheme {
-                    "unix" => Self::Unix(rest.to_owned()),
-                    _ => Self::Unixgram(rest.to_owned()),
-                })
-            }
-            other => Err(format!(
-                "the scheme {other} is none of udp, tcp, unix and unixgram"
-            )),
-        }
+    /// Bytes in order that arrive or break off, not datagrams that may be lost.
+    pub fn is_stream(&self) -> bool {
+        matches!(self, Self::Tcp { .. } | Self::Unix(_))
     }
 }
 
-/// `host`, `host:port`, `[v6]:port`.
-pub(crate) fn place(text: &str, usual: u16) -> Result<(String, u16), String> {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (host, after) = rest
-                .split_once(']')
-                .ok_or_else(|| "the bracket is not closed".to_owned())?;
-            (host, after.strip_prefix(':'))
+/// `scheme`, and what follows `://`.
+pub(crate) fn split(text: &str) -> Option<(&str, &str)> {
+    text.split_once("://")
+}
+
+/// The path of a socket.
+pub(crate) fn path(text: &str) -> Result<String, String> {
+    // Of a socket's name, 108 bytes with the one that ends it.
+    if text.starts_with('/') && text.len() < 108 && !text.contains('\0') {
+        Ok(text.to_owned())
+    } else {
+        Err("a socket has an absolute path of less than 108 bytes".to_owned())
+    }
+}
+
+/// `host:port`, `[v6]:port`, or the host alone where there is a port for that. Without a host, `no_host` is meant.
+pub(crate) fn host_port(text: &str, no_host: &str, no_port: Option<u16>) -> Result<(String, u16), String> {
+    if text.contains(['/', '?', '#', '@', '%']) || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err("it is host:port and nothing behind it".to_owned());
+    }
+    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+        let (host, behind) = rest.split_once(']').ok_or("a ']' is missing")?;
+        let v6 = host.parse::<std::net::Ipv6Addr>();
+        v6.map_err(|_| "in brackets stands an IPv6 address".to_owned())?;
+        match behind {
+            "" => (host, None),
+            behind => (host, Some(behind.strip_prefix(':').ok_or("a ':' is missing")?)),
         }
-        None => match text.split_once(':') {
+    } else {
+        match text.split_once(':') {
+            Some((_, port)) if port.contains(':') => {
+                return Err("an IPv6 address stands in brackets".to_owned());
+            }
             Some((host, port)) => (host, Some(port)),
             None => (text, None),
-        },
-    };
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
-    if host.is_empty() || host.len() > 253 || !host.chars().all(plain) {
-        return Err("there is no host in it".to_owned());
-    }
-    let port = match port {
-        Some(port) => port
-            .parse()
-            .ok()
-            .filter(|port| *port > 0)
-            .ok_or_else(|| "the port is a number".to_owned())?,
-        None => usual,
-    };
-    Ok((host.to_owned(), port))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_read() {
-        let host = |host: &str| host.to_owned();
-        for (text, wanted) in [
-            (
-                "udp://a.b:1",
-                Some(Address::Udp {
-                    host: host("a.b"),
-                    port: 1,
-                }),
-            ),
-            (
-                "tcp://10.0.0.1",
-                Some(Address::Tcp {
-                    host: host("10.0.0.1"),
-                    port: 514,
-                }),
-            ),
-            (
-                "udp://[::1]:9",
-                Some(Address::Udp {
-                    host: host("::1"),
-                    port: 9,
-                }),
-            ),
-            ("unix:///dev/log", Some(Address::Unix(host("/dev/log")))),
-            ("unixgram:///dev/log", Some(Address::Unixgram(host("/dev/log")))),
-            ("udp://", None),
-            ("udp://:5", None),
-            ("udp://a:0", None),
-            ("udp://a:99999", None),
-            ("udp://[::1", None),
-            ("unix://dev/log", None),
-            ("tcp+tls://a:1", None),
-            ("a:1", None),
-            ("", None),
-        ] {
-            assert_eq!(Address::read(text, 514).ok(), wanted, "{text}");
         }
+    };
+    let host = if host.is_empty() { no_host } else { host };
+    if host.is_empty() || host.len() > 253 {
+        return Err("it needs a host".to_owned());
     }
+    let port = match (port, no_port) {
+        (Some(port), _) => port.parse::<u16>().ok().filter(|port| *port > 0),
+        (None, Some(port)) => Some(port),
+        (None, None) => return Err("it needs a port".to_owned()),
+    };
+    let port = port.ok_or("a port is a number from 1 to 65535")?;
+    Ok((host.to_owned(), port))
 }

@@ -1,101 +1,98 @@
-//! The option `tag`: text with what is known of the container in it. Source: "Customize log driver output".
+//! `tag`: a text with markup that stands for facts of the container. Source: the table on Docker's page of log tags.
 
-use crate::About;
+use crate::Facts;
 
-/// The id as people see it.
+/// Characters of a short id.
 const SHORT: usize = 12;
+/// Longest tag, before markup is replaced.
+const MAX: usize = 4096;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
-    Text(String),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fact {
     Id,
     FullId,
     Name,
+    ImageId,
+    ImageFullId,
     ImageName,
     DaemonName,
 }
 
-/// A template that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tag(Vec<Part>);
+enum Piece {
+    Text(String),
+    Fact(Fact),
+}
+
+/// A tag that has been read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tag(Vec<Piece>);
 
 impl Default for Tag {
+    /// What Docker writes when nothing is said.
     fn default() -> Self {
-        Self(vec![Part::Id])
+        Self(vec![Piece::Fact(Fact::Id)])
     }
 }
 
 impl Tag {
-    pub(crate) fn read(mut text: &str) -> Result<Self, String> {
-        let mut parts = Vec::new();
-        while let Some((before, after)) = text.split_once("{{") {
-            let (name, rest) = after
-                .split_once("}}")
-                .ok_or_else(|| "{{ is not closed".to_owned())?;
-            if !before.is_empty() {
-                parts.push(Part::Text(before.to_owned()));
+    /// # Errors
+    /// Markup that is not in Docker's table: templates can do more, which has no effect here.
+    pub fn read(text: &str) -> Result<Self, String> {
+        if text.len() > MAX {
+            return Err(format!("it has at most {MAX} bytes"));
+        }
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
+        let (mut pieces, mut rest) = (Vec::new(), text);
+        while let Some(begin) = rest.find("{{") {
+            if begin > 0 {
+                pieces.push(Piece::Text(rest[..begin].to_owned()));
             }
-            parts.push(match name.trim() {
-                ".ID" => Part::Id,
-                ".FullID" => Part::FullId,
-                ".Name" => Part::Name,
-                ".ImageName" => Part::ImageName,
-                ".DaemonName" => Part::DaemonName,
-                other => {
-                    return Err(format!(
-                        "{{{{{other}}}}} is none of .ID, .FullID, .Name, .ImageName and .DaemonName, which is all that is known here"
-                    ));
-                }
-            });
-            text = rest;
+            let inner = &rest[begin + 2..];
+            let end = inner.find("}}").ok_or("a markup does not end")?;
+            pieces.push(Piece::Fact(fact(inner[..end].trim())?));
+            rest = &inner[end + 2..];
         }
-        if !text.is_empty() {
-            parts.push(Part::Text(text.to_owned()));
+        if !rest.is_empty() {
+            pieces.push(Piece::Text(rest.to_owned()));
         }
-        match parts.is_empty() {
-            true => Ok(Self::default()),
-            false => Ok(Self(parts)),
-        }
+        Ok(Self(pieces))
     }
 
-    pub fn of(&self, about: &About) -> String {
-        let part = |part: &Part| match part {
-            Part::Text(text) => text.clone(),
-            Part::Id => about.id.chars().take(SHORT).collect(),
-            Part::FullId => about.id.clone(),
-            Part::Name => about.name.clone(),
-            Part::ImageName => about.image.clone(),
-            Part::DaemonName => "docker".to_owned(),
-        };
-        self.0.iter().map(part).collect()
+    /// The tag of one container.
+    pub fn of(&self, facts: &Facts) -> String {
+        let short = |id: &str| id.chars().take(SHORT).collect::<String>();
+        let pieces = self.0.iter().map(|piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Fact(Fact::Id) => short(&facts.id),
+            Piece::Fact(Fact::FullId) => facts.id.clone(),
+            Piece::Fact(Fact::Name) => facts.name.clone(),
+            Piece::Fact(Fact::ImageId) => short(&facts.image_id),
+            Piece::Fact(Fact::ImageFullId) => facts.image_id.clone(),
+            Piece::Fact(Fact::ImageName) => facts.image_name.clone(),
+            Piece::Fact(Fact::DaemonName) => "docker".to_owned(),
+        });
+        pieces.collect()
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tags_say_what_is_known_of_the_container() {
-        let about = About {
-            id: "0123456789abcdef".into(),
-            name: "app".into(),
-            image: "busybox:1".into(),
-            ..About::default()
-        };
-        for (text, wanted) in [
-            ("", Some("0123456789ab")),
-            ("plain", Some("plain")),
-            ("{{.Name}}/{{ .ID }}", Some("app/0123456789ab")),
-            ("x{{.FullID}}y", Some("x0123456789abcdefy")),
-            ("{{.ImageName}}@{{.DaemonName}}", Some("busybox:1@docker")),
-            ("{{.ImageID}}", None),
-            ("{{", None),
-            ("{{.Name", None),
-            ("{{}}", None),
-        ] {
-            let said = Tag::read(text).ok().map(|tag| tag.of(&about));
-            assert_eq!(said.as_deref(), wanted, "{text}");
+fn fact(markup: &str) -> Result<Fact, String> {
+    Ok(match markup {
+        ".ID" => Fact::Id,
+        ".FullID" => Fact::FullId,
+        ".Name" => Fact::Name,
+        ".ImageID" => Fact::ImageId,
+        ".ImageFullID" => Fact::ImageFullId,
+        ".ImageName" => Fact::ImageName,
+        ".DaemonName" => Fact::DaemonName,
+        other => {
+            let shown: String = other.chars().take(64).collect();
+            return Err(format!(
+                "the markup {{{{{shown}}}}} is not supported by Roadstead yet; there are .ID, .FullID, .Name, .ImageID, \
+                 .ImageFullID, .ImageName and .DaemonName"
+            ));
         }
-    }
+    })
 }

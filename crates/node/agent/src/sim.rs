@@ -284,6 +284,7 @@ impl Driver for SimNode {
                     id: digest("id"),
                     digest: Some(digest("manifest")),
                     stop_signal: None,
+                    told: None,
                 })
             }
         }

@@ -134,6 +134,7 @@ async fn what_was_printed_before_a_flush_is_on_file_after_it_also_when_the_log_w
     spec.log = LogConfig::keeping(Backlog {
         limit: 20_000,
         when_full: WhenFull::Block,
+        records: None,
     });
     let id = spec.id.clone();
     bench.start(spec).await;

@@ -17,6 +17,7 @@ pub(crate) fn config() -> LogConfig {
     LogConfig::keeping(Backlog {
         limit: BACKLOG,
         when_full: WhenFull::Block,
+        records: None,
     })
 }
 

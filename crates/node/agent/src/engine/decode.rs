@@ -281,11 +281,8 @@ fn read_container(
             None => STOP_TIMEOUT_MS,
             Some(s) => seconds("stopTimeout", s)?,
         },
-        awslogs: host
-            .awslogs()
-            .map_err(|fault| within("dockerConfig.hostConfig", &fault))?,
-        receiver: host
-            .receiver()
+        sending: host
+            .sending()
             .map_err(|fault| within("dockerConfig.hostConfig", &fault))?,
         health,
         restart: container

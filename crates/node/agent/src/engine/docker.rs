@@ -2,9 +2,13 @@
 //! member is named, so that one that has no effect is refused instead of forgotten.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use roadstead_log_drivers::Driver;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+
+use super::spec::Sending;
 
 /// The log driver that sends lines to CloudWatch Logs.
 pub const AWSLOGS: &str = "awslogs";
@@ -140,26 +144,18 @@ impl HostConfig {
     ///
     /// # Errors
     /// An option that is missing, unknown or malformed.
-    pub fn awslogs(&self) -> Result<Option<roadstead_awslogs::Options>, roadstead_awslogs::Fault> {
-        match &self.log_config {
-            Some(log) if log.kind == AWSLOGS => {
-                let none = BTreeMap::new();
-                roadstead_awslogs::Options::read(log.config.as_ref().unwrap_or(&none)).map(Some)
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// The receiver that the output is sent to, if there is one.
-    ///
-    /// # Errors
-    /// An option that is missing, unknown or malformed.
-    pub fn receiver(&self) -> Result<Option<roadstead_log_drivers::Options>, roadstead_log_drivers::Fault> {
+    pub fn sending(&self) -> Result<Option<Sending>, String> {
         let Some(log) = &self.log_config else {
             return Ok(None);
         };
         let none = BTreeMap::new();
-        roadstead_log_drivers::Options::read(&log.kind, log.config.as_ref().unwrap_or(&none)).transpose()
+        let options = log.config.as_ref().unwrap_or(&none);
+        if log.kind == AWSLOGS {
+            let read = roadstead_awslogs::Options::read(options).map_err(|fault| fault.to_string())?;
+            return Ok(Some(Sending::Awslogs(read)));
+        }
+        let read = Driver::read(&log.kind, options).map_err(|fault| fault.to_string())?;
+        Ok(read.map(Arc::new).map(Sending::Receiver))
     }
 
     /// What cannot be done here, by its member's name.
@@ -176,7 +172,7 @@ impl HostConfig {
             return unsupported("DnsOptions");
         }
         match &self.log_config {
-            // Their options are read by `awslogs` and `receiver`.
+            // Their options are read by `sending`.
             Some(log) if matches!(log.kind.as_str(), AWSLOGS | "syslog" | "fluentd" | "gelf") => None,
             Some(log) if !matches!(log.kind.as_str(), "" | "json-file") => {
                 unsupported(&format!("LogConfig: the log driver {:?}", log.kind))

@@ -2,10 +2,12 @@
 //! string in it might have meant.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use roadstead_acs::{ElasticNetworkInterface, MountPoint, RoleCredentials, VolumeFrom};
-use roadstead_awslogs::Options as Awslogs;
+use roadstead_awslogs::{Delivery, Options as Awslogs};
 use roadstead_base::derived_hex;
+use roadstead_log_drivers::Driver as Receiver;
 use roadstead_volumes::Storage;
 
 use super::docker::{Config, HostConfig};
@@ -189,14 +191,30 @@ pub struct Container {
     /// Milliseconds between the stop signal and SIGKILL.
     pub stop_timeout_ms: i64,
     /// Where its output is sent; without it, it stays in the node's files.
-    pub awslogs: Option<Awslogs>,
-    /// The same for a receiver outside.
-    pub receiver: Option<roadstead_log_drivers::Options>,
+    pub sending: Option<Sending>,
     pub health: Option<HealthCheck>,
     /// Whether it runs again when it ends.
     pub restart: Option<RestartPolicy>,
     pub config: Config,
     pub host: HostConfig,
+}
+
+/// Where output is sent from the node's disk.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sending {
+    /// To CloudWatch Logs.
+    Awslogs(Awslogs),
+    /// To a receiver of the user's.
+    Receiver(Arc<Receiver>),
+}
+
+impl Sending {
+    pub fn delivery(&self) -> Delivery {
+        match self {
+            Self::Awslogs(options) => options.delivery,
+            Self::Receiver(driver) => driver.delivery(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -264,6 +282,26 @@ pub struct SharedVolume {
 impl Task {
     pub fn container(&self, name: &str) -> Option<&Container> {
         self.containers.iter().find(|container| container.name == name)
+    }
+
+    /// What Docker would call a container.
+    pub fn docker_name(&self, container: &Container) -> String {
+        format!("ecs-{}-{}-{}", self.family, self.revision, container.name)
+    }
+
+    /// A container's labels: those of its definition, and those that say whose it is.
+    pub fn labels(&self, container: &Container) -> BTreeMap<String, String> {
+        let mut labels = container.config.labels.clone().unwrap_or_default();
+        for (name, value) in [
+            ("cluster", &self.cluster_arn),
+            ("container-name", &container.name),
+            ("task-arn", &self.arn),
+            ("task-definition-family", &self.family),
+            ("task-definition-version", &self.revision),
+        ] {
+            labels.insert(format!("com.amazonaws.ecs.{name}"), value.clone());
+        }
+        labels
     }
 
     /// The pause container's name towards the runtime.

@@ -177,6 +177,20 @@ pub struct ImageFacts {
     pub digest: Option<String>,
     /// A name or number, if the image says.
     pub stop_signal: Option<String>,
+    /// What a log driver tells of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told: Option<ImageTold>,
+}
+
+/// What goes with the lines of a container, as far as its image has a say in it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ImageTold {
+    /// The program that the container runs, and its arguments.
+    pub command: Vec<String>,
+    /// `NAME=value`.
+    pub environment: Vec<String>,
+    pub labels: std::collections::BTreeMap<String, String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,8 +1,6 @@
 //! The documents of the task metadata endpoint, version 4.
 //! Source: "Amazon ECS task metadata endpoint version 4" in the ECS developer guide.
 
-use std::collections::BTreeMap;
-
 use roadstead_base::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -74,11 +72,7 @@ pub(super) fn container(machine: &Machine, spec: &Container, state: &ContainerSt
     let mut all = Map::new();
     put(&mut all, "DockerId", Some(spec.runtime_id.clone()));
     put(&mut all, "Name", Some(spec.name.clone()));
-    put(
-        &mut all,
-        "DockerName",
-        Some(format!("ecs-{}-{}-{}", task.family, task.revision, spec.name)),
-    );
+    put(&mut all, "DockerName", Some(task.docker_name(spec)));
     put(&mut all, "Image", Some(spec.image.clone()));
     put(
         &mut all,
@@ -87,17 +81,7 @@ pub(super) fn container(machine: &Machine, spec: &Container, state: &ContainerSt
     );
     let ports = ports(machine, spec, state);
     put(&mut all, "Ports", (!ports.is_empty()).then_some(ports));
-    let mut labels: BTreeMap<String, String> = spec.config.labels.clone().unwrap_or_default();
-    for (name, value) in [
-        ("cluster", &task.cluster_arn),
-        ("container-name", &spec.name),
-        ("task-arn", &task.arn),
-        ("task-definition-family", &task.family),
-        ("task-definition-version", &task.revision),
-    ] {
-        labels.insert(format!("com.amazonaws.ecs.{name}"), value.clone());
-    }
-    put(&mut all, "Labels", Some(json!(labels)));
+    put(&mut all, "Labels", Some(json!(task.labels(spec))));
     put(&mut all, "DesiredStatus", Some(machine.desired().as_str()));
     put(&mut all, "KnownStatus", Some(state.shown().as_str()));
     let ended = state.shown() == Status::Stopped;

@@ -47,10 +47,7 @@ pub(super) fn stats(
         .find(|mib| *mib > 0)
         .map(|mib| mib << 20);
     all.insert("memory_stats".to_owned(), memory_of(memory, limit));
-    all.insert(
-        "name".to_owned(),
-        json!(format!("/ecs-{}-{}-{}", task.family, task.revision, spec.name)),
-    );
+    all.insert("name".to_owned(), json!(format!("/{}", task.docker_name(spec))));
     all.insert("id".to_owned(), json!(spec.runtime_id));
     if !networks.is_empty() {
         let each = networks

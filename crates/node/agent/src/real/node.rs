@@ -270,6 +270,7 @@ impl Driver for RealNode {
             id: image.image_id.to_string(),
             digest: Some(image.digest.to_string()),
             stop_signal: image.config.stop_signal.clone(),
+            told: spec::told(container, &image.config),
         })
     }
 

@@ -13,7 +13,8 @@ use roadstead_runtime::{
 use super::failed;
 use crate::driver::{Failure, Result};
 use crate::engine::docker;
-use crate::engine::spec::{Container, LaunchType, NetworkMode, Sharing, Task};
+use crate::engine::spec::{Container, LaunchType, NetworkMode, Sending, Sharing, Task};
+use crate::engine::state::ImageTold;
 
 /// Microseconds in which a task's share of the CPUs is counted.
 const PERIOD_US: u64 = 100_000;
@@ -224,7 +225,7 @@ fn swappiness(container: &Container) -> Result<Option<u8>> {
 }
 
 /// Docker's rule: an entry point of the definition's own discards the image's command too.
-fn args(container: &Container, image: &ImageConfig) -> Result<Vec<String>> {
+pub(super) fn args(container: &Container, image: &ImageConfig) -> Result<Vec<String>> {
     let own = |list: &Option<Vec<String>>| list.clone().filter(|list| !list.is_empty());
     let (entry, rest) = match (own(&container.entry_point), own(&container.command)) {
         (Some(entry), command) => (entry, command.unwrap_or_default()),
@@ -238,6 +239,18 @@ fn args(container: &Container, image: &ImageConfig) -> Result<Vec<String>> {
         ));
     }
     Ok(args)
+}
+
+/// What of the image the container's log driver tells, if it does.
+pub(super) fn told(container: &Container, image: &ImageConfig) -> Option<ImageTold> {
+    match &container.sending {
+        Some(Sending::Receiver(driver)) if driver.tells_of_image() => Some(ImageTold {
+            command: args(container, image).unwrap_or_default(),
+            environment: image.env.clone(),
+            labels: image.labels.clone(),
+        }),
+        _ => None,
+    }
 }
 
 /// The image's, then the node's, then the task definition's with its overrides; the later wins. What tells a
@@ -355,20 +368,17 @@ fn ulimits(container: &Container) -> Result<Vec<Ulimit>> {
 }
 
 fn log(container: &Container) -> Result<LogConfig> {
-    let awslogs = container
-        .awslogs
-        .as_ref()
-        .map(|options| (options.buffer, options.mode));
-    let receiver = container
-        .receiver
-        .as_ref()
-        .map(|options| (options.buffer, options.mode));
-    if let Some((limit, mode)) = awslogs.or(receiver) {
+    if let Some(sending) = &container.sending {
+        let delivery = sending.delivery();
         return Ok(LogConfig::keeping(Backlog {
-            limit,
-            when_full: match mode {
+            limit: delivery.buffer,
+            when_full: match delivery.mode {
                 Mode::Blocking => WhenFull::Block,
                 Mode::NonBlocking => WhenFull::Drop,
+            },
+            records: match sending {
+                Sending::Awslogs(_) => None,
+                Sending::Receiver(driver) => driver.records(),
             },
         }));
     }

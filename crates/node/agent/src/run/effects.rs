@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::actor::Actor;
 use super::engine::lock;
-use super::forward::{Destination, Forwarding};
+use super::forward::Forwarding;
 use super::secrets::with_secrets;
+use super::ship::Destination;
 use crate::driver::{Failure, Made, Result};
 use crate::engine::event::{Effect, Event, Signal};
 use crate::engine::health::Checked;
@@ -241,7 +242,7 @@ impl Actor {
     }
 
     fn forwarding(&mut self, container: &Container) -> Option<Forwarding> {
-        let destination = Destination::of(&self.inner, &self.machine.task, container)?;
+        let destination = Destination::of(&self.inner, &self.machine, container)?;
         let (ending, finished) = (CancellationToken::new(), CancellationToken::new());
         let (last, done) = (ending.clone(), finished.clone().drop_guard());
         let again = Arc::new(Notify::new());
@@ -270,7 +271,7 @@ impl Actor {
             return;
         };
         let (inner, outlet) = (self.inner.clone(), self.outlet.clone());
-        let destination = Destination::of(&inner, &self.machine.task, &container);
+        let destination = Destination::of(&inner, &self.machine, &container);
         self.jobs.spawn(async move {
             let opened = match &destination {
                 Some(destination) => destination.open().await,

@@ -1,4 +1,4 @@
-//! Lines of containers on their way to CloudWatch Logs, or to a receiver outside (see `receiver`). The shim writes them to the node's disk, whoever is alive; from
+//! Lines of containers on their way to CloudWatch Logs. The shim writes them to the node's disk, whoever is alive; from
 //! there they are sent, and how far is written down. So an end of the agent, also by `kill -9`, loses none; sent
 //! twice are at most those whose answer it did not live to hear.
 
@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use roadstead_acs::RoleCredentials;
 use roadstead_awslogs::{Assembler, Event as LogEvent, Line, Options, Queue};
-use roadstead_log_drivers::{About, Driver, Line as Sent};
 use roadstead_runtime::{LogPlace, LogRead, Stream};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -15,17 +14,16 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::engine::Inner;
-use super::receiver::Receiver;
 use crate::api::CallError;
 use crate::driver::LogSource;
 use crate::engine::machine::RESOURCE_INITIALIZATION;
-use crate::engine::spec::{Container, LaunchType, Task};
+use crate::engine::spec::{Container, LaunchType, Sending, Task};
 use crate::upstream::LogCall;
 
 /// How long lines wait for company.
 const GATHER: Duration = Duration::from_secs(5);
 /// How often a log that is quiet is looked at.
-const LOOK: Duration = Duration::from_millis(200);
+pub(super) const LOOK: Duration = Duration::from_millis(200);
 
 /// A container's lines being sent.
 pub(super) struct Forwarding {
@@ -58,17 +56,8 @@ pub(super) struct Destination {
     inner: Arc<Inner>,
     task: Arc<Task>,
     container: Container,
-    sink: Sink,
-}
-
-#[derive(Clone)]
-enum Sink {
-    /// A stream of a log group.
-    Group {
-        options: Options,
-        stream: String,
-    },
-    Receiver(Arc<Receiver>),
+    options: Options,
+    stream: String,
 }
 
 /// What became of a request.
@@ -79,23 +68,18 @@ enum Outcome {
 }
 
 impl Destination {
-    /// None for a container whose output stays on the node.
+    /// None for a container whose output does not go there.
     pub(super) fn of(inner: &Arc<Inner>, task: &Arc<Task>, container: &Container) -> Option<Self> {
-        let sink = match (&container.awslogs, &container.receiver) {
-            (Some(options), _) => Sink::Group {
-                options: options.clone(),
-                stream: options.stream(&container.name, &task.id, &container.runtime_id),
-            },
-            (None, Some(options)) => {
-                Sink::Receiver(Arc::new(Receiver::new(options.clone(), about(container))))
-            }
-            (None, None) => return None,
+        let Some(Sending::Awslogs(options)) = container.sending.clone() else {
+            return None;
         };
+        let stream = options.stream(&container.name, &task.id, &container.runtime_id);
         Some(Self {
             inner: Arc::clone(inner),
             task: Arc::clone(task),
             container: container.clone(),
-            sink,
+            options,
+            stream,
         })
     }
 
@@ -111,9 +95,12 @@ impl Destination {
         })
     }
 
-    async fn call(&self, group: &str, call: &LogCall) -> Result<(), CallError> {
+    async fn call(&self, call: &LogCall) -> Result<(), CallError> {
         let keys = self.keys()?;
-        self.inner.upstream.logs(keys.as_ref(), group, call).await
+        self.inner
+            .upstream
+            .logs(keys.as_ref(), &self.options.group, call)
+            .await
     }
 
     /// Makes the stream be there, and the group where that is asked for; before the container starts.
@@ -121,21 +108,17 @@ impl Destination {
     /// # Errors
     /// The container's reason, complete.
     pub(super) async fn open(&self) -> Result<(), String> {
-        let (options, stream) = match &self.sink {
-            Sink::Group { options, stream } => (options, stream),
-            Sink::Receiver(receiver) => return receiver.open().await.map_err(|why| self.reason(0, &why)),
-        };
         let region = self.inner.upstream.region();
-        if options.region != region {
+        if self.options.region != region {
             let why = format!(
                 "awslogs-region {:?} is not supported by Roadstead yet; this node's is {region:?}",
-                options.region
+                self.options.region
             );
             return Err(self.reason(0, &why));
         }
         let deadline = Instant::now() + self.inner.limits.log_open;
         for tried in 1.. {
-            let (what, error) = match self.make(options, stream).await {
+            let (what, error) = match self.make().await {
                 Ok(()) => return Ok(()),
                 Err(failed) => failed,
             };
@@ -166,12 +149,12 @@ impl Destination {
         }
     }
 
-    async fn make(&self, options: &Options, stream: &str) -> Result<(), (&'static str, CallError)> {
-        let (group, stream) = (&options.group, LogCall::CreateStream(stream.to_owned()));
-        match there(self.call(group, &stream).await) {
-            Err(error) if is(&error, "ResourceNotFoundException") && options.create_group => {
-                there(self.call(group, &LogCall::CreateGroup).await).map_err(|error| ("group", error))?;
-                there(self.call(group, &stream).await).map_err(|error| ("stream", error))
+    async fn make(&self) -> Result<(), (&'static str, CallError)> {
+        let stream = LogCall::CreateStream(self.stream.clone());
+        match there(self.call(&stream).await) {
+            Err(error) if is(&error, "ResourceNotFoundException") && self.options.create_group => {
+                there(self.call(&LogCall::CreateGroup).await).map_err(|error| ("group", error))?;
+                there(self.call(&stream).await).map_err(|error| ("stream", error))
             }
             made => made.map_err(|error| ("stream", error)),
         }
@@ -186,12 +169,7 @@ impl Destination {
                 return;
             }
         };
-        let (start, gather) = match &self.sink {
-            Sink::Group { options, stream: _ } => (options.start.clone(), GATHER),
-            // Nothing is gained by waiting for more.
-            Sink::Receiver(_) => (None, Duration::ZERO),
-        };
-        let mut assembler = Assembler::new(start, log.place());
+        let mut assembler = Assembler::new(self.options.start.clone(), log.place());
         let mut queue = Queue::default();
         let mut noted = log.place();
         let mut due = None;
@@ -199,14 +177,14 @@ impl Destination {
             let ended = self.read(log.as_mut(), &mut assembler, &mut queue).await;
             if queue.is_empty() {
                 due = None;
-                self.note(log.as_mut(), &mut noted, assembler.safe()).await;
+                note(&self.container, log.as_mut(), &mut noted, assembler.safe()).await;
                 if ended {
                     return;
                 }
                 tokio::time::sleep(LOOK).await;
                 continue;
             }
-            let due_at = *due.get_or_insert_with(|| Instant::now() + gather);
+            let due_at = *due.get_or_insert_with(|| Instant::now() + GATHER);
             if !queue.is_full() && !ended && Instant::now() < due_at {
                 let wait = LOOK.min(due_at.saturating_duration_since(Instant::now()));
                 tokio::select! { () = tokio::time::sleep(wait) => {} () = ending.cancelled() => { due = Some(Instant::now()); } }
@@ -215,9 +193,9 @@ impl Destination {
             if let Some((batch, safe)) = queue.take() {
                 due = None;
                 match self.put(batch, &ending).await {
-                    Outcome::Sent => self.note(log.as_mut(), &mut noted, safe).await,
+                    Outcome::Sent => note(&self.container, log.as_mut(), &mut noted, safe).await,
                     Outcome::GivenUp if ending.is_cancelled() => return,
-                    Outcome::GivenUp => self.note(log.as_mut(), &mut noted, safe).await,
+                    Outcome::GivenUp => note(&self.container, log.as_mut(), &mut noted, safe).await,
                 }
             }
         }
@@ -257,30 +235,14 @@ impl Destination {
         false
     }
 
-    async fn note(&self, log: &mut dyn LogSource, noted: &mut LogPlace, place: LogPlace) {
-        if place <= *noted {
-            return;
-        }
-        match log.sent(place).await {
-            Ok(()) => *noted = place,
-            Err(error) => {
-                tracing::warn!(container = self.container.runtime_id, %error, "how far it was sent is not written down");
-            }
-        }
-    }
-
     /// Sends one request until it arrives. What is refused for itself is dropped; what is refused because of who asks
     /// or where it goes may be put right, so it is tried again as long as the container lives.
     async fn put(&self, batch: Vec<LogEvent<LogPlace>>, ending: &CancellationToken) -> Outcome {
-        let (options, stream) = match &self.sink {
-            Sink::Group { options, stream } => (options, stream),
-            Sink::Receiver(receiver) => return self.hand_over(receiver, batch).await,
-        };
         let count = batch.len();
         let events = batch.into_iter().map(|event| (event.time, event.message));
-        let call = LogCall::Put(stream.clone(), events.collect());
+        let call = LogCall::Put(self.stream.clone(), events.collect());
         for failed in 1.. {
-            let error = match self.call(&options.group, &call).await {
+            let error = match self.call(&call).await {
                 Ok(()) => return Outcome::Sent,
                 Err(error) => error,
             };
@@ -291,7 +253,7 @@ impl Destination {
             }
             if is(&error, "ResourceNotFoundException") {
                 // Somebody deleted it meanwhile.
-                let made = self.make(options, stream).await;
+                let made = self.make().await;
                 tracing::info!(container, again = made.is_ok(), "the log stream was gone");
             }
             let Some(wait) = self.inner.limits.logs.wait(failed, super::jitter()) else {
@@ -303,54 +265,23 @@ impl Destination {
         }
         Outcome::GivenUp
     }
-
-    /// Sends lines until the last has gone, with the patience that the driver's options ask for. When the container has
-    /// ended, whoever waits for its last lines decides how long that is.
-    async fn hand_over(&self, receiver: &Receiver, batch: Vec<LogEvent<LogPlace>>) -> Outcome {
-        let line = |event: LogEvent<LogPlace>| Sent {
-            time: event.time,
-            stderr: event.stderr,
-            text: event.message,
-        };
-        let lines: Vec<Sent> = batch.into_iter().map(line).collect();
-        let (mut rest, mut failed) = (lines.as_slice(), 0u32);
-        loop {
-            let (sent, result) = receiver.send(rest).await;
-            rest = rest.get(sent..).unwrap_or_default();
-            let Err(error) = result else {
-                return Outcome::Sent;
-            };
-            // Some arrived: it is there.
-            failed = if sent > 0 { 1 } else { failed.saturating_add(1) };
-            let container = &self.container.runtime_id;
-            let wait = match &receiver.options.driver {
-                Driver::Fluentd(fluentd) => {
-                    let again = fluentd.max_retries.is_none_or(|most| failed <= most);
-                    again.then_some(fluentd.retry_wait)
-                }
-                Driver::Gelf(gelf) => (failed <= gelf.max_reconnect).then_some(gelf.reconnect_delay),
-                Driver::Syslog(_) => self.inner.limits.logs.wait(failed, super::jitter()),
-            };
-            let Some(wait) = wait else {
-                tracing::warn!(container, count = rest.len(), %error, "lines are dropped");
-                return Outcome::GivenUp;
-            };
-            tracing::debug!(container, count = rest.len(), %error, ?wait, "lines are not sent yet");
-            tokio::time::sleep(wait).await;
-        }
-    }
 }
 
-fn about(container: &Container) -> About {
-    let hostname = nix::unistd::gethostname()
-        .ok()
-        .and_then(|name| name.into_string().ok());
-    About {
-        id: container.runtime_id.clone(),
-        name: container.name.clone(),
-        image: container.image.clone(),
-        hostname: hostname.unwrap_or_else(|| "localhost".to_owned()),
-        pid: std::process::id(),
+/// Writes down how far a log has been sent.
+pub(super) async fn note(
+    container: &Container,
+    log: &mut dyn LogSource,
+    noted: &mut LogPlace,
+    place: LogPlace,
+) {
+    if place <= *noted {
+        return;
+    }
+    match log.sent(place).await {
+        Ok(()) => *noted = place,
+        Err(error) => {
+            tracing::warn!(container = container.runtime_id, %error, "how far it was sent is not written down");
+        }
     }
 }
 

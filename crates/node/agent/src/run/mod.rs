@@ -8,11 +8,11 @@ mod engine;
 mod forward;
 mod limits;
 mod pace;
-mod receiver;
 mod record;
 mod restore;
 mod roles;
 mod secrets;
+mod ship;
 
 pub use actor::View;
 pub use engine::{AcceptError, Engine, EngineError, NetworkMapError};

@@ -5,6 +5,7 @@ mod awslogs;
 mod channel;
 mod metadata;
 mod plane;
+mod receivers;
 mod recorded;
 mod restart;
 mod telemetry;

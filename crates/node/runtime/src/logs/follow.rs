@@ -159,7 +159,11 @@ mod tests {
         LogConfig {
             max_size: MIN_LOG_SIZE,
             max_files: 4,
-            backlog: Some(Backlog { limit, when_full }),
+            backlog: Some(Backlog {
+                limit,
+                when_full,
+                records: None,
+            }),
         }
     }
 
@@ -283,12 +287,62 @@ mod tests {
         assert!(!next.is_full(), "both count the same bytes");
     }
 
+    #[tokio::test]
+    async fn a_bound_on_records_drops_what_comes_beyond_it() {
+        let config = LogConfig {
+            backlog: Some(Backlog {
+                limit: MIN_LOG_SIZE,
+                when_full: WhenFull::Block,
+                records: Some(50),
+            }),
+            ..backlog(MIN_LOG_SIZE, WhenFull::Block)
+        };
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut log = writer(&dir, config);
+        print(&mut log, 0..100);
+        assert!(!log.is_full(), "the container does not wait for it");
+        let mut reading = follower(&dir).await;
+        let mut tenth = LogPlace::default();
+        for _ in 0..10 {
+            match reading.next().await.expect("read") {
+                LogRead::Line { to, .. } => tenth = to,
+                other => panic!("{other:?}"),
+            }
+        }
+        reading.sent(tenth).await.expect("noted");
+        log.sent(tenth.total);
+        print(&mut log, 100..120);
+        let (lines, place) = rest(&mut follower(&dir).await).await;
+        let left: Vec<_> = (10..50).chain(100..110).collect();
+        assert_eq!(lines, left, "room for as many as were sent");
+        // A next run counts what the one before left, over all files.
+        drop(log);
+        let mut next = LogWriter::open(dir.path().join("log"), config, tenth).expect("opened");
+        print(&mut next, 120..130);
+        assert_eq!(rest(&mut follower(&dir).await).await.1, place, "full");
+        let mut next = LogWriter::open(dir.path().join("log"), config, place).expect("opened");
+        for round in 1..100 {
+            print(&mut next, round * 1000..round * 1000 + 50);
+            let mut reading = follower(&dir).await;
+            let (lines, place) = rest(&mut reading).await;
+            let from = if round == 1 { 50 } else { 0 };
+            assert_eq!(
+                lines[from..],
+                (round * 1000..round * 1000 + 50).collect::<Vec<_>>()
+            );
+            reading.sent(place).await.expect("noted");
+            next = LogWriter::open(dir.path().join("log"), config, place).expect("opened");
+        }
+        assert!(dir.path().join("log.1").exists(), "across rotations");
+    }
+
     #[test]
     fn files_hold_a_whole_backlog_besides_the_one_being_written() {
         for limit in [1, 4096, 10 << 20, 1 << 30] {
             let config = LogConfig::keeping(Backlog {
                 limit,
                 when_full: WhenFull::Block,
+                records: None,
             });
             let whole = config.max_size * u64::from(config.max_files - 2);
             assert!(whole >= limit + super::super::OVERSHOOT, "{limit}");

@@ -4,6 +4,7 @@
 
 mod follow;
 mod read;
+mod waiting;
 mod write;
 
 pub use follow::{LogFollower, LogPlace, LogRead};
@@ -43,6 +44,9 @@ pub struct Backlog {
     /// Bytes of records.
     pub limit: u64,
     pub when_full: WhenFull,
+    /// Records; what comes beyond them is dropped, whatever happens beyond the bytes.
+    #[serde(default)]
+    pub records: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::waiting::Waiting;
 use super::{Backlog, LogConfig, LogPlace, MAX_FILES, MAX_RECORD, Stream, WhenFull, aged};
 
 /// Collected before it is written; a burst of short lines would otherwise be a system call each.
@@ -21,6 +22,8 @@ pub(crate) struct LogWriter {
     before: u64,
     /// Of all bytes, those that have been sent on.
     sent: u64,
+    /// The records behind them, where their number has a bound.
+    waiting: Option<Waiting>,
     /// The container has ended: what is left in its pipes is taken.
     ending: bool,
     batch: Vec<u8>,
@@ -33,7 +36,12 @@ impl LogWriter {
     pub(crate) fn open(path: PathBuf, config: LogConfig, sent: LogPlace) -> io::Result<Self> {
         let file = append(&path)?;
         let size = file.metadata()?.len();
-        let before = before(&path, sent).saturating_sub(size);
+        let all = before(&path, sent);
+        let before = all.saturating_sub(size);
+        let waiting = match config.backlog.and_then(|backlog| backlog.records) {
+            Some(limit) => Some(Waiting::open(&path, limit, sent.total, all)?),
+            None => None,
+        };
         Ok(Self {
             path,
             config,
@@ -41,6 +49,7 @@ impl LogWriter {
             size,
             before,
             sent: sent.total,
+            waiting,
             ending: false,
             batch: Vec::new(),
             unfinished: [Vec::new(), Vec::new()],
@@ -56,6 +65,9 @@ impl LogWriter {
     /// So many bytes of the log have been sent on.
     pub(crate) fn sent(&mut self, bytes: u64) {
         self.sent = self.sent.max(bytes);
+        if let Some(waiting) = &mut self.waiting {
+            waiting.sent(bytes);
+        }
     }
 
     /// The container has ended.
@@ -69,9 +81,12 @@ impl LogWriter {
 
     /// A record of this length would be too much.
     fn drops(&self, length: u64) -> bool {
-        let Some(Backlog { limit, when_full }) = self.config.backlog else {
+        let Some(Backlog { limit, when_full, .. }) = self.config.backlog else {
             return false;
         };
+        if self.waiting.as_ref().is_some_and(Waiting::is_full) {
+            return true;
+        }
         let unsent = self.unsent();
         match when_full {
             WhenFull::Drop => unsent > 0 && unsent + length > limit,
@@ -141,6 +156,9 @@ impl LogWriter {
         }
         begun.clear();
         self.size += length as u64;
+        if let Some(waiting) = &mut self.waiting {
+            waiting.push(length);
+        }
         if self.batch.len() >= BATCH {
             self.flush()
         } else {
@@ -159,6 +177,9 @@ impl LogWriter {
             if self.size > before {
                 self.batch.push(b'\n');
                 self.size += 1;
+            }
+            if let Some(waiting) = &mut self.waiting {
+                waiting.cut(self.before + self.size);
             }
         }
         if self.batch.capacity() > 2 * BATCH {

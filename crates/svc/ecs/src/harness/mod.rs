@@ -286,6 +286,7 @@ pub(crate) fn registration(cluster: &str, machine: &str, slots: u32, zone: &str)
             {"name": "com.amazonaws.ecs.capability.docker-remote-api.1.21"},
             {"name": "com.amazonaws.ecs.capability.docker-remote-api.1.24"},
             {"name": "com.amazonaws.ecs.capability.logging-driver.json-file"},
+            {"name": "com.amazonaws.ecs.capability.logging-driver.syslog"},
             {"name": "ecs.capability.container-health-check"},
             {"name": "ecs.capability.container-ordering"},
             {"name": "ecs.capability.task-eni"},

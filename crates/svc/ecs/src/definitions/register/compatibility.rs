@@ -85,18 +85,20 @@ pub(super) fn required_attributes(
             Some(LogDriver::JsonFile) => {
                 names.insert("com.amazonaws.ecs.capability.logging-driver.json-file");
             }
+            Some(LogDriver::Syslog) => {
+                names.insert("com.amazonaws.ecs.capability.logging-driver.syslog");
+            }
+            Some(LogDriver::Fluentd) => {
+                names.insert("com.amazonaws.ecs.capability.logging-driver.fluentd");
+            }
+            Some(LogDriver::Gelf) => {
+                names.insert("com.amazonaws.ecs.capability.logging-driver.gelf");
+            }
             Some(LogDriver::Awslogs) => {
                 names.insert("com.amazonaws.ecs.capability.logging-driver.awslogs");
                 if has_execution_role {
                     names.insert("ecs.capability.execution-role-awslogs");
                 }
-            }
-            Some(driver @ (LogDriver::Syslog | LogDriver::Fluentd | LogDriver::Gelf)) => {
-                names.insert(match driver {
-                    LogDriver::Syslog => "com.amazonaws.ecs.capability.logging-driver.syslog",
-                    LogDriver::Fluentd => "com.amazonaws.ecs.capability.logging-driver.fluentd",
-                    _ => "com.amazonaws.ecs.capability.logging-driver.gelf",
-                });
             }
             _ => {}
         }

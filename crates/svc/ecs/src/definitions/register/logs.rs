@@ -1,11 +1,11 @@
-//! Where output goes: to the node's own rotating files, which is what `json-file` means here, or to CloudWatch Logs by
-//! `awslogs`, `syslog`, `fluentd` and `gelf`. Other drivers are refused until there is something at their other end.
+//! Where output goes: to the node's own rotating files, which is what `json-file` means here, to CloudWatch Logs by
+//! `awslogs`, or to a receiver of the user's by `syslog`, `fluentd` or `gelf`. Other drivers are refused by name.
 
 use std::collections::BTreeMap;
 
 use roadstead_api_ecs::{LogConfiguration, LogDriver};
 use roadstead_awslogs as awslogs;
-use roadstead_log_drivers as log_drivers;
+use roadstead_log_drivers as drivers;
 
 use super::around::Around;
 use super::container::invalid_because;
@@ -13,6 +13,8 @@ use crate::error::{Error, Result, refuse};
 
 /// Files of one container.
 const FILES: std::ops::RangeInclusive<u32> = 1..=100;
+
+const NOT_ON_FARGATE: &str = "Fargate only supports the log drivers awslogs, splunk and awsfirelens.";
 
 pub(super) fn check(
     name: &str,
@@ -31,17 +33,13 @@ pub(super) fn check(
     let member = |member: &str| format!("{at}.logConfiguration.{member}");
     match log_driver {
         LogDriver::JsonFile => {
-            around
-                .fargate
-                .obstacle("Fargate only supports the log drivers awslogs, splunk and awsfirelens.")?;
+            around.fargate.obstacle(NOT_ON_FARGATE)?;
         }
         LogDriver::Awslogs => {
             check_awslogs(&member("options"), options.as_ref(), around)?;
         }
-        LogDriver::Syslog | LogDriver::Gelf | LogDriver::Fluentd => {
-            around
-                .fargate
-                .obstacle("Fargate only supports the log drivers awslogs, splunk and awsfirelens.")?;
+        LogDriver::Syslog | LogDriver::Fluentd | LogDriver::Gelf => {
+            around.fargate.obstacle(NOT_ON_FARGATE)?;
             check_receiver(log_driver, &member("options"), options.as_ref())?;
         }
         LogDriver::Journald | LogDriver::Splunk | LogDriver::Awsfirelens => {
@@ -78,17 +76,14 @@ fn check_awslogs(at: &str, options: Option<&BTreeMap<String, String>>, around: &
     Ok(())
 }
 
-/// The same reading as the agent's.
+/// As for `awslogs`, the same reading as the agent's.
 fn check_receiver(driver: LogDriver, at: &str, options: Option<&BTreeMap<String, String>>) -> Result<()> {
     let options = options.cloned().unwrap_or_default();
-    match log_drivers::Options::read(driver.as_str(), &options) {
-        Some(Ok(_)) => Ok(()),
-        Some(Err(log_drivers::Fault::Unsupported { driver: _, option })) => {
-            Err(Error::unsupported(format!("{at}.{option}")))
-        }
-        Some(Err(fault)) => Err(Error::client(fault.to_string())),
-        None => Err(Error::unsupported(format!("{at}: {driver}"))),
-    }
+    let read = drivers::Driver::read(driver.as_str(), &options);
+    read.map(drop).map_err(|fault| match fault {
+        drivers::Fault::Unsupported { option, .. } => Error::unsupported(format!("{at}.{option}")),
+        fault => Error::client(fault.to_string()),
+    })
 }
 
 fn check_options(name: &str, at: &str, options: Option<&BTreeMap<String, String>>) -> Result<()> {

@@ -54,6 +54,12 @@ async fn failures_name_each_instance_and_its_reason() {
             d["runtimePlatform"] = json!({"cpuArchitecture": "ARM64"})
         }),
         of("vpc", "awsvpc", &|_| {}),
+        of("syslog", "host", &|d| {
+            d["containerDefinitions"][0]["logConfiguration"] = json!({"logDriver": "syslog"})
+        }),
+        of("fluentd", "host", &|d| {
+            d["containerDefinitions"][0]["logConfiguration"] = json!({"logDriver": "fluentd"})
+        }),
     ] {
         cloud
             .call("RegisterTaskDefinition", text)
@@ -88,6 +94,9 @@ async fn failures_name_each_instance_and_its_reason() {
     check("vpc", awsvpc(&[SUBNET_A], &[]), "RESOURCE:ENI").await;
     check("udp", Json::Null, "").await;
     check("udp", Json::Null, "RESOURCE:PORTS").await;
+    // The instance says that it has this driver, and not that one.
+    check("fluentd", Json::Null, "ATTRIBUTE").await;
+    check("syslog", Json::Null, "").await;
     assert_eq!(cloud.remaining(&instance, "PORTS_UDP").await, json!(["22"]));
 }
 

@@ -5,6 +5,7 @@ mod awslogs;
 mod container;
 mod network;
 mod node;
+mod receivers;
 mod registry;
 mod secrets;
 mod storage;

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 from botocore.exceptions import ClientError
-from roadstead import eventually
+from roadstead import blocked, eventually
 
 SHELL = ["sh", "-c"]
 ALLOWED = ["logs:CreateLogStream", "logs:PutLogEvents"]
@@ -106,6 +106,44 @@ def test_lines_are_sent_once_in_order_across_a_kill(fresh, tmp_path):
     (control / "stop").touch()
     cloud.until(task, "STOPPED")
     assert messages(cloud, "/kill", stream(task)) == [f"line {number}" for number in range(1, 9)] + ["bye"]
+
+
+def test_a_container_waits_for_its_lines_to_be_sent_or_loses_some_as_its_mode_says(fresh, tmp_path):
+    cloud = fresh()
+    cloud.client("logs").create_log_group(logGroupName="/modes")
+    arn = role(cloud, "writer", ALLOWED)
+    # 12 MB in lines of a thousand characters, once it is told to, and a sign that all was printed.
+    flood = ('while [ ! -e /ctl/go ]; do sleep 0.05; done; i=0; while [ $i -lt 12000 ]; do printf "%06d %0993d\\n" $i 0; i=$((i+1)); done; '
+             'touch /ctl/done; while [ ! -e /ctl/stop ]; do sleep 0.05; done')
+    tasks, controls = {}, {}
+    for mode, options in (("blocking", {}), ("non-blocking", {"max_buffer_size": "1m"})):
+        controls[mode] = tmp_path / mode
+        controls[mode].mkdir()
+        app = {"name": "app", "image": "busybox", "command": [*SHELL, flood],
+               "mountPoints": [{"sourceVolume": "ctl", "containerPath": "/ctl"}], **awslogs("/modes", mode=mode, **options)}
+        volume = {"name": "ctl", "host": {"sourcePath": str(controls[mode])}}
+        tasks[mode] = cloud.run(cloud.define(mode, app, executionRoleArn=arn, volumes=[volume]))
+    for task in tasks.values():
+        cloud.until(task, "RUNNING")
+    # Nobody sends while the daemon stands still.
+    cloud.process.send_signal(signal.SIGSTOP)
+    for control in controls.values():
+        (control / "go").touch()
+    eventually((controls["non-blocking"] / "done").exists, "nobody waits for what is dropped")
+    eventually(lambda: blocked(cloud, tasks["blocking"]), "what cannot be sent holds up the container")
+    assert not (controls["blocking"] / "done").exists()
+    cloud.process.send_signal(signal.SIGCONT)
+    eventually((controls["blocking"] / "done").exists, "it goes on as its lines are sent")
+    for control in controls.values():
+        (control / "stop").touch()
+    sent = {}
+    for mode, task in tasks.items():
+        cloud.until(task, "STOPPED")
+        sent[mode] = [int(message.split()[0]) for message in messages(cloud, "/modes", stream(task))]
+    assert sent["blocking"] == list(range(12000)), "each line once, in order"
+    kept = sent["non-blocking"]
+    assert kept == sorted(set(kept)) and 500 < len(kept) < 12000, f"{len(kept)} lines, the first as they came"
+    assert kept[:500] == list(range(500))
 
 
 def test_a_role_that_may_not_stops_the_task_with_the_reason(cloud, group):

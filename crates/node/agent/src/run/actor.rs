@@ -127,7 +127,10 @@ impl Actor {
             self.watch_pause();
         }
         if self.machine.is_over() {
-            self.inner.retain(&self.machine.task.arn);
+            self.inner.retain(
+                self.machine.state.finished_at.unwrap_or_default(),
+                &self.machine.task.arn,
+            );
         }
     }
 
@@ -169,7 +172,10 @@ impl Actor {
             self.run_effect(effect);
         }
         if !was_over && self.machine.is_over() {
-            self.inner.retain(&self.machine.task.arn);
+            self.inner.retain(
+                self.machine.state.finished_at.unwrap_or_default(),
+                &self.machine.task.arn,
+            );
         }
         true
     }
@@ -296,7 +302,7 @@ impl Actor {
         if let Err(error) = self.inner.journal.remove(&format!("{TASKS}/{}", task.id)).await {
             tracing::warn!(task = task.arn, %error, "its record could not be removed");
         }
-        lock(&self.inner.retained).retain(|arn| *arn != task.arn);
+        lock(&self.inner.retained).retain(|(_, arn)| *arn != task.arn);
         self.inner.roles.forget(&task.arn);
         lock(&self.inner.tasks).remove(&task.arn);
     }

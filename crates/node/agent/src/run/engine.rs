@@ -1,12 +1,12 @@
 //! All tasks of the node: it takes them in, finds them again after a restart, and answers who they are.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use roadstead_acs as acs;
-use roadstead_base::SharedClock;
+use roadstead_base::{SharedClock, Timestamp};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -72,7 +72,7 @@ pub(super) struct Inner {
     pub limits: Limits,
     pub ledger: Mutex<Ledger>,
     pub tasks: Mutex<BTreeMap<String, Entry>>,
-    pub retained: Mutex<VecDeque<String>>,
+    pub retained: Mutex<BTreeSet<(Timestamp, String)>>,
     pub submissions: Arc<Semaphore>,
     pub pulls: Arc<Semaphore>,
     pub stop: CancellationToken,
@@ -469,14 +469,12 @@ impl Inner {
         }
     }
 
-    /// Remembers a finished task; the oldest beyond the bound are forgotten.
-    pub(super) fn retain(&self, arn: &str) {
+    /// Remembers a task that is over; those over longest beyond the bound are forgotten, in whatever order one hears of them.
+    pub(super) fn retain(&self, finished_at: Timestamp, arn: &str) {
         let mut retained = lock(&self.retained);
-        if !retained.iter().any(|known| known == arn) {
-            retained.push_back(arn.to_owned());
-        }
+        retained.insert((finished_at, arn.to_owned()));
         while retained.len() > self.limits.retained {
-            if let Some(oldest) = retained.pop_front()
+            if let Some((_, oldest)) = retained.pop_first()
                 && let Some(entry) = lock(&self.tasks).get(&oldest)
             {
                 entry.forget.notify_one();

@@ -426,6 +426,44 @@ async fn a_stopping_agent_says_goodbye() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_two_that_a_restart_finds_stopped_the_one_that_ended_first_is_forgotten() {
+    let (plane, mut machine) = (Plane::start().await, Machine::new());
+    machine.node.set(|knobs| {
+        knobs.exits.insert("web".into(), (Duration::ZERO, 0));
+    });
+    let agent = machine.agent(&plane).await;
+    let mut connection = plane.accept().await;
+    // The journal lists them by name: the other way round than they ended.
+    for id in ["t2", "t1"] {
+        let one = task(id, json!([container("web")]));
+        connection.send("PayloadMessage", payload(id, json!([one]))).await;
+        plane.until_status(id, "STOPPED").await;
+        let over = || {
+            agent
+                .tasks()
+                .values()
+                .any(|view| view.machine.task.id == id && view.machine.is_over())
+        };
+        while !over() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+    agent.detach().await;
+    machine.limits.retained = 1;
+    let agent = machine.agent(&plane).await;
+    let forgotten = async {
+        while machine.node.count("forget t2") == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(crate::plane::PATIENCE, forgotten)
+        .await
+        .expect("the older one goes");
+    assert_eq!(machine.node.count("forget t1"), 0);
+    agent.detach().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stopped_tasks_are_forgotten_by_age_and_by_number() {
     let (plane, mut machine) = (Plane::start().await, Machine::new());
     machine.limits.retained = 1;

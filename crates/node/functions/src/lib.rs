@@ -12,7 +12,6 @@
 //!
 //! [retired]: Sandboxes::retire
 
-mod absent;
 mod host;
 pub mod lines;
 mod outcome;
@@ -24,7 +23,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-pub use absent::Absent;
 pub use host::{Credentials, Host, HostError, LogLine};
 pub use outcome::{Ending, Failure, Outcome, Report, Why};
 pub use spec::{Architecture, Content, Invocation, Spec};
@@ -65,9 +63,6 @@ pub struct Runtime {
 /// Why an invocation did not come to run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Nothing here can run functions at all.
-    #[error("functions cannot be run here: {0}")]
-    NotBuilt(String),
     /// The runtime is known and not prepared, as before its layer was installed; what to do about it.
     #[error("the runtime {runtime} cannot be run here: {reason}")]
     NoRuntime { runtime: String, reason: String },

@@ -11,6 +11,9 @@ use crate::{
     BoxFuture, Ending, Error, Failure, Invocation, LogLine, Outcome, Report, Runtime, Sandboxes, Spec, lines,
 };
 
+/// Of which families it has every runtime.
+const FAMILIES: [&str; 3] = ["python3.", "nodejs", "provided"];
+
 /// What the code does: what it prints, and how it ends.
 pub type Code = dyn Fn(&Spec, &Invocation) -> Result<Ran, Error> + Send + Sync;
 
@@ -194,7 +197,12 @@ impl Fake {
 
 impl Sandboxes for Fake {
     fn runtime(&self, identifier: &str) -> Result<Runtime, String> {
-        crate::Absent.runtime(identifier)
+        match FAMILIES.iter().any(|family| identifier.starts_with(family)) {
+            true => Ok(Runtime {
+                runs: identifier.to_owned(),
+            }),
+            false => Err(format!("Roadstead runs no functions of the runtime {identifier}")),
+        }
     }
 
     fn invoke<'a>(

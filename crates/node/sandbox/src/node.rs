@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -340,7 +341,7 @@ impl Inner {
                     since,
                 });
                 drop(pool);
-                self.watch(environment, since);
+                self.watch(&environment);
                 return;
             }
         }
@@ -348,33 +349,56 @@ impl Inner {
         tokio::spawn(async move { inner.discard(environment).await });
     }
 
-    /// Freezes an environment that stays idle, and ends it after a while.
-    fn watch(self: &Arc<Self>, environment: Arc<Environment>, since: Instant) {
-        let inner = Arc::downgrade(self);
-        let (environment, idle_for) = (Arc::downgrade(&environment), self.idle_for);
+    /// Freezes an environment that stays idle, and ends it after a while. One at a time looks after each, however often
+    /// it is used.
+    fn watch(self: &Arc<Self>, environment: &Arc<Environment>) {
+        if environment.watched.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let (inner, environment) = (Arc::downgrade(self), Arc::downgrade(environment));
         tokio::spawn(async move {
-            tokio::time::sleep(FREEZE_AFTER.min(idle_for)).await;
-            if let (Some(inner), Some(environment)) = (inner.upgrade(), environment.upgrade()) {
-                environment
-                    .freeze(&inner, || inner.is_idle(&environment, since))
-                    .await;
-            }
-            tokio::time::sleep(idle_for.saturating_sub(FREEZE_AFTER)).await;
-            let (Some(inner), Some(environment)) = (inner.upgrade(), environment.upgrade()) else {
-                return;
-            };
-            if inner.remove_idle(&environment, since) {
-                inner.discard(environment).await;
+            loop {
+                let (Some(node), Some(held)) = (inner.upgrade(), environment.upgrade()) else {
+                    return;
+                };
+                let Some(since) = node.idle_since(&held) else {
+                    // In use: whoever gives it back has it looked after again, also if that was just now.
+                    held.watched.store(false, Ordering::SeqCst);
+                    if node.idle_since(&held).is_some() && !held.watched.swap(true, Ordering::SeqCst) {
+                        continue;
+                    }
+                    return;
+                };
+                let idle = since.elapsed();
+                if idle >= node.idle_for {
+                    if node.remove_idle(&held, since) {
+                        node.discard(held).await;
+                        return;
+                    }
+                    continue;
+                }
+                let mut next = node.idle_for - idle;
+                if idle < FREEZE_AFTER {
+                    next = next.min(FREEZE_AFTER - idle);
+                } else {
+                    held.freeze(&node, || node.idle_since(&held) == Some(since)).await;
+                }
+                let thawed = Arc::clone(&held.thawed);
+                drop((node, held));
+                // One that stood still is used again long before it would have ended.
+                tokio::select! { () = tokio::time::sleep(next) => {} () = thawed.notified() => {} }
             }
         });
     }
 
-    fn is_idle(&self, environment: &Arc<Environment>, since: Instant) -> bool {
+    /// Since when nobody uses it; none while somebody does.
+    fn idle_since(&self, environment: &Arc<Environment>) -> Option<Instant> {
         let pool = self.pool();
         let idle = pool.idle.get(&environment.spec.revision);
         idle.into_iter()
             .flatten()
-            .any(|idle| idle.since == since && Arc::ptr_eq(&idle.environment, environment))
+            .find(|idle| Arc::ptr_eq(&idle.environment, environment))
+            .map(|idle| idle.since)
     }
 
     fn remove_idle(&self, environment: &Arc<Environment>, since: Instant) -> bool {

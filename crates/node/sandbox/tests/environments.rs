@@ -81,14 +81,19 @@ async fn what_idles_stands_still_and_ends_after_a_while() {
     let bench = Bench::new().await;
     let spec = Arc::new(bench.function("idle", COUNTING));
     bench.invoke(&spec, "r1", "1").await;
-    until("it stands still", async || {
-        bench.containers().await.iter().all(|container| container.frozen)
-    })
-    .await;
-    assert_eq!(
-        returned(&bench.invoke(&spec, "r2", "2").await),
-        r#"{"n": 2, "event": 2, "mine": "1"}"#
-    );
+    // Each time anew, however often it is used.
+    for n in 2..5 {
+        until("it stands still", async || {
+            let all = bench.containers().await;
+            all.len() == 1 && all[0].frozen
+        })
+        .await;
+        let outcome = bench.invoke(&spec, "r", &n.to_string()).await;
+        assert_eq!(
+            returned(&outcome),
+            format!(r#"{{"n": {n}, "event": {n}, "mine": "1"}}"#)
+        );
+    }
     bench.finish().await;
 
     let bench = Bench::with(|options| options.idle = Duration::from_millis(300)).await;

@@ -1,0 +1,139 @@
+//! What an environment says: lines of the code and the platform's own, on their way to its log stream.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use roadstead_base::Timestamp;
+use roadstead_functions::{LogLine, Spec};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+
+use super::Environment;
+use crate::node::Inner;
+use crate::output::Tail;
+use crate::runtimes::Installed;
+
+/// Between two looks at what a busy environment prints.
+const LOOK: Duration = Duration::from_millis(100);
+/// Batches of lines on their way to the log.
+const LOG_BATCHES: usize = 16;
+
+impl Environment {
+    pub(super) fn line(&self, at: Timestamp, message: String) -> LogLine {
+        LogLine { at, message }
+    }
+
+    pub(super) async fn say(&self, lines: Vec<LogLine>) {
+        if lines.is_empty() {
+            return;
+        }
+        // The logger ends after the environment.
+        let _ = self.log.send(lines).await;
+    }
+
+    /// Hands over what is printed until it is over.
+    pub(super) async fn carry(&self, inner: &Inner, over: &Notify, said: &mut Said) {
+        let over = over.notified();
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                () = &mut over => return,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            let taken = self.output.lock().await.take(inner.clock.now()).await;
+            self.took(taken, said);
+            // In pieces, so that one that prints on and on is heard while it does.
+            let lines = std::mem::take(&mut said.lines);
+            if !lines.is_empty() {
+                self.say(lines).await;
+            }
+        }
+    }
+
+    /// Takes all that was printed up to now.
+    pub(super) async fn level(&self, inner: &Inner, said: &mut Said) {
+        let mut output = self.output.lock().await;
+        loop {
+            let all = match inner.runtime.flush_log(&self.id).await {
+                Ok(all) => all,
+                Err(error) => {
+                    tracing::warn!(container = %self.id, %error, "what a function printed could not be flushed");
+                    true
+                }
+            };
+            let mut some = false;
+            loop {
+                let taken = output.take(inner.clock.now()).await;
+                let more = matches!(&taken, Ok(lines) if !lines.is_empty());
+                self.took(taken, said);
+                if !more {
+                    break;
+                }
+                some = true;
+                let lines = std::mem::take(&mut said.lines);
+                self.say(lines).await;
+            }
+            if all || !some {
+                break;
+            }
+        }
+        for line in output.rest(inner.clock.now()) {
+            said.add(line);
+        }
+    }
+
+    fn took(&self, taken: roadstead_runtime::Result<Vec<LogLine>>, said: &mut Said) {
+        match taken {
+            Ok(lines) => lines.into_iter().for_each(|line| said.add(line)),
+            Err(error) => {
+                tracing::warn!(container = %self.id, %error, "what a function printed cannot be read")
+            }
+        }
+    }
+}
+
+/// What an invocation logs: lines not handed over yet, and the end of all.
+#[derive(Default)]
+pub(super) struct Said {
+    pub(super) lines: Vec<LogLine>,
+    pub(super) tail: Tail,
+}
+
+impl Said {
+    pub(super) fn add(&mut self, line: LogLine) {
+        self.tail.add(&line.message);
+        self.lines.push(line);
+    }
+}
+
+pub(super) fn begins(spec: &Spec, runtime: &Installed) -> String {
+    let version = format!(
+        "INIT_START Runtime Version: {} ({})",
+        runtime.name, runtime.version
+    );
+    let other = runtime.name != spec.runtime && !runtime.name.starts_with("provided");
+    match other {
+        true => format!(
+            "{version}\t{} is not on this machine: the function runs on the nearest newer one",
+            spec.runtime
+        ),
+        false => version,
+    }
+}
+
+/// Hands lines over one batch after the other, in order, until the environment is gone.
+pub(super) fn logger(spec: Arc<Spec>, stream: String) -> (mpsc::Sender<Vec<LogLine>>, JoinHandle<()>) {
+    let (log, mut batches) = mpsc::channel::<Vec<LogLine>>(LOG_BATCHES);
+    let logger = tokio::spawn(async move {
+        // Times do not go back, whatever the clock does: the log takes no such lines.
+        let mut last = Timestamp(i64::MIN);
+        while let Some(mut lines) = batches.recv().await {
+            for line in &mut lines {
+                last = last.max(line.at);
+                line.at = last;
+            }
+            spec.host.log(&spec, &stream, lines).await;
+        }
+    });
+    (log, logger)
+}

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::{Subcommand, ValueEnum};
 use roadstead_sandbox::{Installed, Kind, Runtimes, install};
 
@@ -74,6 +74,9 @@ pub(crate) async fn run(args: Args) -> Result<()> {
             interpreter,
             missing,
         } => {
+            if interpreter.is_some() && kinds.len() > 1 {
+                bail!("--interpreter is of one runtime: prepare the others by a command of their own");
+            }
             for which in kinds {
                 let there = Runtimes::at(folder.clone()).all();
                 if missing

@@ -25,8 +25,8 @@ check:
 
 # In host namespaces of their own, without an uplink.
 e2e:
-	# With the features of the whole workspace, as the tests were built: nothing is compiled twice.
-	cargo build --locked --workspace --bin roadstead
+	# Together with the tests, and so with their features: nothing is compiled twice.
+	cargo build --locked --workspace --bin roadstead --tests
 	# What functions run on, from this machine's interpreters and PyPI.
 	target/debug/roadstead runtime install --missing python node provided --runtimes target/runtimes
 	scripts/nginx-image.sh target/images/nginx.tar

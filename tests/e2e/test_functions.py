@@ -123,7 +123,7 @@ exports.old = (event, context, callback) => { setTimeout(() => callback(null, { 
     error, said, _ = invoke(cloud, "js", {"n": 0})
     assert (error, said["errorType"], said["errorMessage"]) == ("Unhandled", "RangeError", "too small")
     make(cloud, role, "old", "exports.handler = (event, context, callback) => { setTimeout(() => callback(null, event), 10); };",
-         runtime="nodejs20.x")
+         runtime="nodejs16.x")
     assert invoke(cloud, "old", {"n": 3})[:2] == (None, {"n": 3})
 
 

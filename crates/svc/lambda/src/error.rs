@@ -97,7 +97,6 @@ fn answer(error: Error) -> ApiError {
         Error::Role | Error::Sandbox(Sandbox::Host(_)) => {
             ApiError::new("AccessDeniedException", 403, message)
         }
-        Error::Sandbox(Sandbox::NotBuilt(_)) => ApiError::new("ServiceException", 501, message),
         Error::Sandbox(Sandbox::NoRuntime { .. }) => api::invalid_runtime_exception(message),
         Error::Sandbox(Sandbox::NoRoom(_)) => throttled(message, "ConcurrentInvocationLimitExceeded"),
         Error::Sandbox(Sandbox::Failed(_)) => api::service_exception(message),

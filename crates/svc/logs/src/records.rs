@@ -46,7 +46,6 @@ pub(crate) struct SubscriptionRecord {
     /// The ARN of a function.
     pub destination: String,
     /// By the API's name. Shown, and of no effect: it is about streams of Kinesis alone.
-    pub distribution: String,
     pub created_at: Timestamp,
 }
 

@@ -114,8 +114,9 @@ impl Permissions for SnsPermissions {
 
     fn resource_policy<'a>(&'a self, ctx: &'a Ctx, arn: &'a str) -> BoxFuture<'a, Option<String>> {
         Box::pin(async move {
-            let topic = self.found(ctx, arn)?;
-            topic.policy.or_else(|| Some(unset(ctx, arn)))
+            // One that is not there has none either: who may is told that it is not there.
+            let policy = self.found(ctx, arn).and_then(|topic| topic.policy);
+            policy.or_else(|| Some(unset(ctx, arn)))
         })
     }
 }

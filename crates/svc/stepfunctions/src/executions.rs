@@ -46,6 +46,9 @@ pub(crate) async fn start_execution(
         name,
         trace_header,
     } = input;
+    if trace_header.is_some() {
+        return Err(Error::Unsupported("traceHeader".into()));
+    }
     let machine_name = names::machine(ctx, &state_machine_arn)?;
     let name = name.unwrap_or_else(random_uuid);
     if !names::is_name(&name) {
@@ -101,7 +104,6 @@ pub(crate) async fn start_execution(
             started: now,
             stopped: None,
             input: text.clone(),
-            trace_header: trace_header.clone(),
             execution: Execution::new(&parsed, about, now.0, None, Some(EVENT_LIMIT)),
             orders: Vec::new(),
         };
@@ -224,7 +226,6 @@ pub(crate) async fn describe_execution(
         redrive_status: Some(ExecutionRedriveStatus::NotRedrivable),
         redrive_status_reason: all.then(|| reason.to_owned()),
         stop_date: record.stopped,
-        trace_header: record.trace_header,
         ..DescribeExecutionOutput::default()
     };
     if all {

@@ -64,7 +64,6 @@ pub(crate) struct ExecutionRecord {
     pub stopped: Option<Timestamp>,
     /// As it was given.
     pub input: String,
-    pub trace_header: Option<String>,
     pub execution: Execution,
     /// Tasks that are to be called or are being called.
     pub orders: Vec<Order>,

@@ -31,7 +31,7 @@ struct Bench {
 impl Bench {
     async fn new() -> Self {
         let ecs = Fake::answering(&roadstead_api_ecs::MODEL, json!({"clusterArns": ["arn:c"]}));
-        let lambda = Fake::answering(&lambda::MODEL, lambda::answer(&json!({"ok": true})));
+        let lambda = Fake::answering(&roadstead_api_lambda::MODEL, lambda::answer(&json!({"ok": true})));
         Self::over(roadstead_testing::memory(), ecs, lambda, START).await
     }
 

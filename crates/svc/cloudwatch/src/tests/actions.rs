@@ -1,11 +1,13 @@
 //! Actions: a topic and a function get what is documented, failures are tried again within bounds and told.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use roadstead_base::Ctx;
-use roadstead_protocol::{
-    ApiError, BoxFuture, Handler, Kind, Member, Operation, ServiceModel, Shape, Value, json as codec,
-};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use roadstead_api_lambda::MODEL as LAMBDA;
+use roadstead_api_sns::MODEL as SNS;
+use roadstead_protocol::{ApiError, ServiceModel};
+use roadstead_testing::Fake;
 use serde_json::{Value as Json, json};
 
 use super::alarms::{alarm, history, sample};
@@ -14,133 +16,14 @@ use crate::harness::Bench;
 const TOPIC: &str = "arn:aws:sns:us-east-1:000000000000:t";
 const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:f";
 
-const fn member(name: &'static str, shape: u16) -> Member {
-    Member {
-        name,
-        shape,
-        ..Member::BASE
-    }
-}
-
-const fn structure(name: &'static str, members: &'static [Member]) -> Shape {
-    Shape {
-        name,
-        kind: Kind::Structure {
-            members,
-            payload: None,
-            document: false,
-            union: false,
-        },
-        ..Shape::BASE
-    }
-}
-
-const TEXT: Shape = Shape {
-    name: "Text",
-    kind: Kind::Text {
-        min: None,
-        max: None,
-        pattern: None,
-        values: &[],
-    },
-    ..Shape::BASE
-};
-
-const BLOB: Shape = Shape {
-    name: "Blob",
-    kind: Kind::Blob {
-        min: None,
-        max: None,
-        streaming: false,
-    },
-    ..Shape::BASE
-};
-
-/// As much of these services as alarms call.
-static SNS: ServiceModel = ServiceModel {
-    name: "sns",
-    signing_name: "sns",
-    shapes: &[
-        TEXT,
-        structure(
-            "PublishInput",
-            &[
-                member("TopicArn", 0),
-                member("Subject", 0),
-                member("Message", 0),
-                member("MessageStructure", 0),
-            ],
-        ),
-    ],
-    operations: &[Operation {
-        name: "Publish",
-        input: Some(1),
-        ..Operation::BASE
-    }],
-    ..ServiceModel::BASE
-};
-
-static LAMBDA: ServiceModel = ServiceModel {
-    name: "lambda",
-    signing_name: "lambda",
-    shapes: &[
-        TEXT,
-        BLOB,
-        structure(
-            "InvocationRequest",
-            &[
-                member("FunctionName", 0),
-                member("InvocationType", 0),
-                member("Payload", 1),
-            ],
-        ),
-    ],
-    operations: &[Operation {
-        name: "Invoke",
-        input: Some(2),
-        ..Operation::BASE
-    }],
-    ..ServiceModel::BASE
-};
-
-/// Answers from a script, then always well, and remembers what was asked and by whom.
-struct Service {
+/// A service that refuses so often, then takes everything.
+fn serve(
+    bench: &Bench,
     model: &'static ServiceModel,
-    script: Mutex<Vec<ApiError>>,
-    asked: Mutex<Vec<(String, Value)>>,
-    /// For what of the customer's.
-    sources: Mutex<Vec<Option<String>>>,
-}
-
-impl Handler for Service {
-    fn model(&self) -> &'static ServiceModel {
-        self.model
-    }
-
-    fn call<'a>(
-        &'a self,
-        _operation: &'static Operation,
-        ctx: &'a Ctx,
-        input: Value,
-    ) -> BoxFuture<'a, Result<Value, ApiError>> {
-        self.asked
-            .lock()
-            .expect("no panic")
-            .push((ctx.caller.to_string(), input));
-        let source = ctx.origin.source_arn.clone();
-        self.sources.lock().expect("no panic").push(source);
-        let next = self.script.lock().expect("no panic").pop();
-        Box::pin(async move { next.map_or(Ok(Value::empty()), Err) })
-    }
-}
-
-fn serve(bench: &Bench, model: &'static ServiceModel, script: Vec<ApiError>) -> Arc<Service> {
-    let service = Arc::new(Service {
-        model,
-        script: Mutex::new(script),
-        asked: Mutex::default(),
-        sources: Mutex::default(),
-    });
+    refusals: impl IntoIterator<Item = ApiError>,
+) -> Arc<Fake> {
+    let service = Fake::new(model);
+    refusals.into_iter().for_each(|error| service.refuse(error));
     bench.dispatcher.register(service.clone());
     service
 }
@@ -154,12 +37,10 @@ async fn a_topic_and_a_function_get_what_is_documented() {
     alarm(&bench, "a", more).await;
     super::put(&bench, json!([super::datum(super::MINUTE + 25, 5.0)])).await;
     bench.pass(11).await;
-    let asked = sns.asked.lock().expect("no panic").clone();
-    let [(caller, input)] = asked.as_slice() else {
-        panic!("{asked:?}")
-    };
+    let asked = sns.asked();
+    assert_eq!(asked.len(), 1);
+    let (caller, input) = (asked[0].ctx.caller.to_string(), &asked[0].input);
     assert!(caller.contains("cloudwatch.amazonaws.com"), "{caller}");
-    let input = codec::to_json(&SNS, 1, input.clone());
     assert_eq!(input["TopicArn"], TOPIC);
     assert_eq!(input["Subject"], "ALARM: \"a\" in US East (N. Virginia)");
     assert_eq!(input["MessageStructure"], "json");
@@ -199,26 +80,21 @@ async fn a_topic_and_a_function_get_what_is_documented() {
     ] {
         assert_eq!(trigger[member], wanted, "{member}");
     }
-    let asked = lambda.asked.lock().expect("no panic").clone();
-    let [(caller, input)] = asked.as_slice() else {
-        panic!("{asked:?}")
-    };
+    let asked = lambda.asked();
+    assert_eq!(asked.len(), 1);
+    let (caller, input) = (asked[0].ctx.caller.to_string(), &asked[0].input);
     assert!(
         caller.contains("lambda.alarms.cloudwatch.amazonaws.com"),
         "{caller}"
     );
-    let text = |name: &str| match input.get(name) {
-        Some(Value::Str(text)) => text.clone(),
-        other => panic!("{name}: {other:?}"),
-    };
     assert_eq!(
-        (text("FunctionName"), text("InvocationType")),
-        (FUNCTION.into(), "Event".into())
+        (&input["FunctionName"], &input["InvocationType"]),
+        (&json!(FUNCTION), &json!("Event"))
     );
-    let Some(Value::Blob(payload)) = input.get("Payload") else {
-        panic!("{input:?}")
-    };
-    let payload: Json = serde_json::from_slice(payload).expect("JSON");
+    let payload = BASE64
+        .decode(input["Payload"].as_str().expect("text"))
+        .expect("base64");
+    let payload: Json = serde_json::from_slice(&payload).expect("JSON");
     assert_eq!(payload["source"], "aws.cloudwatch");
     assert_eq!(payload["accountId"], "000000000000");
     assert_eq!(
@@ -244,17 +120,13 @@ async fn a_topic_and_a_function_get_what_is_documented() {
     let source = Some("arn:aws:cloudwatch:us-east-1:000000000000:alarm:a".to_owned());
     for service in [&sns, &lambda] {
         assert_eq!(
-            service.sources.lock().expect("no panic").as_slice(),
-            std::slice::from_ref(&source),
+            service.asked()[0].ctx.origin.source_arn,
+            source,
             "so that its policy is asked"
         );
     }
     bench.pass(60).await;
-    assert_eq!(
-        sns.asked.lock().expect("no panic").len(),
-        1,
-        "once for each transition"
-    );
+    assert_eq!(sns.asked().len(), 1, "once for each transition");
 }
 
 #[tokio::test]
@@ -304,27 +176,20 @@ async fn failures_are_tried_again_so_often_and_over_a_restart() {
         bench.look().await;
     };
     set(&bench, "ALARM").await;
-    assert_eq!(
-        sns.asked.lock().expect("no panic").len(),
-        1,
-        "no use in trying again"
-    );
+    assert_eq!(sns.asked().len(), 1, "no use in trying again");
     let told = history(&bench, "a", "Action").await;
     assert!(
         told[0].contains("AuthorizationError: CloudWatch Alarms is not authorized"),
         "{told:?}"
     );
     // Busy for good: six attempts, then it is given up.
-    sns.script
-        .lock()
-        .expect("no panic")
-        .extend((0..20).map(|_| busy()));
+    (0..20).for_each(|_| sns.refuse(busy()));
     set(&bench, "OK").await;
     for _ in 0..200 {
         bench.clock.advance(1000);
         bench.look().await;
     }
-    assert_eq!(sns.asked.lock().expect("no panic").len(), 1 + 6);
+    assert_eq!(sns.asked().len(), 1 + 6);
     assert_eq!(history(&bench, "a", "Action").await.len(), 2);
     // Busy once, and the service is another one when it is tried again.
     set(&bench, "INSUFFICIENT_DATA").await;
@@ -333,7 +198,7 @@ async fn failures_are_tried_again_so_often_and_over_a_restart() {
     let sns = serve(&bench, &SNS, vec![]);
     bench.clock.advance(3000);
     bench.look().await;
-    assert_eq!(sns.asked.lock().expect("no panic").len(), 1);
+    assert_eq!(sns.asked().len(), 1);
     assert_eq!(
         history(&bench, "a", "Action").await[2],
         format!("Successfully executed action {TOPIC}")

@@ -137,7 +137,6 @@ async fn failures_of_functions_are_told_apart_from_failures_of_the_platform() {
             r#"{"errorMessage": "no", "errorType": "ValueError"}"#,
         ))),
         Ok("\"killed\"") => Ok(Ran::failed(Failure::out_of_memory(&invocation.request_id))),
-        Ok("\"absent\"") => Err(Error::NotBuilt("here".into())),
         Ok("\"full\"") => Err(Error::NoRoom("8 of 8".into())),
         Ok("\"runtime\"") => Err(Error::NoRuntime {
             runtime: "python3.12".into(),
@@ -161,7 +160,6 @@ async fn failures_of_functions_are_told_apart_from_failures_of_the_platform() {
     let (payload, _) = invoke("\"killed\"").await.expect("answered");
     assert_eq!(payload["errorType"], "Runtime.OutOfMemory");
     for (payload, code, status, kind) in [
-        ("\"absent\"", "ServiceException", 501, "Service"),
         ("\"full\"", "TooManyRequestsException", 429, "User"),
         ("\"runtime\"", "InvalidRuntimeException", 502, "Service"),
         ("1", "ServiceException", 500, "Service"),

@@ -47,13 +47,12 @@ fn show(group: &str, (name, filter): (String, SubscriptionRecord)) -> Subscripti
         id: _internal,
         pattern,
         destination,
-        distribution,
         created_at,
     } = filter;
     SubscriptionFilter {
         creation_time: Some(created_at.0),
         destination_arn: Some(destination),
-        distribution: Distribution::parse(&distribution),
+        distribution: Some(Distribution::ByLogStream),
         filter_name: Some(name),
         filter_pattern: Some(pattern),
         log_group_name: Some(group.to_owned()),

@@ -30,6 +30,10 @@ pub(crate) async fn put_subscription_filter(
         role_arn,
     } = input;
     refuse_set("applyOnTransformedLogs", apply_on_transformed_logs)?;
+    // It says how lines are spread over the parts of a stream, and functions have none.
+    if distribution == Some(Distribution::Random) {
+        return Err(Error::unsupported("distribution Random for a function"));
+    }
     refuse("emitSystemFields", emit_system_fields.as_ref())?;
     refuse("fieldSelectionCriteria", field_selection_criteria.as_ref())?;
     filter_pattern
@@ -42,10 +46,6 @@ pub(crate) async fn put_subscription_filter(
         id: logs.lines.numbers(1).await?,
         pattern: filter_pattern,
         destination: destination_arn,
-        distribution: distribution
-            .unwrap_or(Distribution::ByLogStream)
-            .as_str()
-            .to_owned(),
         created_at: now,
     };
     // Whether there is room is known before the function is called.

@@ -1,75 +1,17 @@
-//! A function that remembers what it was called with. Its model has what the test needs of the real one.
+//! A function that remembers what it was called with.
 
 use std::io::Read as _;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use roadstead_protocol::{ApiError, Kind, Member, Operation, ServiceModel, Shape};
+use roadstead_protocol::ApiError;
 use roadstead_testing::{Fake, Trusting};
 use serde_json::{Value as Json, json};
 
 use crate::harness::Bench;
 
 pub(super) const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:f";
-
-static MODEL: ServiceModel = ServiceModel {
-    name: "lambda",
-    signing_name: "lambda",
-    shapes: &[
-        Shape {
-            name: "Text",
-            kind: Kind::Text {
-                min: None,
-                max: None,
-                pattern: None,
-                values: &[],
-            },
-            ..Shape::BASE
-        },
-        Shape {
-            name: "Blob",
-            kind: Kind::Blob {
-                min: None,
-                max: None,
-                streaming: false,
-            },
-            ..Shape::BASE
-        },
-        Shape {
-            name: "InvocationRequest",
-            kind: Kind::Structure {
-                members: &[
-                    Member {
-                        name: "FunctionName",
-                        shape: 0,
-                        ..Member::BASE
-                    },
-                    Member {
-                        name: "InvocationType",
-                        shape: 0,
-                        ..Member::BASE
-                    },
-                    Member {
-                        name: "Payload",
-                        shape: 1,
-                        ..Member::BASE
-                    },
-                ],
-                payload: None,
-                document: false,
-                union: false,
-            },
-            ..Shape::BASE
-        },
-    ],
-    operations: &[Operation {
-        name: "Invoke",
-        input: Some(2),
-        ..Operation::BASE
-    }],
-    ..ServiceModel::BASE
-};
 
 /// A call of the function.
 #[derive(Clone, Debug)]
@@ -96,7 +38,7 @@ impl Lambda {
     /// Behind the gate of a bench that lets everybody do everything, with metrics beside it.
     pub(super) fn serve(bench: &Bench) -> Arc<Self> {
         let lambda = Arc::new(Self {
-            fake: Fake::new(&MODEL),
+            fake: Fake::answering(&roadstead_api_lambda::MODEL, json!({"StatusCode": 202})),
             seen: Mutex::default(),
             metrics: Fake::new(&roadstead_api_cloudwatch::MODEL),
         });
@@ -116,7 +58,7 @@ impl Lambda {
 
     /// Takes the next call, after what else is to come.
     pub(super) fn takes_one(&self) {
-        self.fake.then(Ok(json!({})));
+        self.fake.then(Ok(json!({"StatusCode": 202})));
     }
 
     /// So its next calls end.

@@ -5,6 +5,7 @@ mod api;
 pub(crate) mod client;
 mod cni;
 mod container;
+mod functions;
 mod memory;
 mod metrics;
 mod pull;
@@ -40,6 +41,8 @@ enum What {
     Start(start::Options),
     /// Tasks started per second by a service and by RunTask, against the same containers made by hand.
     Rollout(rollout::Options),
+    /// Functions, warm and cold, against the same handler behind a plain server, the interpreter alone, and ministack.
+    Functions(functions::Options),
     /// Pulling and unpacking an image, against `skopeo copy` plus `umoci unpack`.
     Pull(pull::Options),
     /// Durable puts of the store on disk, with 1 client and with 64, against etcd.
@@ -91,6 +94,13 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         if matches!(&options.what, What::Rollout(options) if options.binary.is_some()) {
             return again_inside(root);
         }
+        if let What::Functions(options) = &options.what {
+            if options.binary.is_none() {
+                build(root)?;
+            }
+            functions::install(root, options.binary.as_deref())?;
+            return again_inside(root);
+        }
         return enter(root);
     }
     match &options.what {
@@ -100,6 +110,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         What::Container(options) => container::run(root, options),
         What::Start(options) => start::run(root, options),
         What::Rollout(options) => rollout::run(root, options),
+        What::Functions(options) => functions::run(root, options),
         What::Pull(options) => pull::run(root, options),
         What::Store(options) => store::run(root, options),
         What::Memory(options) => memory::run(root, options),
@@ -109,18 +120,49 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
 
 /// Builds what is measured and runs this command again in a network namespace without an uplink.
 fn enter(root: &Path) -> Result<()> {
-    checked(Command::new(root.join("scripts/setup.sh")).arg("test"))?;
-    checked(
-        Command::new(env!("CARGO"))
-            .args(["build", "--release", "--locked", "--package", "roadstead"])
-            .current_dir(root),
-    )?;
+    build(root)?;
     checked(
         Command::new(root.join("scripts/busybox-image.sh"))
             .arg("target/images/busybox.tar")
             .current_dir(root),
     )?;
     again_inside(root)
+}
+
+fn build(root: &Path) -> Result<()> {
+    checked(Command::new(root.join("scripts/setup.sh")).arg("test"))?;
+    checked(
+        Command::new(env!("CARGO"))
+            .args(["build", "--release", "--locked", "--package", "roadstead"])
+            .current_dir(root),
+    )
+}
+
+/// What is measured: this binary, or the release build.
+fn measured(root: &Path, binary: Option<&Path>) -> std::path::PathBuf {
+    binary.map_or_else(|| built(root).join("release/roadstead"), Path::to_owned)
+}
+
+/// Makes a role that this service may act as, and gives its ARN.
+fn role(connection: &mut client::Connection, name: &str, principal: &str) -> Result<String> {
+    let trust = format!(
+        "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A\
+         %7B%22Service%22%3A%22{principal}%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%5D%7D"
+    );
+    let form =
+        format!("Action=CreateRole&Version=2010-05-08&RoleName={name}&AssumeRolePolicyDocument={trust}");
+    let head = format!(
+        "Content-Type: application/x-www-form-urlencoded\r\n{}",
+        client::authorization("iam")
+    );
+    let (status, answer) = connection.send("POST /", &head, form.as_bytes())?;
+    let arn = answer
+        .split_once("<Arn>")
+        .and_then(|(_, rest)| rest.split_once("</Arn>"));
+    match arn {
+        Some((arn, _)) if status == 200 => Ok(arn.to_owned()),
+        _ => bail!("CreateRole: {status} {answer}"),
+    }
 }
 
 pub(crate) fn again_inside(root: &Path) -> Result<()> {

@@ -241,6 +241,8 @@ PAGED = {
     ("lambda", "ListFunctionEventInvokeConfigs"): (dict(MaxItems=1, FunctionName="f0"), "FunctionEventInvokeConfigs"),
     ("lambda", "ListVersionsByFunction"): (dict(MaxItems=1, FunctionName="f0"), "Versions"),
     ("lambda", "ListFunctions"): (dict(MaxItems=1), "Functions"),
+    ("lambda", "ListLayerVersions"): (dict(MaxItems=1, LayerName="l0"), "LayerVersions"),
+    ("lambda", "ListLayers"): (dict(MaxItems=1), "Layers"),
     ("logs", "DescribeLogGroups"): (dict(limit=1), "logGroups"),
     ("logs", "DescribeLogStreams"): (dict(limit=1, logGroupName="g0"), "logStreams"),
     ("logs", "DescribeMetricFilters"): (dict(limit=1, logGroupName="g0"), "metricFilters"),
@@ -345,6 +347,8 @@ def functions(cloud):
         cloud.client("lambda").create_function(
             FunctionName=f"f{number}", Role=role, Runtime="python3.12", Handler="a.b", Code={"ZipFile": archive.getvalue()})
     api = cloud.client("lambda")
+    for name in ("l0", "l1", "l2", "l0", "l0"):
+        api.publish_layer_version(LayerName=name, Content={"ZipFile": archive.getvalue()})
     for number in range(2):
         api.update_function_configuration(FunctionName="f0", Timeout=5 + number)
         version = api.publish_version(FunctionName="f0")["Version"]

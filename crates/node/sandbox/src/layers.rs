@@ -39,6 +39,14 @@ pub(crate) fn merged(folder: &Path, layers: &[Content]) -> io::Result<Option<Pat
     Ok(Some(whole))
 }
 
+/// Forgets what was laid together; nothing may run.
+pub(crate) fn sweep(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 fn lay(from: &Path, to: &Path, depth: usize) -> io::Result<()> {
     if depth == 0 {
         return Err(io::Error::other("the folders of a layer are too deep"));
@@ -118,5 +126,9 @@ mod tests {
         let turned = merged(&out, &[b, a]).expect("merged").expect("a folder");
         assert_ne!(turned, both);
         assert_eq!(fs::read_to_string(turned.join("bin")).expect("a file"), "a file");
+        for _ in 0..2 {
+            sweep(&out).expect("nothing runs");
+            assert!(!out.exists() && home.path().join("a/python/only.py").exists());
+        }
     }
 }

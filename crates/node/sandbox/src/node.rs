@@ -12,6 +12,7 @@ use roadstead_runtime::Runtime;
 use tokio::net::TcpListener;
 
 use crate::environment::{Environment, InitFailure, NotInitialized};
+use crate::layers;
 use crate::runtimes::{Choice, Installed, Runtimes};
 use crate::tmp::Disks;
 
@@ -158,8 +159,12 @@ impl Inner {
                 .map_err(|error| failed(&error))?;
         }
         self.runtime.reap_strays().await.map_err(|error| failed(&error))?;
-        let disks = Arc::clone(&self.disks);
-        let swept = tokio::task::spawn_blocking(move || disks.sweep()).await;
+        let (disks, layers) = (Arc::clone(&self.disks), self.layers.clone());
+        let swept = tokio::task::spawn_blocking(move || {
+            layers::sweep(&layers)?;
+            disks.sweep()
+        })
+        .await;
         swept
             .map_err(|error| failed(&error))?
             .map_err(|error| failed(&error))

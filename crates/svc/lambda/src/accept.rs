@@ -14,7 +14,6 @@ const MAX_TIMEOUT: i32 = 900;
 const MAX_MEMORY: i32 = 10_240;
 /// Bytes of names and values.
 const MAX_ENVIRONMENT: usize = 4096;
-pub(crate) const MAX_LAYERS: usize = 5;
 const MAX_TAGS: usize = 50;
 
 /// Set by the runtime. Source: "Defined runtime environment variables" in the developer guide.

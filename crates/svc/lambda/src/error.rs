@@ -17,6 +17,9 @@ pub enum Error {
     NotFound(String),
     #[error("{0}")]
     Conflict(String),
+    /// Something of another account, whose policy does not let the caller's in.
+    #[error("{0}")]
+    Denied(String),
     #[error(
         "The Revision Id provided does not match the latest Revision Id. Call the {0} API to retrieve the latest Revision Id"
     )]
@@ -94,7 +97,7 @@ fn answer(error: Error) -> ApiError {
         Error::PayloadTooLarge { .. } => api::request_too_large_exception(message),
         Error::Payload(_) => api::invalid_request_content_exception(message),
         Error::Throttled(reason) => throttled(message, reason),
-        Error::Role | Error::Sandbox(Sandbox::Host(_)) => {
+        Error::Denied(_) | Error::Role | Error::Sandbox(Sandbox::Host(_)) => {
             ApiError::new("AccessDeniedException", 403, message)
         }
         Error::Sandbox(Sandbox::NoRuntime { .. }) => api::invalid_runtime_exception(message),

@@ -86,6 +86,7 @@ pub struct Lambda {
     pub(crate) options: Options,
     pub(crate) functions: Mirror<records::FunctionRecord>,
     pub(crate) versions: Mirror<records::VersionRecord>,
+    pub(crate) layer_versions: Mirror<records::LayerVersionRecord>,
     pub(crate) events: Mirror<records::EventRecord>,
     pub(crate) dice: Mutex<fastrand::Rng>,
     pub(crate) running: concurrency::Running,
@@ -115,6 +116,7 @@ impl Lambda {
         Ok(Arc::new(Self {
             functions: Mirror::of(&records::functions(&store)).await?,
             versions: Mirror::of(&records::versions(&store)).await?,
+            layer_versions: Mirror::of(&records::layer_versions(&store)).await?,
             events: Mirror::of(&records::events(&store)).await?,
             dice: Mutex::new(
                 options
@@ -158,6 +160,9 @@ impl Lambda {
         }
         for entry in self.versions.snapshot().iter() {
             note(&entry.value);
+        }
+        for entry in self.layer_versions.snapshot().iter() {
+            named.insert(entry.value.archive.sha256.clone());
         }
         named
     }

@@ -8,7 +8,7 @@ use roadstead_protocol::{BoxFuture, Value};
 
 use crate::names::Named;
 use crate::records::{FunctionRecord, LATEST};
-use crate::{Lambda, PRINCIPAL, policy};
+use crate::{Lambda, PRINCIPAL, layers, policy};
 
 /// Tells the gate of functions, their policies and tags.
 pub struct LambdaPermissions(Weak<Lambda>);
@@ -120,6 +120,25 @@ fn on_resource(asking: &Asking<'_>) -> Vec<Need> {
     ]
 }
 
+/// On the layer, or the version of it, that a request is about.
+fn on_layer(asking: &Asking<'_>) -> Vec<Need> {
+    let operation = match asking.operation {
+        "GetLayerVersionByArn" => "GetLayerVersion",
+        other => other,
+    };
+    let layer = asking.text("LayerName").unwrap_or("*");
+    let layer = match layer.starts_with("arn:") {
+        true => layer.to_owned(),
+        false => asking.arn("lambda", &format!("layer:{layer}")),
+    };
+    let arn = match (asking.text("Arn"), asking.input.get("VersionNumber")) {
+        (Some(arn), _) => arn.to_owned(),
+        (None, Some(Value::Int(number))) => format!("{layer}:{number}"),
+        (None, _) => layer,
+    };
+    vec![Need::new(format!("lambda:{operation}")).on([arn])]
+}
+
 impl Permissions for LambdaPermissions {
     fn serves_nodes(&self) -> bool {
         false
@@ -129,7 +148,8 @@ impl Permissions for LambdaPermissions {
         const fn of(operation: &'static str, needs: fn(&Asking<'_>) -> Vec<Need>) -> Rule {
             Rule { operation, needs }
         }
-        const RULES: [Rule; 28] = [
+        const RULES: [Rule; 35] = [
+            of("AddLayerVersionPermission", on_layer),
             of("AddPermission", permit),
             of("CreateAlias", on_function),
             of("CreateFunction", create),
@@ -137,20 +157,26 @@ impl Permissions for LambdaPermissions {
             of("DeleteFunction", on_function),
             of("DeleteFunctionConcurrency", on_function),
             of("DeleteFunctionEventInvokeConfig", on_function),
+            of("DeleteLayerVersion", on_layer),
             of("GetAlias", on_function),
             of("GetFunction", on_function),
             of("GetFunctionConcurrency", on_function),
             of("GetFunctionConfiguration", on_function),
             of("GetFunctionEventInvokeConfig", on_function),
+            of("GetLayerVersion", on_layer),
+            of("GetLayerVersionByArn", on_layer),
+            of("GetLayerVersionPolicy", on_layer),
             of("GetPolicy", on_function),
             of("Invoke", invoke),
             of("ListAliases", on_function),
             of("ListFunctionEventInvokeConfigs", on_function),
             of("ListTags", on_resource),
             of("ListVersionsByFunction", on_function),
+            of("PublishLayerVersion", on_layer),
             of("PublishVersion", on_function),
             of("PutFunctionConcurrency", on_function),
             of("PutFunctionEventInvokeConfig", on_function),
+            of("RemoveLayerVersionPermission", on_layer),
             of("RemovePermission", on_function),
             of("TagResource", on_resource),
             of("UntagResource", on_resource),
@@ -171,6 +197,9 @@ impl Permissions for LambdaPermissions {
 
     fn resource_policy<'a>(&'a self, ctx: &'a Ctx, arn: &'a str) -> BoxFuture<'a, Option<String>> {
         Box::pin(async move {
+            if arn.contains(":layer:") {
+                return layers::document(self.0.upgrade()?.as_ref(), ctx, arn);
+            }
             let of = Named::of(ctx, arn, None).ok()?.qualifier.unwrap_or_default();
             policy::document(&self.found(ctx, arn)?, &of)
         })

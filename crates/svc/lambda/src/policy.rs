@@ -13,7 +13,7 @@ use crate::names::Named;
 use crate::records::{FunctionRecord, LATEST, PolicyRecord};
 
 /// Bytes. Source: "Lambda quotas".
-const MAX_POLICY: usize = 20 * 1024;
+pub(crate) const MAX_POLICY: usize = 20 * 1024;
 
 /// Whose policy it is: the function's own is that of no qualifier. It must be there.
 fn owner(lambda: &Lambda, ctx: &Ctx, name: &str, qualifier: Option<&str>) -> Result<(Named, String)> {
@@ -38,9 +38,14 @@ pub(crate) fn document(function: &FunctionRecord, of: &str) -> Option<String> {
     (!statements.is_empty()).then(|| document.to_string())
 }
 
-fn check_revision(policy: &PolicyRecord, wanted: Option<&String>) -> Result<()> {
+/// `shows`: the operation that shows the revision.
+pub(crate) fn check_revision(
+    policy: &PolicyRecord,
+    wanted: Option<&String>,
+    shows: &'static str,
+) -> Result<()> {
     match wanted {
-        Some(wanted) if *wanted != policy.revision => Err(Error::Precondition("GetPolicy")),
+        Some(wanted) if *wanted != policy.revision => Err(Error::Precondition(shows)),
         _ => Ok(()),
     }
 }
@@ -85,7 +90,7 @@ pub(crate) async fn add_permission(
     lambda
         .change_function(ctx, &named, |function| {
             let policy = function.policies.entry(of.clone()).or_default();
-            check_revision(policy, revision_id.as_ref())?;
+            check_revision(policy, revision_id.as_ref(), "GetPolicy")?;
             if policy.statements.iter().any(|(id, _)| *id == statement_id) {
                 return Err(Error::Conflict(format!(
                     "The statement id ({statement_id}) provided already exists. Please provide a new statement id, or remove the existing statement."
@@ -105,7 +110,7 @@ pub(crate) async fn add_permission(
 }
 
 /// A service by its name, an account, or a user or role by its ARN; everybody.
-fn who(principal: &str) -> Json {
+pub(crate) fn who(principal: &str) -> Json {
     match principal {
         "*" => json!("*"),
         name if name.ends_with(".amazonaws.com") => json!({"Service": name}),
@@ -136,7 +141,7 @@ pub(crate) async fn remove_permission(
                 ))
             };
             let policy = function.policies.get_mut(&of).ok_or_else(missing)?;
-            check_revision(policy, revision_id.as_ref())?;
+            check_revision(policy, revision_id.as_ref(), "GetPolicy")?;
             let before = policy.statements.len();
             policy.statements.retain(|(id, _)| *id != statement_id);
             if policy.statements.len() == before {

@@ -63,6 +63,48 @@ pub(crate) struct PolicyRecord {
     pub revision: String,
 }
 
+/// What counts the versions of a layer; it outlives them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LayerRecord {
+    /// The number of the last version that was published; none has it again.
+    pub published: u64,
+}
+
+pub(crate) fn layers(store: &Arc<dyn Store>) -> Table<LayerRecord> {
+    Table::new(Arc::clone(store), "lambda-layer")
+}
+
+/// Below the layer's name, by number.
+pub(crate) fn layer_versions(store: &Arc<dyn Store>) -> Table<LayerVersionRecord> {
+    Table::new(Arc::clone(store), "lambda-layer-version")
+}
+
+pub(crate) fn layer_version_key(
+    store: &Arc<dyn Store>,
+    partition: &Partition,
+    layer: &str,
+    number: u64,
+) -> Key {
+    layer_versions(store)
+        .key(partition, layer)
+        .child(format!("{number:020}"))
+}
+
+/// A version of a layer. All but its policy stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LayerVersionRecord {
+    pub layer: String,
+    pub number: u64,
+    pub description: String,
+    pub license: Option<String>,
+    /// What it says that it fits.
+    pub runtimes: Vec<String>,
+    pub architectures: Vec<String>,
+    pub archive: ArchiveRecord,
+    pub created_at: Timestamp,
+    pub policy: PolicyRecord,
+}
+
 /// How asynchronous invocations are dealt with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AsynchronousRecord {

@@ -116,6 +116,10 @@ pub(crate) fn get_account_settings(
             bytes += version.code.size;
         }
     }
+    let layers = records::layer_versions(&lambda.store).within(&partition);
+    for entry in lambda.layer_versions.snapshot().below(&layers) {
+        bytes += entry.value.archive.size;
+    }
     let whole = |number: u64| i64::try_from(number).ok();
     let at_once = |number: u32| i32::try_from(number).ok();
     Ok(GetAccountSettingsResponse {

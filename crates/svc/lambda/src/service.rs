@@ -7,7 +7,7 @@ use roadstead_api_lambda as api;
 use roadstead_base::Ctx;
 use roadstead_protocol::ApiError;
 
-use crate::{Lambda, aliases, event_config, functions, invoke, policy, reserved, tags, versions};
+use crate::{Lambda, aliases, event_config, functions, invoke, layers, policy, reserved, tags, versions};
 
 /// The service as the dispatcher has it.
 pub struct Server(pub Arc<Lambda>);
@@ -243,5 +243,77 @@ impl api::Lambda for Server {
         input: api::UpdateFunctionEventInvokeConfigRequest,
     ) -> Result<api::FunctionEventInvokeConfig, ApiError> {
         Ok(event_config::update_function_event_invoke_config(&self.0, ctx, input).await?)
+    }
+
+    async fn add_layer_version_permission(
+        &self,
+        ctx: &Ctx,
+        input: api::AddLayerVersionPermissionRequest,
+    ) -> Result<api::AddLayerVersionPermissionResponse, ApiError> {
+        Ok(layers::add_layer_version_permission(&self.0, ctx, input).await?)
+    }
+
+    async fn delete_layer_version(
+        &self,
+        ctx: &Ctx,
+        input: api::DeleteLayerVersionRequest,
+    ) -> Result<(), ApiError> {
+        Ok(layers::delete_layer_version(&self.0, ctx, input).await?)
+    }
+
+    async fn get_layer_version(
+        &self,
+        ctx: &Ctx,
+        input: api::GetLayerVersionRequest,
+    ) -> Result<api::GetLayerVersionResponse, ApiError> {
+        Ok(layers::get_layer_version(&self.0, ctx, input)?)
+    }
+
+    async fn get_layer_version_by_arn(
+        &self,
+        ctx: &Ctx,
+        input: api::GetLayerVersionByArnRequest,
+    ) -> Result<api::GetLayerVersionResponse, ApiError> {
+        Ok(layers::get_layer_version_by_arn(&self.0, ctx, input)?)
+    }
+
+    async fn get_layer_version_policy(
+        &self,
+        ctx: &Ctx,
+        input: api::GetLayerVersionPolicyRequest,
+    ) -> Result<api::GetLayerVersionPolicyResponse, ApiError> {
+        Ok(layers::get_layer_version_policy(&self.0, ctx, input)?)
+    }
+
+    async fn list_layer_versions(
+        &self,
+        ctx: &Ctx,
+        input: api::ListLayerVersionsRequest,
+    ) -> Result<api::ListLayerVersionsResponse, ApiError> {
+        Ok(layers::list_layer_versions(&self.0, ctx, input)?)
+    }
+
+    async fn list_layers(
+        &self,
+        ctx: &Ctx,
+        input: api::ListLayersRequest,
+    ) -> Result<api::ListLayersResponse, ApiError> {
+        Ok(layers::list_layers(&self.0, ctx, input)?)
+    }
+
+    async fn publish_layer_version(
+        &self,
+        ctx: &Ctx,
+        input: api::PublishLayerVersionRequest,
+    ) -> Result<api::PublishLayerVersionResponse, ApiError> {
+        Ok(layers::publish_layer_version(&self.0, ctx, input).await?)
+    }
+
+    async fn remove_layer_version_permission(
+        &self,
+        ctx: &Ctx,
+        input: api::RemoveLayerVersionPermissionRequest,
+    ) -> Result<(), ApiError> {
+        Ok(layers::remove_layer_version_permission(&self.0, ctx, input).await?)
     }
 }

@@ -4,6 +4,7 @@
 mod events;
 mod functions;
 mod invocations;
+mod layers;
 mod permissions;
 mod versions;
 
@@ -230,13 +231,17 @@ impl Bench {
     }
 
     async fn call(&self, operation: &str, input: Json) -> Result<Json, ApiError> {
+        self.call_by(&ctx(), operation, input).await
+    }
+
+    async fn call_by(&self, ctx: &Ctx, operation: &str, input: Json) -> Result<Json, ApiError> {
         let model = &roadstead_api_lambda::MODEL;
         let operation = model.operation(operation).expect("an operation");
         let shape = operation.input.expect("an input");
         let value = codec::from_json(model, shape, input, "").expect("fits the model");
         roadstead_protocol::check(model, shape, &value).expect("keeps the model's constraints");
         let server = roadstead_api_lambda::Server(Arc::new(Server(self.lambda.clone())));
-        let answer = server.call(operation, &ctx(), value).await?;
+        let answer = server.call(operation, ctx, value).await?;
         let shown = operation.output.map(|shape| codec::to_json(model, shape, answer));
         Ok(shown.unwrap_or(Json::Null))
     }

@@ -20,6 +20,21 @@ structure!(AccountUsage {
     function_count "FunctionCount" i64,
     total_code_size "TotalCodeSize" i64,
 });
+structure!(AddLayerVersionPermissionRequest {
+    action "Action" String,
+    layer_name "LayerName" String,
+    principal "Principal" String,
+    statement_id "StatementId" String,
+    version_number "VersionNumber" i64,
+} {
+    organization_id "OrganizationId" String,
+    revision_id "RevisionId" String,
+});
+structure!(AddLayerVersionPermissionResponse {
+} {
+    revision_id "RevisionId" String,
+    statement "Statement" String,
+});
 structure!(AddPermissionRequest {
     action "Action" String,
     function_name "FunctionName" String,
@@ -137,6 +152,11 @@ structure!(DeleteFunctionRequest {
 structure!(DeleteFunctionResponse {
 } {
     status_code "StatusCode" i32,
+});
+structure!(DeleteLayerVersionRequest {
+    layer_name "LayerName" String,
+    version_number "VersionNumber" i64,
+} {
 });
 structure!(DestinationConfig {
 } {
@@ -293,6 +313,37 @@ structure!(GetFunctionResponse {
     tags "Tags" BTreeMap<String, String>,
     tags_error "TagsError" TagsError,
 });
+structure!(GetLayerVersionByArnRequest {
+    arn "Arn" String,
+} {
+});
+structure!(GetLayerVersionPolicyRequest {
+    layer_name "LayerName" String,
+    version_number "VersionNumber" i64,
+} {
+});
+structure!(GetLayerVersionPolicyResponse {
+} {
+    policy "Policy" String,
+    revision_id "RevisionId" String,
+});
+structure!(GetLayerVersionRequest {
+    layer_name "LayerName" String,
+    version_number "VersionNumber" i64,
+} {
+});
+structure!(GetLayerVersionResponse {
+} {
+    compatible_architectures "CompatibleArchitectures" Vec<Architecture>,
+    compatible_runtimes "CompatibleRuntimes" Vec<Runtime>,
+    content "Content" LayerVersionContentOutput,
+    created_date "CreatedDate" String,
+    description "Description" String,
+    layer_arn "LayerArn" String,
+    layer_version_arn "LayerVersionArn" String,
+    license_info "LicenseInfo" String,
+    version "Version" i64,
+});
 structure!(GetPolicyRequest {
     function_name "FunctionName" String,
 } {
@@ -398,6 +449,37 @@ structure!(Layer {
     signing_job_arn "SigningJobArn" String,
     signing_profile_version_arn "SigningProfileVersionArn" String,
 });
+structure!(LayerVersionContentInput {
+} {
+    s3_bucket "S3Bucket" String,
+    s3_key "S3Key" String,
+    s3_object_version "S3ObjectVersion" String,
+    zip_file "ZipFile" Blob,
+});
+structure!(LayerVersionContentOutput {
+} {
+    code_sha256 "CodeSha256" String,
+    code_size "CodeSize" i64,
+    location "Location" String,
+    signing_job_arn "SigningJobArn" String,
+    signing_profile_version_arn "SigningProfileVersionArn" String,
+});
+structure!(LayerVersionsListItem {
+} {
+    compatible_architectures "CompatibleArchitectures" Vec<Architecture>,
+    compatible_runtimes "CompatibleRuntimes" Vec<Runtime>,
+    created_date "CreatedDate" String,
+    description "Description" String,
+    layer_version_arn "LayerVersionArn" String,
+    license_info "LicenseInfo" String,
+    version "Version" i64,
+});
+structure!(LayersListItem {
+} {
+    latest_matching_version "LatestMatchingVersion" LayerVersionsListItem,
+    layer_arn "LayerArn" String,
+    layer_name "LayerName" String,
+});
 structure!(ListAliasesRequest {
     function_name "FunctionName" String,
 } {
@@ -431,6 +513,31 @@ structure!(ListFunctionsRequest {
 structure!(ListFunctionsResponse {
 } {
     functions "Functions" Vec<FunctionConfiguration>,
+    next_marker "NextMarker" String,
+});
+structure!(ListLayerVersionsRequest {
+    layer_name "LayerName" String,
+} {
+    compatible_architecture "CompatibleArchitecture" Architecture,
+    compatible_runtime "CompatibleRuntime" Runtime,
+    marker "Marker" String,
+    max_items "MaxItems" i32,
+});
+structure!(ListLayerVersionsResponse {
+} {
+    layer_versions "LayerVersions" Vec<LayerVersionsListItem>,
+    next_marker "NextMarker" String,
+});
+structure!(ListLayersRequest {
+} {
+    compatible_architecture "CompatibleArchitecture" Architecture,
+    compatible_runtime "CompatibleRuntime" Runtime,
+    marker "Marker" String,
+    max_items "MaxItems" i32,
+});
+structure!(ListLayersResponse {
+} {
+    layers "Layers" Vec<LayersListItem>,
     next_marker "NextMarker" String,
 });
 structure!(ListTagsRequest {
@@ -479,6 +586,27 @@ enumeration!(PackageType {
     Zip "Zip",
     Image "Image",
 });
+structure!(PublishLayerVersionRequest {
+    content "Content" LayerVersionContentInput,
+    layer_name "LayerName" String,
+} {
+    compatible_architectures "CompatibleArchitectures" Vec<Architecture>,
+    compatible_runtimes "CompatibleRuntimes" Vec<Runtime>,
+    description "Description" String,
+    license_info "LicenseInfo" String,
+});
+structure!(PublishLayerVersionResponse {
+} {
+    compatible_architectures "CompatibleArchitectures" Vec<Architecture>,
+    compatible_runtimes "CompatibleRuntimes" Vec<Runtime>,
+    content "Content" LayerVersionContentOutput,
+    created_date "CreatedDate" String,
+    description "Description" String,
+    layer_arn "LayerArn" String,
+    layer_version_arn "LayerVersionArn" String,
+    license_info "LicenseInfo" String,
+    version "Version" i64,
+});
 structure!(PublishVersionRequest {
     function_name "FunctionName" String,
 } {
@@ -499,6 +627,13 @@ structure!(PutFunctionEventInvokeConfigRequest {
     maximum_event_age_in_seconds "MaximumEventAgeInSeconds" i32,
     maximum_retry_attempts "MaximumRetryAttempts" i32,
     qualifier "Qualifier" String,
+});
+structure!(RemoveLayerVersionPermissionRequest {
+    layer_name "LayerName" String,
+    statement_id "StatementId" String,
+    version_number "VersionNumber" i64,
+} {
+    revision_id "RevisionId" String,
 });
 structure!(RemovePermissionRequest {
     function_name "FunctionName" String,

@@ -99,7 +99,7 @@ pub(crate) async fn create_function(
             .map(|config| accept::dead_letters(ctx, config))
             .transpose()?
             .flatten(),
-        layers: lambda.layers_for(ctx, layers.unwrap_or_default())?,
+        layers: lambda.layers_for(ctx, layers.unwrap_or_default(), &[])?,
     };
     let tags = accept::tags(tags.unwrap_or_default(), Default::default())?;
     let partition = ctx.partition();

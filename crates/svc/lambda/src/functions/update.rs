@@ -138,7 +138,7 @@ pub(crate) async fn update_function_configuration(
         settings.handler = handler;
     }
     if let Some(layers) = wanted_layers {
-        settings.layers = lambda.layers_for(ctx, layers)?;
+        settings.layers = lambda.layers_for(ctx, layers, &settings.layers)?;
     }
     if let Some(config) = logging_config {
         settings.log_group = accept::logging(config)?;

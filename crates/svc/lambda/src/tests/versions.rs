@@ -77,7 +77,7 @@ async fn update_function_code_and_configuration_change_what_runs_next() {
         (json!({"Runtime": "java21"}), "java21"),
         (
             json!({"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:a:1"]}),
-            "is not supported",
+            "does not exist",
         ),
     ] {
         let mut request = more;

@@ -211,6 +211,11 @@ fn register_definition(asking: &Asking<'_>) -> Vec<Need> {
     needs
 }
 
+fn delete_definitions(asking: &Asking<'_>) -> Vec<Need> {
+    let named = asking.texts("taskDefinitions");
+    vec![action(asking).on(named.into_iter().map(|named| definition_arn(asking, named)))]
+}
+
 fn start(asking: &Asking<'_>) -> Vec<Need> {
     let named = asking.text("taskDefinition").unwrap_or("*");
     let exec = asking.input.get("enableExecuteCommand") == Some(&Value::Bool(true));
@@ -323,6 +328,7 @@ impl Permissions for EcsPermissions {
             list_tasks: "ListTasks";
             tasks: "DescribeTasks" "GetTaskProtection" "UpdateTaskProtection" "StopTask";
             register_definition: "RegisterTaskDefinition";
+            delete_definitions: "DeleteTaskDefinitions";
             start: "RunTask" "StartTask";
             make_service: "CreateService" "UpdateService";
             service: "DeleteService" "ListServiceDeployments";

@@ -32,6 +32,14 @@ impl api::Ecs for Ecs {
         Ok(clusters::delete::delete_cluster(self, ctx, input).await?)
     }
 
+    async fn delete_task_definitions(
+        &self,
+        ctx: &Ctx,
+        input: api::DeleteTaskDefinitionsRequest,
+    ) -> Result<api::DeleteTaskDefinitionsResponse, ApiError> {
+        Ok(definitions::delete::delete_task_definitions(self, ctx, input).await?)
+    }
+
     async fn deregister_container_instance(
         &self,
         ctx: &Ctx,

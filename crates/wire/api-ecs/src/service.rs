@@ -15,6 +15,7 @@ service!(Ecs MODEL {
     delete_capacity_provider "DeleteCapacityProvider" DeleteCapacityProviderRequest, DeleteCapacityProviderResponse,
     delete_cluster "DeleteCluster" DeleteClusterRequest, DeleteClusterResponse,
     delete_service "DeleteService" DeleteServiceRequest, DeleteServiceResponse,
+    delete_task_definitions "DeleteTaskDefinitions" DeleteTaskDefinitionsRequest, DeleteTaskDefinitionsResponse,
     deregister_container_instance "DeregisterContainerInstance" DeregisterContainerInstanceRequest, DeregisterContainerInstanceResponse,
     deregister_task_definition "DeregisterTaskDefinition" DeregisterTaskDefinitionRequest, DeregisterTaskDefinitionResponse,
     describe_capacity_providers "DescribeCapacityProviders" DescribeCapacityProvidersRequest, DescribeCapacityProvidersResponse,

@@ -540,6 +540,15 @@ structure!(DeleteServiceResponse {
 } {
     service "service" Service,
 });
+structure!(DeleteTaskDefinitionsRequest {
+    task_definitions "taskDefinitions" Vec<String>,
+} {
+});
+structure!(DeleteTaskDefinitionsResponse {
+} {
+    failures "failures" Vec<Failure>,
+    task_definitions "taskDefinitions" Vec<TaskDefinition>,
+});
 structure!(Deployment {
 } {
     capacity_provider_strategy "capacityProviderStrategy" Vec<CapacityProviderStrategyItem>,

@@ -34,7 +34,7 @@ pub(crate) async fn list_task_definition_families(
             TaskDefinitionFamilyStatus::Inactive => family.active.is_empty(),
             TaskDefinitionFamilyStatus::All => true,
         };
-        wanted && family.family.as_str().starts_with(&prefix)
+        wanted && !family.is_gone() && family.family.as_str().starts_with(&prefix)
     });
     let page = paging.cut(ctx, families, |family| family.family.to_string(), false);
     let names = page

@@ -72,14 +72,15 @@ fn revisions(
         family: name,
         last_revision,
         active,
+        deleting,
+        deleted: _,
     } = &family.value;
     let numbers: Box<dyn DoubleEndedIterator<Item = i32>> = match status {
         TaskDefinitionStatus::Active => Box::new(active.iter()),
         TaskDefinitionStatus::Inactive => {
-            Box::new((1..=*last_revision).filter(|revision| !active.contains(*revision)))
+            Box::new((1..=*last_revision).filter(|revision| family.value.is_inactive(*revision)))
         }
-        // Nothing is deleted yet.
-        TaskDefinitionStatus::DeleteInProgress => Box::new(std::iter::empty()),
+        TaskDefinitionStatus::DeleteInProgress => Box::new(deleting.iter()),
     };
     let numbers: Box<dyn Iterator<Item = i32>> = if descending {
         Box::new(numbers.rev())

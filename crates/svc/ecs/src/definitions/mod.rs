@@ -1,5 +1,6 @@
 //! Task definitions: what a task is to be, written down once, checked whole, and never changed afterwards.
 
+pub(crate) mod delete;
 pub(crate) mod deregister;
 pub(crate) mod describe;
 pub(crate) mod families;

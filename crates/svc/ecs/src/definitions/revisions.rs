@@ -18,6 +18,30 @@ impl Revisions {
         }
     }
 
+    /// Adds any number.
+    pub(crate) fn insert(&mut self, revision: i32) {
+        if self.contains(revision) {
+            return;
+        }
+        let at = self.0.partition_point(|(start, _)| *start < revision);
+        let joins = |range: Option<&(i32, i32)>, edge: fn(&(i32, i32)) -> i32| {
+            range.is_some_and(|it| edge(it) == revision)
+        };
+        let before = joins(at.checked_sub(1).and_then(|at| self.0.get(at)), |(_, end)| {
+            end + 1
+        });
+        let after = joins(self.0.get(at), |(start, _)| start - 1);
+        match (before, after) {
+            (true, true) => {
+                self.0[at - 1].1 = self.0[at].1;
+                self.0.remove(at);
+            }
+            (true, false) => self.0[at - 1].1 = revision,
+            (false, true) => self.0[at].0 = revision,
+            (false, false) => self.0.insert(at, (revision, revision)),
+        }
+    }
+
     pub(crate) fn remove(&mut self, revision: i32) {
         let Some(at) = self
             .0
@@ -50,6 +74,14 @@ impl Revisions {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    pub(crate) fn len(&self) -> usize {
+        let sizes = self
+            .0
+            .iter()
+            .map(|(start, end)| end.abs_diff(*start) as usize + 1);
+        sizes.sum()
+    }
 }
 
 #[cfg(test)]
@@ -75,5 +107,24 @@ mod tests {
             set.remove(revision);
         }
         assert!(set.is_empty() && set.last().is_none());
+    }
+
+    #[test]
+    fn numbers_put_in_anywhere_join_their_neighbours() {
+        let mut set = Revisions::default();
+        for (revision, ranges) in [
+            (5, vec![(5, 5)]),
+            (3, vec![(3, 3), (5, 5)]),
+            (4, vec![(3, 5)]),
+            (4, vec![(3, 5)]),
+            (7, vec![(3, 5), (7, 7)]),
+            (2, vec![(2, 5), (7, 7)]),
+            (8, vec![(2, 5), (7, 8)]),
+            (6, vec![(2, 8)]),
+        ] {
+            set.insert(revision);
+            assert_eq!(set.0, ranges, "{revision}");
+        }
+        assert_eq!(set.len(), 7);
     }
 }

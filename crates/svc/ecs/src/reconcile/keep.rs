@@ -1,4 +1,5 @@
-//! What is kept for a while only: container instances that were deregistered, and the tokens of calls.
+//! What is kept for a while only: container instances that were deregistered, the tokens of calls, and task
+//! definitions that are to go.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +32,7 @@ impl Reconciler for Kept {
         let instances = instances.iter().map(|entry| entry.key.clone());
         instances
             .chain(tokens.iter().map(|entry| entry.key.clone()))
+            .chain(self.0.going())
             .collect()
     }
 }
@@ -63,6 +65,9 @@ impl Worker {
                 .commit()
                 .await?;
             return Ok(Action::Done);
+        }
+        if self.definitions().owns(key) {
+            return self.let_go(key).await;
         }
         let Some(entry) = self.instances().get(key).await? else {
             return Ok(Action::Done);

@@ -16,6 +16,8 @@ use tokio::sync::OnceCell;
 
 use crate::Ecs;
 use crate::acs::Acs;
+use crate::definitions::FamilyRecord;
+use crate::definitions::delete::going;
 use crate::error::Result;
 use crate::instances::ledger::NodeRecord;
 use crate::instances::{ContainerInstanceRecord, InstanceRef};
@@ -35,6 +37,7 @@ pub(crate) struct Mirrors {
     pub(crate) nodes: Mirror<NodeRecord>,
     pub(crate) tokens: Mirror<TokenRecord>,
     pub(crate) services: Mirror<ServiceRecord>,
+    pub(crate) families: Mirror<FamilyRecord>,
 }
 
 /// Started at the first question.
@@ -58,6 +61,7 @@ impl Ecs {
         mirrors.nodes.wait_for(now).await?;
         mirrors.tokens.wait_for(now).await?;
         mirrors.services.wait_for(now).await?;
+        mirrors.families.wait_for(now).await?;
         Ok(mirrors)
     }
 
@@ -69,6 +73,7 @@ impl Ecs {
                 nodes: Mirror::of(&self.nodes()).await?,
                 tokens: Mirror::of(&self.tokens()).await?,
                 services: Mirror::of(&self.services()).await?,
+                families: Mirror::of(&self.families()).await?,
             })
         };
         self.present.0.get_or_try_init(start).await
@@ -126,6 +131,9 @@ impl Ecs {
         );
         kept.follow(mirrors.instances.changes(), |changed| [changed.key.clone()]);
         kept.follow(mirrors.tokens.changes(), |changed| [changed.key.clone()]);
+        kept.follow(mirrors.families.changes(), |changed| {
+            changed.after.as_deref().map(going).unwrap_or_default()
+        });
         self.wake.set(Some(tasks.handle()));
         self.scheduler.set(Some(services.handle()));
         Ok(Running {

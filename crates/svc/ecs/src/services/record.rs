@@ -251,6 +251,14 @@ impl ServiceRecord {
         specs.flat_map(|spec| spec.providers.iter().map(|item| &item.provider))
     }
 
+    /// The task definitions that it has tasks of, or may come to start some of.
+    pub(crate) fn definitions(&self) -> impl Iterator<Item = &TaskDefinitionId> {
+        let deployments = self.deployments.iter().chain(&self.settled);
+        deployments
+            .filter(|_| !self.is_gone())
+            .map(|it| &it.spec.definition)
+    }
+
     /// It was deleted, and its tasks are ending or ended.
     pub(crate) fn is_gone(&self) -> bool {
         matches!(self.status, ServiceStatus::Inactive { .. })

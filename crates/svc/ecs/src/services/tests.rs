@@ -2,6 +2,7 @@
 
 mod alarms;
 mod bus;
+mod definitions;
 mod deployments;
 mod health;
 mod life;

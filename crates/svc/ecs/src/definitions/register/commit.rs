@@ -32,7 +32,7 @@ pub(super) async fn commit(ecs: &Ecs, ctx: &Ctx, checked: Checked) -> Result<Tas
     }
     let partition = ctx.partition();
     definition.registered_at = Some(ecs.clock.now());
-    definition.registered_by = Some(format!("arn:aws:iam::{}:root", ctx.account));
+    definition.registered_by = Some(ctx.caller.arn(&ctx.account));
     definition.status = Some(TaskDefinitionStatus::Active);
     let (families, definitions) = (ecs.families(), ecs.definitions());
     let key = family_key(&partition, &family);
@@ -42,22 +42,17 @@ pub(super) async fn commit(ecs: &Ecs, ctx: &Ctx, checked: Checked) -> Result<Tas
         let Some(revision) = last.checked_add(1) else {
             return Err(Error::client("The family has as many revisions as there can be."));
         };
-        let mut active = entry
+        let mut numbered = entry
             .as_ref()
-            .map(|entry| entry.value.active.clone())
-            .unwrap_or_default();
-        active.push(revision);
+            .map_or_else(|| FamilyRecord::new(family.clone()), |entry| entry.value.clone());
+        numbered.last_revision = revision;
+        numbered.active.push(revision);
         let id = TaskDefinitionId {
             family: family.clone(),
             revision,
         };
         definition.revision = Some(revision);
         definition.task_definition_arn = Some(id.arn(&partition));
-        let numbered = FamilyRecord {
-            family: family.clone(),
-            last_revision: revision,
-            active,
-        };
         let record = TaskDefinitionRecord {
             id,
             definition: Stored(definition.clone()),

@@ -1,0 +1,144 @@
+//! Task definitions that are deleted while a service has them.
+
+use serde_json::{Value as Json, json};
+
+use super::{Plane, plane};
+use crate::harness::definition;
+
+async fn of(plane: &Plane, operation: &str, named: &str) -> Json {
+    let input = match operation {
+        "DeleteTaskDefinitions" => json!({"taskDefinitions": [named]}),
+        _ => json!({"taskDefinition": named}),
+    };
+    plane.cloud.call(operation, input).await.expect(operation)
+}
+
+async fn listed(plane: &Plane, status: &str) -> Json {
+    let asked = json!({"status": status});
+    let answer = plane
+        .cloud
+        .call("ListTaskDefinitions", asked)
+        .await
+        .expect("lists");
+    let arns = answer["taskDefinitionArns"].as_array().expect("a list").iter();
+    let names = arns.map(|arn| {
+        arn.as_str()
+            .expect("an ARN")
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    });
+    names.collect()
+}
+
+async fn sweep(plane: &Plane) {
+    let ecs = &plane.cloud.ecs;
+    ecs.present().await.expect("reads");
+    for key in ecs.going() {
+        ecs.let_go(&key).await.expect("looks");
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_definition_stays_while_a_service_or_a_task_has_it() {
+    let mut plane = plane().await;
+    plane.create(json!({"desiredCount": 1})).await;
+    plane.tasks("RUNNING", 1).await;
+    let active = of(&plane, "DeleteTaskDefinitions", "web:1").await;
+    assert_eq!(active["taskDefinitions"], json!([]));
+    let reason = active["failures"][0]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("still in ACTIVE status"), "{reason}");
+    of(&plane, "DeregisterTaskDefinition", "web:1").await;
+    let asked = of(&plane, "DeleteTaskDefinitions", "web:1").await;
+    assert_eq!(asked["failures"], json!([]));
+    let shown = &asked["taskDefinitions"][0];
+    assert_eq!(shown["status"], "DELETE_IN_PROGRESS");
+    assert!(shown["deleteRequestedAt"].is_number(), "{shown:#}");
+    assert_eq!(
+        of(&plane, "DeleteTaskDefinitions", "web:1").await,
+        asked,
+        "once more"
+    );
+    assert_eq!(listed(&plane, "DELETE_IN_PROGRESS").await, json!(["web:1"]));
+    assert_eq!(listed(&plane, "INACTIVE").await, json!([]));
+
+    let refused = json!({"taskDefinition": "web:1"});
+    let error = plane
+        .cloud
+        .call("RunTask", refused)
+        .await
+        .expect_err("nothing new");
+    assert_eq!(error.message, "TaskDefinition is inactive");
+    plane.cloud.clock.advance(60_000);
+    plane.update(json!({"desiredCount": 2})).await;
+    let tasks = plane.tasks("RUNNING", 2).await;
+    sweep(&plane).await;
+    assert_eq!(
+        of(&plane, "DescribeTaskDefinition", "web:1").await["taskDefinition"]["status"],
+        "DELETE_IN_PROGRESS"
+    );
+
+    let gone = json!({"service": "web", "force": true});
+    plane.cloud.call("DeleteService", gone).await.expect("deletes");
+    plane.tasks("STOPPED", 2).await;
+    plane
+        .service_when("inactive", |service| service["status"] == "INACTIVE")
+        .await;
+    sweep(&plane).await;
+    assert_eq!(
+        listed(&plane, "DELETE_IN_PROGRESS").await,
+        json!(["web:1"]),
+        "its tasks still end"
+    );
+    for task in &tasks {
+        plane.report(task, "STOPPED").await;
+        plane.cloud.task_when(task, "STOPPED").await;
+    }
+    // The loop that sweeps looks at everything when it starts.
+    plane = plane.restart().await;
+    let missing = || async {
+        plane
+            .cloud
+            .call("DescribeTaskDefinition", json!({"taskDefinition": "web:1"}))
+            .await
+            .is_err()
+    };
+    while !missing().await {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(listed(&plane, "DELETE_IN_PROGRESS").await, json!([]));
+    assert_eq!(listed(&plane, "INACTIVE").await, json!([]));
+    let families = plane.cloud.call("ListTaskDefinitionFamilies", json!({})).await;
+    assert_eq!(families.expect("lists")["families"], json!([]));
+    let next = plane
+        .cloud
+        .call("RegisterTaskDefinition", definition("web", "bridge", |_| {}))
+        .await;
+    assert_eq!(next.expect("registers")["taskDefinition"]["revision"], 2);
+}
+
+#[tokio::test]
+async fn what_cannot_be_deleted_is_said_of_each() {
+    let plane = plane().await;
+    for (named, words) in [
+        ("web:9", "does not exist"),
+        ("none:1", "does not exist"),
+        ("web", "identifier is invalid"),
+        ("web:x", "identifier is invalid"),
+    ] {
+        let answer = of(&plane, "DeleteTaskDefinitions", named).await;
+        assert_eq!(answer["taskDefinitions"], json!([]));
+        let reason = answer["failures"][0]["reason"].as_str().expect("a reason");
+        assert!(reason.contains(words), "{named}: {reason}");
+    }
+    for many in [json!([]), json!(vec!["web:1"; 11])] {
+        let asked = json!({"taskDefinitions": many});
+        let error = plane
+            .cloud
+            .call("DeleteTaskDefinitions", asked)
+            .await
+            .expect_err("too few or many");
+        assert_eq!(error.code, "InvalidParameterException");
+    }
+}

@@ -77,6 +77,7 @@ class Roadstead:
         env.update(
             AWS_ENDPOINT_URL=self.url, AWS_DEFAULT_REGION=self.region, AWS_REGION=self.region,
             AWS_ACCESS_KEY_ID=self.account, AWS_SECRET_ACCESS_KEY="any", AWS_MAX_ATTEMPTS="1",
+            AWS_DISABLE_HOST_PREFIX_INJECTION="true",
         )
         return env
 

@@ -132,6 +132,7 @@ def test_run_task_is_idempotent_by_its_token(cloud):
 def test_env_and_help_say_all(cloud):
     shown = cloud.command("env", "--listen", cloud.listen).stdout
     assert f"export AWS_ENDPOINT_URL=http://{cloud.listen}" in shown
+    assert "export AWS_DISABLE_HOST_PREFIX_INJECTION=true" in shown
     import subprocess
 
     from roadstead import BINARY

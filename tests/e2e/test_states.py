@@ -156,3 +156,19 @@ def test_executions_that_begin_and_end_are_events(cloud, role):
     began, done = eventually(told, "both events")
     assert (began["detail"]["status"], done["detail"]["status"]) == ("RUNNING", "SUCCEEDED")
     assert began["resources"] == [execution] and json.loads(done["detail"]["output"]) == {"a": 1}
+
+
+def test_an_express_machine_answers_with_its_end(cloud, role):
+    states = cloud.client("stepfunctions", inject_host_prefix=False)
+    definition = {"StartAt": "P", "States": {"P": {"Type": "Pass", "Result": {"b": 2}, "ResultPath": "$.r", "End": True}}}
+    arn = states.create_state_machine(
+        name="quick", definition=json.dumps(definition), roleArn=role, type="EXPRESS")["stateMachineArn"]
+    assert states.describe_state_machine(stateMachineArn=arn)["type"] == "EXPRESS"
+    ended = states.start_sync_execution(stateMachineArn=arn, name="x", input='{"a": 1}')
+    assert (ended["status"], json.loads(ended["output"])) == ("SUCCEEDED", {"a": 1, "r": {"b": 2}}), ended
+    told = cloud.aws("stepfunctions", "start-sync-execution", "--state-machine-arn", arn, "--input", '{"a": 3}')
+    assert json.loads(told["output"]) == {"a": 3, "r": {"b": 2}}, "the CLI, which would put a prefix before the host"
+    assert ":express:quick:x:" in ended["executionArn"] and ended["billingDetails"]["billedDurationInMilliseconds"] >= 100
+    with pytest.raises(ClientError) as refused:
+        states.start_sync_execution(stateMachineArn=machine(cloud, role, "slow", {"S": {"Type": "Succeed"}}))
+    assert refused.value.response["Error"]["Code"] == "StateMachineTypeNotSupported"

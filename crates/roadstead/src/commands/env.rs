@@ -41,6 +41,8 @@ fn clients(config: &UpConfig) -> Exports {
     // The access key names the account; any secret will do on the loopback listener.
     let mut exports = vec![
         ("AWS_ENDPOINT_URL", format!("{scheme}://{listen}")),
+        // Clients put `sync-` and the like before the host for some operations, which an address cannot have.
+        ("AWS_DISABLE_HOST_PREFIX_INJECTION", "true".to_owned()),
         ("AWS_DEFAULT_REGION", config.region.to_string()),
         ("AWS_REGION", config.region.to_string()),
         ("AWS_ACCESS_KEY_ID", config.account.to_string()),

@@ -4,8 +4,9 @@ use roadstead_states_language::{
     Code, Diagnostic, Flow, Kind, Machine, Pattern, Resource, Severity, State, Task,
 };
 
-use crate::States;
+use crate::records::Workflow;
 use crate::sdk;
+use crate::{States, express};
 
 /// A definition that was looked at.
 pub(crate) struct Accepted {
@@ -15,10 +16,13 @@ pub(crate) struct Accepted {
 }
 
 /// Reads and validates a definition.
-pub(crate) fn definition(states: &States, text: &str) -> Accepted {
+pub(crate) fn definition(states: &States, text: &str, workflow: Workflow) -> Accepted {
     let (machine, mut diagnostics) = Machine::parse(text);
     if let Some(machine) = &machine {
         flow(states, &machine.flow, "", &mut diagnostics);
+        if workflow == Workflow::Express {
+            express::unfit(&machine.flow, "", &mut diagnostics);
+        }
     }
     let refused = diagnostics.iter().any(|one| one.severity() == Severity::Error);
     Accepted {

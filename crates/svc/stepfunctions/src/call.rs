@@ -38,14 +38,39 @@ pub(crate) fn act(
     states.dispatcher.assume_for_service(&own, act)
 }
 
+/// Whose tasks are called.
+#[derive(Clone, Debug)]
+pub(crate) struct Acting {
+    pub machine: String,
+    /// Of the execution.
+    pub name: String,
+    pub role_arn: String,
+}
+
+impl Acting {
+    pub(crate) fn of(record: &ExecutionRecord) -> Self {
+        let ExecutionRecord {
+            machine,
+            name,
+            role_arn,
+            ..
+        } = record;
+        Self {
+            machine: machine.clone(),
+            name: name.clone(),
+            role_arn: role_arn.clone(),
+        }
+    }
+}
+
 /// Does what the task wants; what it gives, or how it failed.
 pub(crate) async fn perform(
     states: &States,
     partition: &Partition,
-    record: &ExecutionRecord,
+    acting: &Acting,
     order: Order,
 ) -> Result<Json, Failure> {
-    let ctx = act(states, partition, &record.machine, &record.role_arn, &record.name)
+    let ctx = act(states, partition, &acting.machine, &acting.role_arn, &acting.name)
         .map_err(|error| Failure::new(errors::PERMISSIONS, error.to_string()))?;
     match &order.resource {
         Resource::Function { arn } => {

@@ -9,6 +9,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     #[error("Invalid Arn: '{0}'")]
     InvalidArn(String),
+    /// An ARN of something that the operation is not for.
+    #[error("Invalid Arn: 'Resource type not valid in this context: {0}'")]
+    WrongResource(String),
     #[error("Invalid Name: '{0}'")]
     InvalidName(String),
     /// What `CreateStateMachine` says of a definition.
@@ -21,8 +24,14 @@ pub enum Error {
     /// The member is valid and has no effect here, so it is refused instead of forgotten: `ValidationException`.
     #[error("{0} is not supported by Roadstead yet.")]
     Unsupported(String),
-    #[error("{0} is not supported by Roadstead yet.")]
-    UnsupportedType(String),
+    /// Of a type of state machine that the operation is not there for.
+    #[error("This operation is not supported by this type of state machine")]
+    WrongType,
+    /// More executions in memory than there can be.
+    #[error("There are as many Express executions under way as there can be: {0}. Try again later.")]
+    Throttled(usize),
+    #[error("The service is ending; try again.")]
+    Stopping,
     #[error("Logging with {0} is not supported by Roadstead yet.")]
     UnsupportedLogging(String),
     #[error("Tracing is not supported by Roadstead yet.")]
@@ -80,12 +89,12 @@ impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         let message = error.to_string();
         match error {
-            Error::InvalidArn(_) => api::invalid_arn(message),
+            Error::InvalidArn(_) | Error::WrongResource(_) => api::invalid_arn(message),
             Error::InvalidName(_) => api::invalid_name(message),
             Error::InvalidDefinition(_) => api::invalid_definition(message),
             Error::InvalidInput(_) => api::invalid_execution_input(message),
             Error::Validation(_) | Error::Unsupported(_) => api::validation_exception(message),
-            Error::UnsupportedType(_) => api::state_machine_type_not_supported(message),
+            Error::WrongType => api::state_machine_type_not_supported(message),
             Error::UnsupportedLogging(_) => api::invalid_logging_configuration(message),
             Error::UnsupportedTracing => api::invalid_tracing_configuration(message),
             Error::UnsupportedEncryption(_) => api::invalid_encryption_configuration(message),
@@ -101,6 +110,8 @@ impl From<Error> for ApiError {
             Error::InvalidToken(_) => api::invalid_token(message),
             Error::TooManyMachines(_) => api::state_machine_limit_exceeded(message),
             Error::TooManyRunning(_) => api::execution_limit_exceeded(message),
+            Error::Throttled(_) => ApiError::client("ThrottlingException", message),
+            Error::Stopping => ApiError::new("ServiceUnavailable", 503, message),
             Error::TooManyTags => api::too_many_tags(message),
             Error::Contended => api::conflict_exception(message),
             Error::TooLarge(_) | Error::Store(_) => {

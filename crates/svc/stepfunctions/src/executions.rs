@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use crate::error::{Error, Result};
 use crate::names::{self, execution_arn, machine_arn};
 use crate::published;
-use crate::records::{self, ExecutionRecord};
+use crate::records::{self, ExecutionRecord, Workflow};
 use crate::{States, page, run};
 
 /// How often a change is tried again that met another one.
@@ -78,6 +78,11 @@ pub(crate) async fn start_execution(
                 execution_arn: arn,
                 start_date: *started,
             });
+        }
+        if machine.value.workflow == Workflow::Express {
+            return Err(Error::Unsupported(
+                "StartExecution of an Express state machine".to_owned(),
+            ));
         }
         let within = records::executions(&states.store).within(&partition);
         let running = states.work.running(&states.executions, &within);
@@ -192,7 +197,7 @@ pub(crate) fn status(status: &Status) -> ExecutionStatus {
 }
 
 /// What is empty is not shown.
-fn shown(text: &str, most: usize) -> Option<String> {
+pub(crate) fn shown(text: &str, most: usize) -> Option<String> {
     (!text.is_empty()).then(|| text.chars().take(most).collect())
 }
 
@@ -277,7 +282,9 @@ pub(crate) fn list_executions(
     let arn =
         state_machine_arn.ok_or_else(|| Error::Validation("A stateMachineArn is required".to_owned()))?;
     let machine = names::machine(ctx, &arn)?;
-    states.machine(ctx, &machine)?;
+    if states.machine(ctx, &machine)?.workflow == Workflow::Express {
+        return Err(Error::WrongType);
+    }
     let partition = ctx.partition();
     let below = records::executions(&states.store).key(&partition, &machine);
     let snapshot = states.executions.snapshot();

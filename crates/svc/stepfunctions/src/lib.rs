@@ -6,6 +6,7 @@ mod accept;
 mod call;
 mod error;
 mod executions;
+mod express;
 mod history;
 mod machines;
 mod names;
@@ -19,7 +20,7 @@ mod service;
 mod tags;
 mod validate;
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use roadstead_base::SharedClock;
 use roadstead_dispatch::Dispatcher;
@@ -39,6 +40,8 @@ pub struct Options {
     pub max_machines: usize,
     /// Executions that may be under way at a time in an account and region.
     pub max_running: usize,
+    /// Express executions that may be under way at a time.
+    pub max_express: usize,
 }
 
 impl Default for Options {
@@ -46,6 +49,7 @@ impl Default for Options {
         Self {
             max_machines: 10_000,
             max_running: 100_000,
+            max_express: 10_000,
         }
     }
 }
@@ -68,6 +72,9 @@ pub struct States {
     pub(crate) machines: Mirror<records::MachineRecord>,
     pub(crate) executions: Mirror<records::ExecutionRecord>,
     pub(crate) work: run::Work,
+    pub(crate) express: express::Courses,
+    /// For what goes on beside a call.
+    pub(crate) me: Weak<Self>,
 }
 
 /// The service's background duty.
@@ -86,14 +93,18 @@ impl States {
             dispatcher,
             options,
         } = parts;
-        Ok(Arc::new(Self {
-            machines: Mirror::of(&records::machines(&store)).await?,
-            executions: Mirror::of(&records::executions(&store)).await?,
+        let machines = Mirror::of(&records::machines(&store)).await?;
+        let executions = Mirror::of(&records::executions(&store)).await?;
+        Ok(Arc::new_cyclic(|me| Self {
+            machines,
+            executions,
             store,
             clock,
             dispatcher,
+            express: express::Courses::new(&options),
             options,
             work: run::Work::default(),
+            me: me.clone(),
         }))
     }
 
@@ -111,6 +122,7 @@ impl Running {
     pub async fn stop(self) {
         self.driver.stop().await;
         self.states.work.abandon();
+        self.states.express.stop().await;
     }
 }
 

@@ -4,8 +4,8 @@ use roadstead_api_stepfunctions::{
     CreateStateMachineInput, CreateStateMachineOutput, DeleteStateMachineInput, DeleteStateMachineOutput,
     DescribeStateMachineInput, DescribeStateMachineOutput, EncryptionConfiguration, EncryptionType,
     IncludedData, ListStateMachinesInput, ListStateMachinesOutput, LogLevel, LoggingConfiguration,
-    StateMachineListItem, StateMachineStatus, StateMachineType, TracingConfiguration,
-    UpdateStateMachineInput, UpdateStateMachineOutput,
+    StateMachineListItem, StateMachineStatus, TracingConfiguration, UpdateStateMachineInput,
+    UpdateStateMachineOutput,
 };
 use roadstead_base::{Ctx, Partition, Tags, derived_hex, random_uuid};
 use roadstead_states_language::refusal;
@@ -14,7 +14,7 @@ use roadstead_store::{Change, Key, Outcome, Transaction};
 use crate::accept::{self, Accepted};
 use crate::error::{Error, Result};
 use crate::names::{self, machine_arn};
-use crate::records::{self, DefinitionRecord, MachineRecord};
+use crate::records::{self, DefinitionRecord, MachineRecord, Workflow};
 use crate::{States, call, page, tags};
 
 impl States {
@@ -61,8 +61,8 @@ impl States {
         found.map(|entry| entry.value.text).ok_or_else(lost)
     }
 
-    fn checked(&self, definition: &str) -> Result<()> {
-        let Accepted { machine, diagnostics } = accept::definition(self, definition);
+    fn checked(&self, definition: &str, workflow: Workflow) -> Result<()> {
+        let Accepted { machine, diagnostics } = accept::definition(self, definition, workflow);
         match machine {
             Some(_) => Ok(()),
             None => Err(Error::InvalidDefinition(refusal(&diagnostics))),
@@ -177,15 +177,13 @@ pub(crate) async fn create_state_machine(
     if !names::is_name(&name) {
         return Err(Error::InvalidName(name));
     }
-    if r#type == Some(StateMachineType::Express) {
-        return Err(Error::UnsupportedType("The type EXPRESS".to_owned()));
-    }
     logging(logging_configuration)?;
     self::tracing(tracing_configuration)?;
     encryption(encryption_configuration)?;
     versions(publish, version_description.as_ref())?;
     let tags = tags::checked(given.unwrap_or_default(), Tags::default())?;
-    states.checked(&definition)?;
+    let workflow = Workflow::of(r#type);
+    states.checked(&definition, workflow)?;
     let partition = ctx.partition();
     let arn = machine_arn(&partition, &name);
     let key = states.machine_key(&partition, &name);
@@ -198,11 +196,14 @@ pub(crate) async fn create_state_machine(
         revision: None,
         tags,
         deleting: false,
+        workflow,
     };
     if let Some(found) = table.get(&key).await? {
         return match found.value {
             found if found.deleting => Err(Error::Deleting(arn)),
-            found if found.definition == record.definition => Ok(created(&found, arn)),
+            found if (&found.definition, found.workflow) == (&record.definition, workflow) => {
+                Ok(created(&found, arn))
+            }
             _ => Err(Error::MachineExists(arn)),
         };
     }
@@ -257,7 +258,7 @@ pub(crate) async fn describe_state_machine(
         name,
         role_arn: record.role_arn,
         state_machine_arn,
-        r#type: StateMachineType::Standard,
+        r#type: record.workflow.shown(),
         encryption_configuration: Some(EncryptionConfiguration {
             r#type: EncryptionType::AwsOwnedKey,
             ..EncryptionConfiguration::default()
@@ -308,9 +309,9 @@ pub(crate) async fn update_state_machine(
     encryption(encryption_configuration)?;
     versions(publish, version_description.as_ref())?;
     let partition = ctx.partition();
-    states.machine(ctx, &name)?;
+    let workflow = states.machine(ctx, &name)?.workflow;
     if let Some(definition) = &definition {
-        states.checked(definition)?;
+        states.checked(definition, workflow)?;
         // Before the machine names it.
         let key = states.definition_key(&partition, &name, &digest(definition));
         let record = DefinitionRecord {
@@ -394,7 +395,7 @@ pub(crate) fn list_state_machines(
         creation_date: record.created,
         name: record.name.clone(),
         state_machine_arn: machine_arn(&partition, &record.name),
-        r#type: StateMachineType::Standard,
+        r#type: record.workflow.shown(),
     };
     Ok(ListStateMachinesOutput {
         next_token,

@@ -28,10 +28,19 @@ pub(crate) fn execution_arn(partition: &Partition, machine: &str, name: &str) ->
     Arn::new("states", &partition.region, &partition.account, resource).to_string()
 }
 
+/// Of an Express execution: a name can be there more than once, so each has an id besides.
+pub(crate) fn express_arn(partition: &Partition, machine: &str, name: &str, id: &str) -> String {
+    let resource = format!("express:{machine}:{name}:{id}");
+    Arn::new("states", &partition.region, &partition.account, resource).to_string()
+}
+
 /// What an ARN of the caller's own account and region says after the kind.
 fn below(ctx: &Ctx, text: &str, kind: &str) -> Result<String> {
     let wrong = || Error::InvalidArn(text.to_owned());
     let arn: Arn = text.parse().map_err(|_| wrong())?;
+    if arn.service == "states" && arn.resource.starts_with("express:") {
+        return Err(Error::WrongResource("express".to_owned()));
+    }
     let own = arn.account == ctx.account.as_str() && arn.region == ctx.region.as_str();
     match arn
         .resource

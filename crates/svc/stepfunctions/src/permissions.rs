@@ -74,7 +74,7 @@ impl Permissions for StatesPermissions {
         const fn of(operation: &'static str, needs: fn(&Asking<'_>) -> Vec<Need>) -> Rule {
             Rule { operation, needs }
         }
-        const RULES: [Rule; 12] = [
+        const RULES: [Rule; 13] = [
             of("CreateStateMachine", create),
             of("DeleteStateMachine", on_machine),
             of("DescribeExecution", on_execution),
@@ -83,6 +83,7 @@ impl Permissions for StatesPermissions {
             of("ListExecutions", on_machine),
             of("ListTagsForResource", on_resource),
             of("StartExecution", on_machine),
+            of("StartSyncExecution", on_machine),
             of("StopExecution", on_execution),
             of("TagResource", on_resource),
             of("UntagResource", on_resource),

@@ -46,6 +46,16 @@ pub(crate) struct MachineRecord {
     pub revision: Option<String>,
     pub tags: Tags,
     pub deleting: bool,
+    #[serde(default)]
+    pub workflow: Workflow,
+}
+
+/// What becomes of a machine's executions: each step is kept, or nothing is and they are over in five minutes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Workflow {
+    #[default]
+    Standard,
+    Express,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ use roadstead_states_language::{Dice, Failure, Input, Machine, Step, names as er
 use roadstead_store::{Entry, Key, Mirror, Outcome, Revision, Transaction};
 use tokio::task::AbortHandle;
 
+use crate::call::Acting;
 use crate::error::{Error, Result};
 use crate::records::{self, ExecutionRecord, partition_of};
 use crate::{States, call, published};
@@ -221,7 +222,7 @@ pub(crate) async fn advance(
     write(states, entry, &record, step.history).await
 }
 
-fn dice() -> Result<Dice> {
+pub(crate) fn dice() -> Result<Dice> {
     let bytes = random_bytes::<16>().map_err(|error| Error::Store(error.to_string()))?;
     Ok(Dice::new(u128::from_be_bytes(bytes)))
 }
@@ -315,16 +316,16 @@ fn launch(states: &Arc<States>, partition: &Partition, entry: &Entry<ExecutionRe
         if flights.contains_key(&flight) || waiting.contains(&order.task) {
             continue;
         }
-        let (states, partition, record, order) = (
+        let (states, partition, acting, order) = (
             Arc::clone(states),
             partition.clone(),
-            entry.value.clone(),
+            Acting::of(&entry.value),
             order.clone(),
         );
         let key = flight.clone();
         let running = tokio::spawn(async move {
             let task = order.task;
-            let input = match call::perform(&states, &partition, &record, order).await {
+            let input = match call::perform(&states, &partition, &acting, order).await {
                 Ok(output) => Input::TaskSucceeded { task, output },
                 Err(failure) => Input::TaskFailed { task, failure },
             };

@@ -5,7 +5,7 @@ use roadstead_api_stepfunctions as api;
 use roadstead_base::Ctx;
 use roadstead_protocol::ApiError;
 
-use crate::{States, executions, history, machines, tags, validate};
+use crate::{States, executions, express, history, machines, tags, validate};
 
 impl api::StepFunctions for States {
     async fn create_state_machine(
@@ -78,6 +78,14 @@ impl api::StepFunctions for States {
         input: api::StartExecutionInput,
     ) -> Result<api::StartExecutionOutput, ApiError> {
         Ok(executions::start_execution(self, ctx, input).await?)
+    }
+
+    async fn start_sync_execution(
+        &self,
+        ctx: &Ctx,
+        input: api::StartSyncExecutionInput,
+    ) -> Result<api::StartSyncExecutionOutput, ApiError> {
+        Ok(express::start_sync_execution(self, ctx, input).await?)
     }
 
     async fn stop_execution(

@@ -2,6 +2,7 @@
 
 mod calls;
 mod executions;
+mod express;
 mod lambda;
 mod machines;
 mod restarts;

@@ -1,7 +1,7 @@
 //! `ValidateStateMachineDefinition`: what is wrong with a definition.
 
 use roadstead_api_stepfunctions::{
-    StateMachineType, ValidateStateMachineDefinitionDiagnostic, ValidateStateMachineDefinitionInput,
+    ValidateStateMachineDefinitionDiagnostic, ValidateStateMachineDefinitionInput,
     ValidateStateMachineDefinitionOutput, ValidateStateMachineDefinitionResultCode as ResultCode,
     ValidateStateMachineDefinitionSeverity as ShownSeverity,
 };
@@ -9,7 +9,8 @@ use roadstead_states_language::{Diagnostic, Severity};
 
 use crate::States;
 use crate::accept::{self, Accepted};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::records::Workflow;
 
 /// Diagnostics that an answer has at most, and if nothing is asked for.
 const MOST: usize = 100;
@@ -24,10 +25,7 @@ pub(crate) fn validate_state_machine_definition(
         severity,
         r#type,
     } = input;
-    if r#type == Some(StateMachineType::Express) {
-        return Err(Error::Unsupported("The type EXPRESS".to_owned()));
-    }
-    let Accepted { machine, diagnostics } = accept::definition(states, &definition);
+    let Accepted { machine, diagnostics } = accept::definition(states, &definition, Workflow::of(r#type));
     let all = severity == Some(ShownSeverity::Warning);
     let asked_for = |one: &&Diagnostic| all || one.severity() == Severity::Error;
     let asked = max_results

@@ -15,6 +15,7 @@ service!(StepFunctions MODEL {
     list_state_machines "ListStateMachines" ListStateMachinesInput, ListStateMachinesOutput,
     list_tags_for_resource "ListTagsForResource" ListTagsForResourceInput, ListTagsForResourceOutput,
     start_execution "StartExecution" StartExecutionInput, StartExecutionOutput,
+    start_sync_execution "StartSyncExecution" StartSyncExecutionInput, StartSyncExecutionOutput,
     stop_execution "StopExecution" StopExecutionInput, StopExecutionOutput,
     tag_resource "TagResource" TagResourceInput, TagResourceOutput,
     untag_resource "UntagResource" UntagResourceInput, UntagResourceOutput,

@@ -43,6 +43,11 @@ structure!(AssignedVariablesDetails {
 } {
     truncated "truncated" bool,
 });
+structure!(BillingDetails {
+} {
+    billed_duration_in_milliseconds "billedDurationInMilliseconds" i64,
+    billed_memory_used_in_mb "billedMemoryUsedInMB" i64,
+});
 structure!(CloudWatchEventsExecutionDataDetails {
 } {
     included "included" bool,
@@ -396,6 +401,31 @@ structure!(StartExecutionOutput {
     start_date "startDate" Timestamp,
 } {
 });
+structure!(StartSyncExecutionInput {
+    state_machine_arn "stateMachineArn" String,
+} {
+    included_data "includedData" IncludedData,
+    input "input" String,
+    name "name" String,
+    trace_header "traceHeader" String,
+});
+structure!(StartSyncExecutionOutput {
+    execution_arn "executionArn" String,
+    start_date "startDate" Timestamp,
+    status "status" SyncExecutionStatus,
+    stop_date "stopDate" Timestamp,
+} {
+    billing_details "billingDetails" BillingDetails,
+    cause "cause" String,
+    error "error" String,
+    input "input" String,
+    input_details "inputDetails" CloudWatchEventsExecutionDataDetails,
+    name "name" String,
+    output "output" String,
+    output_details "outputDetails" CloudWatchEventsExecutionDataDetails,
+    state_machine_arn "stateMachineArn" String,
+    trace_header "traceHeader" String,
+});
 structure!(StateEnteredEventDetails {
     name "name" String,
 } {
@@ -434,6 +464,11 @@ structure!(StopExecutionInput {
 structure!(StopExecutionOutput {
     stop_date "stopDate" Timestamp,
 } {
+});
+enumeration!(SyncExecutionStatus {
+    Succeeded "SUCCEEDED",
+    Failed "FAILED",
+    TimedOut "TIMED_OUT",
 });
 structure!(Tag {
 } {

@@ -102,11 +102,6 @@ async fn what_has_no_effect_or_is_wrong_is_refused() {
     let cases = [
         (json!({"name": "a b"}), "InvalidName", "a b"),
         (
-            json!({"type": "EXPRESS"}),
-            "StateMachineTypeNotSupported",
-            "EXPRESS",
-        ),
-        (
             json!({"loggingConfiguration": {"level": "ALL"}}),
             "InvalidLoggingConfiguration",
             "level ALL",
@@ -304,11 +299,6 @@ async fn definitions_are_validated_without_being_kept() {
     let expected = json!({"result": "FAIL", "truncated": true, "diagnostics": [{"severity": "ERROR", "code": "MISSING_TRANSITION_TARGET",
         "message": "Missing 'Next' target: X", "location": "/States/P/Next"}]});
     assert_eq!(faults, expected);
-    refused(
-        validate(pass().to_string(), json!({"type": "EXPRESS"})).await,
-        "ValidationException",
-        "EXPRESS",
-    );
 }
 
 #[tokio::test]

@@ -1,0 +1,112 @@
+//! One execution in memory: what the machine orders is called at once, and what comes of it is taken as it comes.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use roadstead_base::{Partition, Timestamp};
+use roadstead_states_language::{Execution, HistoryEvent, Input, Machine, Status, Step};
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::call::{self, Acting};
+use crate::error::{Error, Result};
+use crate::express::Place;
+use crate::{States, run};
+
+/// How long a look at the clock holds at most: it can be set while nothing happens.
+const NAP: Duration = Duration::from_secs(1);
+
+/// An execution on its way.
+pub(crate) struct Course {
+    pub partition: Partition,
+    pub acting: Arc<Acting>,
+    pub machine: Arc<Machine>,
+    pub execution: Execution,
+}
+
+/// How an execution ended, and when.
+pub(crate) struct Ended {
+    pub status: Status,
+    pub at: Timestamp,
+}
+
+impl Course {
+    /// Runs to the end, telling of each event.
+    ///
+    /// # Errors
+    /// [`Error::Stopping`] if the service ended before.
+    pub(crate) async fn run(
+        mut self,
+        states: &Arc<States>,
+        mut place: Place,
+        mut tell: impl FnMut(Vec<HistoryEvent>),
+    ) -> Result<Ended> {
+        // What is under way ends with them: they are dropped at the end.
+        let mut flights = JoinSet::new();
+        let mut handles: HashMap<u64, AbortHandle> = HashMap::new();
+        let mut happened = VecDeque::from([Input::Proceed]);
+        loop {
+            let now = states.clock.now();
+            while let Some(input) = happened.pop_front() {
+                let Step {
+                    history,
+                    orders,
+                    cancelled,
+                } = self.execution.step(&self.machine, input, now.0, &run::dice()?);
+                tell(history);
+                for task in cancelled {
+                    if let Some(flight) = handles.remove(&task) {
+                        flight.abort();
+                    }
+                }
+                for order in orders {
+                    let task = order.task;
+                    happened.push_back(Input::TaskStarted { task });
+                    let (states, acting) = (Arc::clone(states), Arc::clone(&self.acting));
+                    let partition = self.partition.clone();
+                    let flight = flights.spawn(async move {
+                        match call::perform(&states, &partition, &acting, order).await {
+                            Ok(output) => Input::TaskSucceeded { task, output },
+                            Err(failure) => Input::TaskFailed { task, failure },
+                        }
+                    });
+                    handles.insert(task, flight);
+                }
+            }
+            if *self.execution.status() != Status::Running {
+                return Ok(Ended {
+                    status: self.execution.status().clone(),
+                    at: now,
+                });
+            }
+            let due = self
+                .execution
+                .due()
+                .map_or(i64::MAX, |due| due.saturating_sub(now.0));
+            let Some(wait) = u64::try_from(due).ok().filter(|wait| *wait > 0) else {
+                happened.push_back(Input::Proceed);
+                // A loop without waits lets others go first.
+                tokio::task::yield_now().await;
+                if *place.stop.borrow() {
+                    return Err(Error::Stopping);
+                }
+                continue;
+            };
+            tokio::select! {
+                Some(joined) = flights.join_next() => {
+                    // One that was aborted is nobody's any more.
+                    if let Ok(input) = joined {
+                        if let Input::TaskSucceeded { task, .. } | Input::TaskFailed { task, .. } = &input {
+                            handles.remove(task);
+                        }
+                        happened.push_back(input);
+                    }
+                }
+                () = tokio::time::sleep(Duration::from_millis(wait).min(NAP)) => {
+                    happened.push_back(Input::Proceed);
+                }
+                _ = place.stop.wait_for(|stop| *stop) => return Err(Error::Stopping),
+            }
+        }
+    }
+}

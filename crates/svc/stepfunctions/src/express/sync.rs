@@ -1,0 +1,130 @@
+//! `StartSyncExecution`: an Express execution whose end is the answer.
+
+use std::sync::Arc;
+
+use roadstead_api_stepfunctions::{
+    BillingDetails, CloudWatchEventsExecutionDataDetails, IncludedData, StartSyncExecutionInput,
+    StartSyncExecutionOutput, SyncExecutionStatus,
+};
+use roadstead_base::{Ctx, random_uuid};
+use roadstead_states_language::{About, Execution, Failure, Status};
+use serde_json::Value as Json;
+
+use crate::States;
+use crate::call::Acting;
+use crate::error::{Error, Result};
+use crate::executions::{MAX_CAUSE, MAX_ERROR, shown};
+use crate::express::{Course, Ended, LONGEST_MILLIS};
+use crate::names::{self, express_arn, machine_arn};
+use crate::records::Workflow;
+
+/// What is billed at least, and in steps of.
+const BILLED_MILLIS: i64 = 100;
+const BILLED_MEMORY: i64 = 64;
+
+/// The end is answered however it came about; an error says that nothing was executed. A client that goes away ends
+/// nothing.
+pub(crate) async fn start_sync_execution(
+    states: &States,
+    ctx: &Ctx,
+    input: StartSyncExecutionInput,
+) -> Result<StartSyncExecutionOutput> {
+    let StartSyncExecutionInput {
+        state_machine_arn,
+        included_data,
+        input,
+        name,
+        trace_header,
+    } = input;
+    if trace_header.is_some() {
+        return Err(Error::Unsupported("traceHeader".into()));
+    }
+    let machine_name = names::machine(ctx, &state_machine_arn)?;
+    let name = name.unwrap_or_else(random_uuid);
+    if !names::is_name(&name) {
+        return Err(Error::InvalidName(name));
+    }
+    let text = input.unwrap_or_else(|| "{}".to_owned());
+    let given: Json = serde_json::from_str(&text).map_err(|fault| Error::InvalidInput(fault.to_string()))?;
+    let machine = states.machine(ctx, &machine_name)?;
+    if machine.deleting {
+        return Err(Error::Deleting(state_machine_arn));
+    }
+    if machine.workflow != Workflow::Express {
+        return Err(Error::WrongType);
+    }
+    let place = states.express.enter()?;
+    let partition = ctx.partition();
+    let parsed = states
+        .parsed(&partition, &machine_name, &machine.definition)
+        .await?;
+    let execution_arn = express_arn(&partition, &machine_name, &name, &random_uuid());
+    let started = states.clock.now();
+    let about = About {
+        execution_arn: execution_arn.clone(),
+        execution_name: name.clone(),
+        role_arn: machine.role_arn.clone(),
+        state_machine_arn: machine_arn(&partition, &machine_name),
+        state_machine_name: machine_name.clone(),
+        input: given,
+    };
+    let deadline = started.0.saturating_add(LONGEST_MILLIS);
+    let course = Course {
+        partition,
+        acting: Arc::new(Acting {
+            machine: machine_name,
+            name: name.clone(),
+            role_arn: machine.role_arn,
+        }),
+        execution: Execution::new(&parsed, about, started.0, Some(deadline), None),
+        machine: parsed,
+    };
+    let states = states.me.upgrade().ok_or(Error::Stopping)?;
+    let running = tokio::spawn(async move { course.run(&states, place, drop).await });
+    let Ended { status, at } = running
+        .await
+        .map_err(|error| Error::Store(format!("an execution broke off: {error}")))??;
+    let all = included_data != Some(IncludedData::MetadataOnly);
+    let included = || all.then_some(CloudWatchEventsExecutionDataDetails { included: Some(true) });
+    let mut answer = StartSyncExecutionOutput {
+        execution_arn,
+        start_date: started,
+        status: SyncExecutionStatus::Failed,
+        stop_date: at,
+        billing_details: Some(billing(at.0.saturating_sub(started.0))),
+        cause: None,
+        error: None,
+        input: all.then_some(text),
+        input_details: included(),
+        name: Some(name),
+        output: None,
+        output_details: None,
+        state_machine_arn: Some(state_machine_arn),
+        trace_header: None,
+    };
+    match status {
+        Status::Succeeded { output } => {
+            answer.status = SyncExecutionStatus::Succeeded;
+            answer.output = all.then(|| output.to_string());
+            answer.output_details = included();
+        }
+        Status::TimedOut => answer.status = SyncExecutionStatus::TimedOut,
+        Status::Failed {
+            failure: Failure { error, cause, .. },
+        } if all => {
+            answer.error = shown(&error, MAX_ERROR);
+            answer.cause = shown(&cause, MAX_CAUSE);
+        }
+        Status::Failed { .. } | Status::Aborted { .. } | Status::Running => {}
+    }
+    Ok(answer)
+}
+
+/// In steps of 100 ms, and the least memory there is: what data take here is below 64 MB (the developer guide, "Pricing").
+fn billing(millis: i64) -> BillingDetails {
+    let steps = millis.max(1).saturating_add(BILLED_MILLIS - 1) / BILLED_MILLIS;
+    BillingDetails {
+        billed_duration_in_milliseconds: Some(steps * BILLED_MILLIS),
+        billed_memory_used_in_mb: Some(BILLED_MEMORY),
+    }
+}

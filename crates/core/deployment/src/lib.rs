@@ -10,6 +10,7 @@ mod failure;
 mod model;
 mod replica;
 mod scale_in;
+mod sets;
 mod verdict;
 
 pub use bounds::{Bounds, breaker_threshold};
@@ -18,6 +19,7 @@ pub use model::{
     Alarms, Bake, Breaker, Cause, Deployment, DeploymentId, Health, Instance, InstanceId, Plan, Rollout,
     Scheduling, Snapshot, Start, State, Stop, Task, TaskId, Verdict, Why,
 };
+pub use sets::{is_stable, part};
 
 /// What is to be done now.
 pub fn plan(snapshot: &Snapshot) -> Plan {

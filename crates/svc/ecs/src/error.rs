@@ -34,6 +34,8 @@ pub enum Error {
     ServiceNotFound,
     #[error("Service was not ACTIVE.")]
     ServiceNotActive,
+    #[error("TaskSet not found.")]
+    TaskSetNotFound,
     #[error("Service deployment not found.")]
     ServiceDeploymentNotFound,
     /// The state that something is in does not allow what is asked: `ConflictException`.
@@ -151,6 +153,7 @@ impl From<Error> for ApiError {
             Error::ClusterContainsServices => api::cluster_contains_services_exception(message),
             Error::ServiceNotFound => api::service_not_found_exception(message),
             Error::ServiceNotActive => api::service_not_active_exception(message),
+            Error::TaskSetNotFound => api::task_set_not_found_exception(message),
             Error::ServiceDeploymentNotFound => api::service_deployment_not_found_exception(message),
             Error::Conflict(_) => api::conflict_exception(message),
             Error::ResourceNotFound(_) => api::resource_not_found_exception(message),
@@ -212,6 +215,12 @@ mod tests {
             "ResourceNotFoundException",
             400,
             "x",
+        );
+        check(
+            Error::TaskSetNotFound,
+            "TaskSetNotFoundException",
+            400,
+            "not found",
         );
         check(
             Error::ServiceDeploymentNotFound,

@@ -7,6 +7,7 @@ use roadstead_base::{Arn, Ctx, Partition};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::services::TaskSetId;
 
 const SERVICE: &str = "ecs";
 /// The cluster meant when none is named.
@@ -143,7 +144,7 @@ impl ClusterName {
     }
 }
 
-fn unsupported_type(resource: &str) -> Error {
+pub(crate) fn unsupported_type(resource: &str) -> Error {
     let kind: String = resource
         .split(['/', ':'])
         .next()
@@ -358,6 +359,7 @@ pub(crate) enum ResourceName {
     Task(ClusterName, TaskId),
     ContainerInstance(ClusterName, ContainerInstanceId),
     Service(ClusterName, ServiceName),
+    TaskSet(ClusterName, ServiceName, TaskSetId),
 }
 
 impl ResourceName {
@@ -390,6 +392,11 @@ impl ResourceName {
             ["service", cluster, name] => Ok(Self::Service(
                 ClusterName::short(cluster)?,
                 ServiceName::new(name)?,
+            )),
+            ["task-set", cluster, service, prefix, digits] => Ok(Self::TaskSet(
+                ClusterName::short(cluster)?,
+                ServiceName::new(service)?,
+                TaskSetId::parse(&format!("{prefix}/{digits}"))?,
             )),
             _ => Err(unsupported_type(&resource)),
         }

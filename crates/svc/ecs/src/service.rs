@@ -439,4 +439,44 @@ impl api::Ecs for Ecs {
     ) -> Result<api::StopServiceDeploymentResponse, ApiError> {
         Ok(services::deployments::stop::stop_service_deployment(self, ctx, input).await?)
     }
+
+    async fn create_task_set(
+        &self,
+        ctx: &Ctx,
+        input: api::CreateTaskSetRequest,
+    ) -> Result<api::CreateTaskSetResponse, ApiError> {
+        Ok(services::sets::create::create_task_set(self, ctx, input).await?)
+    }
+
+    async fn delete_task_set(
+        &self,
+        ctx: &Ctx,
+        input: api::DeleteTaskSetRequest,
+    ) -> Result<api::DeleteTaskSetResponse, ApiError> {
+        Ok(services::sets::delete::delete_task_set(self, ctx, input).await?)
+    }
+
+    async fn describe_task_sets(
+        &self,
+        ctx: &Ctx,
+        input: api::DescribeTaskSetsRequest,
+    ) -> Result<api::DescribeTaskSetsResponse, ApiError> {
+        Ok(services::sets::describe::describe_task_sets(self, ctx, input).await?)
+    }
+
+    async fn update_service_primary_task_set(
+        &self,
+        ctx: &Ctx,
+        input: api::UpdateServicePrimaryTaskSetRequest,
+    ) -> Result<api::UpdateServicePrimaryTaskSetResponse, ApiError> {
+        Ok(services::sets::primary::update_service_primary_task_set(self, ctx, input).await?)
+    }
+
+    async fn update_task_set(
+        &self,
+        ctx: &Ctx,
+        input: api::UpdateTaskSetRequest,
+    ) -> Result<api::UpdateTaskSetResponse, ApiError> {
+        Ok(services::sets::update::update_task_set(self, ctx, input).await?)
+    }
 }

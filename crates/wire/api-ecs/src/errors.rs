@@ -93,6 +93,10 @@ pub fn target_not_found_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("TargetNotFoundException", 400, message)
 }
 
+pub fn task_set_not_found_exception(message: impl Into<String>) -> ApiError {
+    ApiError::new("TaskSetNotFoundException", 400, message)
+}
+
 pub fn unsupported_feature_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("UnsupportedFeatureException", 400, message)
 }

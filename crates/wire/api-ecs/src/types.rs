@@ -490,6 +490,26 @@ structure!(CreateServiceResponse {
 } {
     service "service" Service,
 });
+structure!(CreateTaskSetRequest {
+    cluster "cluster" String,
+    service "service" String,
+    task_definition "taskDefinition" String,
+} {
+    capacity_provider_strategy "capacityProviderStrategy" Vec<CapacityProviderStrategyItem>,
+    client_token "clientToken" String,
+    external_id "externalId" String,
+    launch_type "launchType" LaunchType,
+    load_balancers "loadBalancers" Vec<LoadBalancer>,
+    network_configuration "networkConfiguration" NetworkConfiguration,
+    platform_version "platformVersion" String,
+    scale "scale" Scale,
+    service_registries "serviceRegistries" Vec<ServiceRegistry>,
+    tags "tags" Vec<Tag>,
+});
+structure!(CreateTaskSetResponse {
+} {
+    task_set "taskSet" TaskSet,
+});
 structure!(CreatedAt {
 } {
     after "after" Timestamp,
@@ -548,6 +568,17 @@ structure!(DeleteTaskDefinitionsResponse {
 } {
     failures "failures" Vec<Failure>,
     task_definitions "taskDefinitions" Vec<TaskDefinition>,
+});
+structure!(DeleteTaskSetRequest {
+    cluster "cluster" String,
+    service "service" String,
+    task_set "taskSet" String,
+} {
+    force "force" bool,
+});
+structure!(DeleteTaskSetResponse {
+} {
+    task_set "taskSet" TaskSet,
 });
 structure!(Deployment {
 } {
@@ -759,6 +790,18 @@ structure!(DescribeTaskDefinitionResponse {
 } {
     tags "tags" Vec<Tag>,
     task_definition "taskDefinition" TaskDefinition,
+});
+structure!(DescribeTaskSetsRequest {
+    cluster "cluster" String,
+    service "service" String,
+} {
+    include "include" Vec<TaskSetField>,
+    task_sets "taskSets" Vec<String>,
+});
+structure!(DescribeTaskSetsResponse {
+} {
+    failures "failures" Vec<Failure>,
+    task_sets "taskSets" Vec<TaskSet>,
 });
 structure!(DescribeTasksRequest {
     tasks "tasks" Vec<String>,
@@ -2264,6 +2307,9 @@ structure!(TaskSet {
     task_set_arn "taskSetArn" String,
     updated_at "updatedAt" Timestamp,
 });
+enumeration!(TaskSetField {
+    Tags "TAGS",
+});
 enumeration!(TaskStopCode {
     TaskFailedToStart "TaskFailedToStart",
     EssentialContainerExited "EssentialContainerExited",
@@ -2378,6 +2424,16 @@ structure!(UpdateManagedInstancesProviderConfiguration {
     infrastructure_optimization "infrastructureOptimization" InfrastructureOptimization,
     propagate_tags "propagateTags" PropagateMITags,
 });
+structure!(UpdateServicePrimaryTaskSetRequest {
+    cluster "cluster" String,
+    primary_task_set "primaryTaskSet" String,
+    service "service" String,
+} {
+});
+structure!(UpdateServicePrimaryTaskSetResponse {
+} {
+    task_set "taskSet" TaskSet,
+});
 structure!(UpdateServiceRequest {
     service "service" String,
 } {
@@ -2418,6 +2474,17 @@ structure!(UpdateTaskProtectionResponse {
 } {
     failures "failures" Vec<Failure>,
     protected_tasks "protectedTasks" Vec<ProtectedTask>,
+});
+structure!(UpdateTaskSetRequest {
+    cluster "cluster" String,
+    scale "scale" Scale,
+    service "service" String,
+    task_set "taskSet" String,
+} {
+});
+structure!(UpdateTaskSetResponse {
+} {
+    task_set "taskSet" TaskSet,
 });
 structure!(VCpuCountRangeRequest {
     min "min" i32,

@@ -41,7 +41,7 @@ pub(super) fn ask(
     })
 }
 
-fn placement(service: &ServiceRecord, launch: Launch) -> Result<Placement> {
+pub(super) fn placement(service: &ServiceRecord, launch: Launch) -> Result<Placement> {
     let bare =
         |stored: &[Stored<PlacementStrategy>]| stored.iter().map(|it| it.0.clone()).collect::<Vec<_>>();
     let mut strategies = bare(&service.strategy);

@@ -21,9 +21,7 @@ impl ServiceCounts {
 pub(crate) fn count<'s>(services: impl Iterator<Item = &'s ServiceRecord>) -> ServiceCounts {
     let mut counts = ServiceCounts::default();
     for service in services {
-        let launch = service
-            .primary()
-            .map_or(Launch::Ec2, |primary| primary.spec.launch);
+        let launch = service.spec().map_or(Launch::Ec2, |spec| spec.launch);
         let count = match (service.status, launch) {
             (ServiceStatus::Active, Launch::Ec2) => &mut counts.active_ec2,
             (ServiceStatus::Active, Launch::Fargate) => &mut counts.active_fargate,

@@ -11,9 +11,10 @@ use crate::clusters::active_cluster;
 use crate::error::{Error, Result};
 use crate::names::ServiceName;
 use crate::services::ask::{Of, ask};
+use crate::services::external;
 use crate::services::news::News;
 use crate::services::parts::{self, Around};
-use crate::services::record::{Propagate, Scheduling, Spec};
+use crate::services::record::{Controller, Propagate, Scheduling, Spec};
 use crate::services::show::{Include, show};
 use crate::services::{Owner, ServiceRecord, ServiceStatus, write};
 use crate::stored::Stored;
@@ -110,14 +111,30 @@ async fn attempt(
              parameter.",
         ));
     }
+    let controller = match deployment_controller.map(|controller| controller.r#type) {
+        None | Some(api::DeploymentControllerType::Ecs) => Controller::Ecs,
+        Some(api::DeploymentControllerType::External) => Controller::External,
+        Some(other) => return Err(Error::unsupported(format!("deploymentController {other}"))),
+    };
     let scheduling = match scheduling_strategy {
         None | Some(api::SchedulingStrategy::Replica) => Scheduling::Replica,
         Some(api::SchedulingStrategy::Daemon) => Scheduling::Daemon,
     };
-    if let Some(api::DeploymentController { r#type }) = deployment_controller
-        && r#type != api::DeploymentControllerType::Ecs
-    {
-        return Err(Error::unsupported(format!("deploymentController {type}")));
+    if controller == Controller::External {
+        external::check_create(
+            scheduling,
+            deployment_configuration.as_ref(),
+            &[
+                ("TaskDefinition", task_definition.is_some()),
+                ("LaunchType", launch_type.is_some()),
+                (
+                    "CapacityProviderStrategy",
+                    !capacity_provider_strategy.iter().flatten().count().eq(&0),
+                ),
+                ("PlatformVersion", platform_version.is_some()),
+                ("NetworkConfiguration", network_configuration.is_some()),
+            ],
+        )?;
     }
     let providers = strategy_of(ctx, &cluster.value, launch_type, capacity_provider_strategy)?;
     // Every provider that there is stands for Fargate's capacity.
@@ -138,7 +155,11 @@ async fn attempt(
         id: random_hex(32),
         status: ServiceStatus::Active,
         request: fingerprint.to_owned(),
-        desired: parts::desired(scheduling, desired_count, None)?,
+        desired: match controller {
+            Controller::Ecs => parts::desired(scheduling, desired_count, None)?,
+            Controller::External => parts::desired(scheduling, desired_count, Some(0))?,
+        },
+        controller,
         scheduling,
         rolling,
         rebalancing: false,
@@ -148,8 +169,9 @@ async fn attempt(
         constraints: parts::constraints(scheduling, placement_constraints)?,
         strategy: parts::strategy(scheduling, placement_strategy)?,
         role_arn: None,
-        launch: Some(launch),
+        launch: (controller == Controller::Ecs).then_some(launch),
         deployments: Vec::new(),
+        sets: Vec::new(),
         settled: None,
         current: None,
         started: 0,
@@ -163,6 +185,11 @@ async fn attempt(
         tags: Tags::of(tags)?,
     };
     record.rebalancing = parts::rebalancing(availability_zone_rebalancing, true, &record)?;
+    let mut news = News::default();
+    if controller == Controller::External {
+        external::check_placement(&record)?;
+        return commit(ecs, &cluster, gone.as_ref(), record, &news).await;
+    }
     let task_definition =
         task_definition.ok_or_else(|| Error::invalid("TaskDefinition can not be blank."))?;
     let of = Of {
@@ -179,7 +206,6 @@ async fn attempt(
         platform: platform_version,
         network: network_configuration.map(Stored),
     };
-    let mut news = News::default();
     record.deploy(spec, now, &mut news);
     commit(ecs, &cluster, gone.as_ref(), record, &news).await
 }

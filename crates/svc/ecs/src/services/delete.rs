@@ -36,6 +36,11 @@ pub(crate) async fn delete_service(
                         "The service cannot be stopped while it is scaled above 0.",
                     ));
                 }
+                if !entry.value.sets.is_empty() && force != Some(true) {
+                    return Err(Error::invalid(
+                        "The service cannot be stopped while deployments are active.",
+                    ));
+                }
                 let mut record = entry.value.clone();
                 record.status = ServiceStatus::Draining;
                 record.desired = 0;

@@ -37,7 +37,7 @@ pub(crate) async fn list_services(
     ];
     let paging = Paging::of(ctx, &scope, max_results, next_token.as_deref())?;
     let lets = |service: &ServiceRecord| {
-        let launch = service.primary().map(|primary| primary.spec.launch);
+        let launch = service.spec().map(|spec| spec.launch);
         let launch = match launch_type {
             None => true,
             Some(LaunchType::Ec2) => launch == Some(Launch::Ec2),

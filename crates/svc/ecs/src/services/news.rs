@@ -31,9 +31,17 @@ pub(crate) struct EventRecord {
 /// What is to be told together with a change.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct News {
-    lines: Vec<String>,
+    lines: Vec<Line>,
+    /// The task set that what follows is about.
+    about: Option<String>,
     published: Vec<Published>,
     ended: Vec<ServiceDeploymentRecord>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Line {
+    set: Option<String>,
+    text: String,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -42,13 +50,23 @@ struct Published {
     event_type: &'static str,
     event_name: &'static str,
     deployment: Option<String>,
+    /// The ARN of a task set.
+    set: Option<String>,
     reason: Option<String>,
 }
 
 impl News {
+    /// What is told from now on is about a task set, or about the service as a whole.
+    pub(super) fn about(&mut self, set: Option<&str>) {
+        self.about = set.map(str::to_owned);
+    }
+
     /// A line, without the `(service name) ` that it begins with.
     pub(super) fn line(&mut self, text: impl Into<String>) {
-        self.lines.push(text.into());
+        self.lines.push(Line {
+            set: self.about.clone(),
+            text: text.into(),
+        });
     }
 
     /// An `ECS Service Action`.
@@ -63,7 +81,20 @@ impl News {
             event_type,
             event_name,
             deployment: None,
+            set: None,
             reason,
+        });
+    }
+
+    /// An `ECS Service Action` about a task set.
+    pub(super) fn set_action(&mut self, event_name: &'static str, set_arn: String) {
+        self.published.push(Published {
+            detail_type: ACTION,
+            event_type: "INFO",
+            event_name,
+            deployment: None,
+            set: Some(set_arn),
+            reason: None,
         });
     }
 
@@ -78,6 +109,7 @@ impl News {
             },
             event_name,
             deployment: Some(deployment.to_owned()),
+            set: None,
             reason: Some(reason.to_owned()),
         });
     }
@@ -110,7 +142,10 @@ impl News {
                 number,
                 id: uuid(&derived_hex(&service.id, &format!("event-{number}"), 32)),
                 at: now,
-                message: format!("(service {}) {line}", service.name),
+                message: match &line.set {
+                    None => format!("(service {}) {}", service.name, line.text),
+                    Some(set) => format!("(service {}, taskSet {set}) {}", service.name, line.text),
+                },
             };
             transaction = transaction.put(&ecs.service_events(), &event_key(service, number), &record);
             if let Some(old) = number.checked_sub(KEPT) {
@@ -141,6 +176,10 @@ impl Published {
                 detail["deploymentId"] = deployment.as_str().into();
                 detail["updatedAt"] = at.into();
             }
+        }
+        if let Some(set) = &self.set {
+            // As `capacityProviderArns` of those about capacity providers.
+            detail["taskSetArns"] = json!([set]);
         }
         if let Some(reason) = &self.reason {
             detail["reason"] = reason.as_str().into();

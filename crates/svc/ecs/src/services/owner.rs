@@ -21,17 +21,20 @@ pub(crate) struct Owner {
     /// As it is to be.
     pub(super) next: ServiceRecord,
     pub(super) news: News,
+    /// Which of its deployments or task sets starts tasks.
+    pub(super) maker: String,
     /// Its definition may be INACTIVE.
     pub(super) goes_on: bool,
 }
 
 impl Owner {
-    /// Of a start decided from `entry`, after which the service is `next`.
-    pub(super) fn of(entry: &Entry<ServiceRecord>, next: &ServiceRecord, news: &News) -> Self {
+    /// Of a start by `maker` decided from `entry`, after which the service is `next`.
+    pub(super) fn of(entry: &Entry<ServiceRecord>, next: &ServiceRecord, maker: &str, news: &News) -> Self {
         Self {
             entry: Some(entry.clone()),
             next: next.clone(),
             news: news.clone(),
+            maker: maker.to_owned(),
             goes_on: true,
         }
     }
@@ -42,6 +45,7 @@ impl Owner {
             entry: None,
             next,
             news: News::default(),
+            maker: String::new(),
             goes_on: false,
         }
     }
@@ -103,8 +107,8 @@ impl Owner {
         let mut next = self.next.clone();
         let mut news = self.news.clone();
         next.started += tasks.len() as u64;
-        next.steady = false;
-        next.unplaced = None;
+        next.unsettle(&self.maker);
+        *next.unplaced_mut(&self.maker) = None;
         news.line(format!(
             "has started {} tasks: {}.",
             tasks.len(),

@@ -12,6 +12,7 @@ use crate::capacity::StrategyItem;
 use crate::names::{ClusterName, ServiceName, TaskDefinitionId, TaskId};
 use crate::services::deployments::{ServiceDeploymentRecord, Share, Status};
 use crate::services::news::News;
+use crate::services::sets::TaskSetRecord;
 use crate::stored::{Shaped, Stored};
 use crate::tables::service_key;
 use crate::tags::{Tagged, Tags};
@@ -64,6 +65,26 @@ pub(crate) enum Propagate {
     None,
     TaskDefinition,
     Service,
+}
+
+/// Who says what is deployed: `deploymentController`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum Controller {
+    /// The service: it replaces tasks of one deployment by those of the next.
+    #[default]
+    Ecs,
+    /// A third party, by task sets.
+    External,
+}
+
+impl Controller {
+    pub(crate) fn to_api(self) -> api::DeploymentControllerType {
+        match self {
+            Self::Ecs => api::DeploymentControllerType::Ecs,
+            Self::External => api::DeploymentControllerType::External,
+        }
+    }
 }
 
 /// `deploymentConfiguration` of a rolling update.
@@ -150,6 +171,22 @@ pub(crate) struct DeploymentRecord {
 const DEPLOYMENT: &str = "ecs-svc/";
 
 impl DeploymentRecord {
+    pub(crate) fn new(id: String, spec: Spec, rollout: RolloutState, reason: String, now: Timestamp) -> Self {
+        Self {
+            id,
+            spec,
+            rollout,
+            reason,
+            failures: 0,
+            setbacks: 0,
+            last_setback: now,
+            counted: BTreeSet::new(),
+            digests: BTreeMap::new(),
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
     /// The id of the revision that it rolls out.
     pub(crate) fn revision(&self) -> &str {
         self.id.strip_prefix(DEPLOYMENT).unwrap_or(&self.id)
@@ -184,6 +221,8 @@ pub(crate) struct ServiceRecord {
     /// Of the request that made it, without its token.
     pub request: String,
     pub desired: i32,
+    #[serde(default)]
+    pub controller: Controller,
     pub scheduling: Scheduling,
     pub rolling: Rolling,
     pub rebalancing: bool,
@@ -200,6 +239,9 @@ pub(crate) struct ServiceRecord {
     pub launch: Option<Launch>,
     /// The PRIMARY one first, then from the latest to the earliest.
     pub deployments: Vec<DeploymentRecord>,
+    /// Of an EXTERNAL controller, which makes them in place of deployments; the earliest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sets: Vec<TaskSetRecord>,
     /// What completed last: where a failed deployment goes back to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled: Option<DeploymentRecord>,
@@ -209,7 +251,7 @@ pub(crate) struct ServiceRecord {
     /// Tasks it has started.
     #[serde(default)]
     pub started: u64,
-    /// Deployments it has had.
+    /// Deployments and task sets it has had.
     #[serde(default)]
     pub deployed: u64,
     /// Events it has had.
@@ -240,20 +282,83 @@ impl ServiceRecord {
         self.deployments.first()
     }
 
+    /// What its tasks are made of; none: its EXTERNAL controller has no PRIMARY task set.
+    pub(crate) fn spec(&self) -> Option<&Spec> {
+        let set = || self.sets.iter().find(|set| set.is_primary());
+        let main = self.primary().or_else(|| set().map(|set| &set.deployment));
+        main.map(|main| &main.spec)
+    }
+
+    /// Everything that has tasks, or is to have some: deployments and task sets.
+    pub(crate) fn makers(&self) -> impl Iterator<Item = &DeploymentRecord> {
+        let sets = self.sets.iter().map(|set| &set.deployment);
+        self.deployments.iter().chain(sets)
+    }
+
+    pub(crate) fn makers_mut(&mut self) -> impl Iterator<Item = &mut DeploymentRecord> {
+        let sets = self.sets.iter_mut().map(|set| &mut set.deployment);
+        self.deployments.iter_mut().chain(sets)
+    }
+
+    /// What started the tasks that say so.
+    pub(crate) fn maker(&self, id: &str) -> Option<&DeploymentRecord> {
+        self.makers().find(|maker| maker.id == id)
+    }
+
+    pub(crate) fn maker_mut(&mut self, id: &str) -> Option<&mut DeploymentRecord> {
+        self.makers_mut().find(|maker| maker.id == id)
+    }
+
+    pub(crate) fn set(&self, id: &str) -> Option<&TaskSetRecord> {
+        self.sets.iter().find(|set| set.deployment.id == id)
+    }
+
+    pub(crate) fn set_mut(&mut self, id: &str) -> Option<&mut TaskSetRecord> {
+        self.sets.iter_mut().find(|set| set.deployment.id == id)
+    }
+
+    /// Since when there is no place for what a maker lacks.
+    pub(crate) fn unplaced_mut(&mut self, maker: &str) -> &mut Option<Unplaced> {
+        match self.sets.iter_mut().find(|set| set.deployment.id == maker) {
+            Some(set) => &mut set.unplaced,
+            None => &mut self.unplaced,
+        }
+    }
+
+    /// As [`Self::unplaced_mut`].
+    pub(crate) fn unplaced(&self, maker: &str) -> Option<&Unplaced> {
+        match self.set(maker) {
+            Some(set) => set.unplaced.as_ref(),
+            None => self.unplaced.as_ref(),
+        }
+    }
+
+    pub(crate) fn waits_for_a_place(&self) -> bool {
+        self.unplaced.is_some() || self.sets.iter().any(|set| set.unplaced.is_some())
+    }
+
+    /// Something is under way: that it is steady is to be told again.
+    pub(crate) fn unsettle(&mut self, maker: &str) {
+        self.steady = false;
+        if let Some(set) = self.set_mut(maker) {
+            set.steady = false;
+        }
+    }
+
     pub(crate) fn is_active(&self) -> bool {
         self.status == ServiceStatus::Active
     }
 
     /// The capacity providers that its tasks count for, or may come to count for.
     pub(crate) fn providers(&self) -> impl Iterator<Item = &String> {
-        let deployments = self.deployments.iter().chain(&self.settled);
+        let deployments = self.makers().chain(&self.settled);
         let specs = deployments.map(|it| &it.spec).filter(|_| !self.is_gone());
         specs.flat_map(|spec| spec.providers.iter().map(|item| &item.provider))
     }
 
     /// The task definitions that it has tasks of, or may come to start some of.
     pub(crate) fn definitions(&self) -> impl Iterator<Item = &TaskDefinitionId> {
-        let deployments = self.deployments.iter().chain(&self.settled);
+        let deployments = self.makers().chain(&self.settled);
         deployments
             .filter(|_| !self.is_gone())
             .map(|it| &it.spec.definition)
@@ -273,16 +378,20 @@ impl ServiceRecord {
         (back.id != primary.id).then_some(back)
     }
 
+    /// Nineteen digits, as the vendor's: of the next deployment or task set.
+    pub(crate) fn new_revision(&mut self) -> String {
+        let hex = derived_hex(&self.id, &format!("deployment-{}", self.deployed), 15);
+        self.deployed += 1;
+        let digits = 1_000_000_000_000_000_000 + u64::from_str_radix(&hex, 16).unwrap_or_default();
+        digits.to_string()
+    }
+
     /// Makes a new deployment the PRIMARY one, in place of what is under way.
     pub(crate) fn deploy(&mut self, spec: Spec, now: Timestamp, news: &mut News) {
-        let hex = derived_hex(&self.id, &format!("deployment-{}", self.deployed), 15);
+        let number = self.deployed;
+        let revision = self.new_revision();
         self.stop_current("Service deployment was replaced by a newer one.", now);
         news.ended(self.current.take());
-        let number = self.deployed;
-        self.deployed += 1;
-        // Nineteen digits, as the vendor's.
-        let revision = 1_000_000_000_000_000_000 + u64::from_str_radix(&hex, 16).unwrap_or_default();
-        let revision = revision.to_string();
         let id = DeploymentRecord::id_of(&revision);
         let mut current = ServiceDeploymentRecord::new(&self.id, number, &revision, &self.rolling, now);
         current.sources = self
@@ -291,19 +400,8 @@ impl ServiceRecord {
             .map(|it| Share::of(it.revision()))
             .collect();
         self.current = Some(current);
-        let deployment = DeploymentRecord {
-            reason: format!("ECS deployment {id} in progress."),
-            id,
-            spec,
-            rollout: RolloutState::InProgress,
-            failures: 0,
-            setbacks: 0,
-            last_setback: now,
-            counted: BTreeSet::new(),
-            digests: BTreeMap::new(),
-            created_at: now,
-            updated_at: now,
-        };
+        let reason = format!("ECS deployment {id} in progress.");
+        let deployment = DeploymentRecord::new(id, spec, RolloutState::InProgress, reason, now);
         news.deployment(
             "SERVICE_DEPLOYMENT_IN_PROGRESS",
             &deployment.id,

@@ -6,8 +6,11 @@ use crate::Ecs;
 use crate::capacity::show_strategy;
 use crate::error::Result;
 use crate::services::deployments;
-use crate::services::record::{DeploymentRecord, Propagate, Rolling, RolloutState, Scheduling, Spec};
+use crate::services::record::{
+    Controller, DeploymentRecord, Propagate, Rolling, RolloutState, Scheduling, Spec,
+};
 use crate::services::scheduler::tasks_of_service;
+use crate::services::sets;
 use crate::services::{ServiceRecord, ServiceStatus};
 use crate::tables::events_of;
 use crate::tasks::{Desired, LastStatus, Launch, TaskRecord};
@@ -50,9 +53,10 @@ pub(super) async fn show(ecs: &Ecs, service: &ServiceRecord, include: Include) -
     let deployments = deployments.collect();
     let (current_service_deployment, current_service_revisions) =
         deployments::current(service, tasks.iter().map(|entry| &entry.value));
-    let spec = service.primary().map(|primary| &primary.spec);
+    let spec = service.spec();
     let partition = &service.partition;
     let launch = spec.map_or(Launch::Ec2, |spec| spec.launch);
+    let external = service.controller == Controller::External;
     Ok(api::Service {
         availability_zone_rebalancing: Some(if service.rebalancing {
             api::AvailabilityZoneRebalancing::Enabled
@@ -67,7 +71,7 @@ pub(super) async fn show(ecs: &Ecs, service: &ServiceRecord, include: Include) -
         current_service_revisions: Some(current_service_revisions),
         deployment_configuration: Some(configuration_of(&service.rolling)),
         deployment_controller: Some(api::DeploymentController {
-            r#type: api::DeploymentControllerType::Ecs,
+            r#type: service.controller.to_api(),
         }),
         deployments: Some(deployments),
         desired_count: Some(desired_count(service, counts)),
@@ -75,13 +79,17 @@ pub(super) async fn show(ecs: &Ecs, service: &ServiceRecord, include: Include) -
         enable_execute_command: Some(false),
         events: Some(events(ecs, service).await?),
         health_check_grace_period_seconds: service.grace_seconds,
-        launch_type: launch_type(spec),
+        launch_type: match spec {
+            // What is of task sets is told of the PRIMARY one alone.
+            None if external => None,
+            spec => launch_type(spec),
+        },
         load_balancers: Some(Vec::new()),
         network_configuration: spec.and_then(|spec| spec.network.as_ref().map(|network| network.0.clone())),
         pending_count: Some(counts.pending),
         placement_constraints: Some(service.constraints.iter().map(|it| it.0.clone()).collect()),
         placement_strategy: Some(service.strategy.iter().map(|it| it.0.clone()).collect()),
-        platform_family: (launch == Launch::Fargate).then(|| "Linux".to_owned()),
+        platform_family: platform_family(launch),
         platform_version: platform_version(launch, spec.and_then(|spec| spec.platform.as_deref())),
         propagate_tags: Some(match service.propagate {
             Propagate::None => api::PropagateTags::None,
@@ -104,6 +112,7 @@ pub(super) async fn show(ecs: &Ecs, service: &ServiceRecord, include: Include) -
             Vec::new()
         }),
         task_definition: spec.map(|spec| spec.definition.arn(partition)),
+        task_sets: external.then(|| sets::show_all(ecs, service, &tasks, include)),
         ..api::Service::default()
     })
 }
@@ -126,6 +135,10 @@ pub(super) fn launch_type(spec: Option<&Spec>) -> Option<api::LaunchType> {
 
 pub(super) fn strategy_shown(spec: &Spec) -> Option<Vec<api::CapacityProviderStrategyItem>> {
     (!spec.providers.is_empty()).then(|| show_strategy(&spec.providers))
+}
+
+pub(super) fn platform_family(launch: Launch) -> Option<String> {
+    (launch == Launch::Fargate).then(|| "Linux".to_owned())
 }
 
 /// As it was asked for; LATEST when nothing was.
@@ -164,7 +177,7 @@ fn show_deployment(
         launch_type: launch_type(Some(spec)),
         network_configuration: spec.network.as_ref().map(|network| network.0.clone()),
         pending_count: Some(counts.pending),
-        platform_family: (spec.launch == Launch::Fargate).then(|| "Linux".to_owned()),
+        platform_family: platform_family(spec.launch),
         platform_version: platform_shown(spec.launch, spec.platform.as_deref()),
         rollout_state: Some(match deployment.rollout {
             RolloutState::InProgress => api::DeploymentRolloutState::InProgress,

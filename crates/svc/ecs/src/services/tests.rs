@@ -10,6 +10,7 @@ mod places;
 mod protection;
 mod refusals;
 mod rollouts;
+mod sets;
 mod stopping;
 mod strategy;
 

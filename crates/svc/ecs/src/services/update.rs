@@ -10,10 +10,11 @@ use crate::capacity::{StrategyItem, check_strategy};
 use crate::clusters::{ClusterRecord, active_cluster};
 use crate::error::{Error, Result};
 use crate::services::ask::{Of, ask};
+use crate::services::external;
 use crate::services::lookup::active_service;
 use crate::services::news::News;
 use crate::services::parts::{self, Around};
-use crate::services::record::{RolloutState, Spec};
+use crate::services::record::{Controller, RolloutState, Spec};
 use crate::services::show::{Include, show};
 use crate::services::{Owner, ServiceRecord, write};
 use crate::stored::Stored;
@@ -75,12 +76,26 @@ async fn attempt(ecs: &Ecs, ctx: &Ctx, input: UpdateServiceRequest) -> Result<Op
         execute_command: enable_execute_command,
     };
     around.refuse()?;
+    let before = &entry.value;
     if let Some(api::DeploymentController { r#type }) = deployment_controller
-        && r#type != api::DeploymentControllerType::Ecs
+        && r#type != before.controller.to_api()
     {
         return Err(Error::unsupported(format!("deploymentController {type}")));
     }
-    let before = &entry.value;
+    if before.controller == Controller::External {
+        external::check_update(&[
+            ("task definition", task_definition.is_some()),
+            ("network configuration", network_configuration.is_some()),
+            ("platform version", platform_version.is_some()),
+            ("capacity provider strategy", capacity_provider_strategy.is_some()),
+            ("deployment configuration", deployment_configuration.is_some()),
+            (
+                "Availability Zone rebalancing",
+                availability_zone_rebalancing.is_some(),
+            ),
+            ("deployment", force_new_deployment == Some(true)),
+        ])?;
+    }
     let mut record = before.clone();
     record.desired = parts::desired(before.scheduling, desired_count, Some(before.desired))?;
     record.rolling = parts::rolling(deployment_configuration, before.rolling.clone())?;
@@ -111,6 +126,12 @@ async fn attempt(ecs: &Ecs, ctx: &Ctx, input: UpdateServiceRequest) -> Result<Op
     let mut news = News::default();
     if record.desired != before.desired {
         record.steady = false;
+        for set in &mut record.sets {
+            set.steady = false;
+        }
+    }
+    if before.controller == Controller::External && placed_otherwise {
+        external::check_placement(&record)?;
     }
     if let Some(spec) = new_spec(ecs, ctx, &record, change).await? {
         record.deploy(spec, ecs.clock.now(), &mut news);

@@ -9,6 +9,7 @@ use crate::Ecs;
 use crate::clusters::{ClusterStatus, get_cluster};
 use crate::error::{Error, Result};
 use crate::names::{ClusterName, ResourceName};
+use crate::services::ServiceRecord;
 use crate::tables::{cluster_key, definition_key, instance_key, service_key, task_key};
 use crate::tags::{Tagged, Tags};
 
@@ -27,27 +28,41 @@ pub(super) async fn update(
                 &ecs.clusters(),
                 &cluster_key(&partition, &name),
                 "cluster",
+                own_tags,
                 change,
             )
             .await
         }
         ResourceName::TaskDefinition(id) => {
             let key = definition_key(&partition, &id);
-            record(&ecs.definitions(), &key, "task definition", change).await
+            record(&ecs.definitions(), &key, "task definition", own_tags, change).await
         }
         ResourceName::Task(cluster, id) => {
             check_cluster(ecs, ctx, &cluster).await?;
-            record(&ecs.tasks(), &task_key(&partition, &cluster, &id), "task", change).await
+            let key = task_key(&partition, &cluster, &id);
+            record(&ecs.tasks(), &key, "task", own_tags, change).await
         }
         ResourceName::ContainerInstance(cluster, id) => {
             check_cluster(ecs, ctx, &cluster).await?;
             let key = instance_key(&partition, &cluster, &id);
-            record(&ecs.instances(), &key, "container instance", change).await
+            record(&ecs.instances(), &key, "container instance", own_tags, change).await
         }
         ResourceName::Service(cluster, name) => {
             check_cluster(ecs, ctx, &cluster).await?;
             let key = service_key(&partition, &cluster, &name);
-            record(&ecs.services(), &key, "service", change).await
+            record(&ecs.services(), &key, "service", own_tags, change).await
+        }
+        ResourceName::TaskSet(cluster, name, id) => {
+            check_cluster(ecs, ctx, &cluster).await?;
+            let key = service_key(&partition, &cluster, &name);
+            record(
+                &ecs.services(),
+                &key,
+                "task set",
+                |service: &mut ServiceRecord| service.set_mut(id.as_str()).map(|set| &mut set.tags),
+                change,
+            )
+            .await
         }
     }
 }
@@ -61,34 +76,40 @@ async fn check_cluster(ecs: &Ecs, ctx: &Ctx, cluster: &ClusterName) -> Result<()
     }
 }
 
+/// Of a record that is the resource.
+fn own_tags<T: Tagged>(record: &mut T) -> Option<&mut Tags> {
+    Some(record.tags_mut())
+}
+
+/// `tags_of` finds the resource's tags in the record, if it is there.
 async fn record<T>(
     table: &Table<T>,
     key: &Key,
     what: &str,
+    tags_of: impl Fn(&mut T) -> Option<&mut Tags>,
     change: impl Fn(&mut Tags) -> Result<()>,
 ) -> Result<Tags>
 where
-    T: Tagged + Clone + Serialize + DeserializeOwned,
+    T: Clone + Serialize + DeserializeOwned,
 {
+    let missing = || {
+        Error::ResourceNotFound(format!(
+            "The specified {what} could not be found. Specify a valid {what} and try again."
+        ))
+    };
     let updated = table
         .update(key, |existing| {
-            let Some(existing) = existing else {
-                return Err(Error::ResourceNotFound(format!(
-                    "The specified {what} could not be found. Specify a valid {what} and try again."
-                )));
-            };
-            let mut record = existing.clone();
-            let before = record.tags_mut().clone();
-            change(record.tags_mut())?;
-            Ok(if *record.tags_mut() == before {
+            let mut record = existing.cloned().ok_or_else(missing)?;
+            let tags = tags_of(&mut record).ok_or_else(missing)?;
+            let before = tags.clone();
+            change(tags)?;
+            Ok::<_, Error>(if *tags == before {
                 Change::Keep
             } else {
                 Change::Put(record)
             })
         })
         .await?;
-    Ok(updated
-        .value
-        .map(|mut record| record.tags_mut().clone())
-        .unwrap_or_default())
+    let mut record = updated.value.ok_or_else(missing)?;
+    tags_of(&mut record).map(|tags| tags.clone()).ok_or_else(missing)
 }

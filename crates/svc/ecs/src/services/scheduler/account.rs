@@ -26,7 +26,7 @@ pub(super) fn account(
     news: &mut News,
 ) {
     let known: BTreeSet<&TaskId> = tasks.iter().map(|task| &task.value.id).collect();
-    for deployment in &mut service.deployments {
+    for deployment in service.makers_mut() {
         let id = deployment.id.clone();
         let own = tasks
             .iter()

@@ -15,39 +15,64 @@ use crate::capacity;
 use crate::error::Result;
 use crate::instances::InstanceStatus;
 use crate::services::deployments::{Status, Watch};
-use crate::services::record::{self, AlarmRule, RolloutState};
+use crate::services::record::{self, AlarmRule, DeploymentRecord, RolloutState};
 use crate::services::scheduler::places;
+use crate::services::sets::TaskSetRecord;
 use crate::services::{ServiceRecord, ServiceStatus};
 use crate::tasks::{CheckedHealth, Desired, LastStatus, TaskRecord};
 
-/// None: it has no deployment to keep.
+/// What a decision is about.
+pub(super) struct Subject<'s> {
+    /// What tasks are to be of.
+    pub(super) maker: &'s DeploymentRecord,
+    pub(super) desired: usize,
+    /// It was deleted.
+    pub(super) draining: bool,
+}
+
+impl<'s> Subject<'s> {
+    /// The service as a whole; none: it has no deployment to keep.
+    pub(super) fn service(service: &'s ServiceRecord) -> Option<Self> {
+        Some(Self {
+            maker: service.primary()?,
+            desired: usize::try_from(service.desired).unwrap_or_default(),
+            draining: service.status == ServiceStatus::Draining,
+        })
+    }
+
+    /// One task set of it.
+    pub(super) fn set(service: &'s ServiceRecord, set: &'s TaskSetRecord) -> Self {
+        Self {
+            maker: &set.deployment,
+            desired: set.desired(service),
+            draining: set.is_draining(service),
+        }
+    }
+}
+
+/// `tasks` are all that are of the subject.
 pub(super) async fn look(
     ecs: &Ecs,
     entry: &Entry<ServiceRecord>,
     service: &ServiceRecord,
+    subject: Subject<'_>,
     tasks: &[Arc<Entry<TaskRecord>>],
     now: Timestamp,
-) -> Result<Option<Snapshot>> {
-    let Some(primary) = service.primary() else {
-        return Ok(None);
-    };
-    let draining = service.status == ServiceStatus::Draining;
-    let leaving = leaving(ecs, tasks);
-    let live = tasks
-        .iter()
-        .map(|entry| &entry.value)
-        .filter(|task| is_live(task));
-    let tasks: Vec<Task> = live.map(|task| show(task, draining, &leaving)).collect();
+) -> Result<Snapshot> {
+    let Subject {
+        maker,
+        desired,
+        draining,
+    } = subject;
+    let tasks = seen(ecs, tasks, draining);
     let scheduling = match (service.scheduling, draining) {
         (_, true) => Scheduling::Replica { desired: 0 },
-        (record::Scheduling::Replica, false) => Scheduling::Replica {
-            desired: usize::try_from(service.desired).unwrap_or_default(),
-        },
+        (record::Scheduling::Replica, false) => Scheduling::Replica { desired },
         (record::Scheduling::Daemon, false) => Scheduling::Daemon {
             instances: places::daemons(ecs, entry, service).await?,
         },
     };
-    let zones = match places::zones(ecs, entry, service, &tasks).await {
+    let zones = match places::zones(ecs, entry, service, maker, &tasks).await {
         Ok(zones) => zones,
         // What is wrong shows when a task is to be started.
         Err(error) => {
@@ -56,21 +81,20 @@ pub(super) async fn look(
         }
     };
     let watched = watched(service);
-    let desired = usize::try_from(service.desired).unwrap_or_default();
-    Ok(Some(Snapshot {
+    Ok(Snapshot {
         now: now.0,
         scheduling,
         bounds: if draining { GOING } else { service.rolling.bounds() },
         primary: Deployment {
-            id: DeploymentId(primary.id.clone()),
-            rollout: match primary.rollout {
+            id: DeploymentId(maker.id.clone()),
+            rollout: match maker.rollout {
                 RolloutState::InProgress => Rollout::InProgress,
                 RolloutState::Completed => Rollout::Completed,
                 RolloutState::Failed => Rollout::Failed,
             },
-            failures: primary.failures,
-            setbacks: primary.setbacks,
-            last_setback: primary.last_setback.0,
+            failures: maker.failures,
+            setbacks: maker.setbacks,
+            last_setback: maker.last_setback.0,
         },
         asked_back: service
             .current
@@ -94,11 +118,11 @@ pub(super) async fn look(
         fallback: service.way_back().map(|back| DeploymentId(back.id.clone())),
         tasks,
         zones,
-        due: capacity::due(&primary.spec.providers, desired),
-        cramped: service.unplaced.is_some(),
+        due: capacity::due(&maker.spec.providers, desired),
+        cramped: service.unplaced(&maker.id).is_some(),
         grace: i64::from(service.grace_seconds.unwrap_or_default()) * 1000,
         settle: ecs.options.settle_millis,
-    }))
+    })
 }
 
 /// The alarms that the deployment under way is to fail by.
@@ -117,6 +141,16 @@ const GOING: Bounds = Bounds {
     minimum_healthy_percent: 0,
     maximum_percent: 100,
 };
+
+/// Those of the tasks that are meant to run.
+pub(in crate::services) fn seen(ecs: &Ecs, tasks: &[Arc<Entry<TaskRecord>>], draining: bool) -> Vec<Task> {
+    let leaving = leaving(ecs, tasks);
+    let live = tasks
+        .iter()
+        .map(|entry| &entry.value)
+        .filter(|task| is_live(task));
+    live.map(|task| show(task, draining, &leaving)).collect()
+}
 
 fn is_live(task: &TaskRecord) -> bool {
     task.desired == Desired::Running && task.last <= LastStatus::Running

@@ -4,8 +4,9 @@
 
 mod account;
 mod alarms;
-mod look;
+pub(super) mod look;
 mod places;
+mod sets;
 mod start;
 mod stop;
 mod verdict;
@@ -23,6 +24,7 @@ use crate::error::Result;
 use crate::instances::ContainerInstanceRecord;
 use crate::services::deployments::expire;
 use crate::services::news::News;
+use crate::services::record::Controller;
 use crate::services::{ServiceRecord, ServiceStatus, write};
 use crate::tables::{events_of, revisions_of, service_deployments_of, service_key, services_of, tasks_of};
 use crate::tasks::{Launch, TaskRecord};
@@ -101,8 +103,8 @@ impl Ecs {
         let key_of = |entry: &Arc<Entry<ServiceRecord>>| entry.key.clone();
         if instance.name.is_fargate() {
             let fargate = |entry: &&Arc<Entry<ServiceRecord>>| {
-                let primary = entry.value.primary();
-                primary.is_some_and(|primary| primary.spec.launch == Launch::Fargate)
+                let mut makers = entry.value.makers();
+                makers.any(|maker| maker.spec.launch == Launch::Fargate)
             };
             return snapshot.iter().filter(fargate).map(key_of).collect();
         }
@@ -118,7 +120,7 @@ impl Ecs {
         let snapshot = mirrors.services.snapshot();
         snapshot
             .iter()
-            .filter(|entry| entry.value.unplaced.is_some())
+            .filter(|entry| entry.value.waits_for_a_place())
             .map(|entry| entry.key.clone())
             .collect()
     }
@@ -149,14 +151,20 @@ impl Ecs {
         if next.status == ServiceStatus::Draining && tasks.iter().all(|task| stop::is_ending(&task.value)) {
             next.status = ServiceStatus::Inactive { since: now };
             next.deployments.truncate(1);
+            next.sets.clear();
             self.forget_history(entry, next, &news).await?;
             return Ok(None);
         }
+        if next.controller == Controller::External {
+            return sets::keep(self, entry, next, news, &tasks).await;
+        }
         verdict::begin(&mut next, now);
         let watching = alarms::watch(self, &mut next, &mut news).await?;
-        let Some(snapshot) = look::look(self, entry, &next, &tasks, now).await? else {
+        let Some(subject) = look::Subject::service(&next) else {
             return Ok(Some(Action::Done));
         };
+        let maker = subject.maker.id.clone();
+        let snapshot = look::look(self, entry, &next, subject, &tasks, now).await?;
         let plan = plan(&snapshot);
         if let Some(verdict) = &plan.verdict {
             verdict::apply(&mut next, verdict, now, &mut news);
@@ -169,8 +177,13 @@ impl Ecs {
             return Ok(None);
         }
         if let Some(start) = plan.start {
+            if let Some(left) = start::held_back(self, &next, &maker).await? {
+                self.write_down(entry, next, &news).await?;
+                return Ok(Some(Action::Again(Duration::from_millis(left))));
+            }
             let balance = places::balance(&snapshot);
-            return start::start(self, entry, next, news, (start, balance)).await;
+            start::start(self, entry, next, news, &maker, (start, balance)).await?;
+            return Ok(None);
         }
         if plan.steady && !next.steady {
             next.steady = true;

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::instances::ledger::node_key;
 use crate::instances::{InstanceStatus, candidate};
 use crate::services::news::News;
-use crate::services::record::Scheduling;
+use crate::services::record::{DeploymentRecord, Scheduling};
 use crate::services::scheduler::start;
 use crate::services::{Owner, ServiceRecord};
 use crate::tables::instances_of;
@@ -24,7 +24,10 @@ pub(super) async fn daemons(
     entry: &Entry<ServiceRecord>,
     service: &ServiceRecord,
 ) -> Result<Vec<Instance>> {
-    let owner = Owner::of(entry, service, &News::default());
+    let Some(primary) = service.primary() else {
+        return Ok(Vec::new());
+    };
+    let owner = Owner::of(entry, service, &primary.id, &News::default());
     let Some((_, wanted)) = start::wanted(ecs, owner).await? else {
         return Ok(Vec::new());
     };
@@ -76,11 +79,11 @@ fn is_daemon(ecs: &Ecs, service: &ServiceRecord, group: &str) -> bool {
 
 /// What there is to find a place in, as a number: another when an instance or what is sold of it is another, or its
 /// agent came or went.
-pub(super) async fn world(ecs: &Ecs, service: &ServiceRecord) -> Result<u64> {
+pub(super) async fn world(ecs: &Ecs, service: &ServiceRecord, maker: &str) -> Result<u64> {
     let mirrors = ecs.present().await?;
     let fargate = service
-        .primary()
-        .is_some_and(|primary| primary.spec.launch == Launch::Fargate);
+        .maker(maker)
+        .is_some_and(|maker| maker.spec.launch == Launch::Fargate);
     let (instances, nodes) = (mirrors.instances.snapshot(), mirrors.nodes.snapshot());
     let below = instances_of(&service.partition, &service.cluster);
     let mut hasher = DefaultHasher::new();
@@ -102,20 +105,21 @@ pub(super) async fn zones(
     ecs: &Ecs,
     entry: &Entry<ServiceRecord>,
     service: &ServiceRecord,
+    maker: &DeploymentRecord,
     tasks: &[Task],
 ) -> Result<Vec<String>> {
-    let Some(primary) = service.primary().filter(|primary| primary.spec.network.is_some()) else {
+    if maker.spec.network.is_none() {
         return Ok(Vec::new());
-    };
+    }
     if !service.rebalancing || !service.is_active() || tasks.len() < 2 {
         return Ok(Vec::new());
     }
-    let owner = Owner::of(entry, service, &News::default());
+    let owner = Owner::of(entry, service, &maker.id, &News::default());
     let Some((_, wanted)) = start::wanted(ecs, owner).await? else {
         return Ok(Vec::new());
     };
     let mut zones: BTreeSet<String> = wanted.zones().collect();
-    if primary.spec.launch == Launch::Ec2 {
+    if maker.spec.launch == Launch::Ec2 {
         let mirrors = ecs.present().await?;
         let instances = mirrors.instances.snapshot();
         let below = instances_of(&service.partition, &service.cluster);

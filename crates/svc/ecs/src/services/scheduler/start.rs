@@ -1,11 +1,8 @@
 //! Starting tasks, through the same code as RunTask.
 
-use std::time::Duration;
-
 use roadstead_api_ecs::Failure;
 use roadstead_base::Ctx;
 use roadstead_deployment::{Setback, Start};
-use roadstead_reconcile::Action;
 use roadstead_store::Entry;
 
 use crate::capacity::shares;
@@ -27,42 +24,45 @@ const RETRY: i64 = 5_000;
 const COMPLAIN: i64 = 15 * 60_000;
 const SEE: &str = "For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.";
 
-/// None: there may be more to do. `balance` says how many tasks there are in each zone.
+/// Milliseconds until it is worth another try to find a place for what `maker` lacks; none: it is now.
+pub(super) async fn held_back(ecs: &Ecs, service: &ServiceRecord, maker: &str) -> Result<Option<u64>> {
+    let Some(unplaced) = service.unplaced(maker) else {
+        return Ok(None);
+    };
+    let left = unplaced.tried.0 + RETRY - ecs.clock.now().0;
+    let same = unplaced.world == places::world(ecs, service, maker).await?;
+    Ok((same && left > 0).then_some(left.unsigned_abs()))
+}
+
+/// Starts tasks of `maker`, which nothing holds back. `balance` says how many tasks there are in each zone.
 pub(super) async fn start(
     ecs: &Ecs,
     entry: &Entry<ServiceRecord>,
     mut next: ServiceRecord,
     mut news: News,
+    maker: &str,
     (start, balance): (Start, String),
-) -> Result<Option<Action>> {
+) -> Result<()> {
     let now = ecs.clock.now();
-    let world = places::world(ecs, &next).await?;
-    if let Some(unplaced) = &next.unplaced
-        && unplaced.world == world
-        && now.0 - unplaced.tried.0 < RETRY
-    {
-        let left = unplaced.tried.0 + RETRY - now.0;
-        ecs.write_down(entry, next, &news).await?;
-        return Ok(Some(Action::Again(Duration::from_millis(left.unsigned_abs()))));
-    }
+    let world = places::world(ecs, &next, maker).await?;
     let mut told = news.clone();
     if matches!(start, Start::In(_)) {
         told.line(format!(
             "is not AZ balanced with {balance}. AZ Rebalancing in progress."
         ));
     }
-    let owner = Owner::of(entry, &next, &told);
+    let owner = Owner::of(entry, &next, maker, &told);
     match launch(ecs, owner, start).await {
         // Started, or the service is another by now.
-        Ok(None) => return Ok(None),
-        Ok(Some(launched)) if !launched.tasks.is_empty() => return Ok(None),
+        Ok(None) => return Ok(()),
+        Ok(Some(launched)) if !launched.tasks.is_empty() => return Ok(()),
         Ok(Some(launched)) => {
             let fargate = next
-                .primary()
-                .is_some_and(|primary| primary.spec.launch == Launch::Fargate);
+                .maker(maker)
+                .is_some_and(|maker| maker.spec.launch == Launch::Fargate);
             let message = complaint(&launched.failures, fargate);
             unplaced(
-                &mut next,
+                (&mut next, maker),
                 (message, world),
                 now,
                 &mut news,
@@ -75,7 +75,7 @@ pub(super) async fn start(
                  {reason} {SEE}"
             );
             unplaced(
-                &mut next,
+                (&mut next, maker),
                 (message, world),
                 now,
                 &mut news,
@@ -84,12 +84,12 @@ pub(super) async fn start(
         }
         Err(error) if is_passing(&error) => return Err(error),
         Err(error) => {
-            if let Some(primary) = next.deployments.first_mut() {
-                account::set_back(primary, Setback::Failure, now, &mut news);
+            if let Some(maker) = next.maker_mut(maker) {
+                account::set_back(maker, Setback::Failure, now, &mut news);
             }
             let message = format!("was unable to place a task. Reason: {error} {SEE}");
             unplaced(
-                &mut next,
+                (&mut next, maker),
                 (message, world),
                 now,
                 &mut news,
@@ -97,8 +97,7 @@ pub(super) async fn start(
             );
         }
     }
-    ecs.write_down(entry, next, &news).await?;
-    Ok(None)
+    ecs.write_down(entry, next, &news).await
 }
 
 /// It says nothing about the service.
@@ -111,20 +110,20 @@ fn is_passing(error: &Error) -> bool {
 }
 
 fn unplaced(
-    service: &mut ServiceRecord,
+    (service, maker): (&mut ServiceRecord, &str),
     (message, world): (String, u64),
     now: roadstead_base::Timestamp,
     news: &mut News,
     event_name: &'static str,
 ) {
-    let before = service.unplaced.take();
+    let before = service.unplaced_mut(maker).take();
     let told = before.filter(|before| before.message == message && now.0 - before.told.0 < COMPLAIN);
     if told.is_none() {
         news.line(message.clone());
         news.action("ERROR", event_name, Some(message.clone()));
     }
-    service.steady = false;
-    service.unplaced = Some(Unplaced {
+    service.unsettle(maker);
+    *service.unplaced_mut(maker) = Some(Unplaced {
         tried: now,
         told: told.map_or(now, |before| before.told),
         message,
@@ -132,10 +131,10 @@ fn unplaced(
     });
 }
 
-/// What the service's next task is, in full.
+/// What the next task of the owner's maker is, in full.
 pub(super) async fn wanted(ecs: &Ecs, owner: Owner) -> Result<Option<(Ctx, Wanted)>> {
     let service = owner.next.clone();
-    let Some(primary) = service.primary() else {
+    let Some(maker) = service.maker(&owner.maker) else {
         return Ok(None);
     };
     let partition = &service.partition;
@@ -143,11 +142,11 @@ pub(super) async fn wanted(ecs: &Ecs, owner: Owner) -> Result<Option<(Ctx, Wante
         .dispatcher
         .internal_ctx(PRINCIPAL, partition.account.clone(), partition.region.clone());
     let of = Of {
-        task_definition: primary.spec.definition.to_string(),
-        launch: primary.spec.launch,
-        network: primary.spec.network.as_ref().map(|network| network.0.clone()),
+        task_definition: maker.spec.definition.to_string(),
+        launch: maker.spec.launch,
+        network: maker.spec.network.as_ref().map(|network| network.0.clone()),
     };
-    let asked = ask(&service, of, owner, Some(primary.id.clone()))?;
+    let asked = ask(&service, of, owner, Some(maker.id.clone()))?;
     let wanted = request::check(ecs, &ctx, asked).await?;
     Ok(Some((ctx, wanted)))
 }
@@ -180,22 +179,26 @@ async fn shared(ecs: &Ecs, wanted: &Wanted, choice: &Choice) -> Result<Vec<Strin
         Choice::Anywhere(count) => *count,
         Choice::On(named) => named.len(),
     };
-    let Some(service) = wanted.owner.as_ref().map(|owner| &owner.next) else {
+    let Some(owner) = &wanted.owner else {
         return Ok(Vec::new());
     };
-    let Some(primary) = service.primary().filter(|it| !it.spec.providers.is_empty()) else {
+    let service = &owner.next;
+    let Some(maker) = service
+        .maker(&owner.maker)
+        .filter(|it| !it.spec.providers.is_empty())
+    else {
         return Ok(Vec::new());
     };
     let tasks = tasks_of_service(ecs, service).await?;
     let has = |provider: &str| {
         let own = tasks.iter().map(|entry| &entry.value).filter(|task| {
             task.desired == Desired::Running
-                && task.started_by.as_ref() == Some(&primary.id)
+                && task.started_by.as_ref() == Some(&maker.id)
                 && task.capacity_provider.as_deref() == Some(provider)
         });
         u32::try_from(own.count()).unwrap_or(u32::MAX)
     };
-    let strategy = &primary.spec.providers;
+    let strategy = &maker.spec.providers;
     let existing: Vec<u32> = strategy.iter().map(|item| has(&item.provider)).collect();
     Ok(shares(strategy, &existing, count))
 }

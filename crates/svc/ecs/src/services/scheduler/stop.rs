@@ -49,10 +49,11 @@ pub(super) async fn stop(
         transaction = crate::tasks::write::replace(ecs, transaction, found, &task)?;
         if stop.why == Why::Unhealthy {
             news.line(format!("(task {}) failed container health checks.", task.id));
-            if let Some(deployment) = next.deployments.iter_mut().find(|it| it.id == by) {
+            if let Some(deployment) = next.maker_mut(&by) {
                 account::set_back(deployment, Setback::Failure, now, &mut news);
             }
         }
+        next.unsettle(&by);
         stopped.push(task.id);
     }
     news.line(format!(
@@ -60,7 +61,6 @@ pub(super) async fn stop(
         stopped.len(),
         listed(stopped.iter())
     ));
-    next.steady = false;
     // Whether it was committed or somebody else was faster, the next look sees.
     let _ = write::replace(ecs, transaction, entry, next, &news)
         .0

@@ -295,3 +295,45 @@ async fn strategies_that_cannot_be_are_refused() {
     let listed = plane.cloud.call("ListServices", json!({})).await.expect("lists");
     assert_eq!(listed["serviceArns"].as_array().map(Vec::len), Some(1));
 }
+
+#[tokio::test]
+async fn task_sets_are_shared_over_capacity_providers() {
+    let (plane, _capacity) = ready().await;
+    let external =
+        json!({"taskDefinition": null, "desiredCount": 4, "deploymentController": {"type": "EXTERNAL"}});
+    plane.create(external).await;
+    let set = |change: Json| {
+        let mut request = small(json!({"cluster": "default", "service": "web", "scale": {"value": 100}}));
+        for (name, value) in change.as_object().expect("members") {
+            request[name] = value.clone();
+        }
+        plane.cloud.call("CreateTaskSet", request)
+    };
+    let strategy = json!([item("FARGATE", 1, 1), item("FARGATE_SPOT", 2, 0)]);
+    let made = set(json!({"capacityProviderStrategy": strategy}))
+        .await
+        .expect("creates")["taskSet"]
+        .clone();
+    assert_eq!(
+        (&made["capacityProviderStrategy"], &made["launchType"]),
+        (&strategy, &Json::Null)
+    );
+    // One for the base; of the other three a third and two thirds.
+    assert_eq!(shares(&plane, 4).await, parts(2, 2));
+    let error = put(&plane, json!(["FARGATE"]), json!([]))
+        .await
+        .expect_err("is in use");
+    assert_eq!(error.code, "ResourceInUseException");
+    let gone = json!({"cluster": "default", "service": "web", "taskSet": made["id"], "force": true});
+    plane.cloud.call("DeleteTaskSet", gone).await.expect("deletes");
+    let made = set(json!({"launchType": "FARGATE", "platformVersion": "1.4.0"})).await;
+    let made = made.expect("creates")["taskSet"].clone();
+    assert_eq!(
+        (
+            &made["launchType"],
+            &made["platformVersion"],
+            &made["platformFamily"]
+        ),
+        (&json!("FARGATE"), &json!("1.4.0"), &json!("Linux"))
+    );
+}

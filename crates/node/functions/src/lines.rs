@@ -24,14 +24,21 @@ pub fn end(request_id: &str) -> String {
     format!("END RequestId: {request_id}")
 }
 
-pub fn report(request_id: &str, spec: &Spec, report: &Report, failure: Option<&Failure>) -> String {
+/// `max_memory_mb`: the most that the environment held so far.
+pub fn report(
+    request_id: &str,
+    spec: &Spec,
+    report: &Report,
+    max_memory_mb: u32,
+    failure: Option<&Failure>,
+) -> String {
     let millis = |duration: std::time::Duration| duration.as_secs_f64() * 1000.0;
     let mut line = format!(
         "REPORT RequestId: {request_id}\tDuration: {:.2} ms\tBilled Duration: {} ms\tMemory Size: {} MB\tMax Memory Used: {} MB",
         millis(report.duration),
         report.billed_ms(),
         spec.memory_mb,
-        report.max_memory_mb,
+        max_memory_mb,
     );
     if let Some(init) = report.init {
         line.push_str(&format!("\tInit Duration: {:.2} ms", millis(init)));

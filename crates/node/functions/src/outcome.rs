@@ -13,8 +13,8 @@ pub struct Outcome {
     pub report: Report,
     /// The environment's log stream.
     pub log_stream: String,
-    /// The last 4 KB of what this invocation logged, START, END and REPORT included.
-    pub log_tail: Vec<u8>,
+    /// The last 4 KB of what this invocation logged, START, END and REPORT included, where it was asked for.
+    pub log_tail: Option<Vec<u8>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,8 +104,6 @@ pub struct Report {
     pub duration: Duration,
     /// Of the environment's initialization, if this invocation waited for it.
     pub init: Option<Duration>,
-    /// The most that the environment held so far.
-    pub max_memory_mb: u32,
 }
 
 impl Report {
@@ -132,7 +130,6 @@ mod tests {
             let report = Report {
                 duration: Duration::from_micros(micros),
                 init: init.map(Duration::from_micros),
-                max_memory_mb: 0,
             };
             assert_eq!(report.billed_ms(), billed, "{report:?}");
         }

@@ -78,4 +78,6 @@ pub struct Invocation {
     pub payload: Bytes,
     /// JSON, as it reaches the code.
     pub client_context: Option<String>,
+    /// Whether the end of what it logged is wanted, which the answer then waits for.
+    pub tail: bool,
 }

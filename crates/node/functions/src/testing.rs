@@ -14,6 +14,9 @@ use crate::{
 /// Of which families it has every runtime.
 const FAMILIES: [&str; 3] = ["python3.", "nodejs", "provided"];
 
+/// What each environment holds at most, as it says.
+const MEMORY_MB: u32 = 35;
+
 /// What the code does: what it prints, and how it ends.
 pub type Code = dyn Fn(&Spec, &Invocation) -> Result<Ran, Error> + Send + Sync;
 
@@ -156,7 +159,6 @@ impl Fake {
         let report = Report {
             duration: Duration::from_micros(2_500),
             init: fresh.then_some(Duration::from_millis(100)),
-            max_memory_mb: 35,
         };
         let failure = match &ending {
             Ending::Returned(_) => None,
@@ -166,11 +168,11 @@ impl Fake {
         let mut said = vec![lines::start(id, &spec.version)];
         said.extend(printed);
         said.push(lines::end(id));
-        said.push(lines::report(id, spec, &report, failure));
-        let log_tail = said
-            .iter()
-            .flat_map(|line| [line.as_bytes(), b"\n"].concat())
-            .collect();
+        said.push(lines::report(id, spec, &report, MEMORY_MB, failure));
+        let log_tail = invocation.tail.then(|| {
+            let lines = said.iter().map(|line| [line.as_bytes(), b"\n"].concat());
+            lines.flatten().collect()
+        });
         let line = |message| LogLine {
             at: Timestamp(0),
             message,

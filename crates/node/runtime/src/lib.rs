@@ -30,6 +30,7 @@ pub use error::{Error, Result};
 pub use exec::{ExecOutput, ExecStreams, Execution};
 pub use ids::{ContainerId, GroupName, InstanceId, ParseNameError};
 pub use interfaces::InterfaceStats;
+pub use live::MemoryGauge;
 pub use logs::{
     Backlog, LogConfig, LogFollower, LogLine, LogPlace, LogQuery, LogRead, LogReader, MAX_RECORD,
     MIN_LOG_SIZE, Stream, WhenFull,

@@ -2,6 +2,7 @@
 //! still, run something else in it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use crate::check;
 use crate::error::{Error, Result};
@@ -14,7 +15,26 @@ use crate::runtime::Runtime;
 use crate::spec::{CpuQuota, ExecSpec};
 use crate::status::{State, Stats, Usage};
 
+/// Reads how much memory one container held, often: it knows where to look.
+#[derive(Clone, Debug)]
+pub struct MemoryGauge(PathBuf);
+
+impl MemoryGauge {
+    /// The most bytes that the container held so far, or holds now where the kernel does not keep that. Nothing once it
+    /// has ended.
+    pub fn peak(&self) -> Option<u64> {
+        let text = std::fs::read_to_string(&self.0).ok()?;
+        text.trim().parse().ok()
+    }
+}
+
 impl Runtime {
+    /// What reads the container's memory from now on.
+    pub fn memory_gauge(&self, id: &ContainerId) -> Result<MemoryGauge> {
+        let plan = self.plan(id)?;
+        Ok(MemoryGauge(plan.cgroups.memory_peak(&plan.cgroup)))
+    }
+
     /// What the container uses now: the three numbers that most people want.
     pub async fn usage(&self, id: &ContainerId) -> Result<Usage> {
         let plan = self.plan(id)?;

@@ -283,24 +283,6 @@ impl Runtime {
         LogFollower::open(dir, reader).await
     }
 
-    /// Has everything on file that the container has printed before. `false` when the log is full (see
-    /// [`crate::WhenFull::Block`]): there is more once it was sent on. What a container that has ended printed is on file.
-    pub async fn flush_log(&self, id: &ContainerId) -> Result<bool> {
-        let dir = self.0.dir(id)?;
-        let Some(mut control) = self.0.connect(id, &dir).await? else {
-            return Ok(true);
-        };
-        match self
-            .0
-            .ask(id, &mut control, Request::Flush, ANSWER_WITHIN)
-            .await?
-        {
-            Some(Ok(rest)) => Ok(rest.is_empty()),
-            // An older shim that does not know the word: its log is as level as it is.
-            Some(Err(_)) | None => Ok(true),
-        }
-    }
-
     /// Makes a group with these limits, or gives an existing one these limits. `create` puts containers in.
     pub async fn ensure_group(&self, group: &GroupName, resources: &Resources) -> Result<()> {
         let invalid = |reason| Error::Group {

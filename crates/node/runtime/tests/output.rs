@@ -148,7 +148,7 @@ async fn what_was_printed_before_a_flush_is_on_file_after_it_also_when_the_log_w
         .await;
         let mut text = Vec::new();
         loop {
-            let all = bench.runtime.flush_log(&id).await.expect("flushed");
+            let all = follower.flush().await.expect("flushed");
             let mut place = follower.place();
             while let LogRead::Line { line, to, .. } = follower.next().await.expect("read") {
                 text.extend(line.bytes);
@@ -166,6 +166,6 @@ async fn what_was_printed_before_a_flush_is_on_file_after_it_also_when_the_log_w
     assert!(full > 0, "the log was never full");
     bench.runtime.kill(&id).await.expect("killed");
     bench.runtime.wait(&id).await.expect("an exit");
-    assert!(bench.runtime.flush_log(&id).await.expect("nothing to flush"));
+    assert!(follower.flush().await.expect("nothing to flush"));
     bench.finish().await;
 }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use roadstead_base::{Timestamp, random_hex};
 use roadstead_functions::{Error, LogLine, Spec, lines};
 use roadstead_net::netns::Netns;
-use roadstead_runtime::{ContainerId, Exit};
+use roadstead_runtime::{ContainerId, Exit, MemoryGauge};
 use tokio::sync::{Mutex, Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 
@@ -37,6 +37,7 @@ pub(crate) struct Environment {
     pub(crate) expires: Timestamp,
     exchange: Arc<Exchange>,
     output: Mutex<Output>,
+    memory: MemoryGauge,
     exit: watch::Receiver<Option<Exit>>,
     /// Whether it stands still; held while that changes.
     pub(crate) frozen: Mutex<bool>,
@@ -123,6 +124,10 @@ impl Environment {
         let output = Output::of(&inner.runtime, id)
             .await
             .map_err(|error| failed("reading what it prints", &error))?;
+        let memory = inner
+            .runtime
+            .memory_gauge(id)
+            .map_err(|error| failed("reading what it uses", &error))?;
         let (ended, exit) = watch::channel(None);
         let (runtime_, waited) = (inner.runtime.clone(), id.clone());
         tokio::spawn(async move {
@@ -139,6 +144,7 @@ impl Environment {
             expires: keys.expires,
             exchange,
             output: Mutex::new(output),
+            memory,
             exit,
             frozen: Mutex::new(false),
             watched: AtomicBool::new(false),
@@ -241,6 +247,7 @@ impl Environment {
             expires: _,
             exchange: _,
             output: _,
+            memory: _,
             exit: _,
             frozen: _,
             watched: _,

@@ -155,6 +155,7 @@ mod tests {
                 invoked_arn: "arn".into(),
                 payload: Bytes::new(),
                 client_context: None,
+                tail: false,
             },
             deadline: Timestamp(0),
         }

@@ -1,6 +1,7 @@
 //! Which environment takes an invocation, how many there may be, and when they end.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod pool;
+
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,9 @@ use roadstead_base::SharedClock;
 use roadstead_functions::{BoxFuture, Error, Invocation, Outcome, Runtime as Runs, Sandboxes, Spec};
 use roadstead_runtime::Runtime;
 use tokio::net::TcpListener;
+use tokio::sync::{Notify, oneshot};
 
+use self::pool::Pool;
 use crate::environment::{Environment, InitFailure, NotInitialized};
 use crate::layers;
 use crate::runtimes::{Choice, Installed, Runtimes};
@@ -22,8 +25,8 @@ const FREEZE_AFTER: Duration = Duration::from_millis(100);
 const KEYS_MARGIN_MILLIS: i64 = 60_000;
 /// Invocations that run when the daemon stops get so long.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
-/// What an environment holds of the machine besides the function's own memory.
-const OVERHEAD_MB: u64 = 16;
+/// An environment whose answer is there is waited for so long rather than another is made.
+const CLOSES_WITHIN: Duration = Duration::from_millis(100);
 
 /// Serves the platform's API on a socket of an environment's until it is dropped.
 pub type ServeApi = Arc<dyn Fn(TcpListener) -> BoxFuture<'static, ()> + Send + Sync>;
@@ -57,23 +60,8 @@ pub(crate) struct Inner {
     idle_for: Duration,
     memory_mb: u64,
     pool: Mutex<Pool>,
-}
-
-struct Idle {
-    environment: Arc<Environment>,
-    since: Instant,
-}
-
-#[derive(Default)]
-struct Pool {
-    /// By revision, the one used last at the end.
-    idle: BTreeMap<String, Vec<Idle>>,
-    /// Invocations under way by revision.
-    busy: BTreeMap<String, usize>,
-    /// Revisions that will not be asked for again and have invocations under way.
-    retired: BTreeSet<String>,
-    memory_mb: u64,
-    stopped: bool,
+    /// An environment has closed.
+    closed: Notify,
 }
 
 /// Execution environments on this machine. Cheap to clone.
@@ -111,6 +99,7 @@ impl Node {
             idle_for: idle,
             memory_mb,
             pool: Mutex::default(),
+            closed: Notify::new(),
         });
         inner.sweep().await?;
         Ok(Self(inner))
@@ -122,18 +111,14 @@ impl Node {
     /// # Errors
     /// Something could not be removed.
     pub async fn stop(&self) -> Result<(), Error> {
-        let all = {
-            let mut pool = self.0.pool();
-            if std::mem::replace(&mut pool.stopped, true) {
-                return Ok(());
-            }
-            std::mem::take(&mut pool.idle)
+        let Some(idle) = self.0.pool().stop() else {
+            return Ok(());
         };
-        for idle in all.into_values().flatten() {
-            self.0.discard(idle.environment).await;
+        for environment in idle {
+            self.0.discard(environment).await;
         }
         let deadline = Instant::now() + STOP_WITHIN;
-        while !self.0.pool().busy.is_empty() && Instant::now() < deadline {
+        while self.0.pool().is_busy() && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         self.0.sweep().await?;
@@ -178,61 +163,9 @@ impl Inner {
         }
     }
 
-    /// The idle environment of the revision that was used last.
-    fn take(&self, spec: &Spec) -> Option<Arc<Environment>> {
-        let mut pool = self.pool();
-        let idle = pool.idle.get_mut(&spec.revision)?;
-        let taken = idle.pop();
-        if idle.is_empty() {
-            pool.idle.remove(&spec.revision);
-        }
-        taken.map(|idle| idle.environment)
-    }
-
-    /// Room for one more of this size, for which idle ones give way, the longest idle first.
-    fn room(&self, spec: &Spec) -> Result<Vec<Arc<Environment>>, Error> {
-        let wanted = u64::from(spec.memory_mb) + OVERHEAD_MB;
-        let mut gone = Vec::new();
-        let mut pool = self.pool();
-        if pool.stopped {
-            return Err(Error::NoRoom("this machine stops".to_owned()));
-        }
-        while pool.memory_mb + wanted > self.memory_mb {
-            let oldest = pool
-                .idle
-                .iter()
-                .filter_map(|(revision, idle)| Some((idle.first()?.since, revision.clone())))
-                .min();
-            let Some((_, revision)) = oldest else {
-                let (used, most) = (pool.memory_mb, self.memory_mb);
-                return Err(Error::NoRoom(format!(
-                    "functions hold {used} MB of the {most} MB that they may have together"
-                )));
-            };
-            let Some(idle) = pool.idle.get_mut(&revision) else {
-                break;
-            };
-            let Idle {
-                environment,
-                since: _,
-            } = idle.remove(0);
-            if idle.is_empty() {
-                pool.idle.remove(&revision);
-            }
-            // Counted off here, not again when it is discarded.
-            pool.memory_mb = pool.memory_mb.saturating_sub(held(&environment.spec));
-            gone.push(environment);
-        }
-        pool.memory_mb += wanted;
-        Ok(gone)
-    }
-
     /// Ends an environment whose memory is still counted.
     async fn discard(&self, environment: Arc<Environment>) {
-        {
-            let mut pool = self.pool();
-            pool.memory_mb = pool.memory_mb.saturating_sub(held(&environment.spec));
-        }
+        self.pool().free(&environment.spec);
         self.end(environment).await;
     }
 
@@ -250,34 +183,59 @@ impl Inner {
         tracing::warn!(container = %environment.id, "an execution environment is still held");
     }
 
-    /// An environment for an invocation: an idle one, or a new one.
+    /// An environment for an invocation: an idle one, one that is about to be, or a new one.
     async fn environment(
         self: &Arc<Self>,
         spec: &Arc<Spec>,
         request_id: &str,
     ) -> Result<Arc<Environment>, Start> {
-        while let Some(environment) = self.take(spec) {
+        let deadline = tokio::time::Instant::now() + CLOSES_WITHIN;
+        let mut late = false;
+        let (runtime, gone) = loop {
+            let closed = self.closed.notified();
+            tokio::pin!(closed);
+            // From here on none is missed.
+            closed.as_mut().enable();
+            if let Some(environment) = self.idle(spec).await {
+                return Ok(environment);
+            }
+            if late || !self.pool().is_closing(&spec.revision) {
+                let runtime = self.installed(spec).map_err(Start::Error)?;
+                let room = self.pool().room(spec, self.memory_mb);
+                match room {
+                    Ok(gone) => break (runtime, gone),
+                    // What closes may give way then.
+                    Err(_) if !late && self.pool().is_any_closing() => {}
+                    Err(error) => return Err(Start::Error(error)),
+                }
+            }
+            late = tokio::time::timeout_at(deadline, closed).await.is_err();
+        };
+        for gone in gone {
+            let inner = Arc::clone(self);
+            tokio::spawn(async move { inner.end(gone).await });
+        }
+        let made = self.begin(spec, &runtime, request_id).await;
+        if made.is_err() {
+            self.pool().free(spec);
+        }
+        made.map(Arc::new)
+    }
+
+    /// One that idles and can take another invocation.
+    async fn idle(&self, spec: &Arc<Spec>) -> Option<Arc<Environment>> {
+        loop {
+            let environment = self.pool().take(&spec.revision)?;
             let lasts = i64::try_from(spec.timeout.as_millis()).unwrap_or(i64::MAX);
             let needed = self
                 .clock
                 .now()
                 .plus_millis(KEYS_MARGIN_MILLIS.saturating_add(lasts));
             if environment.expires > needed && environment.thaw(self).await {
-                return Ok(environment);
+                return Some(environment);
             }
             self.discard(environment).await;
         }
-        let runtime = self.installed(spec).map_err(Start::Error)?;
-        for gone in self.room(spec).map_err(Start::Error)? {
-            let inner = Arc::clone(self);
-            tokio::spawn(async move { inner.end(gone).await });
-        }
-        let made = self.begin(spec, &runtime, request_id).await;
-        if made.is_err() {
-            let mut pool = self.pool();
-            pool.memory_mb = pool.memory_mb.saturating_sub(held(spec));
-        }
-        made.map(Arc::new)
     }
 
     /// Makes and initializes one; one that is late gets the time of an invocation, once.
@@ -312,46 +270,54 @@ impl Inner {
         }
     }
 
-    async fn run(self: Arc<Self>, spec: Arc<Spec>, invocation: Invocation) -> Result<Outcome, Error> {
-        *self.pool().busy.entry(spec.revision.clone()).or_default() += 1;
-        let outcome = match self.environment(&spec, &invocation.request_id).await {
+    /// Tells the outcome as soon as it is there, and goes on until the environment can take another invocation.
+    async fn run(self: Arc<Self>, spec: Arc<Spec>, invocation: Invocation, tell: Tell) {
+        let revision = &spec.revision;
+        self.pool().begin(revision);
+        // Who does not wait any more hears nothing.
+        match self.environment(&spec, &invocation.request_id).await {
             Ok(environment) => {
-                let (outcome, usable) = environment.invoke(&self, invocation).await;
-                self.give_back(environment, usable);
-                Ok(outcome)
+                let wants_tail = invocation.tail;
+                let over = environment.invoke(&self, invocation).await;
+                let (outcome, usable) = (environment.outcome(&over), over.usable);
+                if usable {
+                    self.pool().close(revision);
+                }
+                if wants_tail {
+                    let log_tail = Some(environment.close(&self, over).await);
+                    self.give_back(environment, usable);
+                    let _ = tell.send(Ok(Outcome { log_tail, ..outcome }));
+                } else {
+                    let _ = tell.send(Ok(outcome));
+                    environment.close(&self, over).await;
+                    self.give_back(environment, usable);
+                }
             }
-            Err(Start::Failed(outcome)) => Ok(*outcome),
-            Err(Start::Error(error)) => Err(error),
-        };
-        let mut pool = self.pool();
-        if let Some(busy) = pool.busy.get_mut(&spec.revision) {
-            *busy -= 1;
-            if *busy == 0 {
-                pool.busy.remove(&spec.revision);
-                pool.retired.remove(&spec.revision);
+            Err(Start::Failed(outcome)) => {
+                let _ = tell.send(Ok(*outcome));
+            }
+            Err(Start::Error(error)) => {
+                let _ = tell.send(Err(error));
             }
         }
-        outcome
+        self.pool().end(revision);
     }
 
     fn give_back(self: &Arc<Self>, environment: Arc<Environment>, usable: bool) {
-        let since = Instant::now();
-        {
+        let idles = {
             let mut pool = self.pool();
-            let revision = &environment.spec.revision;
-            if usable && !pool.stopped && !pool.retired.contains(revision) {
-                let idle = pool.idle.entry(revision.clone()).or_default();
-                idle.push(Idle {
-                    environment: Arc::clone(&environment),
-                    since,
-                });
-                drop(pool);
-                self.watch(&environment);
-                return;
+            if usable {
+                pool.closed(&environment.spec.revision);
             }
+            usable && pool.give_back(&environment)
+        };
+        if idles {
+            self.watch(&environment);
+        } else {
+            let inner = Arc::clone(self);
+            tokio::spawn(async move { inner.discard(environment).await });
         }
-        let inner = Arc::clone(self);
-        tokio::spawn(async move { inner.discard(environment).await });
+        self.closed.notify_waiters();
     }
 
     /// Freezes an environment that stays idle, and ends it after a while. One at a time looks after each, however often
@@ -366,17 +332,17 @@ impl Inner {
                 let (Some(node), Some(held)) = (inner.upgrade(), environment.upgrade()) else {
                     return;
                 };
-                let Some(since) = node.idle_since(&held) else {
+                let Some(since) = node.pool().idle_since(&held) else {
                     // In use: whoever gives it back has it looked after again, also if that was just now.
                     held.watched.store(false, Ordering::SeqCst);
-                    if node.idle_since(&held).is_some() && !held.watched.swap(true, Ordering::SeqCst) {
+                    if node.pool().idle_since(&held).is_some() && !held.watched.swap(true, Ordering::SeqCst) {
                         continue;
                     }
                     return;
                 };
                 let idle = since.elapsed();
                 if idle >= node.idle_for {
-                    if node.remove_idle(&held, since) {
+                    if node.pool().remove_idle(&held, since) {
                         node.discard(held).await;
                         return;
                     }
@@ -386,7 +352,8 @@ impl Inner {
                 if idle < FREEZE_AFTER {
                     next = next.min(FREEZE_AFTER - idle);
                 } else {
-                    held.freeze(&node, || node.idle_since(&held) == Some(since)).await;
+                    held.freeze(&node, || node.pool().idle_since(&held) == Some(since))
+                        .await;
                 }
                 let thawed = Arc::clone(&held.thawed);
                 drop((node, held));
@@ -395,42 +362,16 @@ impl Inner {
             }
         });
     }
-
-    /// Since when nobody uses it; none while somebody does.
-    fn idle_since(&self, environment: &Arc<Environment>) -> Option<Instant> {
-        let pool = self.pool();
-        let idle = pool.idle.get(&environment.spec.revision);
-        idle.into_iter()
-            .flatten()
-            .find(|idle| Arc::ptr_eq(&idle.environment, environment))
-            .map(|idle| idle.since)
-    }
-
-    fn remove_idle(&self, environment: &Arc<Environment>, since: Instant) -> bool {
-        let mut pool = self.pool();
-        let revision = &environment.spec.revision;
-        let Some(all) = pool.idle.get_mut(revision) else {
-            return false;
-        };
-        let before = all.len();
-        all.retain(|idle| idle.since != since || !Arc::ptr_eq(&idle.environment, environment));
-        let removed = all.len() < before;
-        if all.is_empty() {
-            pool.idle.remove(revision);
-        }
-        removed
-    }
 }
+
+/// Hears what an invocation came to.
+type Tell = oneshot::Sender<Result<Outcome, Error>>;
 
 /// Why there is no environment to hand an invocation to.
 enum Start {
     /// It did not begin, which is what the invocation came to.
     Failed(Box<Outcome>),
     Error(Error),
-}
-
-fn held(spec: &Spec) -> u64 {
-    u64::from(spec.memory_mb) + OVERHEAD_MB
 }
 
 impl Sandboxes for Node {
@@ -451,29 +392,18 @@ impl Sandboxes for Node {
         invocation: Invocation,
     ) -> BoxFuture<'a, Result<Outcome, Error>> {
         // Of its own, so that it goes on when nobody waits any more.
-        let running = tokio::spawn(Arc::clone(&self.0).run(Arc::clone(spec), invocation));
+        let (tell, told) = oneshot::channel();
+        tokio::spawn(Arc::clone(&self.0).run(Arc::clone(spec), invocation, tell));
         Box::pin(async move {
-            match running.await {
-                Ok(outcome) => outcome,
-                Err(error) => Err(Error::Failed(error.to_string())),
-            }
+            let interrupted = |_| Err(Error::Failed("the invocation was interrupted".to_owned()));
+            told.await.unwrap_or_else(interrupted)
         })
     }
 
     fn retire<'a>(&'a self, revision: &'a str) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            let idle = {
-                let mut pool = self.0.pool();
-                if pool.busy.contains_key(revision) {
-                    pool.retired.insert(revision.to_owned());
-                }
-                pool.idle.remove(revision).unwrap_or_default()
-            };
-            for Idle {
-                environment,
-                since: _,
-            } in idle
-            {
+            let idle = self.0.pool().retire(revision);
+            for environment in idle {
                 self.0.discard(environment).await;
             }
         })

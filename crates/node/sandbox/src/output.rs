@@ -10,6 +10,8 @@ const BACKLOG: u64 = 1024 * 1024;
 const MOST_LINE: usize = 250_000;
 /// Kept of what an invocation logged, for who asks for the tail.
 const TAIL: usize = 4096;
+/// Taken and not told the shim of, which has no room for it until then.
+const UNTOLD: u64 = BACKLOG / 4;
 /// Lines handed over together.
 const BATCH: usize = 1_000;
 
@@ -23,6 +25,8 @@ pub(crate) fn config() -> LogConfig {
 
 pub(crate) struct Output {
     follower: LogFollower,
+    /// Bytes of the log that the shim knows to be taken.
+    told: u64,
     /// Begun lines of both streams.
     begun: [Vec<u8>; 2],
 }
@@ -31,8 +35,14 @@ impl Output {
     pub(crate) async fn of(runtime: &Runtime, id: &ContainerId) -> roadstead_runtime::Result<Self> {
         Ok(Self {
             follower: runtime.follow_log(id).await?,
+            told: 0,
             begun: [Vec::new(), Vec::new()],
         })
+    }
+
+    /// Has on file what was printed before. `false`: there is more once this was taken.
+    pub(crate) async fn flush(&mut self) -> roadstead_runtime::Result<bool> {
+        self.follower.flush().await
     }
 
     /// The next lines that are on file, and no more of them than can be handed over at once. What is taken makes room.
@@ -58,8 +68,9 @@ impl Output {
                 });
             }
         }
-        if let Some(place) = place {
+        if let Some(place) = place.filter(|place| place.total - self.told >= UNTOLD) {
             self.follower.sent(place).await?;
+            self.told = place.total;
         }
         Ok(lines)
     }

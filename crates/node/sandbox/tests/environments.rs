@@ -5,7 +5,7 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use roadstead_functions::{Error, Sandboxes as _, Why};
+use roadstead_functions::{Error, Invocation, Sandboxes as _, Spec, Why};
 use roadstead_sandbox::Node;
 use support::{Bench, failed, invocation, returned, until};
 
@@ -22,12 +22,12 @@ async fn an_invocation_gets_its_answer_and_the_next_the_same_environment() {
     let spec = Arc::new(bench.function("counting", COUNTING));
     let first = bench.invoke(&spec, "r1", "{\"a\": 1}").await;
     assert_eq!(returned(&first), r#"{"n": 1, "event": {"a": 1}, "mine": "1"}"#);
-    assert!(first.report.init.is_some() && first.report.max_memory_mb > 0);
+    assert!(first.report.init.is_some());
     let second = bench.invoke(&spec, "r2", "2").await;
     assert_eq!(returned(&second), r#"{"n": 2, "event": 2, "mine": "1"}"#);
     assert_eq!(second.report.init, None);
     assert_eq!(second.log_stream, first.log_stream);
-    let tail = String::from_utf8(second.log_tail).expect("text");
+    let tail = String::from_utf8(second.log_tail.expect("a tail")).expect("text");
     let lines: Vec<&str> = tail.lines().collect();
     assert_eq!(lines[0], "START RequestId: r2 Version: $LATEST");
     assert!(
@@ -39,6 +39,8 @@ async fn an_invocation_gets_its_answer_and_the_next_the_same_environment() {
         lines[lines.len() - 1].starts_with("REPORT RequestId: r2\tDuration: "),
         "{lines:?}"
     );
+    let (_, held) = tail.split_once("Max Memory Used: ").expect("what it held");
+    assert!(!held.starts_with("0 MB"), "{held}");
     // Another revision is another environment.
     let mut other = bench.function("counting", COUNTING);
     other.revision = "other".into();
@@ -61,6 +63,49 @@ async fn an_invocation_gets_its_answer_and_the_next_the_same_environment() {
     assert!(at("beginning") < at("START RequestId: r1 Version: $LATEST"));
     assert!(at("START RequestId: r1 Version: $LATEST") < at("END RequestId: r1"));
     assert!(at("END RequestId: r1") < at("START RequestId: r2 Version: $LATEST"));
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn who_wants_no_tail_has_the_answer_first_and_then_the_same_environment() {
+    // Room for one of them: the other's has to give way, also while it closes.
+    let bench = Bench::with(|options| options.memory_mb = 150).await;
+    let (one, other) = (
+        Arc::new(bench.function("one", COUNTING)),
+        Arc::new(bench.function("other", COUNTING)),
+    );
+    let invoke = async |spec: &Arc<Spec>, id: &str| {
+        let without = Invocation {
+            tail: false,
+            ..invocation(id, "1")
+        };
+        let outcome = bench.node.invoke(spec, without).await.expect("it ran");
+        assert_eq!(outcome.log_tail, None);
+        returned(&outcome)
+    };
+    for n in 1..=50 {
+        let expected = format!(r#"{{"n": {n}, "event": 1, "mine": "1"}}"#);
+        assert_eq!(invoke(&one, &format!("one{n}")).await, expected);
+    }
+    for n in 0..3 {
+        assert!(invoke(&other, &format!("other{n}")).await.contains("\"n\": 1"));
+        assert!(invoke(&one, &format!("again{n}")).await.contains("\"n\": 1"));
+    }
+    bench.node.stop().await.expect("stopped");
+    let logged = bench.logged();
+    for n in 1..=50 {
+        let id = format!("one{n}");
+        let start = format!("START RequestId: {id} Version: $LATEST");
+        let at = logged.iter().position(|line| *line == start).expect("START");
+        let mut printed = logged[at + 1..at + 3].to_vec();
+        printed.sort();
+        assert_eq!(printed, ["asked for 1", "oops"], "{id}");
+        assert_eq!(logged[at + 3], format!("END RequestId: {id}"));
+        assert!(
+            logged[at + 4].starts_with(&format!("REPORT RequestId: {id}")),
+            "{id}"
+        );
+    }
     bench.finish().await;
 }
 

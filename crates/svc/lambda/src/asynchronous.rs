@@ -175,6 +175,7 @@ async fn attempt(lambda: &Arc<Lambda>, partition: &Partition, event: &EventRecor
         request_id: event.id.clone(),
         payload: event.payload.clone().into(),
         client_context: None,
+        tail: false,
     };
     match lambda.run(job).await {
         Ok(outcome) => match outcome.ending {

@@ -84,9 +84,9 @@ pub(crate) async fn invoke(
         request_id: ctx.request_id.clone(),
         payload,
         client_context,
+        tail: log_type == Some(LogType::Tail),
     };
     let outcome = lambda.run(job).await?;
-    let tail = log_type == Some(LogType::Tail);
     let (payload, function_error) = match outcome.ending {
         Ending::Returned(payload) => (payload, None),
         Ending::Failed(failure) => (failure.body, Some("Unhandled".to_owned())),
@@ -95,7 +95,7 @@ pub(crate) async fn invoke(
         durable_execution_arn: None,
         executed_version,
         function_error,
-        log_result: tail.then(|| STANDARD.encode(&outcome.log_tail)),
+        log_result: outcome.log_tail.map(|tail| STANDARD.encode(tail)),
         payload: Some(Blob(payload.to_vec())),
         status_code: Some(200),
     })

@@ -26,6 +26,8 @@ pub(crate) struct Job {
     pub request_id: String,
     pub payload: Bytes,
     pub client_context: Option<String>,
+    /// Whether the end of its log is wanted.
+    pub tail: bool,
 }
 
 impl Lambda {
@@ -74,6 +76,7 @@ impl Lambda {
             invoked_arn: names::arn(&job.partition, &job.function.name, job.qualifier.as_deref()),
             payload: job.payload,
             client_context: job.client_context,
+            tail: job.tail,
         };
         let outcome = self.sandboxes.invoke(&spec, invocation).await;
         match &outcome {

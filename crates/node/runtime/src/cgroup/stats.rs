@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Layout, keyed};
 use crate::status::{BlockStats, CpuStats, MemoryStats, PidsStats, Stats, Usage};
@@ -13,6 +13,18 @@ const NANOS_PER_TICK: u64 = 10_000_000;
 const NO_LIMIT: u64 = 1 << 62;
 
 impl Layout {
+    /// The file that says how much memory a group held at most; before Linux 5.19 there is none with cgroups v2, and
+    /// what it holds now has to do.
+    pub(crate) fn memory_peak(&self, group: &Path) -> PathBuf {
+        let folder = self.with_controller("memory", group);
+        let (most, now) = match self {
+            Self::V1 { .. } => ("memory.max_usage_in_bytes", "memory.usage_in_bytes"),
+            Self::V2 { .. } => ("memory.peak", "memory.current"),
+        };
+        let most = folder.join(most);
+        if most.exists() { most } else { folder.join(now) }
+    }
+
     pub(crate) fn usage(&self, group: &Path) -> Usage {
         let Stats {
             cpu, memory, pids, ..

@@ -11,6 +11,8 @@ use crate::control::{Control, Request};
 use crate::error::{Error, Result};
 use crate::files::Dir;
 
+/// How long the shim may take to put on file what was printed.
+const FLUSH_WITHIN: Duration = Duration::from_secs(10);
 /// How long the shim may take to note what has been sent; it is told again with the next batch.
 const NOTE_WITHIN: Duration = Duration::from_secs(5);
 
@@ -57,6 +59,8 @@ pub struct LogFollower {
     dir: Dir,
     reader: LogReader,
     ended: bool,
+    /// Kept by those who flush, which they do often.
+    control: Option<Control>,
 }
 
 impl LogFollower {
@@ -74,7 +78,43 @@ impl LogFollower {
             dir,
             reader,
             ended: false,
+            control: None,
         })
+    }
+
+    /// Has everything on file that the container has printed before. `false` when the log is full (see
+    /// [`crate::WhenFull::Block`]): there is more once it was sent on. What a container that has ended printed is on file.
+    ///
+    /// # Errors
+    /// The shim does not answer.
+    pub async fn flush(&mut self) -> Result<bool> {
+        let asked = self.ask(Request::Flush, FLUSH_WITHIN).await;
+        match asked.map_err(Error::io("could not flush the log", self.dir.log()))? {
+            Some(Ok(rest)) => Ok(rest.is_empty()),
+            // An older shim that does not know the word: its log is as level as it is.
+            Some(Err(_)) | None => Ok(true),
+        }
+    }
+
+    /// Asks over the connection that is there, or over a new one, which then stays. Nothing: there is no shim any more.
+    async fn ask(
+        &mut self,
+        request: Request,
+        patience: Duration,
+    ) -> std::io::Result<Option<Result<String, String>>> {
+        // Taken out meanwhile: who hangs up in between leaves an answer behind that is nobody's.
+        if let Some(mut control) = self.control.take()
+            && let Some(answer) = control.ask(request, patience).await?
+        {
+            self.control = Some(control);
+            return Ok(Some(answer));
+        }
+        let Some(mut control) = Control::connect(&self.dir).await? else {
+            return Ok(None);
+        };
+        let answer = control.ask(request, patience).await?;
+        self.control = answer.is_some().then_some(control);
+        Ok(answer)
     }
 
     /// The place of the next record.
@@ -109,11 +149,13 @@ impl LogFollower {
     /// It could not be written down.
     pub async fn sent(&mut self, place: LogPlace) -> Result<()> {
         self.dir.write_sent(&place)?;
+        let keeps = self.control.is_some();
         // A container that has ended needs no room.
-        if let Ok(Some(mut control)) = Control::connect(&self.dir).await
-            && let Err(error) = control.ask(Request::Sent(place.total), NOTE_WITHIN).await
-        {
+        if let Err(error) = self.ask(Request::Sent(place.total), NOTE_WITHIN).await {
             tracing::debug!(dir = %self.dir.path().display(), %error, "the shim does not know yet");
+        }
+        if !keeps {
+            self.control = None;
         }
         Ok(())
     }

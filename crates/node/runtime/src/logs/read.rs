@@ -143,6 +143,12 @@ impl LogReader {
             let Some(current) = &mut self.current else {
                 return Ok(None);
             };
+            // A look at the file costs less than a read, which is another thread's.
+            if !complete
+                && std::fs::metadata(&self.log).is_ok_and(|meta| current.is_read_out(meta.ino(), meta.len()))
+            {
+                return Ok(None);
+            }
             let before = current.offset;
             let record = current
                 .record()
@@ -216,6 +222,13 @@ impl LogReader {
 }
 
 impl Current {
+    /// Whether all of it has been read, and it is the file that is written.
+    fn is_read_out(&self, inode: u64, length: u64) -> bool {
+        inode == self.inode
+            && self.reader.buffer().is_empty()
+            && length <= self.offset + self.begun.len() as u64
+    }
+
     /// A whole record without its line break, or nothing yet.
     async fn record(&mut self) -> std::io::Result<Option<Vec<u8>>> {
         let room = (MAX_RECORD + MAX_PREFIX).saturating_sub(self.begun.len()) as u64;

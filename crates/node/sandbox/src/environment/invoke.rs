@@ -21,9 +21,19 @@ enum End {
     TimedOut,
 }
 
+/// What an invocation came to. The environment has to be closed with it before it takes another.
+pub(crate) struct Over {
+    /// Whether the environment can take another.
+    pub(crate) usable: bool,
+    request_id: String,
+    ending: Ending,
+    report: Report,
+    said: Said,
+}
+
 impl Environment {
-    /// One invocation. `true`: the environment can take another.
-    pub(crate) async fn invoke(&self, inner: &Inner, invocation: Invocation) -> (Outcome, bool) {
+    /// One invocation, until its answer is there.
+    pub(crate) async fn invoke(&self, inner: &Inner, invocation: Invocation) -> Over {
         let id = invocation.request_id.clone();
         let now = inner.clock.now();
         let mut said = Said::default();
@@ -58,13 +68,23 @@ impl Environment {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .take();
         let (ending, usable) = self.judge(inner, &id, end);
-        self.level(inner, &mut said).await;
-        let report = Report {
-            duration,
-            init,
-            max_memory_mb: self.memory(inner).await,
-        };
-        (self.close(inner, &id, ending, report, said).await, usable)
+        Over {
+            usable,
+            request_id: id,
+            ending,
+            report: Report { duration, init },
+            said,
+        }
+    }
+
+    /// What the caller hears, before the environment is closed.
+    pub(crate) fn outcome(&self, over: &Over) -> Outcome {
+        Outcome {
+            ending: over.ending.clone(),
+            report: over.report,
+            log_stream: self.stream.clone(),
+            log_tail: None,
+        }
     }
 
     /// What the first invocation came to, of an environment that did not begin.
@@ -89,14 +109,21 @@ impl Environment {
         if let Err(error) = inner.runtime.kill(&self.id).await {
             tracing::warn!(container = %self.id, %error, "an environment that did not begin could not be killed");
         }
-        self.level(inner, &mut said).await;
-        let report = Report {
-            duration: took,
-            init: None,
-            max_memory_mb: self.memory(inner).await,
+        let over = Over {
+            usable: false,
+            request_id: request_id.to_owned(),
+            ending: Ending::Failed(failure),
+            report: Report {
+                duration: took,
+                init: None,
+            },
+            said,
         };
-        self.close(inner, request_id, Ending::Failed(failure), report, said)
-            .await
+        let outcome = self.outcome(&over);
+        Outcome {
+            log_tail: Some(self.close(inner, over).await),
+            ..outcome
+        }
     }
 
     fn judge(&self, inner: &Inner, request_id: &str, end: End) -> (Ending, bool) {
@@ -113,15 +140,16 @@ impl Environment {
         (Ending::Failed(failure), false)
     }
 
-    /// END and REPORT, and what came before them, go to the log.
-    async fn close(
-        &self,
-        inner: &Inner,
-        request_id: &str,
-        ending: Ending,
-        report: Report,
-        mut said: Said,
-    ) -> Outcome {
+    /// What was printed, END and REPORT go to the log; the end of it all.
+    pub(crate) async fn close(&self, inner: &Inner, over: Over) -> Vec<u8> {
+        let Over {
+            usable: _,
+            request_id,
+            ending,
+            report,
+            mut said,
+        } = over;
+        self.level(inner, &mut said).await;
         let failure = match &ending {
             Ending::Returned(_) => None,
             Ending::Failed(failure) => Some(failure),
@@ -137,22 +165,17 @@ impl Environment {
             let message = message["errorMessage"].as_str().unwrap_or_default().to_owned();
             said.add(self.line(now, message));
         }
-        said.add(self.line(now, lines::end(request_id)));
-        said.add(self.line(now, lines::report(request_id, &self.spec, &report, failure)));
+        said.add(self.line(now, lines::end(&request_id)));
+        let report = lines::report(&request_id, &self.spec, &report, self.memory(), failure);
+        said.add(self.line(now, report));
         let Said { lines: rest, tail } = said;
         self.say(rest).await;
-        Outcome {
-            ending,
-            report,
-            log_stream: self.stream.clone(),
-            log_tail: tail.end(),
-        }
+        tail.end()
     }
 
     /// The most that it held so far, in MB.
-    async fn memory(&self, inner: &Inner) -> u32 {
-        let stats = inner.runtime.stats(&self.id).await.unwrap_or_default().memory;
-        let bytes = stats.max_usage.or(stats.usage).unwrap_or_default();
+    fn memory(&self) -> u32 {
+        let bytes = self.memory.peak().unwrap_or_default();
         u32::try_from(bytes.div_ceil(MIB))
             .unwrap_or(u32::MAX)
             .min(self.spec.memory_mb)

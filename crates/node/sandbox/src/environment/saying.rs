@@ -54,7 +54,7 @@ impl Environment {
     pub(super) async fn level(&self, inner: &Inner, said: &mut Said) {
         let mut output = self.output.lock().await;
         loop {
-            let all = match inner.runtime.flush_log(&self.id).await {
+            let all = match output.flush().await {
                 Ok(all) => all,
                 Err(error) => {
                     tracing::warn!(container = %self.id, %error, "what a function printed could not be flushed");
@@ -121,13 +121,15 @@ pub(super) fn begins(spec: &Spec, runtime: &Installed) -> String {
     }
 }
 
-/// Hands lines over one batch after the other, in order, until the environment is gone.
+/// Hands lines over, in order, until the environment is gone: all that are there by then at once.
 pub(super) fn logger(spec: Arc<Spec>, stream: String) -> (mpsc::Sender<Vec<LogLine>>, JoinHandle<()>) {
     let (log, mut batches) = mpsc::channel::<Vec<LogLine>>(LOG_BATCHES);
     let logger = tokio::spawn(async move {
         // Times do not go back, whatever the clock does: the log takes no such lines.
         let mut last = Timestamp(i64::MIN);
-        while let Some(mut lines) = batches.recv().await {
+        let mut taken = Vec::new();
+        while batches.recv_many(&mut taken, LOG_BATCHES).await > 0 {
+            let mut lines: Vec<LogLine> = taken.drain(..).flatten().collect();
             for line in &mut lines {
                 last = last.max(line.at);
                 line.at = last;

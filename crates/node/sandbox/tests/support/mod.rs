@@ -235,6 +235,7 @@ pub(crate) fn invocation(id: &str, payload: &str) -> Invocation {
         invoked_arn: "arn:aws:lambda:us-east-1:000000000000:function:f".into(),
         payload: Bytes::from(payload.to_owned()),
         client_context: None,
+        tail: true,
     }
 }
 

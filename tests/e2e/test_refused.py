@@ -142,6 +142,7 @@ def bases(cloud):
     alarm = dict(AlarmName="refused", Namespace="n", MetricName="m", Statistic="Sum", Period=60, EvaluationPeriods=1, Threshold=1.0,
                  ComparisonOperator="GreaterThanThreshold")
     cloud.ecs.create_service(serviceName="refused", taskDefinition=definition, desiredCount=0, networkConfiguration=network)
+    cloud.ecs.create_service(serviceName="refused-3", deploymentController={"type": "EXTERNAL"})
     topic = cloud.client("sns").create_topic(Name="refused")["TopicArn"]
     span = {"StartTime": 1_700_000_000, "EndTime": 1_700_000_600}
     machine = '{"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}'
@@ -171,6 +172,8 @@ def bases(cloud):
         "DeleteCapacityProvider": lambda: dict(capacityProvider="FARGATE"),
         "CreateService": lambda: dict(serviceName="refused-2", taskDefinition=definition, desiredCount=0, networkConfiguration=dict(network)),
         "UpdateService": lambda: dict(service="refused"),
+        "CreateTaskSet": lambda: dict(
+            cluster="default", service="refused-3", taskDefinition=definition, networkConfiguration=dict(network)),
         "PutMetricAlarm": lambda: dict(alarm),
         "PutCompositeAlarm": lambda: dict(AlarmName="refused", AlarmRule="FALSE"),
         "CreateTopic": lambda: dict(Name="refused-2"),

@@ -152,8 +152,13 @@ impl ContainerInstanceRecord {
     pub(crate) fn location(&self) -> Option<Location> {
         Some(Location {
             vpc: self.attribute(ATTRIBUTE_VPC)?.to_owned(),
-            zone: self.attribute(ATTRIBUTE_ZONE)?.to_owned(),
+            zone: self.zone()?.to_owned(),
         })
+    }
+
+    /// Also of an instance that is in no VPC.
+    pub(crate) fn zone(&self) -> Option<&str> {
+        self.attribute(ATTRIBUTE_ZONE)
     }
 
     pub(crate) fn attribute(&self, name: &str) -> Option<&str> {

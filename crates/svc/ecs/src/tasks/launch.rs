@@ -326,7 +326,7 @@ fn new_task(
         node: host.node(),
         zone: match &subnet {
             Some((_, subnet)) => Some(subnet.location.zone.clone()),
-            None => host.location().map(|location| location.zone),
+            None => host.zone().map(str::to_owned),
         },
         desired: Desired::Running,
         last: if subnet.is_some() {

@@ -11,6 +11,7 @@ use roadstead_store::Entry;
 use crate::clusters::{ClusterRecord, active_cluster};
 use crate::definitions::{self, Definition, TaskDefinitionRecord, gpus};
 use crate::error::{Error, Result};
+use crate::instances::ATTRIBUTE_ZONE;
 use crate::names::TaskDefinitionId;
 use crate::services::Owner;
 use crate::tags::Tags;
@@ -78,11 +79,17 @@ impl Wanted {
         subnets.map(|subnet| subnet.location.zone.clone())
     }
 
-    /// Only in this zone, which is one of [`Self::zones`].
+    /// Only in this zone; with subnets, that is one of [`Self::zones`].
     pub(crate) fn keep_to(&mut self, zone: &str) {
-        self.demand.locations.retain(|location| location.zone == zone);
-        if let Some(network) = &mut self.network {
-            network.subnets.retain(|subnet| subnet.location.zone == zone);
+        match &mut self.network {
+            Some(network) => {
+                network.subnets.retain(|subnet| subnet.location.zone == zone);
+                self.demand.locations.retain(|location| location.zone == zone);
+            }
+            None => self.demand.attributes.push(RequiredAttribute {
+                name: ATTRIBUTE_ZONE.to_owned(),
+                value: Some(zone.to_owned()),
+            }),
         }
     }
 }

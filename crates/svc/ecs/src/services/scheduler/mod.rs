@@ -176,14 +176,14 @@ impl Ecs {
             stop::stop(self, entry, next, news, &tasks, &plan.stop).await?;
             return Ok(None);
         }
+        let mut held_back = None;
         if let Some(start) = plan.start {
-            if let Some(left) = start::held_back(self, &next, &maker).await? {
-                self.write_down(entry, next, &news).await?;
-                return Ok(Some(Action::Again(Duration::from_millis(left))));
-            }
-            let balance = places::balance(&snapshot);
-            start::start(self, entry, next, news, &maker, (start, balance)).await?;
-            return Ok(None);
+            let Some(left) = start::held_back(self, &next, &maker).await? else {
+                let balance = places::balance(&snapshot);
+                start::start(self, entry, next, news, &maker, (start, balance)).await?;
+                return Ok(None);
+            };
+            held_back = Some(left);
         }
         if plan.steady && !next.steady {
             next.steady = true;
@@ -193,8 +193,11 @@ impl Ecs {
         self.write_down(entry, next, &news).await?;
         let again = plan
             .again
-            .map(|millis| Duration::from_millis(millis.unsigned_abs()));
-        let again = again.into_iter().chain(watching.then_some(alarms::EVERY)).min();
+            .map(i64::unsigned_abs)
+            .into_iter()
+            .chain(held_back)
+            .map(Duration::from_millis);
+        let again = again.chain(watching.then_some(alarms::EVERY)).min();
         Ok(Some(again.map_or(Action::Done, Action::Again)))
     }
 

@@ -10,7 +10,7 @@ use roadstead_store::Entry;
 use crate::Ecs;
 use crate::error::Result;
 use crate::instances::ledger::node_key;
-use crate::instances::{InstanceStatus, candidate};
+use crate::instances::{ContainerInstanceRecord, InstanceStatus, candidate};
 use crate::services::news::News;
 use crate::services::record::{DeploymentRecord, Scheduling};
 use crate::services::scheduler::start;
@@ -99,8 +99,8 @@ pub(super) async fn world(ecs: &Ecs, service: &ServiceRecord, maker: &str) -> Re
     Ok(hasher.finish())
 }
 
-/// The zones that tasks are to be balanced over: those of their subnets, and on EC2 those of them that have an
-/// instance. Tasks without subnets are not balanced.
+/// The zones that tasks are to be balanced over: those of their subnets, and on EC2 those in which there is an instance
+/// that suits them, which is all that counts for tasks without subnets.
 pub(super) async fn zones(
     ecs: &Ecs,
     entry: &Entry<ServiceRecord>,
@@ -108,29 +108,44 @@ pub(super) async fn zones(
     maker: &DeploymentRecord,
     tasks: &[Task],
 ) -> Result<Vec<String>> {
-    if maker.spec.network.is_none() {
+    if !service.rebalancing || !service.is_active() || tasks.len() < 2 {
         return Ok(Vec::new());
     }
-    if !service.rebalancing || !service.is_active() || tasks.len() < 2 {
+    let mirrors = ecs.present().await?;
+    let snapshot = mirrors.instances.snapshot();
+    let below = instances_of(&service.partition, &service.cluster);
+    let instances = snapshot.below(&below).map(|entry| &entry.value);
+    let here: Vec<&ContainerInstanceRecord> = instances
+        .filter(|instance| instance.status == InstanceStatus::Active)
+        .filter(|instance| ecs.agents.is_connected(&instance.name.arn()))
+        .collect();
+    let ec2 = maker.spec.launch == Launch::Ec2;
+    let zones: BTreeSet<&str> = here.iter().filter_map(|instance| instance.zone()).collect();
+    if ec2 && zones.len() < 2 {
+        // Which of them suit the tasks is not worth asking.
         return Ok(Vec::new());
     }
     let owner = Owner::of(entry, service, &maker.id, &News::default());
     let Some((_, wanted)) = start::wanted(ecs, owner).await? else {
         return Ok(Vec::new());
     };
-    let mut zones: BTreeSet<String> = wanted.zones().collect();
-    if maker.spec.launch == Launch::Ec2 {
-        let mirrors = ecs.present().await?;
-        let instances = mirrors.instances.snapshot();
-        let below = instances_of(&service.partition, &service.cluster);
-        let here: BTreeSet<String> = instances
-            .below(&below)
-            .filter(|entry| entry.value.status == InstanceStatus::Active)
-            .filter(|entry| ecs.agents.is_connected(&entry.value.name.arn()))
-            .filter_map(|entry| entry.value.location().map(|location| location.zone))
+    let zones: BTreeSet<String> = if ec2 {
+        let mut seen = Snapshot::default();
+        seen.candidates
+            .extend(here.iter().map(|instance| candidate(ecs, mirrors, instance)));
+        let suits: BTreeSet<String> = belongs(&seen, &wanted.demand)
+            .into_iter()
+            .map(|it| it.id.0)
             .collect();
-        zones.retain(|zone| here.contains(zone));
-    }
+        let suiting = here
+            .iter()
+            .filter(|instance| suits.contains(&instance.name.arn()));
+        suiting
+            .filter_map(|instance| instance.zone().map(str::to_owned))
+            .collect()
+    } else {
+        wanted.zones().collect()
+    };
     Ok(zones.into_iter().collect())
 }
 

@@ -45,8 +45,9 @@ pub(super) async fn start(
 ) -> Result<()> {
     let now = ecs.clock.now();
     let world = places::world(ecs, &next, maker).await?;
+    let balancing = matches!(start, Start::In(_));
     let mut told = news.clone();
-    if matches!(start, Start::In(_)) {
+    if balancing {
         told.line(format!(
             "is not AZ balanced with {balance}. AZ Rebalancing in progress."
         ));
@@ -62,7 +63,7 @@ pub(super) async fn start(
                 .is_some_and(|maker| maker.spec.launch == Launch::Fargate);
             let message = complaint(&launched.failures, fargate);
             unplaced(
-                (&mut next, maker),
+                (&mut next, maker, balancing),
                 (message, world),
                 now,
                 &mut news,
@@ -75,7 +76,7 @@ pub(super) async fn start(
                  {reason} {SEE}"
             );
             unplaced(
-                (&mut next, maker),
+                (&mut next, maker, balancing),
                 (message, world),
                 now,
                 &mut news,
@@ -89,7 +90,7 @@ pub(super) async fn start(
             }
             let message = format!("was unable to place a task. Reason: {error} {SEE}");
             unplaced(
-                (&mut next, maker),
+                (&mut next, maker, balancing),
                 (message, world),
                 now,
                 &mut news,
@@ -110,7 +111,7 @@ fn is_passing(error: &Error) -> bool {
 }
 
 fn unplaced(
-    (service, maker): (&mut ServiceRecord, &str),
+    (service, maker, balancing): (&mut ServiceRecord, &str, bool),
     (message, world): (String, u64),
     now: roadstead_base::Timestamp,
     news: &mut News,
@@ -122,7 +123,10 @@ fn unplaced(
         news.line(message.clone());
         news.action("ERROR", event_name, Some(message.clone()));
     }
-    service.unsettle(maker);
+    if !balancing {
+        // It has what it is to have, if not where.
+        service.unsettle(maker);
+    }
     *service.unplaced_mut(maker) = Some(Unplaced {
         tried: now,
         told: told.map_or(now, |before| before.told),

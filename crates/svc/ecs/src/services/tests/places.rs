@@ -61,6 +61,99 @@ async fn tasks_are_balanced_over_zones_when_there_is_another() {
 }
 
 #[tokio::test]
+async fn tasks_without_subnets_are_balanced_over_the_zones_of_their_instances() {
+    let plane = plane().await;
+    let service = plane.create(json!({})).await;
+    assert_eq!(service["availabilityZoneRebalancing"], "ENABLED");
+    plane.all_run(2).await;
+    plane.service_when("steady", is_steady).await;
+    let zones = async || {
+        let mut zones = Vec::new();
+        for task in plane.tasks("RUNNING", 2).await {
+            zones.push(plane.cloud.task(&task).await["availabilityZone"].clone());
+        }
+        zones.sort_by_key(Json::to_string);
+        zones
+    };
+    assert_eq!(zones().await, ["us-east-1a", "us-east-1a"]);
+    let cloud = &plane.cloud;
+    let there = cloud
+        .register_in(Caller::Root, "default", "i-0000000000000000b", 4, "us-east-1b")
+        .await;
+    let _agent = idle(cloud, &there).await;
+    plane.all_run(3).await;
+    assert_eq!(zones().await, ["us-east-1a", "us-east-1b"]);
+    plane
+        .service_that_says("is not AZ balanced with 2 tasks in us-east-1a, 0 tasks in us-east-1b.")
+        .await;
+    let service = plane.service_when("steady", is_steady).await;
+    assert_eq!(service["runningCount"], 2);
+}
+
+#[tokio::test]
+async fn a_zone_whose_instances_do_not_suit_is_none_to_balance_over() {
+    let plane = plane().await;
+    let cloud = &plane.cloud;
+    let there = cloud
+        .register_in(Caller::Root, "default", "i-0000000000000000b", 4, "us-east-1b")
+        .await;
+    let _agent = idle(cloud, &there).await;
+    let here = json!({"name": "disk", "value": "fast", "targetId": plane.instance});
+    cloud
+        .call("PutAttributes", json!({"attributes": [here]}))
+        .await
+        .expect("puts");
+    let constraint = json!([{"type": "memberOf", "expression": "attribute:disk == fast"}]);
+    let service = plane.create(json!({"placementConstraints": constraint})).await;
+    assert_eq!(service["availabilityZoneRebalancing"], "ENABLED");
+    plane.all_run(2).await;
+    let service = plane.service_when("steady", is_steady).await;
+    assert!(
+        !super::messages(&service)
+            .iter()
+            .any(|it| it.contains("AZ balanced")),
+        "{service:#}"
+    );
+}
+
+#[tokio::test]
+async fn a_zone_without_room_leaves_a_service_steady() {
+    let plane = plane().await;
+    let big = definition("big", "bridge", |it| {
+        it["containerDefinitions"][0]["cpu"] = json!(300)
+    });
+    plane
+        .cloud
+        .call("RegisterTaskDefinition", big)
+        .await
+        .expect("registers");
+    let cloud = &plane.cloud;
+    let there = cloud
+        .register_in(Caller::Root, "default", "i-0000000000000000b", 4, "us-east-1b")
+        .await;
+    let _agent = idle(cloud, &there).await;
+    // Somebody else has that zone's machine: of its 1024 units nothing is left that would do.
+    let full = definition("full", "bridge", |it| {
+        it["containerDefinitions"][0]["cpu"] = json!(1000)
+    });
+    cloud
+        .call("RegisterTaskDefinition", full)
+        .await
+        .expect("registers");
+    let taken = json!({"taskDefinition": "full", "containerInstances": [there]});
+    cloud.call("StartTask", taken).await.expect("starts");
+    plane.create(json!({"taskDefinition": "big"})).await;
+    plane.all_run(2).await;
+    plane.service_that_says("was unable to place a task").await;
+    let service = plane.service_when("steady all the same", |service| {
+        super::messages(service)
+            .iter()
+            .any(|it| it.ends_with("has reached a steady state."))
+    });
+    assert_eq!(service.await["runningCount"], 2);
+}
+
+#[tokio::test]
 async fn a_service_is_balanced_over_zones_unless_it_cannot_be() {
     let spread = |field: &str| json!({"type": "spread", "field": field});
     let zone = "attribute:ecs.availability-zone";

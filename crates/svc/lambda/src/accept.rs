@@ -151,6 +151,41 @@ pub(crate) fn dead_letters(ctx: &Ctx, config: DeadLetterConfig) -> Result<Option
     Ok(Some(text))
 }
 
+/// Where records of invocations go to: a standard queue or topic, another function or a bus, of the same account and
+/// region. An empty text takes it away.
+pub(crate) fn destination(ctx: &Ctx, member: &str, function: &str, text: String) -> Result<Option<String>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let member = format!("DestinationConfig.{member}.Destination");
+    let wrong = || Error::invalid(format!("The destination ARN {text} is invalid."));
+    if text.starts_with("kafka:") {
+        return Err(Error::Unsupported(format!("{member} {text}")));
+    }
+    let arn: Arn = text.parse().map_err(|_| wrong())?;
+    match arn.service.as_str() {
+        "s3" => return Err(Error::Unsupported(format!("{member} {text}"))),
+        "sqs" | "sns" if arn.resource.ends_with(".fifo") => {
+            return Err(Error::invalid(format!(
+                "The destination ARN {text} is invalid: neither FIFO queues nor FIFO topics can be destinations."
+            )));
+        }
+        "sqs" | "sns" => {}
+        "events" if arn.resource_of("event-bus").is_some() => {}
+        "lambda" if arn.resource_of("function").is_some() => {
+            let other = crate::names::Named::of(ctx, &text, None)?;
+            if other.name == function {
+                return Err(Error::invalid(format!(
+                    "The destination ARN {text} is invalid: a function cannot be its own destination."
+                )));
+            }
+        }
+        _ => return Err(wrong()),
+    }
+    owned(ctx, &member, &arn)?;
+    Ok(Some(text))
+}
+
 /// Refuses what lies in another account or region.
 pub(crate) fn owned(ctx: &Ctx, member: &str, arn: &Arn) -> Result<()> {
     match arn.account == ctx.account.as_str() && arn.region == ctx.region.as_str() {

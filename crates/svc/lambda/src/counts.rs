@@ -11,6 +11,7 @@ use roadstead_base::{Partition, Timestamp};
 use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 
+use crate::records::LATEST;
 use crate::run::Job;
 use crate::{Lambda, PRINCIPAL};
 
@@ -32,6 +33,15 @@ pub(crate) enum Metric {
     /// Milliseconds.
     Duration,
     ConcurrentExecutions,
+    /// Asynchronous events that were taken.
+    AsyncEventsReceived,
+    /// Milliseconds from then to an attempt.
+    AsyncEventAge,
+    /// Events that were given up.
+    AsyncEventsDropped,
+    /// Attempts to hand something over that failed.
+    DestinationDeliveryFailures,
+    DeadLetterErrors,
 }
 
 impl Metric {
@@ -42,12 +52,17 @@ impl Metric {
             Self::Throttles => "Throttles",
             Self::Duration => "Duration",
             Self::ConcurrentExecutions => "ConcurrentExecutions",
+            Self::AsyncEventsReceived => "AsyncEventsReceived",
+            Self::AsyncEventAge => "AsyncEventAge",
+            Self::AsyncEventsDropped => "AsyncEventsDropped",
+            Self::DestinationDeliveryFailures => "DestinationDeliveryFailures",
+            Self::DeadLetterErrors => "DeadLetterErrors",
         }
     }
 
     fn unit(self) -> &'static str {
         match self {
-            Self::Duration => "Milliseconds",
+            Self::Duration | Self::AsyncEventAge => "Milliseconds",
             _ => "Count",
         }
     }
@@ -70,8 +85,18 @@ impl Of {
         Self {
             partition: job.partition.clone(),
             function: job.function.name.clone(),
-            resource: job.resource(),
+            resource: resource(&job.function.name, job.qualifier.as_deref()),
             executed: alias.map(|_| job.version.version()),
+        }
+    }
+
+    /// Of an event, by the version or alias that it is for.
+    pub(crate) fn event(partition: &Partition, function: &str, qualifier: Option<&str>) -> Self {
+        Self {
+            partition: partition.clone(),
+            function: function.to_owned(),
+            resource: resource(function, qualifier),
+            executed: None,
         }
     }
 
@@ -88,6 +113,14 @@ impl Of {
             sets.push(vec![function, resource, ("ExecutedVersion", version.clone())]);
         }
         sets
+    }
+}
+
+/// What the metrics call the version: `$LATEST` goes without saying.
+fn resource(function: &str, qualifier: Option<&str>) -> String {
+    match qualifier {
+        None | Some(LATEST) => function.to_owned(),
+        Some(qualifier) => format!("{function}:{qualifier}"),
     }
 }
 

@@ -1,16 +1,17 @@
-//! How asynchronous invocations of a function, version or alias are dealt with: how often, how long. Where results go to
-//! is the dead-letter queue of the function alone so far.
+//! How asynchronous invocations of a function, version or alias are dealt with: how often, how long, and where records
+//! of them go to.
 
 use roadstead_api_lambda::{
     DeleteFunctionEventInvokeConfigRequest, DestinationConfig, FunctionEventInvokeConfig,
     GetFunctionEventInvokeConfigRequest, ListFunctionEventInvokeConfigsRequest,
-    ListFunctionEventInvokeConfigsResponse, PutFunctionEventInvokeConfigRequest,
+    ListFunctionEventInvokeConfigsResponse, OnFailure, OnSuccess, PutFunctionEventInvokeConfigRequest,
     UpdateFunctionEventInvokeConfigRequest,
 };
 use roadstead_base::Ctx;
 
 use crate::Lambda;
-use crate::error::{Error, Result, refuse};
+use crate::accept;
+use crate::error::{Error, Result};
 use crate::names::{self, Named};
 use crate::page;
 use crate::records::{AsynchronousRecord, LATEST};
@@ -33,7 +34,14 @@ fn missing(ctx: &Ctx, named: &Named) -> Error {
 fn show(ctx: &Ctx, function: &str, of: &str, record: &AsynchronousRecord) -> FunctionEventInvokeConfig {
     let whole = |number: u32| i32::try_from(number).ok();
     FunctionEventInvokeConfig {
-        destination_config: Some(DestinationConfig::default()),
+        destination_config: Some(DestinationConfig {
+            on_failure: Some(OnFailure {
+                destination: record.on_failure.clone(),
+            }),
+            on_success: Some(OnSuccess {
+                destination: record.on_success.clone(),
+            }),
+        }),
         function_arn: Some(names::arn(&ctx.partition(), function, Some(of))),
         last_modified: Some(record.modified_at),
         maximum_event_age_in_seconds: record.max_age_seconds.and_then(whole),
@@ -41,21 +49,31 @@ fn show(ctx: &Ctx, function: &str, of: &str, record: &AsynchronousRecord) -> Fun
     }
 }
 
-/// Empty destinations are none.
-fn destinations(config: Option<DestinationConfig>) -> Result<()> {
-    let DestinationConfig {
-        on_failure,
-        on_success,
-    } = config.unwrap_or_default();
-    let set = |destination: Option<String>| destination.filter(|arn| !arn.is_empty());
-    refuse(
-        "DestinationConfig.OnFailure",
-        on_failure.and_then(|to| set(to.destination)).as_ref(),
-    )?;
-    refuse(
-        "DestinationConfig.OnSuccess",
-        on_success.and_then(|to| set(to.destination)).as_ref(),
-    )
+/// What a request says of destinations: nothing, that there is to be none, or which.
+#[derive(Clone, Debug, Default)]
+struct Destinations {
+    on_failure: Option<Option<String>>,
+    on_success: Option<Option<String>>,
+}
+
+impl Destinations {
+    fn of(ctx: &Ctx, function: &str, config: Option<DestinationConfig>) -> Result<Self> {
+        let DestinationConfig {
+            on_failure,
+            on_success,
+        } = config.unwrap_or_default();
+        let on_failure = on_failure.and_then(|OnFailure { destination }| destination);
+        let on_success = on_success.and_then(|OnSuccess { destination }| destination);
+        let check = |member: &str, given: Option<String>| {
+            given
+                .map(|text| accept::destination(ctx, member, function, text))
+                .transpose()
+        };
+        Ok(Self {
+            on_failure: check("OnFailure", on_failure)?,
+            on_success: check("OnSuccess", on_success)?,
+        })
+    }
 }
 
 /// What a request says of a configuration.
@@ -64,10 +82,12 @@ struct Given {
     qualifier: Option<String>,
     max_age_seconds: Option<i32>,
     retries: Option<i32>,
+    destinations: Option<DestinationConfig>,
 }
 
 async fn set(lambda: &Lambda, ctx: &Ctx, given: Given, over: bool) -> Result<FunctionEventInvokeConfig> {
     let (named, of) = owner(lambda, ctx, &given.function_name, given.qualifier.as_deref())?;
+    let to = Destinations::of(ctx, &named.name, given.destinations)?;
     let positive = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok());
     let now = lambda.clock.now();
     let mut shown = AsynchronousRecord::default();
@@ -83,6 +103,8 @@ async fn set(lambda: &Lambda, ctx: &Ctx, given: Given, over: bool) -> Result<Fun
                 retries: positive(given.retries).or(old.retries),
                 max_age_seconds: positive(given.max_age_seconds).or(old.max_age_seconds),
                 modified_at: now,
+                on_failure: to.on_failure.clone().unwrap_or(old.on_failure),
+                on_success: to.on_success.clone().unwrap_or(old.on_success),
             };
             function.asynchronous.insert(of.clone(), shown.clone());
             Ok(())
@@ -103,12 +125,12 @@ pub(crate) async fn put_function_event_invoke_config(
         maximum_retry_attempts,
         qualifier,
     } = input;
-    destinations(destination_config)?;
     let given = Given {
         function_name,
         qualifier,
         max_age_seconds: maximum_event_age_in_seconds,
         retries: maximum_retry_attempts,
+        destinations: destination_config,
     };
     set(lambda, ctx, given, false).await
 }
@@ -125,12 +147,12 @@ pub(crate) async fn update_function_event_invoke_config(
         maximum_retry_attempts,
         qualifier,
     } = input;
-    destinations(destination_config)?;
     let given = Given {
         function_name,
         qualifier,
         max_age_seconds: maximum_event_age_in_seconds,
         retries: maximum_retry_attempts,
+        destinations: destination_config,
     };
     set(lambda, ctx, given, true).await
 }

@@ -111,6 +111,11 @@ pub(crate) struct AsynchronousRecord {
     pub retries: Option<u32>,
     pub max_age_seconds: Option<u32>,
     pub modified_at: Timestamp,
+    /// ARNs of where records of invocations go to.
+    #[serde(default)]
+    pub on_success: Option<String>,
+    #[serde(default)]
+    pub on_failure: Option<String>,
 }
 
 pub(crate) fn events(store: &Arc<dyn Store>) -> Table<EventRecord> {
@@ -133,6 +138,8 @@ pub(crate) struct EventRecord {
     pub id: String,
     pub function: String,
     pub qualifier: Option<String>,
+    /// JSON: the event; or, once it is a record of the invocation that is owed, that.
+    #[serde(with = "packed")]
     pub payload: String,
     pub accepted_at: Timestamp,
     pub due_at: Timestamp,
@@ -144,15 +151,40 @@ pub(crate) struct EventRecord {
     pub owed: Option<OwedRecord>,
 }
 
-/// A dead letter: the event, with what went wrong.
+/// What goes to somebody else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OwedRecord {
-    /// The ARN of a queue or topic.
+    /// Its ARN.
     pub target: String,
     /// The role it is sent as.
     pub role: String,
-    pub code: u16,
-    pub message: String,
+    pub kind: OwedKind,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum OwedKind {
+    /// A dead letter: the event, with what went wrong.
+    Letter { code: u16, message: String },
+    /// A record of the invocation.
+    Result { success: bool },
+}
+
+/// Base64: the size that it is stored in does not depend on what is in it, as that of a text within JSON does.
+mod packed {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::de::{Deserialize as _, Deserializer, Error as _};
+    use serde::ser::Serializer;
+
+    pub(super) fn serialize<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(text))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+        let packed = String::deserialize(deserializer)?;
+        let bytes = STANDARD.decode(packed).map_err(D::Error::custom)?;
+        String::from_utf8(bytes).map_err(D::Error::custom)
+    }
 }
 
 /// A version, or what would become one.

@@ -13,7 +13,7 @@ use crate::counts::{Metric, Of};
 use crate::error::{Error, Result};
 use crate::host::Role;
 use crate::names::{self, Named};
-use crate::records::{FunctionRecord, LATEST, VersionRecord};
+use crate::records::{FunctionRecord, VersionRecord};
 
 /// What is to be run.
 #[derive(Clone, Debug)]
@@ -93,7 +93,7 @@ impl Lambda {
         Ok(outcome?)
     }
 
-    fn count(&self, of: &Of, metric: Metric, value: f64) {
+    pub(crate) fn count(&self, of: &Of, metric: Metric, value: f64) {
         self.counts.add(of, metric, value, self.clock.now());
     }
 
@@ -136,16 +136,6 @@ impl Lambda {
                 service: Arc::clone(&self.host),
                 role: role.clone(),
             }),
-        }
-    }
-}
-
-impl Job {
-    /// What the metrics call the version: `$LATEST` goes without saying.
-    pub(crate) fn resource(&self) -> String {
-        match self.qualifier.as_deref() {
-            None | Some(LATEST) => self.function.name.clone(),
-            Some(qualifier) => format!("{}:{qualifier}", self.function.name),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The service through its handlers, with a fake in place of execution environments and neighbours that remember what
 //! they were asked.
 
+mod destinations;
 mod events;
 mod functions;
 mod invocations;
@@ -97,6 +98,8 @@ struct Neighbour {
     model: &'static ServiceModel,
     /// Operations and what they are refused with, each once; the last first.
     refusals: Mutex<Vec<(&'static str, ApiError)>>,
+    /// What operations answer, once.
+    answers: Mutex<Vec<(&'static str, Json)>>,
     asked: Mutex<Vec<Request>>,
 }
 
@@ -112,12 +115,17 @@ impl Neighbour {
         Arc::new(Self {
             model,
             refusals: Mutex::default(),
+            answers: Mutex::default(),
             asked: Mutex::default(),
         })
     }
 
     fn refuse(&self, operation: &'static str, error: ApiError) {
         self.refusals.lock().expect("no panic").push((operation, error));
+    }
+
+    fn answer(&self, operation: &'static str, answer: Json) {
+        self.answers.lock().expect("no panic").push((operation, answer));
     }
 
     fn asked(&self) -> Vec<Request> {
@@ -145,7 +153,13 @@ impl Handler for Neighbour {
         let mut refusals = self.refusals.lock().expect("no panic");
         let at = refusals.iter().rposition(|(name, _)| *name == operation.name);
         let refusal = at.map(|at| refusals.remove(at).1);
-        Box::pin(async move { refusal.map_or(Ok(Value::empty()), Err) })
+        let mut answers = self.answers.lock().expect("no panic");
+        let at = answers.iter().rposition(|(name, _)| *name == operation.name);
+        let answer = at.map_or(Ok(Value::empty()), |at| {
+            let shape = operation.output.expect("an output");
+            Ok(codec::from_json(self.model, shape, answers.remove(at).1, "").expect("fits the model"))
+        });
+        Box::pin(async move { refusal.map_or(answer, Err) })
     }
 }
 
@@ -158,6 +172,7 @@ struct Bench {
     metrics: Arc<Neighbour>,
     queues: Arc<Neighbour>,
     topics: Arc<Neighbour>,
+    buses: Arc<Neighbour>,
     fake: Arc<Fake>,
     lambda: Arc<Lambda>,
 }
@@ -196,6 +211,7 @@ impl Bench {
         let metrics = serve(&roadstead_api_cloudwatch::MODEL);
         let queues = serve(&roadstead_api_sqs::MODEL);
         let topics = serve(&roadstead_api_sns::MODEL);
+        let buses = serve(&roadstead_api_events::MODEL);
         let parts = Parts {
             store: store.clone(),
             clock: clock.clone(),
@@ -209,6 +225,9 @@ impl Bench {
         };
         let lambda = Lambda::new(parts).await.expect("the service");
         dispatcher.guard(&roadstead_api_lambda::MODEL, LambdaPermissions::of(&lambda));
+        dispatcher.register(Arc::new(roadstead_api_lambda::Server(Arc::new(Server(
+            lambda.clone(),
+        )))));
         Self {
             store,
             clock,
@@ -218,6 +237,7 @@ impl Bench {
             metrics,
             queues,
             topics,
+            buses,
             fake,
             lambda,
         }

@@ -5,14 +5,14 @@ use roadstead_functions::Failure;
 use super::*;
 
 /// Fails for events that are not `true`.
-fn picky() -> Arc<Fake> {
+pub(super) fn picky() -> Arc<Fake> {
     Fake::of(|_, invocation| match invocation.payload.as_ref() {
         b"true" => Ok(Ran::returned("1")),
         _ => Ok(Ran::failed(Failure::handler(r#"{"errorMessage": "no"}"#))),
     })
 }
 
-async fn event(bench: &Bench, payload: &str) -> Json {
+pub(super) async fn event(bench: &Bench, payload: &str) -> Json {
     bench
         .ok(
             "Invoke",
@@ -22,7 +22,7 @@ async fn event(bench: &Bench, payload: &str) -> Json {
 }
 
 /// Until the code ran so often in all and what is owed is so many.
-async fn ran(bench: &Bench, times: usize, owed: usize) {
+pub(super) async fn ran(bench: &Bench, times: usize, owed: usize) {
     for _ in 0..2000 {
         if bench.fake.invoked().len() == times && bench.lambda.events.snapshot().len() == owed {
             return;
@@ -189,18 +189,6 @@ async fn event_invoke_config_says_how_often_and_how_long() {
         "ResourceNotFoundException",
         "doesn't have",
     );
-    let to = "arn:aws:sqs:us-east-1:000000000000:q";
-    for destination in ["OnFailure", "OnSuccess"] {
-        for operation in ["PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig"] {
-            let request =
-                json!({"FunctionName": "f", "DestinationConfig": {destination: {"Destination": to}}});
-            refused(
-                bench.call(operation, request).await,
-                "InvalidParameterValueException",
-                destination,
-            );
-        }
-    }
 }
 
 #[tokio::test]

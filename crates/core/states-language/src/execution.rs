@@ -12,6 +12,7 @@ mod leave;
 mod r#loop;
 mod numbers;
 mod stepper;
+mod token;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +23,8 @@ use crate::definition::{Machine, Resource};
 use crate::dice::Dice;
 use crate::failure::Failure;
 use crate::history::{Called, HistoryEvent};
+
+pub use token::TaskToken;
 
 /// What a state may take and give, as JSON text in bytes.
 pub const DATA_LIMIT: usize = 256 * 1024;
@@ -156,6 +159,9 @@ struct Running {
     deadline: Option<i64>,
     /// Milliseconds between heartbeats, and when the next is overdue.
     heartbeat: Option<(i64, i64)>,
+    /// What is counted only once a worker takes the task: milliseconds until it is too late, and between heartbeats.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    once_taken: Option<(Option<i64>, Option<i64>)>,
 }
 
 /// What happened.
@@ -167,6 +173,15 @@ pub enum Input {
     TaskStarted {
         /// Which.
         task: u64,
+        /// What the worker of an activity calls itself.
+        worker: Option<String>,
+    },
+    /// The job could not be handed over, or nobody can be handed it.
+    TaskRefused {
+        /// Which.
+        task: u64,
+        /// Why.
+        failure: Failure,
     },
     /// The job was handed over, and this was answered.
     TaskSubmitted {
@@ -305,6 +320,16 @@ impl Execution {
         self.events
     }
 
+    /// Whether it waits for the task, and the task's time is not over.
+    pub fn awaits(&self, task: u64, now: i64) -> bool {
+        let overdue = self.deadline.is_some_and(|deadline| deadline <= now);
+        let in_time = |running: &Running| running.due().is_none_or(|due| due > now);
+        !overdue
+            && self.threads.values().any(
+                |thread| matches!(&thread.doing, Doing::Task(running) if running.task == task && in_time(running)),
+            )
+    }
+
     /// The tasks that it waits for.
     pub fn tasks(&self) -> impl Iterator<Item = u64> {
         self.threads.values().filter_map(|thread| match &thread.doing {
@@ -332,6 +357,12 @@ impl Thread {
 }
 
 impl Running {
+    /// Milliseconds until it is too late, and between heartbeats, from now on.
+    fn count(&mut self, (timeout, heartbeat): (Option<i64>, Option<i64>), now: i64) {
+        self.deadline = timeout.map(|millis| now.saturating_add(millis));
+        self.heartbeat = heartbeat.map(|millis| (millis, now.saturating_add(millis)));
+    }
+
     fn due(&self) -> Option<i64> {
         self.deadline
             .into_iter()

@@ -87,6 +87,14 @@ pub enum History {
     },
     TaskStarted {
         called: Called,
+        /// What the worker of an activity calls itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worker: Option<String>,
+    },
+    /// It was not taken: `TaskSubmitFailed`, `ActivityScheduleFailed`.
+    TaskRefused {
+        called: Called,
+        failure: Failure,
     },
     TaskSubmitted {
         called: Called,
@@ -147,7 +155,11 @@ impl History {
             History::StateSucceeded { kind } => format!("{kind}StateSucceeded"),
             History::StateFailed { kind } => format!("{kind}StateFailed"),
             History::TaskScheduled { called, .. } => task(called, "Scheduled"),
-            History::TaskStarted { called } => task(called, "Started"),
+            History::TaskStarted { called, .. } => task(called, "Started"),
+            History::TaskRefused { called, .. } => match called {
+                Called::Task { .. } => task(called, "SubmitFailed"),
+                Called::Function | Called::Activity => task(called, "ScheduleFailed"),
+            },
             History::TaskSubmitted { called, .. } => task(called, "Submitted"),
             History::TaskSucceeded { called, .. } => task(called, "Succeeded"),
             History::TaskFailed { called, .. } => task(called, "Failed"),

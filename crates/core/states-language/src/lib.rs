@@ -19,7 +19,8 @@ pub use definition::{
 pub use diagnostic::{Code, Diagnostic, Severity, refusal};
 pub use dice::Dice;
 pub use execution::{
-    About, CONCURRENCY, DATA_LIMIT, EVENT_LIMIT, Execution, Input, Order, Status, Step, VARIABLES_LIMIT,
+    About, CONCURRENCY, DATA_LIMIT, EVENT_LIMIT, Execution, Input, Order, Status, Step, TaskToken,
+    VARIABLES_LIMIT,
 };
 pub use failure::{Failure, names};
 pub use history::{Called, History, HistoryEvent};

@@ -5,8 +5,7 @@ use roadstead_states_language::{
 };
 
 use crate::records::Workflow;
-use crate::sdk;
-use crate::{States, express};
+use crate::{States, express, integrations, sdk};
 
 /// A definition that was looked at.
 pub(crate) struct Accepted {
@@ -81,12 +80,17 @@ fn unsupported(states: &States, task: &Task, at: &str) -> Option<Diagnostic> {
             pattern,
             ..
         } => match (service.as_str(), action.as_str(), pattern) {
-            ("lambda", "invoke", Pattern::RequestResponse) => None,
-            (service, action, Pattern::RequestResponse) if service.starts_with("aws-sdk:") => {
+            (service, action, Pattern::RequestResponse | Pattern::WaitForTaskToken)
+                if service.starts_with("aws-sdk:") =>
+            {
                 let known = sdk::Operation::of(states, service, action).is_some();
                 (!known).then(|| format!("The integration '{service}:{action}' is"))
             }
-            (service, action, _) => Some(format!("The integration '{service}:{action}' in this pattern is")),
+            (service, action, pattern) => match integrations::find(service, action) {
+                Some(known) if known.patterns.contains(pattern) => None,
+                Some(_) => Some(format!("The integration '{service}:{action}' in this pattern is")),
+                None => Some(format!("The integration '{service}:{action}' is")),
+            },
         },
     };
     let what = refused?;

@@ -2,16 +2,15 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use roadstead_base::{Ctx, Partition};
+use roadstead_base::{Ctx, Partition, Timestamp};
 use roadstead_dispatch::ActAs;
 use roadstead_protocol::ApiError;
-use roadstead_states_language::{Failure, Order, Resource, names as errors};
+use roadstead_states_language::{Failure, Input, Order, Pattern, Resource, names as errors};
 use serde_json::{Map, Value as Json, json};
 
-use crate::names::machine_arn;
+use crate::names::{execution_arn, machine_arn};
 use crate::records::ExecutionRecord;
-use crate::sdk;
-use crate::{PRINCIPAL, States};
+use crate::{PRINCIPAL, States, integrations, sdk};
 
 /// A session that a task acts with lasts so many seconds.
 const SESSION_SECONDS: u32 = 3_600;
@@ -44,43 +43,73 @@ pub(crate) struct Acting {
     pub machine: String,
     /// Of the execution.
     pub name: String,
+    pub execution_arn: String,
+    pub started: Timestamp,
     pub role_arn: String,
 }
 
 impl Acting {
-    pub(crate) fn of(record: &ExecutionRecord) -> Self {
+    pub(crate) fn of(partition: &Partition, record: &ExecutionRecord) -> Self {
         let ExecutionRecord {
             machine,
             name,
             role_arn,
+            started,
             ..
         } = record;
         Self {
             machine: machine.clone(),
             name: name.clone(),
+            execution_arn: execution_arn(partition, machine, name),
+            started: *started,
             role_arn: role_arn.clone(),
         }
     }
 }
 
-/// Does what the task wants; what it gives, or how it failed.
-pub(crate) async fn perform(
+/// How a call went wrong.
+pub(crate) enum Fault {
+    /// Nothing was done.
+    Refused(Failure),
+    /// It was done, and failed.
+    Failed(Failure),
+}
+
+impl From<Failure> for Fault {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(failure)
+    }
+}
+
+/// Does what the task wants; what there is to tell its execution then.
+pub(crate) async fn perform(states: &States, partition: &Partition, acting: &Acting, order: Order) -> Input {
+    let task = order.task;
+    let waits = matches!(&order.resource, Resource::Integration { pattern, .. } if *pattern != Pattern::RequestResponse);
+    match (called(states, partition, acting, order).await, waits) {
+        (Ok(output), false) => Input::TaskSucceeded { task, output },
+        (Ok(output), true) => Input::TaskSubmitted { task, output },
+        (Err(Fault::Refused(failure)), true) => Input::TaskRefused { task, failure },
+        (Err(Fault::Refused(failure) | Fault::Failed(failure)), _) => Input::TaskFailed { task, failure },
+    }
+}
+
+/// The context of the role that the execution acts as.
+pub(crate) fn as_role(states: &States, partition: &Partition, acting: &Acting) -> Result<Ctx, Failure> {
+    act(states, partition, &acting.machine, &acting.role_arn, &acting.name)
+        .map_err(|error| Failure::new(errors::PERMISSIONS, error.to_string()))
+}
+
+async fn called(
     states: &States,
     partition: &Partition,
     acting: &Acting,
     order: Order,
-) -> Result<Json, Failure> {
-    let ctx = act(states, partition, &acting.machine, &acting.role_arn, &acting.name)
-        .map_err(|error| Failure::new(errors::PERMISSIONS, error.to_string()))?;
+) -> Result<Json, Fault> {
+    let ctx = as_role(states, partition, acting)?;
     match &order.resource {
         Resource::Function { arn } => {
-            let answer = invoke(
-                states,
-                &ctx,
-                json!({"FunctionName": arn, "Payload": encoded(&order.parameters)}),
-            )
-            .await?;
-            Ok(answer.payload)
+            let input = json!({"FunctionName": arn, "Payload": encoded(&order.parameters)});
+            Ok(invoke(states, &ctx, input).await?.payload)
         }
         Resource::Integration { service, action, .. } if service == "lambda" && action == "invoke" => {
             let mut input = order.parameters;
@@ -91,25 +120,36 @@ pub(crate) async fn perform(
             around.insert("Payload".to_owned(), payload);
             Ok(Json::Object(around))
         }
-        Resource::Integration { service, action, .. } => {
-            let operation = sdk::Operation::of(states, service, action).ok_or_else(|| {
+        Resource::Integration { service, action, .. } if service.starts_with("aws-sdk:") => {
+            let gone = || {
                 Failure::new(
                     errors::TASK_FAILED,
                     format!("{service}:{action} is not there any more"),
                 )
-            })?;
+            };
+            let operation = sdk::Operation::of(states, service, action).ok_or_else(gone)?;
             let input = operation.input(order.parameters);
             let called = states
                 .dispatcher
                 .call_json(operation.service(), operation.name(), &ctx, input)
                 .await;
             let output = called.map_err(|error| failure(&integration(service), &error))?;
-            Ok(operation.output(output))
+            Ok(operation.output(output, sdk::Times::Texts))
         }
-        Resource::Activity { arn } => Err(Failure::new(
+        Resource::Integration { service, action, .. } => {
+            let known = integrations::find(service, action);
+            let gone = || {
+                Failure::new(
+                    errors::TASK_FAILED,
+                    format!("{service}:{action} is not there any more"),
+                )
+            };
+            integrations::call(known.ok_or_else(gone)?, states, &ctx, partition, acting, &order).await
+        }
+        Resource::Activity { arn } => Err(Fault::Refused(Failure::new(
             errors::TASK_FAILED,
             format!("{arn} cannot be worked on here"),
-        )),
+        ))),
     }
 }
 
@@ -123,14 +163,12 @@ fn encoded(payload: &Json) -> String {
     BASE64.encode(payload.to_string())
 }
 
-async fn invoke(states: &States, ctx: &Ctx, input: Json) -> Result<Answer, Failure> {
+async fn invoke(states: &States, ctx: &Ctx, input: Json) -> Result<Answer, Fault> {
     let called = states.dispatcher.call_json("lambda", "Invoke", ctx, input).await;
     let output = called.map_err(|error| failure("Lambda", &error))?;
     let Json::Object(mut around) = output else {
-        return Err(Failure::new(
-            "Lambda.Unknown",
-            "the answer of the function is no object",
-        ));
+        let failure = Failure::new("Lambda.Unknown", "the answer of the function is no object");
+        return Err(Fault::Failed(failure));
     };
     let coded = around.remove("Payload").unwrap_or_default();
     let bytes = BASE64
@@ -144,7 +182,7 @@ async fn invoke(states: &States, ctx: &Ctx, input: Json) -> Result<Answer, Failu
     if around.remove("FunctionError").is_some() {
         // What the runtime says of the error is the cause, whole.
         let error = payload["errorType"].as_str().unwrap_or("Lambda.Unknown");
-        return Err(Failure::new(error, text));
+        return Err(Fault::Failed(Failure::new(error, text)));
     }
     Ok(Answer { payload, around })
 }
@@ -166,7 +204,7 @@ fn integration(service: &str) -> String {
 }
 
 /// `Ecs.ClusterNotFoundException`
-fn failure(service: &str, error: &ApiError) -> Failure {
+pub(crate) fn failure(service: &str, error: &ApiError) -> Failure {
     let code = error.code.rsplit('.').next().unwrap_or_default();
     let suffix = if code.ends_with("Exception") {
         ""

@@ -60,6 +60,14 @@ pub enum Error {
     RoleNotTrusted,
     #[error("Invalid Token: '{0}'")]
     InvalidToken(String),
+    #[error("Invalid Output: '{0}'")]
+    InvalidOutput(String),
+    /// The token's execution is not there.
+    #[error("Task Does Not Exist: 'Provided task does not exist'")]
+    NoSuchTask,
+    /// The task was answered, or nobody waits for it any more.
+    #[error("Task Timed Out: 'Provided task does not exist anymore'")]
+    TaskTimedOut,
     #[error("There are as many state machines as there can be: {0}.")]
     TooManyMachines(usize),
     #[error("There are as many executions under way as there can be: {0}.")]
@@ -108,6 +116,9 @@ impl From<Error> for ApiError {
             // The model does not list it, but it is what the service answers.
             Error::RoleNotTrusted => ApiError::client("AccessDeniedException", message),
             Error::InvalidToken(_) => api::invalid_token(message),
+            Error::InvalidOutput(_) => api::invalid_output(message),
+            Error::NoSuchTask => api::task_does_not_exist(message),
+            Error::TaskTimedOut => api::task_timed_out(message),
             Error::TooManyMachines(_) => api::state_machine_limit_exceeded(message),
             Error::TooManyRunning(_) => api::execution_limit_exceeded(message),
             Error::Throttled(_) => ApiError::client("ThrottlingException", message),

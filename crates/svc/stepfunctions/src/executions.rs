@@ -17,7 +17,7 @@ use crate::records::{self, ExecutionRecord, Workflow};
 use crate::{States, page, run};
 
 /// How often a change is tried again that met another one.
-const TRIES: usize = 64;
+pub(crate) const TRIES: usize = 64;
 
 impl States {
     pub(crate) fn execution_key(&self, partition: &Partition, machine: &str, name: &str) -> Key {
@@ -111,6 +111,7 @@ pub(crate) async fn start_execution(
             input: text.clone(),
             execution: Execution::new(&parsed, about, now.0, None, Some(EVENT_LIMIT)),
             orders: Vec::new(),
+            jobs: Vec::new(),
         };
         let began = published::status_change(&partition, &record, now);
         let transaction = Transaction::new(&states.store)

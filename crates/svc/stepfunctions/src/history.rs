@@ -210,15 +210,22 @@ fn details(
                 }
             }
         }
-        History::TaskStarted { called } => match called {
-            Called::Function | Called::Activity => return None,
+        History::TaskStarted { called, worker } => match called {
+            Called::Function => return None,
+            Called::Activity => {
+                if let Some(worker) = worker {
+                    put("workerName", json!(worker));
+                }
+            }
             Called::Task { .. } => of_resource(called, &mut put),
         },
         History::TaskSubmitted { called, output } | History::TaskSucceeded { called, output } => {
             of_resource(called, &mut put);
             with("output", output, &mut put);
         }
-        History::TaskFailed { called, failure } | History::TaskTimedOut { called, failure } => {
+        History::TaskRefused { called, failure }
+        | History::TaskFailed { called, failure }
+        | History::TaskTimedOut { called, failure } => {
             of_resource(called, &mut put);
             of_failure(failure, &mut put);
         }

@@ -8,6 +8,8 @@ mod error;
 mod executions;
 mod express;
 mod history;
+mod integrations;
+mod jobs;
 mod machines;
 mod names;
 mod page;
@@ -18,6 +20,7 @@ mod run;
 mod sdk;
 mod service;
 mod tags;
+mod tokens;
 mod validate;
 
 use std::sync::{Arc, Weak};

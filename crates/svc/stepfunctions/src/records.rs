@@ -7,6 +7,8 @@ use roadstead_states_language::{Execution, HistoryEvent, Order, Status};
 use roadstead_store::{Key, Store, Table};
 use serde::{Deserialize, Serialize};
 
+use crate::jobs::Job;
+
 pub(crate) fn machines(store: &Arc<dyn Store>) -> Table<MachineRecord> {
     Table::new(Arc::clone(store), "states-machine")
 }
@@ -77,6 +79,9 @@ pub(crate) struct ExecutionRecord {
     pub execution: Execution,
     /// Tasks that are to be called or are being called.
     pub orders: Vec<Order>,
+    /// Tasks that were handed over and are not answered.
+    #[serde(default)]
+    pub jobs: Vec<Job>,
 }
 
 impl ExecutionRecord {

@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 use crate::call::Acting;
 use crate::error::{Error, Result};
 use crate::records::{self, ExecutionRecord, partition_of};
-use crate::{States, call, published};
+use crate::{States, call, jobs, published};
 
 /// Executions that make a step at a time.
 const WORKERS: usize = 16;
@@ -34,9 +34,25 @@ const EVENT_BYTES: usize = 512 * 1024;
 pub(crate) struct Work {
     /// What happened to executions and was not taken yet.
     inbox: Mutex<HashMap<Key, Vec<Input>>>,
-    flights: Mutex<HashMap<(Key, u64), AbortHandle>>,
+    flights: Mutex<HashMap<(Key, u64), Flight>>,
     parsed: Mutex<HashMap<Key, Arc<Machine>>>,
     driver: OnceLock<Handle<Key>>,
+}
+
+/// A call that is under way.
+struct Flight {
+    abort: AbortHandle,
+    /// Whoever was called has a token, and may have answered before its call was: it is left to end by itself.
+    has_token: bool,
+}
+
+impl Flight {
+    /// Nobody waits for it any more.
+    fn end(&self) {
+        if !self.has_token {
+            self.abort.abort();
+        }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -70,7 +86,7 @@ impl Work {
     /// Ends the calls that are under way; they are made again after the next start.
     pub(crate) fn abandon(&self) {
         for (_, flight) in lock(&self.flights).drain() {
-            flight.abort();
+            flight.abort.abort();
         }
     }
 
@@ -78,7 +94,7 @@ impl Work {
         lock(&self.inbox).remove(key);
         lock(&self.flights).retain(|(of, _), flight| {
             if of == key {
-                flight.abort();
+                flight.end();
             }
             of != key
         });
@@ -194,15 +210,12 @@ pub(crate) async fn advance(
         inputs
     };
     for input in inputs {
-        if let Input::TaskSucceeded { task, .. } | Input::TaskFailed { task, .. } = &input {
-            record.orders.retain(|order| order.task != *task);
-        }
+        record.follow(&input);
         let step = record.execution.step(machine, input, now.0, &dice()?);
         take(&mut record, machine, now, step, &mut told)?;
     }
     if !record.is_running() {
         record.stopped = Some(now);
-        record.orders.clear();
     }
     match write(states, entry, &record, told).await {
         Err(Error::TooLarge(_)) => {}
@@ -217,8 +230,8 @@ pub(crate) async fn advance(
     let step = record
         .execution
         .step(machine, Input::Fail { failure }, now.0, &dice()?);
+    record.cancel(&step.cancelled);
     record.stopped = Some(now);
-    record.orders.clear();
     write(states, entry, &record, step.history).await
 }
 
@@ -240,13 +253,14 @@ fn take(
         cancelled,
     } = step;
     told.extend(history);
-    record.orders.retain(|order| !cancelled.contains(&order.task));
+    record.cancel(&cancelled);
     for order in orders {
         // They are called as soon as this is written.
-        let started =
-            record
-                .execution
-                .step(machine, Input::TaskStarted { task: order.task }, now.0, &dice()?);
+        let start = Input::TaskStarted {
+            task: order.task,
+            worker: None,
+        };
+        let started = record.execution.step(machine, start, now.0, &dice()?);
         record.orders.push(order);
         take(record, machine, now, started, told)?;
     }
@@ -297,17 +311,13 @@ fn launch(states: &Arc<States>, partition: &Partition, entry: &Entry<ExecutionRe
     let waiting: HashSet<u64> = {
         let inbox = lock(&states.work.inbox);
         let of = inbox.get(&entry.key).into_iter().flatten();
-        of.filter_map(|input| match input {
-            Input::TaskSucceeded { task, .. } | Input::TaskFailed { task, .. } => Some(*task),
-            _ => None,
-        })
-        .collect()
+        of.filter_map(jobs::settled).collect()
     };
     let mut flights = lock(&states.work.flights);
     flights.retain(|(key, task), flight| {
         let keep = *key != entry.key || wanted.contains(task);
         if !keep {
-            flight.abort();
+            flight.end();
         }
         keep
     });
@@ -319,16 +329,13 @@ fn launch(states: &Arc<States>, partition: &Partition, entry: &Entry<ExecutionRe
         let (states, partition, acting, order) = (
             Arc::clone(states),
             partition.clone(),
-            Acting::of(&entry.value),
+            Acting::of(partition, &entry.value),
             order.clone(),
         );
         let key = flight.clone();
+        let has_token = order.token.is_some();
         let running = tokio::spawn(async move {
-            let task = order.task;
-            let input = match call::perform(&states, &partition, &acting, order).await {
-                Ok(output) => Input::TaskSucceeded { task, output },
-                Err(failure) => Input::TaskFailed { task, failure },
-            };
+            let input = call::perform(&states, &partition, &acting, order).await;
             let (execution, _) = &key;
             lock(&states.work.inbox)
                 .entry(execution.clone())
@@ -339,7 +346,8 @@ fn launch(states: &Arc<States>, partition: &Partition, entry: &Entry<ExecutionRe
                 driver.tell(execution.clone());
             }
         });
-        flights.insert(flight, running.abort_handle());
+        let abort = running.abort_handle();
+        flights.insert(flight, Flight { abort, has_token });
     }
 }
 

@@ -50,10 +50,17 @@ impl Operation {
         }
     }
 
+    /// By the names here: `ecs` and `RunTask`.
+    pub(crate) fn named(states: &States, service: &str, operation: &str) -> Option<Self> {
+        let model = states.dispatcher.model(service)?;
+        let known = model.operation(operation)?;
+        Some(Self { model, known })
+    }
+
     /// The output as the integration names its members.
-    pub(crate) fn output(&self, output: Json) -> Json {
+    pub(crate) fn output(&self, output: Json, times: Times) -> Json {
         match self.known.output {
-            Some(shape) => self.renamed(shape, output, Way::Out),
+            Some(shape) => self.renamed(shape, output, Way::Out(times)),
             None => Json::Object(Map::new()),
         }
     }
@@ -65,7 +72,7 @@ impl Operation {
                     Some(member) => {
                         let shown = match way {
                             Way::In => member.name.to_owned(),
-                            Way::Out => pascal(member.name),
+                            Way::Out(_) => pascal(member.name),
                         };
                         (shown, self.renamed(member.shape, value, way))
                     }
@@ -88,10 +95,17 @@ impl Operation {
     }
 }
 
+/// How an output says times: those of `aws-sdk` are texts, the others' milliseconds since 1970.
+#[derive(Clone, Copy)]
+pub(crate) enum Times {
+    Texts,
+    Millis,
+}
+
 #[derive(Clone, Copy)]
 enum Way {
     In,
-    Out,
+    Out(Times),
 }
 
 /// By its own name, or that in Pascal case.
@@ -113,8 +127,11 @@ fn time(json: Json, way: Way) -> Json {
             Some(time) => Json::from(time.as_seconds()),
             None => json,
         },
-        (Way::Out, Json::Number(number)) => match number.as_f64() {
-            Some(seconds) => Json::from(Timestamp::from_seconds(seconds).to_rfc3339()),
+        (Way::Out(times), Json::Number(number)) => match number.as_f64() {
+            Some(seconds) => match (Timestamp::from_seconds(seconds), times) {
+                (time, Times::Texts) => Json::from(time.to_rfc3339()),
+                (Timestamp(millis), Times::Millis) => Json::from(millis),
+            },
             None => json,
         },
         _ => json,

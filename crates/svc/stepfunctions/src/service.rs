@@ -5,7 +5,7 @@ use roadstead_api_stepfunctions as api;
 use roadstead_base::Ctx;
 use roadstead_protocol::ApiError;
 
-use crate::{States, executions, express, history, machines, tags, validate};
+use crate::{States, executions, express, history, machines, tags, tokens, validate};
 
 impl api::StepFunctions for States {
     async fn create_state_machine(
@@ -70,6 +70,30 @@ impl api::StepFunctions for States {
         input: api::ListTagsForResourceInput,
     ) -> Result<api::ListTagsForResourceOutput, ApiError> {
         Ok(tags::list_tags_for_resource(self, ctx, input)?)
+    }
+
+    async fn send_task_failure(
+        &self,
+        ctx: &Ctx,
+        input: api::SendTaskFailureInput,
+    ) -> Result<api::SendTaskFailureOutput, ApiError> {
+        Ok(tokens::send_task_failure(self, ctx, input).await?)
+    }
+
+    async fn send_task_heartbeat(
+        &self,
+        ctx: &Ctx,
+        input: api::SendTaskHeartbeatInput,
+    ) -> Result<api::SendTaskHeartbeatOutput, ApiError> {
+        Ok(tokens::send_task_heartbeat(self, ctx, input).await?)
+    }
+
+    async fn send_task_success(
+        &self,
+        ctx: &Ctx,
+        input: api::SendTaskSuccessInput,
+    ) -> Result<api::SendTaskSuccessOutput, ApiError> {
+        Ok(tokens::send_task_success(self, ctx, input).await?)
     }
 
     async fn start_execution(

@@ -6,6 +6,7 @@ mod express;
 mod lambda;
 mod machines;
 mod restarts;
+mod tokens;
 
 use std::sync::Arc;
 

@@ -45,6 +45,10 @@ pub fn invalid_name(message: impl Into<String>) -> ApiError {
     ApiError::new("InvalidName", 400, message)
 }
 
+pub fn invalid_output(message: impl Into<String>) -> ApiError {
+    ApiError::new("InvalidOutput", 400, message)
+}
+
 pub fn invalid_token(message: impl Into<String>) -> ApiError {
     ApiError::new("InvalidToken", 400, message)
 }
@@ -95,6 +99,14 @@ pub fn state_machine_limit_exceeded(message: impl Into<String>) -> ApiError {
 
 pub fn state_machine_type_not_supported(message: impl Into<String>) -> ApiError {
     ApiError::new("StateMachineTypeNotSupported", 400, message)
+}
+
+pub fn task_does_not_exist(message: impl Into<String>) -> ApiError {
+    ApiError::new("TaskDoesNotExist", 400, message)
+}
+
+pub fn task_timed_out(message: impl Into<String>) -> ApiError {
+    ApiError::new("TaskTimedOut", 400, message)
 }
 
 pub fn too_many_tags(message: impl Into<String>) -> ApiError {

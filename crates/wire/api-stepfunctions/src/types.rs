@@ -389,6 +389,30 @@ structure!(MapStateStartedEventDetails {
 } {
     length "length" i32,
 });
+structure!(SendTaskFailureInput {
+    task_token "taskToken" String,
+} {
+    cause "cause" String,
+    error "error" String,
+});
+structure!(SendTaskFailureOutput {
+} {
+});
+structure!(SendTaskHeartbeatInput {
+    task_token "taskToken" String,
+} {
+});
+structure!(SendTaskHeartbeatOutput {
+} {
+});
+structure!(SendTaskSuccessInput {
+    output "output" String,
+    task_token "taskToken" String,
+} {
+});
+structure!(SendTaskSuccessOutput {
+} {
+});
 structure!(StartExecutionInput {
     state_machine_arn "stateMachineArn" String,
 } {

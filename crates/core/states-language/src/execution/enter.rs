@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::context::Seen;
 use super::stepper::Stepper;
-use super::{Doing, Order, Running};
+use super::{Doing, Order, Running, TaskToken};
 use crate::definition::{Kind, Next, Pattern, Resource, Rule, State, Task, Wait, timestamp};
 use crate::failure::{Failure, names};
 use crate::history::{Called, History};
@@ -179,7 +179,10 @@ impl Stepper<'_> {
             _ => None,
         };
         let waits = pattern == Some(Pattern::WaitForTaskToken);
-        let token = (waits || matches!(task.resource, Resource::Activity { .. })).then(|| token(self.dice));
+        let works = matches!(task.resource, Resource::Activity { .. });
+        let number = self.number();
+        let token =
+            (waits || works).then(|| TaskToken::new(&self.execution.about, number, self.dice).to_string());
         let seen = Seen {
             input: Some(effective),
             token: token.as_deref().filter(|_| waits),
@@ -195,7 +198,6 @@ impl Stepper<'_> {
         let heartbeat = self.integer(id, task.heartbeat.as_ref(), 1, seen)?;
         self.limit(id, &parameters)?;
         let called = called(&task.resource);
-        let number = self.number();
         self.tell_of(
             id,
             History::TaskScheduled {
@@ -207,13 +209,20 @@ impl Stepper<'_> {
                 credentials: credentials.clone(),
             },
         );
-        let after = |seconds: u64| self.now.saturating_add(seconds as i64 * 1000);
-        let running = Running {
+        let mut running = Running {
             task: number,
             called,
-            deadline: timeout.map(after),
-            heartbeat: heartbeat.map(|seconds| (seconds as i64 * 1000, after(seconds))),
+            deadline: None,
+            heartbeat: None,
+            once_taken: None,
         };
+        let millis = |seconds: u64| seconds as i64 * 1000;
+        let limits = (timeout.map(millis), heartbeat.map(millis));
+        if works {
+            running.once_taken = Some(limits);
+        } else {
+            running.count(limits, self.now);
+        }
         self.set(id, Doing::Task(running));
         let state = self
             .execution
@@ -257,9 +266,4 @@ fn called(resource: &Resource) -> Called {
             }
         }
     }
-}
-
-/// Nobody guesses it: 244 random bits.
-fn token(dice: &crate::Dice) -> String {
-    format!("{}{}", dice.uuid(), dice.uuid()).replace('-', "")
 }

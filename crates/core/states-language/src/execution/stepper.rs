@@ -147,14 +147,26 @@ impl<'a> Stepper<'a> {
                 let previous = self.execution.events;
                 self.end(previous, Status::Aborted { error, cause });
             }
-            Input::TaskStarted { task } => {
-                if let Some((id, running)) = self.running(task) {
+            Input::TaskStarted { task, worker } => {
+                if let Some((id, mut running)) = self.running(task) {
+                    let called = running.called.clone();
+                    self.tell_of(id, History::TaskStarted { called, worker });
+                    if let Some(limits) = running.once_taken.take() {
+                        running.count(limits, self.now);
+                        self.set(id, Doing::Task(running));
+                    }
+                }
+            }
+            Input::TaskRefused { task, failure } => {
+                if let Some((id, running)) = self.in_time(task) {
                     self.tell_of(
                         id,
-                        History::TaskStarted {
+                        History::TaskRefused {
                             called: running.called,
+                            failure: failure.clone(),
                         },
                     );
+                    self.fail(id, failure);
                 }
             }
             Input::TaskSubmitted { task, output } => {
@@ -223,12 +235,10 @@ impl<'a> Stepper<'a> {
 
     /// A result that comes too late is none: the timeout is told of instead, however late anybody looked.
     fn in_time(&self, task: u64) -> Option<(u64, Running)> {
-        let overdue = self
-            .execution
-            .deadline
-            .is_some_and(|deadline| deadline <= self.now);
-        self.running(task)
-            .filter(|(_, running)| !overdue && running.due().is_none_or(|due| due > self.now))
+        self.execution
+            .awaits(task, self.now)
+            .then(|| self.running(task))
+            .flatten()
     }
 
     /// What is due: the end of the execution, ends of waits, times to try again, timeouts.

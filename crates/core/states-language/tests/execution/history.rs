@@ -14,7 +14,7 @@ fn a_task_is_scheduled_started_and_done() {
     let task = step.orders[0].task;
     history.extend(step.history);
     for input in [
-        Input::TaskStarted { task },
+        Input::TaskStarted { task, worker: None },
         Input::TaskSucceeded {
             task,
             output: json!(5),
@@ -69,7 +69,7 @@ fn integrations_and_activities_have_names_of_their_own() {
         let mut told = execution.step(&machine, Input::Proceed, START, &Dice::new(0));
         let task = told.orders[0].task;
         for input in [
-            Input::TaskStarted { task },
+            Input::TaskStarted { task, worker: None },
             Input::TaskSubmitted {
                 task,
                 output: json!({"Tasks": []}),

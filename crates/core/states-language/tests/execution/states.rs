@@ -1,6 +1,6 @@
 //! What each type of state gives, with the examples of the published specification.
 
-use roadstead_states_language::names;
+use roadstead_states_language::{TaskToken, names};
 use serde_json::{Value, json};
 
 use crate::{FUNCTION, START, jsonata, output, result, run, single};
@@ -269,7 +269,14 @@ fn a_task_is_ordered_with_what_the_state_says() {
         Some(json!({"RoleArn": "arn:aws:iam::1:role/x"}))
     );
     let token = order.token.clone().unwrap();
-    assert_eq!(token.len(), 64);
+    let read: TaskToken = token.parse().unwrap();
+    assert_eq!(
+        (read.machine.as_str(), read.execution.as_str(), read.task),
+        ("M", "x", order.task)
+    );
+    for wrong in ["", "AAAA", &token[1..], &format!("{token}=")] {
+        assert!(wrong.parse::<TaskToken>().is_err(), "{wrong}");
+    }
     assert_eq!(
         order.parameters,
         json!({"token": token, "at": "2023-11-14T22:13:20.000Z", "name": "S"})

@@ -61,15 +61,11 @@ impl Course {
                 }
                 for order in orders {
                     let task = order.task;
-                    happened.push_back(Input::TaskStarted { task });
+                    happened.push_back(Input::TaskStarted { task, worker: None });
                     let (states, acting) = (Arc::clone(states), Arc::clone(&self.acting));
                     let partition = self.partition.clone();
-                    let flight = flights.spawn(async move {
-                        match call::perform(&states, &partition, &acting, order).await {
-                            Ok(output) => Input::TaskSucceeded { task, output },
-                            Err(failure) => Input::TaskFailed { task, failure },
-                        }
-                    });
+                    let flight = flights
+                        .spawn(async move { call::perform(&states, &partition, &acting, order).await });
                     handles.insert(task, flight);
                 }
             }

@@ -74,6 +74,8 @@ pub(crate) async fn start_sync_execution(
         acting: Arc::new(Acting {
             machine: machine_name,
             name: name.clone(),
+            execution_arn: execution_arn.clone(),
+            started,
             role_arn: machine.role_arn,
         }),
         execution: Execution::new(&parsed, about, started.0, Some(deadline), None),

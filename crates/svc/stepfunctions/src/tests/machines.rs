@@ -154,7 +154,7 @@ async fn what_has_no_effect_or_is_wrong_is_refused() {
             "These fields are required: [Next] or [End] at /States/P",
         ),
         (
-            with(task("arn:aws:states:::ecs:runTask.sync", json!({}))),
+            with(task("arn:aws:states:::ecs:runTask.sync:2", json!({}))),
             "InvalidDefinition",
             "'ecs:runTask' in this pattern is not supported by Roadstead yet",
         ),

@@ -1,0 +1,196 @@
+//! Optimized integrations: `arn:aws:states:::sqs:sendMessage` and its like. What they take beyond the operation's own
+//! parameters, and what they give. Source: the developer guide, "Integrating optimized services".
+
+use roadstead_base::{Ctx, Partition, derived_hex};
+use roadstead_states_language::{Failure, Order, Pattern, names as errors};
+use serde_json::{Value as Json, json};
+
+use crate::call::{Acting, Fault, failure};
+use crate::names::machine_arn;
+use crate::{States, sdk};
+
+/// An operation that has an integration of its own.
+pub(crate) struct Integration {
+    /// As resources name them.
+    service: &'static str,
+    action: &'static str,
+    pub(crate) patterns: &'static [Pattern],
+    /// What the service and the operation are called here.
+    model: &'static str,
+    operation: &'static str,
+    /// What errors begin with.
+    errors: &'static str,
+    /// Members that are texts, and can be given as JSON.
+    texts: &'static [&'static str],
+}
+
+const CALLED: &[Pattern] = &[Pattern::RequestResponse, Pattern::WaitForTaskToken];
+
+const KNOWN: [Integration; 6] = [
+    Integration {
+        service: "ecs",
+        action: "runTask",
+        patterns: CALLED,
+        model: "ecs",
+        operation: "RunTask",
+        errors: "ECS",
+        texts: &[],
+    },
+    Integration {
+        service: "events",
+        action: "putEvents",
+        patterns: CALLED,
+        model: "events",
+        operation: "PutEvents",
+        errors: "EventBridge",
+        texts: &[],
+    },
+    Integration {
+        service: "lambda",
+        action: "invoke",
+        patterns: CALLED,
+        model: "lambda",
+        operation: "Invoke",
+        errors: "Lambda",
+        texts: &[],
+    },
+    Integration {
+        service: "sns",
+        action: "publish",
+        patterns: CALLED,
+        model: "sns",
+        operation: "Publish",
+        errors: "SNS",
+        texts: &["Message"],
+    },
+    Integration {
+        service: "sqs",
+        action: "sendMessage",
+        patterns: CALLED,
+        model: "sqs",
+        operation: "SendMessage",
+        errors: "SQS",
+        texts: &["MessageBody"],
+    },
+    Integration {
+        service: "states",
+        action: "startExecution",
+        patterns: CALLED,
+        model: "stepfunctions",
+        operation: "StartExecution",
+        errors: "StepFunctions",
+        texts: &["Input"],
+    },
+];
+
+pub(crate) fn find(service: &str, action: &str) -> Option<&'static Integration> {
+    KNOWN
+        .iter()
+        .find(|known| known.service == service && known.action == action)
+}
+
+/// Calls it and gives what it answers, or what the task makes of that.
+pub(crate) async fn call(
+    integration: &Integration,
+    states: &States,
+    ctx: &Ctx,
+    partition: &Partition,
+    acting: &Acting,
+    order: &Order,
+) -> Result<Json, Fault> {
+    let operation = sdk::Operation::named(states, integration.model, integration.operation);
+    let operation = operation.ok_or_else(|| {
+        let message = format!("{} is not running here", integration.model);
+        Failure::new(errors::TASK_FAILED, message)
+    })?;
+    let parameters = prepared(integration, partition, acting, order);
+    let input = operation.input(parameters);
+    let called = states
+        .dispatcher
+        .call_json(operation.service(), operation.name(), ctx, input)
+        .await;
+    let output = called.map_err(|error| failure(integration.errors, &error))?;
+    let output = operation.output(output, sdk::Times::Millis);
+    match integration.model {
+        "events" if output["FailedEntryCount"] != json!(0) => {
+            let failure = Failure::new("EventBridge.FailedEntry", output.to_string());
+            Err(Fault::Failed(failure))
+        }
+        // Nobody would ever be done with what was not started.
+        "ecs" if waits(order) && output["Failures"].as_array().is_some_and(|all| !all.is_empty()) => {
+            let failure = Failure::new("AmazonECS.Unknown", output.to_string());
+            Err(Fault::Refused(failure))
+        }
+        _ => Ok(output),
+    }
+}
+
+fn waits(order: &Order) -> bool {
+    matches!(&order.resource, roadstead_states_language::Resource::Integration { pattern, .. } if *pattern != Pattern::RequestResponse)
+}
+
+/// The parameters with what the integration adds to them.
+fn prepared(integration: &Integration, partition: &Partition, acting: &Acting, order: &Order) -> Json {
+    let mut parameters = order.parameters.clone();
+    for name in integration.texts {
+        as_text(parameters.get_mut(name));
+    }
+    let missing = |parameters: &Json, name: &str| parameters.is_object() && parameters.get(name).is_none();
+    match integration.model {
+        "events" => {
+            let own = [
+                json!(acting.execution_arn),
+                json!(machine_arn(partition, &acting.machine)),
+            ];
+            let entries = parameters.get_mut("Entries").and_then(Json::as_array_mut);
+            for entry in entries.into_iter().flatten() {
+                as_text(entry.get_mut("Detail"));
+                if missing(entry, "Resources") {
+                    entry["Resources"] = json!([]);
+                }
+                if let Some(resources) = entry.get_mut("Resources").and_then(Json::as_array_mut) {
+                    resources.extend(own.clone());
+                }
+            }
+        }
+        "ecs" => {
+            if missing(&parameters, "StartedBy") {
+                parameters["StartedBy"] = json!("AWS Step Functions");
+            }
+            // The same call again, after a crash, starts nothing twice.
+            if missing(&parameters, "ClientToken") {
+                parameters["ClientToken"] = json!(once(acting, order));
+            }
+        }
+        "stepfunctions" if missing(&parameters, "Name") => {
+            parameters["Name"] = json!(as_uuid(&once(acting, order)));
+        }
+        _ => {}
+    }
+    parameters
+}
+
+/// JSON in place of a text is its text.
+fn as_text(value: Option<&mut Json>) {
+    if let Some(value) = value
+        && !value.is_string()
+    {
+        *value = json!(value.to_string());
+    }
+}
+
+/// 32 hexadecimal digits that this task of this execution alone has.
+fn once(acting: &Acting, order: &Order) -> String {
+    let arn = &acting.execution_arn;
+    // An execution's name can be used again after 90 days.
+    derived_hex(
+        &format!("{arn}/{}", acting.started.0),
+        &format!("task/{}", order.task),
+        32,
+    )
+}
+
+fn as_uuid(digits: &str) -> String {
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32].map(|range| digits.get(range).unwrap_or_default());
+    parts.join("-")
+}

@@ -260,6 +260,8 @@ PAGED = {
     ("sqs", "ListQueues"): (dict(MaxResults=1), "QueueUrls"),
     ("stepfunctions", "GetExecutionHistory"): (dict(maxResults=1, executionArn=EXECUTION), "events"),
     ("stepfunctions", "ListExecutions"): (dict(maxResults=1, stateMachineArn=MACHINE), "executions"),
+    ("stepfunctions", "ListStateMachineAliases"): (dict(maxResults=1, stateMachineArn=MACHINE), "stateMachineAliases"),
+    ("stepfunctions", "ListStateMachineVersions"): (dict(maxResults=1, stateMachineArn=MACHINE), "stateMachineVersions"),
     ("stepfunctions", "ListStateMachines"): (dict(maxResults=1), "stateMachines"),
 }
 TOKENS = ("nextToken", "NextToken", "Marker")
@@ -357,13 +359,16 @@ def functions(cloud):
 
 
 def machines(iam, states):
-    """Three machines, and three executions of the first."""
+    """Three machines, and three executions, versions and aliases of the first."""
     from roadstead import eventually
     role = iam.create_role(RoleName="machines", AssumeRolePolicyDocument=TRUST.replace("ec2", "states"))["Role"]["Arn"]
     for number in range(3):
         states.create_state_machine(name=f"m{number}", roleArn=role, definition='{"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}')
     for number in range(3):
         states.start_execution(stateMachineArn=MACHINE, name=f"e{number}")
+        definition = json.dumps({"StartAt": "S", "States": {"S": {"Type": "Succeed", "Comment": str(number)}}})
+        version = states.update_state_machine(stateMachineArn=MACHINE, definition=definition, publish=True)["stateMachineVersionArn"]
+        states.create_state_machine_alias(name=f"a{number}", routingConfiguration=[{"stateMachineVersionArn": version, "weight": 100}])
     eventually(lambda: len(states.list_executions(stateMachineArn=MACHINE, statusFilter="SUCCEEDED")["executions"]) == 3, "three ends")
 
 

@@ -50,6 +50,11 @@ pub enum Error {
     NoSuchExecution(String),
     #[error("Resource not found: '{0}'")]
     NoSuchResource(String),
+    /// What is there stands against it.
+    #[error("{0}")]
+    Conflict(String),
+    #[error("There are as many {0} of this state machine as there can be: {1}.")]
+    QuotaExceeded(&'static str, usize),
     #[error(
         "Either the definition, the role ARN, the LoggingConfiguration, the TracingConfiguration or the EncryptionConfiguration must be specified"
     )]
@@ -124,7 +129,8 @@ impl From<Error> for ApiError {
             Error::Throttled(_) => ApiError::client("ThrottlingException", message),
             Error::Stopping => ApiError::new("ServiceUnavailable", 503, message),
             Error::TooManyTags => api::too_many_tags(message),
-            Error::Contended => api::conflict_exception(message),
+            Error::Contended | Error::Conflict(_) => api::conflict_exception(message),
+            Error::QuotaExceeded(..) => api::service_quota_exceeded_exception(message),
             Error::TooLarge(_) | Error::Store(_) => {
                 tracing::error!(error = %message, "a call of the state machines' service failed");
                 ApiError::new(

@@ -49,7 +49,7 @@ pub(crate) async fn start_execution(
     if trace_header.is_some() {
         return Err(Error::Unsupported("traceHeader".into()));
     }
-    let machine_name = names::machine(ctx, &state_machine_arn)?;
+    let (machine_name, qualifier) = names::qualified(ctx, &state_machine_arn)?;
     let name = name.unwrap_or_else(random_uuid);
     if !names::is_name(&name) {
         return Err(Error::InvalidName(name));
@@ -90,13 +90,14 @@ pub(crate) async fn start_execution(
             return Err(Error::TooManyRunning(states.options.max_running));
         }
         let now = states.clock.now();
+        let (chosen, origin) = states.origin(&partition, &machine.value, &qualifier).await?;
         let parsed = states
-            .parsed(&partition, &machine_name, &machine.value.definition)
+            .parsed(&partition, &machine_name, &chosen.definition)
             .await?;
         let about = About {
             execution_arn: arn.clone(),
             execution_name: name.clone(),
-            role_arn: machine.value.role_arn.clone(),
+            role_arn: chosen.role_arn.clone(),
             state_machine_arn: machine_arn(&partition, &machine_name),
             state_machine_name: machine_name.clone(),
             input: given.clone(),
@@ -104,14 +105,15 @@ pub(crate) async fn start_execution(
         let record = ExecutionRecord {
             machine: machine_name.clone(),
             name: name.clone(),
-            definition: machine.value.definition.clone(),
-            role_arn: machine.value.role_arn.clone(),
+            definition: chosen.definition,
+            role_arn: chosen.role_arn,
             started: now,
             stopped: None,
             input: text.clone(),
             execution: Execution::new(&parsed, about, now.0, None, Some(EVENT_LIMIT)),
             orders: Vec::new(),
             jobs: Vec::new(),
+            origin,
         };
         let began = published::status_change(&partition, &record, now);
         let transaction = Transaction::new(&states.store)
@@ -222,10 +224,13 @@ pub(crate) async fn describe_execution(
         Status::Succeeded { .. } => "Execution is SUCCEEDED and cannot be redriven",
         _ => "Redriving executions is not supported by Roadstead yet",
     };
+    let partition = ctx.partition();
     let mut answer = DescribeExecutionOutput {
         execution_arn,
+        state_machine_alias_arn: record.alias_arn(&partition),
+        state_machine_version_arn: record.version_arn(&partition),
         start_date: record.started,
-        state_machine_arn: machine_arn(&ctx.partition(), &record.machine),
+        state_machine_arn: machine_arn(&partition, &record.machine),
         status: status(record.execution.status()),
         name: Some(record.name),
         redrive_count: Some(0),
@@ -259,7 +264,7 @@ pub(crate) async fn describe_execution(
 }
 
 /// The latest first.
-pub(crate) fn list_executions(
+pub(crate) async fn list_executions(
     states: &States,
     ctx: &Ctx,
     input: ListExecutionsInput,
@@ -282,17 +287,19 @@ pub(crate) fn list_executions(
     }
     let arn =
         state_machine_arn.ok_or_else(|| Error::Validation("A stateMachineArn is required".to_owned()))?;
-    let machine = names::machine(ctx, &arn)?;
+    let (machine, qualifier) = names::qualified(ctx, &arn)?;
     if states.machine(ctx, &machine)?.workflow == Workflow::Express {
         return Err(Error::WrongType);
     }
     let partition = ctx.partition();
+    states.there(&partition, &machine, &qualifier).await?;
     let below = records::executions(&states.store).key(&partition, &machine);
     let snapshot = states.executions.snapshot();
     let wanted = |record: &&ExecutionRecord| {
         let status = status(record.execution.status());
         // Nothing was redriven here.
         status_filter.is_none_or(|wanted| wanted == status)
+            && record.is_of(&qualifier)
             && redrive_filter != Some(ExecutionRedriveFilter::Redriven)
     };
     let mut all: Vec<(String, &ExecutionRecord)> = snapshot
@@ -308,7 +315,7 @@ pub(crate) fn list_executions(
         .collect();
     all.sort_by(|(left, _), (right, _)| left.cmp(right));
     let scope = format!(
-        "ListExecutions/{machine}/{}/{}",
+        "ListExecutions/{arn}/{}/{}",
         status_filter.map_or("", |status| status.as_str()),
         redrive_filter.map_or("", |filter| filter.as_str()),
     );
@@ -317,7 +324,9 @@ pub(crate) fn list_executions(
         execution_arn: execution_arn(&partition, &record.machine, &record.name),
         name: record.name.clone(),
         start_date: record.started,
-        state_machine_arn: arn.clone(),
+        state_machine_arn: machine_arn(&partition, &record.machine),
+        state_machine_alias_arn: record.alias_arn(&partition),
+        state_machine_version_arn: record.version_arn(&partition),
         status: status(record.execution.status()),
         redrive_count: Some(0),
         stop_date: record.stopped,

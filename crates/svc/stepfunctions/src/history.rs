@@ -129,6 +129,15 @@ fn details(
         History::ExecutionStarted { input } => {
             with("input", input, &mut put);
             put("roleArn", json!(record.role_arn));
+            let partition = ctx.partition();
+            for (name, arn) in [
+                ("stateMachineAliasArn", record.alias_arn(&partition)),
+                ("stateMachineVersionArn", record.version_arn(&partition)),
+            ] {
+                if let Some(arn) = arn {
+                    put(name, json!(arn));
+                }
+            }
         }
         History::ExecutionSucceeded { output } => with("output", output, &mut put),
         History::ExecutionFailed { failure } => of_failure(failure, &mut put),

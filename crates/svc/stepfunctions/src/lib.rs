@@ -3,25 +3,31 @@
 //! execution goes on where it was. A task that was under way then is called again, one whose result was taken is not.
 
 mod accept;
+mod aliases;
 mod call;
+mod described;
 mod error;
 mod executions;
 mod express;
 mod history;
 mod integrations;
 mod jobs;
+mod listed;
 mod machines;
 mod names;
+mod origin;
 mod page;
 mod permissions;
 mod published;
 mod records;
+mod routing;
 mod run;
 mod sdk;
 mod service;
 mod tags;
 mod tokens;
 mod validate;
+mod versions;
 
 use std::sync::{Arc, Weak};
 
@@ -41,6 +47,10 @@ pub const PRINCIPAL: &str = "states.amazonaws.com";
 pub struct Options {
     /// State machines of an account in a region.
     pub max_machines: usize,
+    /// Versions of a state machine.
+    pub max_versions: usize,
+    /// Aliases of a state machine.
+    pub max_aliases: usize,
     /// Executions that may be under way at a time in an account and region.
     pub max_running: usize,
     /// Express executions that may be under way at a time.
@@ -51,6 +61,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             max_machines: 10_000,
+            max_versions: 1_000,
+            max_aliases: 100,
             max_running: 100_000,
             max_express: 10_000,
         }

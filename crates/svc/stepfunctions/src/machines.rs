@@ -3,9 +3,8 @@
 use roadstead_api_stepfunctions::{
     CreateStateMachineInput, CreateStateMachineOutput, DeleteStateMachineInput, DeleteStateMachineOutput,
     DescribeStateMachineInput, DescribeStateMachineOutput, EncryptionConfiguration, EncryptionType,
-    IncludedData, ListStateMachinesInput, ListStateMachinesOutput, LogLevel, LoggingConfiguration,
-    StateMachineListItem, StateMachineStatus, TracingConfiguration, UpdateStateMachineInput,
-    UpdateStateMachineOutput,
+    IncludedData, LogLevel, LoggingConfiguration, StateMachineStatus, TracingConfiguration,
+    UpdateStateMachineInput, UpdateStateMachineOutput,
 };
 use roadstead_base::{Ctx, Partition, Tags, derived_hex, random_uuid};
 use roadstead_states_language::refusal;
@@ -13,9 +12,9 @@ use roadstead_store::{Change, Key, Outcome, Transaction};
 
 use crate::accept::{self, Accepted};
 use crate::error::{Error, Result};
-use crate::names::{self, machine_arn};
-use crate::records::{self, DefinitionRecord, MachineRecord, Workflow};
-use crate::{States, call, page, tags};
+use crate::names::{self, machine_arn, version_arn};
+use crate::records::{self, DefinitionRecord, MachineRecord, Publication, Versions, Workflow};
+use crate::{States, call, tags, versions};
 
 impl States {
     pub(crate) fn machine_key(&self, partition: &Partition, name: &str) -> Key {
@@ -54,10 +53,15 @@ impl States {
             .child(digest)
     }
 
-    async fn definition(&self, partition: &Partition, machine: &MachineRecord) -> Result<String> {
-        let key = self.definition_key(partition, &machine.name, &machine.definition);
+    pub(crate) async fn definition(
+        &self,
+        partition: &Partition,
+        machine: &str,
+        digest: &str,
+    ) -> Result<String> {
+        let key = self.definition_key(partition, machine, digest);
         let found = records::definitions(&self.store).get(&key).await?;
-        let lost = || Error::Store(format!("the definition of {} is not there", machine.name));
+        let lost = || Error::Store(format!("the definition of {machine} is not there"));
         found.map(|entry| entry.value.text).ok_or_else(lost)
     }
 
@@ -144,15 +148,14 @@ fn encryption(configuration: Option<EncryptionConfiguration>) -> Result<()> {
     Ok(())
 }
 
-fn versions(publish: Option<bool>, description: Option<&String>) -> Result<()> {
-    if publish == Some(true) {
-        return Err(Error::Unsupported("publish".to_owned()));
-    }
-    match description {
-        Some(_) => Err(Error::Validation(
+/// What is to be published, if anything is.
+fn publication(publish: Option<bool>, description: Option<String>) -> Result<Option<Publication>> {
+    match (publish, description) {
+        (Some(true), description) => Ok(Some(Publication { description })),
+        (_, Some(_)) => Err(Error::Validation(
             "versionDescription can only be set when publish is true".to_owned(),
         )),
-        None => Ok(()),
+        (_, None) => Ok(None),
     }
 }
 
@@ -180,7 +183,7 @@ pub(crate) async fn create_state_machine(
     logging(logging_configuration)?;
     self::tracing(tracing_configuration)?;
     encryption(encryption_configuration)?;
-    versions(publish, version_description.as_ref())?;
+    let publication = publication(publish, version_description)?;
     let tags = tags::checked(given.unwrap_or_default(), Tags::default())?;
     let workflow = Workflow::of(r#type);
     states.checked(&definition, workflow)?;
@@ -188,7 +191,7 @@ pub(crate) async fn create_state_machine(
     let arn = machine_arn(&partition, &name);
     let key = states.machine_key(&partition, &name);
     let table = records::machines(&states.store);
-    let record = MachineRecord {
+    let mut record = MachineRecord {
         name: name.clone(),
         definition: digest(&definition),
         role_arn,
@@ -197,12 +200,21 @@ pub(crate) async fn create_state_machine(
         tags,
         deleting: false,
         workflow,
+        updated: None,
+        versions: Versions {
+            at_creation: publication.clone(),
+            ..Versions::default()
+        },
     };
     if let Some(found) = table.get(&key).await? {
         return match found.value {
             found if found.deleting => Err(Error::Deleting(arn)),
-            found if (&found.definition, found.workflow) == (&record.definition, workflow) => {
-                Ok(created(&found, arn))
+            // The role and the tags do not matter.
+            found
+                if (&found.definition, found.workflow) == (&record.definition, workflow)
+                    && found.versions.at_creation == record.versions.at_creation =>
+            {
+                Ok(created(&partition, &found))
             }
             _ => Err(Error::MachineExists(arn)),
         };
@@ -213,7 +225,14 @@ pub(crate) async fn create_state_machine(
         return Err(Error::TooManyMachines(states.options.max_machines));
     }
     let definition_key = states.definition_key(&partition, &name, &record.definition);
-    let written = Transaction::new(&states.store)
+    let mut transaction = Transaction::new(&states.store);
+    if let Some(Publication { description }) = publication {
+        let now = record.created;
+        let first = versions::published(&mut record, description, now);
+        let key = states.version_key(&partition, &name, first.number);
+        transaction = transaction.insert(&records::versions(&states.store), &key, &first);
+    }
+    let written = transaction
         .insert(&table, &key, &record)
         .put(
             &records::definitions(&states.store),
@@ -226,14 +245,16 @@ pub(crate) async fn create_state_machine(
         Outcome::Committed(revision) => states.machines.wait_for(revision).await?,
         Outcome::Conflict => return Err(Error::Contended),
     }
-    Ok(created(&record, arn))
+    Ok(created(&partition, &record))
 }
 
-fn created(record: &MachineRecord, arn: String) -> CreateStateMachineOutput {
+fn created(partition: &Partition, record: &MachineRecord) -> CreateStateMachineOutput {
+    let published = record.versions.at_creation.is_some();
     CreateStateMachineOutput {
         creation_date: record.created,
-        state_machine_arn: arn,
-        state_machine_version_arn: None,
+        state_machine_arn: machine_arn(partition, &record.name),
+        // The first one.
+        state_machine_version_arn: published.then(|| version_arn(partition, &record.name, 1)),
     }
 }
 
@@ -246,16 +267,20 @@ pub(crate) async fn describe_state_machine(
         state_machine_arn,
         included_data,
     } = input;
-    let name = names::machine(ctx, &state_machine_arn)?;
-    let record = states.machine(ctx, &name)?;
+    let (record, version) = states.configured(ctx, &state_machine_arn).await?;
     let definition = match included_data {
         Some(IncludedData::MetadataOnly) => "{}".to_owned(),
-        None | Some(IncludedData::AllData) => states.definition(&ctx.partition(), &record).await?,
+        None | Some(IncludedData::AllData) => {
+            states
+                .definition(&ctx.partition(), &record.name, &record.definition)
+                .await?
+        }
     };
     Ok(DescribeStateMachineOutput {
-        creation_date: record.created,
+        creation_date: version.as_ref().map_or(record.created, |version| version.created),
+        description: version.and_then(|version| version.description),
         definition,
-        name,
+        name: record.name,
         role_arn: record.role_arn,
         state_machine_arn,
         r#type: record.workflow.shown(),
@@ -307,7 +332,7 @@ pub(crate) async fn update_state_machine(
     logging(logging_configuration)?;
     self::tracing(tracing_configuration)?;
     encryption(encryption_configuration)?;
-    versions(publish, version_description.as_ref())?;
+    let publication = publication(publish, version_description)?;
     let partition = ctx.partition();
     let workflow = states.machine(ctx, &name)?.workflow;
     if let Some(definition) = &definition {
@@ -329,26 +354,40 @@ pub(crate) async fn update_state_machine(
     if let Some(role) = &role_arn {
         states.trusted(&partition, &name, role)?;
     }
-    let revision = random_uuid();
-    let change = states.change_machine(ctx, &name, |record| {
-        if record.deleting {
-            return Err(Error::Deleting(state_machine_arn.clone()));
-        }
+    let now = states.clock.now();
+    for _ in 0..versions::TRIES {
+        let mut change = states.changing(ctx, &name).await?;
+        let record = &mut change.machine;
+        let before = record.clone();
         if let Some(definition) = &definition {
             record.definition = digest(definition);
         }
         if let Some(role) = &role_arn {
             record.role_arn.clone_from(role);
         }
-        record.revision = Some(revision.clone());
-        Ok(())
-    });
-    change.await?;
-    Ok(UpdateStateMachineOutput {
-        update_date: states.clock.now(),
-        revision_id: Some(revision),
-        state_machine_version_arn: None,
-    })
+        // What changes nothing is no revision.
+        if *record != before {
+            record.revision = Some(random_uuid());
+            record.versions.current = None;
+        }
+        record.updated = Some(now);
+        let revision_id = record.revision.clone();
+        let (change, version) = match &publication {
+            None => (change, None),
+            Some(Publication { description }) => {
+                let (change, version) = states.publish(&partition, change, description.clone()).await?;
+                (change, Some(version.number))
+            }
+        };
+        if states.changed(change).await? {
+            return Ok(UpdateStateMachineOutput {
+                update_date: now,
+                revision_id,
+                state_machine_version_arn: version.map(|number| version_arn(&partition, &name, number)),
+            });
+        }
+    }
+    Err(Error::Contended)
 }
 
 /// Marks it; its executions, and then it itself, go in the background. One that is not there counts as deleted.
@@ -367,38 +406,4 @@ pub(crate) async fn delete_state_machine(
         Ok(()) | Err(Error::NoSuchMachine(_)) => Ok(DeleteStateMachineOutput {}),
         Err(error) => Err(error),
     }
-}
-
-pub(crate) fn list_state_machines(
-    states: &States,
-    ctx: &Ctx,
-    input: ListStateMachinesInput,
-) -> Result<ListStateMachinesOutput> {
-    let ListStateMachinesInput {
-        max_results,
-        next_token,
-    } = input;
-    let partition = ctx.partition();
-    let within = records::machines(&states.store).within(&partition);
-    let snapshot = states.machines.snapshot();
-    let mut all: Vec<&MachineRecord> = snapshot.below(&within).map(|entry| &entry.value).collect();
-    all.sort_by(|left, right| left.name.cmp(&right.name));
-    let items = all.into_iter().map(|record| (record.name.clone(), record));
-    let (page, next_token) = page::cut(
-        ctx,
-        "ListStateMachines",
-        items,
-        max_results,
-        next_token.as_deref(),
-    )?;
-    let show = |record: &MachineRecord| StateMachineListItem {
-        creation_date: record.created,
-        name: record.name.clone(),
-        state_machine_arn: machine_arn(&partition, &record.name),
-        r#type: record.workflow.shown(),
-    };
-    Ok(ListStateMachinesOutput {
-        next_token,
-        state_machines: page.into_iter().map(show).collect(),
-    })
 }

@@ -1,4 +1,5 @@
-//! Names, and ARNs: `…:stateMachine:name` and `…:execution:machine:name`.
+//! Names, and ARNs: `…:stateMachine:name`, followed by `:3` for a version or `:PROD` for an alias, and
+//! `…:execution:machine:name`.
 
 use roadstead_base::{Arn, Ctx, Partition};
 
@@ -52,15 +53,58 @@ fn below(ctx: &Ctx, text: &str, kind: &str) -> Result<String> {
     }
 }
 
-/// The name of a state machine. Versions and aliases, which an ARN can name after it, are not there yet.
-pub(crate) fn machine(ctx: &Ctx, text: &str) -> Result<String> {
-    let name = below(ctx, text, "stateMachine")?;
-    match name.contains(':') {
-        true => Err(Error::Unsupported(format!(
-            "The version or alias that {text} names"
-        ))),
-        false => Ok(name),
+/// What an ARN names of a state machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Qualifier {
+    /// The machine as it is now.
+    None,
+    Version(u64),
+    Alias(String),
+}
+
+/// What a name after that of the machine means: a number is a version.
+fn qualifier(text: &str) -> Option<Qualifier> {
+    if text.bytes().all(|one| one.is_ascii_digit()) {
+        return text.parse().ok().map(Qualifier::Version);
     }
+    is_name(text).then(|| Qualifier::Alias(text.to_owned()))
+}
+
+/// The name of a state machine, and which version or alias of it an ARN means.
+pub(crate) fn qualified(ctx: &Ctx, text: &str) -> Result<(String, Qualifier)> {
+    let rest = below(ctx, text, "stateMachine")?;
+    if rest.contains('/') {
+        return Err(Error::Validation(format!(
+            "The ARN '{text}' names a Distributed Map state, which this operation does not take"
+        )));
+    }
+    match rest.split_once(':') {
+        None => Ok((rest, Qualifier::None)),
+        Some((machine, of)) => match qualifier(of) {
+            Some(qualifier) if !machine.is_empty() => Ok((machine.to_owned(), qualifier)),
+            _ => Err(Error::InvalidArn(text.to_owned())),
+        },
+    }
+}
+
+/// The name of a state machine, of which the ARN may name neither version nor alias.
+pub(crate) fn machine(ctx: &Ctx, text: &str) -> Result<String> {
+    match qualified(ctx, text)? {
+        (machine, Qualifier::None) => Ok(machine),
+        _ => Err(Error::Validation(format!(
+            "The ARN '{text}' must name a state machine without a version or an alias"
+        ))),
+    }
+}
+
+/// The ARN of a version.
+pub(crate) fn version_arn(partition: &Partition, machine: &str, version: u64) -> String {
+    format!("{}:{version}", machine_arn(partition, machine))
+}
+
+/// The ARN of an alias.
+pub(crate) fn alias_arn(partition: &Partition, machine: &str, alias: &str) -> String {
+    format!("{}:{alias}", machine_arn(partition, machine))
 }
 
 /// The state machine and the name of an execution.

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Weak};
 
 use roadstead_base::Ctx;
-use roadstead_dispatch::{Asking, Need, Permissions, Rule};
-use roadstead_protocol::BoxFuture;
+use roadstead_dispatch::{Asking, Need, Permissions, Rule, text};
+use roadstead_protocol::{BoxFuture, Value};
 
 use crate::{PRINCIPAL, States, names};
 
@@ -22,8 +22,61 @@ fn on(asking: &Asking<'_>, member: &str) -> Need {
     Need::new(format!("states:{}", asking.operation)).on([arn.to_owned()])
 }
 
+/// A version or an alias is authorized by the machine's own ARN; `states:StateMachineQualifier` says which it is
+/// ("Authorization for versions and aliases").
+fn qualified(action: String, arns: &[&str]) -> Need {
+    let (mut need, mut machines) = (Need::new(action), Vec::new());
+    for arn in arns {
+        let mut fields = arn.splitn(8, ':');
+        let machine: Vec<&str> = fields.by_ref().take(7).collect();
+        let machine = machine.join(":");
+        if !machines.contains(&machine) {
+            machines.push(machine);
+        }
+        if let Some(qualifier) = fields.next() {
+            need = need.with("states:StateMachineQualifier", qualifier);
+        }
+    }
+    need.on(machines)
+}
+
+fn of_machine(asking: &Asking<'_>, member: &str) -> Vec<Need> {
+    let arn = asking.text(member).unwrap_or("*");
+    vec![qualified(format!("states:{}", asking.operation), &[arn])]
+}
+
 fn on_machine(asking: &Asking<'_>) -> Vec<Need> {
-    vec![on(asking, "stateMachineArn")]
+    of_machine(asking, "stateMachineArn")
+}
+
+fn on_version(asking: &Asking<'_>) -> Vec<Need> {
+    of_machine(asking, "stateMachineVersionArn")
+}
+
+fn on_alias(asking: &Asking<'_>) -> Vec<Need> {
+    of_machine(asking, "stateMachineAliasArn")
+}
+
+/// The machine whose versions the alias stands for, and the alias's own name.
+fn create_alias(asking: &Asking<'_>) -> Vec<Need> {
+    let Some(Value::List(routes)) = asking.input.get("routingConfiguration") else {
+        return vec![Need::new("states:CreateStateMachineAlias")];
+    };
+    let versions = routes
+        .iter()
+        .filter_map(|route| text(route, "stateMachineVersionArn"));
+    let mut need = qualified(
+        "states:CreateStateMachineAlias".to_owned(),
+        &versions.collect::<Vec<_>>(),
+    );
+    need = need.with_some("states:StateMachineQualifier", asking.text("name"));
+    vec![need]
+}
+
+/// To publish along with making or updating a machine is a permission of its own.
+fn publishes(asking: &Asking<'_>, arn: &str) -> Option<Need> {
+    let publish = asking.input.get("publish") == Some(&Value::Bool(true));
+    publish.then(|| Need::new("states:PublishStateMachineVersion").on([arn.to_owned()]))
 }
 
 fn on_execution(asking: &Asking<'_>) -> Vec<Need> {
@@ -46,6 +99,7 @@ fn create(asking: &Asking<'_>) -> Vec<Need> {
             .on([arn.clone()])
             .tagging(&tags),
     ];
+    needs.extend(publishes(asking, &arn));
     if !tags.is_empty() {
         needs.push(Need::new("states:TagResource").on([arn]).tagging(&tags));
     }
@@ -55,6 +109,7 @@ fn create(asking: &Asking<'_>) -> Vec<Need> {
 
 fn update(asking: &Asking<'_>) -> Vec<Need> {
     let mut needs = on_machine(asking);
+    needs.extend(publishes(asking, asking.text("stateMachineArn").unwrap_or("*")));
     needs.extend(passes(asking));
     needs
 }
@@ -74,20 +129,29 @@ impl Permissions for StatesPermissions {
         const fn of(operation: &'static str, needs: fn(&Asking<'_>) -> Vec<Need>) -> Rule {
             Rule { operation, needs }
         }
-        const RULES: [Rule; 13] = [
+        const RULES: [Rule; 22] = [
             of("CreateStateMachine", create),
+            of("CreateStateMachineAlias", create_alias),
             of("DeleteStateMachine", on_machine),
+            of("DeleteStateMachineAlias", on_alias),
+            of("DeleteStateMachineVersion", on_version),
             of("DescribeExecution", on_execution),
             of("DescribeStateMachine", on_machine),
+            of("DescribeStateMachineAlias", on_alias),
+            of("DescribeStateMachineForExecution", on_execution),
             of("GetExecutionHistory", on_execution),
             of("ListExecutions", on_machine),
+            of("ListStateMachineAliases", on_machine),
+            of("ListStateMachineVersions", on_machine),
             of("ListTagsForResource", on_resource),
+            of("PublishStateMachineVersion", on_machine),
             of("StartExecution", on_machine),
             of("StartSyncExecution", on_machine),
             of("StopExecution", on_execution),
             of("TagResource", on_resource),
             of("UntagResource", on_resource),
             of("UpdateStateMachine", update),
+            of("UpdateStateMachineAlias", on_alias),
         ];
         &RULES
     }

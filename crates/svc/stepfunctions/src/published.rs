@@ -53,6 +53,8 @@ pub(crate) fn status_change(partition: &Partition, record: &ExecutionRecord, at:
         "status": status(record.execution.status()).as_str(),
         "startDate": millis(record.started),
         "stopDate": record.stopped.map(millis),
+        "stateMachineVersionArn": record.version_arn(partition),
+        "stateMachineAliasArn": record.alias_arn(partition),
         "input": included.then_some(&record.input),
         "inputDetails": details(),
         "outputDetails": output.is_some().then(details),

@@ -1,4 +1,4 @@
-//! What is kept: state machines, their definitions, executions, and each event of their histories.
+//! What is kept: state machines, their definitions, versions and aliases, executions, and each event of their histories.
 
 use std::sync::Arc;
 
@@ -16,6 +16,16 @@ pub(crate) fn machines(store: &Arc<dyn Store>) -> Table<MachineRecord> {
 /// By machine and digest: executions keep the definition that they began with.
 pub(crate) fn definitions(store: &Arc<dyn Store>) -> Table<DefinitionRecord> {
     Table::new(Arc::clone(store), "states-definition")
+}
+
+/// By machine and number.
+pub(crate) fn versions(store: &Arc<dyn Store>) -> Table<VersionRecord> {
+    Table::new(Arc::clone(store), "states-version")
+}
+
+/// By machine and name.
+pub(crate) fn aliases(store: &Arc<dyn Store>) -> Table<AliasRecord> {
+    Table::new(Arc::clone(store), "states-alias")
 }
 
 /// By machine and name.
@@ -50,6 +60,73 @@ pub(crate) struct MachineRecord {
     pub deleting: bool,
     #[serde(default)]
     pub workflow: Workflow,
+    /// When it was changed last.
+    #[serde(default)]
+    pub updated: Option<Timestamp>,
+    #[serde(default)]
+    pub versions: Versions,
+}
+
+impl MachineRecord {
+    pub(crate) fn updated(&self) -> Timestamp {
+        self.updated.unwrap_or(self.created)
+    }
+}
+
+/// How a machine stands with its versions and aliases.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Versions {
+    /// The number of the last one published, also if it was deleted: numbers are not given twice.
+    pub last: u64,
+    /// How many there are.
+    pub count: usize,
+    /// The version that the current revision was published as.
+    pub current: Option<u64>,
+    /// How many aliases there are.
+    pub aliases: usize,
+    /// What was published when the machine was made.
+    pub at_creation: Option<Publication>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Publication {
+    pub description: Option<String>,
+}
+
+/// The machine as it was when it was published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct VersionRecord {
+    pub number: u64,
+    pub description: Option<String>,
+    pub created: Timestamp,
+    /// Without its tags, which are the machine's alone.
+    pub machine: MachineRecord,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AliasRecord {
+    pub name: String,
+    pub description: Option<String>,
+    pub routes: Vec<Route>,
+    pub created: Timestamp,
+    pub updated: Timestamp,
+}
+
+/// So much of a hundred executions goes to a version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Route {
+    pub version: u64,
+    pub weight: u64,
+}
+
+/// What an execution was started from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Origin {
+    pub version: Option<u64>,
+    pub alias: Option<String>,
+    /// The revision of the machine, and when that was made.
+    pub revision: Option<String>,
+    pub updated: Option<Timestamp>,
 }
 
 /// What becomes of a machine's executions: each step is kept, or nothing is and they are over in five minutes.
@@ -82,6 +159,8 @@ pub(crate) struct ExecutionRecord {
     /// Tasks that were handed over and are not answered.
     #[serde(default)]
     pub jobs: Vec<Job>,
+    #[serde(default)]
+    pub origin: Origin,
 }
 
 impl ExecutionRecord {

@@ -394,6 +394,8 @@ async fn delete(
         .delete_below(&executions)
         .delete_below(&records::histories(&states.store).key(partition, name))
         .delete_below(&records::definitions(&states.store).key(partition, name))
+        .delete_below(&records::versions(&states.store).key(partition, name))
+        .delete_below(&records::aliases(&states.store).key(partition, name))
         .commit()
         .await?;
     Ok(Action::Done)

@@ -5,7 +5,10 @@ use roadstead_api_stepfunctions as api;
 use roadstead_base::Ctx;
 use roadstead_protocol::ApiError;
 
-use crate::{States, executions, express, history, machines, tags, tokens, validate};
+use crate::{
+    States, aliases, described, executions, express, history, listed, machines, tags, tokens, validate,
+    versions,
+};
 
 impl api::StepFunctions for States {
     async fn create_state_machine(
@@ -53,7 +56,7 @@ impl api::StepFunctions for States {
         ctx: &Ctx,
         input: api::ListExecutionsInput,
     ) -> Result<api::ListExecutionsOutput, ApiError> {
-        Ok(executions::list_executions(self, ctx, input)?)
+        Ok(executions::list_executions(self, ctx, input).await?)
     }
 
     async fn list_state_machines(
@@ -61,7 +64,7 @@ impl api::StepFunctions for States {
         ctx: &Ctx,
         input: api::ListStateMachinesInput,
     ) -> Result<api::ListStateMachinesOutput, ApiError> {
-        Ok(machines::list_state_machines(self, ctx, input)?)
+        Ok(listed::list_state_machines(self, ctx, input)?)
     }
 
     async fn list_tags_for_resource(
@@ -150,5 +153,77 @@ impl api::StepFunctions for States {
         input: api::ValidateStateMachineDefinitionInput,
     ) -> Result<api::ValidateStateMachineDefinitionOutput, ApiError> {
         Ok(validate::validate_state_machine_definition(self, input)?)
+    }
+
+    async fn create_state_machine_alias(
+        &self,
+        ctx: &Ctx,
+        input: api::CreateStateMachineAliasInput,
+    ) -> Result<api::CreateStateMachineAliasOutput, ApiError> {
+        Ok(aliases::create_state_machine_alias(self, ctx, input).await?)
+    }
+
+    async fn delete_state_machine_alias(
+        &self,
+        ctx: &Ctx,
+        input: api::DeleteStateMachineAliasInput,
+    ) -> Result<api::DeleteStateMachineAliasOutput, ApiError> {
+        Ok(aliases::delete_state_machine_alias(self, ctx, input).await?)
+    }
+
+    async fn delete_state_machine_version(
+        &self,
+        ctx: &Ctx,
+        input: api::DeleteStateMachineVersionInput,
+    ) -> Result<api::DeleteStateMachineVersionOutput, ApiError> {
+        Ok(versions::delete_state_machine_version(self, ctx, input).await?)
+    }
+
+    async fn describe_state_machine_alias(
+        &self,
+        ctx: &Ctx,
+        input: api::DescribeStateMachineAliasInput,
+    ) -> Result<api::DescribeStateMachineAliasOutput, ApiError> {
+        Ok(aliases::describe_state_machine_alias(self, ctx, input).await?)
+    }
+
+    async fn describe_state_machine_for_execution(
+        &self,
+        ctx: &Ctx,
+        input: api::DescribeStateMachineForExecutionInput,
+    ) -> Result<api::DescribeStateMachineForExecutionOutput, ApiError> {
+        Ok(described::describe_state_machine_for_execution(self, ctx, input).await?)
+    }
+
+    async fn list_state_machine_aliases(
+        &self,
+        ctx: &Ctx,
+        input: api::ListStateMachineAliasesInput,
+    ) -> Result<api::ListStateMachineAliasesOutput, ApiError> {
+        Ok(aliases::list_state_machine_aliases(self, ctx, input).await?)
+    }
+
+    async fn list_state_machine_versions(
+        &self,
+        ctx: &Ctx,
+        input: api::ListStateMachineVersionsInput,
+    ) -> Result<api::ListStateMachineVersionsOutput, ApiError> {
+        Ok(versions::list_state_machine_versions(self, ctx, input).await?)
+    }
+
+    async fn publish_state_machine_version(
+        &self,
+        ctx: &Ctx,
+        input: api::PublishStateMachineVersionInput,
+    ) -> Result<api::PublishStateMachineVersionOutput, ApiError> {
+        Ok(versions::publish_state_machine_version(self, ctx, input).await?)
+    }
+
+    async fn update_state_machine_alias(
+        &self,
+        ctx: &Ctx,
+        input: api::UpdateStateMachineAliasInput,
+    ) -> Result<api::UpdateStateMachineAliasOutput, ApiError> {
+        Ok(aliases::update_state_machine_alias(self, ctx, input).await?)
     }
 }

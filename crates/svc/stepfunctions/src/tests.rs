@@ -1,5 +1,6 @@
 //! The service through its handlers, with services that remember what they were asked.
 
+mod aliases;
 mod calls;
 mod executions;
 mod express;
@@ -7,6 +8,7 @@ mod lambda;
 mod machines;
 mod restarts;
 mod tokens;
+mod versions;
 
 use std::sync::Arc;
 
@@ -38,6 +40,23 @@ impl Bench {
     }
 
     async fn over(store: Arc<dyn Store>, ecs: Arc<Fake>, lambda: Arc<Fake>, now: Timestamp) -> Self {
+        Self::with(store, ecs, lambda, now, Options::default()).await
+    }
+
+    /// The same with other bounds.
+    async fn limited(self, change: impl FnOnce(&mut Options)) -> Self {
+        let mut options = Options::default();
+        change(&mut options);
+        Self::with(self.store, self.ecs, self.lambda, START, options).await
+    }
+
+    async fn with(
+        store: Arc<dyn Store>,
+        ecs: Arc<Fake>,
+        lambda: Arc<Fake>,
+        now: Timestamp,
+        options: Options,
+    ) -> Self {
         let clock = Arc::new(ManualClock::at(now));
         let dispatcher = roadstead_testing::dispatcher(clock.clone());
         dispatcher.register(ecs.clone());
@@ -47,7 +66,7 @@ impl Bench {
             store: store.clone(),
             clock: clock.clone(),
             dispatcher,
-            options: Options::default(),
+            options,
         };
         let states = States::new(parts).await.expect("the service");
         Self {

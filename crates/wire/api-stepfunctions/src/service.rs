@@ -7,13 +7,21 @@ use crate::types::*;
 
 service!(StepFunctions MODEL {
     create_state_machine "CreateStateMachine" CreateStateMachineInput, CreateStateMachineOutput,
+    create_state_machine_alias "CreateStateMachineAlias" CreateStateMachineAliasInput, CreateStateMachineAliasOutput,
     delete_state_machine "DeleteStateMachine" DeleteStateMachineInput, DeleteStateMachineOutput,
+    delete_state_machine_alias "DeleteStateMachineAlias" DeleteStateMachineAliasInput, DeleteStateMachineAliasOutput,
+    delete_state_machine_version "DeleteStateMachineVersion" DeleteStateMachineVersionInput, DeleteStateMachineVersionOutput,
     describe_execution "DescribeExecution" DescribeExecutionInput, DescribeExecutionOutput,
     describe_state_machine "DescribeStateMachine" DescribeStateMachineInput, DescribeStateMachineOutput,
+    describe_state_machine_alias "DescribeStateMachineAlias" DescribeStateMachineAliasInput, DescribeStateMachineAliasOutput,
+    describe_state_machine_for_execution "DescribeStateMachineForExecution" DescribeStateMachineForExecutionInput, DescribeStateMachineForExecutionOutput,
     get_execution_history "GetExecutionHistory" GetExecutionHistoryInput, GetExecutionHistoryOutput,
     list_executions "ListExecutions" ListExecutionsInput, ListExecutionsOutput,
+    list_state_machine_aliases "ListStateMachineAliases" ListStateMachineAliasesInput, ListStateMachineAliasesOutput,
+    list_state_machine_versions "ListStateMachineVersions" ListStateMachineVersionsInput, ListStateMachineVersionsOutput,
     list_state_machines "ListStateMachines" ListStateMachinesInput, ListStateMachinesOutput,
     list_tags_for_resource "ListTagsForResource" ListTagsForResourceInput, ListTagsForResourceOutput,
+    publish_state_machine_version "PublishStateMachineVersion" PublishStateMachineVersionInput, PublishStateMachineVersionOutput,
     send_task_failure "SendTaskFailure" SendTaskFailureInput, SendTaskFailureOutput,
     send_task_heartbeat "SendTaskHeartbeat" SendTaskHeartbeatInput, SendTaskHeartbeatOutput,
     send_task_success "SendTaskSuccess" SendTaskSuccessInput, SendTaskSuccessOutput,
@@ -23,5 +31,6 @@ service!(StepFunctions MODEL {
     tag_resource "TagResource" TagResourceInput, TagResourceOutput,
     untag_resource "UntagResource" UntagResourceInput, UntagResourceOutput,
     update_state_machine "UpdateStateMachine" UpdateStateMachineInput, UpdateStateMachineOutput,
+    update_state_machine_alias "UpdateStateMachineAlias" UpdateStateMachineAliasInput, UpdateStateMachineAliasOutput,
     validate_state_machine_definition "ValidateStateMachineDefinition" ValidateStateMachineDefinitionInput, ValidateStateMachineDefinitionOutput,
 });

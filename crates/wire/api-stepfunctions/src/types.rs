@@ -56,6 +56,17 @@ structure!(CloudWatchLogsLogGroup {
 } {
     log_group_arn "logGroupArn" String,
 });
+structure!(CreateStateMachineAliasInput {
+    name "name" String,
+    routing_configuration "routingConfiguration" Vec<RoutingConfigurationListItem>,
+} {
+    description "description" String,
+});
+structure!(CreateStateMachineAliasOutput {
+    creation_date "creationDate" Timestamp,
+    state_machine_alias_arn "stateMachineAliasArn" String,
+} {
+});
 structure!(CreateStateMachineInput {
     definition "definition" String,
     name "name" String,
@@ -75,11 +86,25 @@ structure!(CreateStateMachineOutput {
 } {
     state_machine_version_arn "stateMachineVersionArn" String,
 });
+structure!(DeleteStateMachineAliasInput {
+    state_machine_alias_arn "stateMachineAliasArn" String,
+} {
+});
+structure!(DeleteStateMachineAliasOutput {
+} {
+});
 structure!(DeleteStateMachineInput {
     state_machine_arn "stateMachineArn" String,
 } {
 });
 structure!(DeleteStateMachineOutput {
+} {
+});
+structure!(DeleteStateMachineVersionInput {
+    state_machine_version_arn "stateMachineVersionArn" String,
+} {
+});
+structure!(DeleteStateMachineVersionOutput {
 } {
 });
 structure!(DescribeExecutionInput {
@@ -109,6 +134,39 @@ structure!(DescribeExecutionOutput {
     state_machine_version_arn "stateMachineVersionArn" String,
     stop_date "stopDate" Timestamp,
     trace_header "traceHeader" String,
+});
+structure!(DescribeStateMachineAliasInput {
+    state_machine_alias_arn "stateMachineAliasArn" String,
+} {
+});
+structure!(DescribeStateMachineAliasOutput {
+} {
+    creation_date "creationDate" Timestamp,
+    description "description" String,
+    name "name" String,
+    routing_configuration "routingConfiguration" Vec<RoutingConfigurationListItem>,
+    state_machine_alias_arn "stateMachineAliasArn" String,
+    update_date "updateDate" Timestamp,
+});
+structure!(DescribeStateMachineForExecutionInput {
+    execution_arn "executionArn" String,
+} {
+    included_data "includedData" IncludedData,
+});
+structure!(DescribeStateMachineForExecutionOutput {
+    definition "definition" String,
+    name "name" String,
+    role_arn "roleArn" String,
+    state_machine_arn "stateMachineArn" String,
+    update_date "updateDate" Timestamp,
+} {
+    encryption_configuration "encryptionConfiguration" EncryptionConfiguration,
+    label "label" String,
+    logging_configuration "loggingConfiguration" LoggingConfiguration,
+    map_run_arn "mapRunArn" String,
+    revision_id "revisionId" String,
+    tracing_configuration "tracingConfiguration" TracingConfiguration,
+    variable_references "variableReferences" BTreeMap<String, Vec<String>>,
 });
 structure!(DescribeStateMachineInput {
     state_machine_arn "stateMachineArn" String,
@@ -332,6 +390,28 @@ structure!(ListExecutionsOutput {
 } {
     next_token "nextToken" String,
 });
+structure!(ListStateMachineAliasesInput {
+    state_machine_arn "stateMachineArn" String,
+} {
+    max_results "maxResults" i32,
+    next_token "nextToken" String,
+});
+structure!(ListStateMachineAliasesOutput {
+    state_machine_aliases "stateMachineAliases" Vec<StateMachineAliasListItem>,
+} {
+    next_token "nextToken" String,
+});
+structure!(ListStateMachineVersionsInput {
+    state_machine_arn "stateMachineArn" String,
+} {
+    max_results "maxResults" i32,
+    next_token "nextToken" String,
+});
+structure!(ListStateMachineVersionsOutput {
+    state_machine_versions "stateMachineVersions" Vec<StateMachineVersionListItem>,
+} {
+    next_token "nextToken" String,
+});
 structure!(ListStateMachinesInput {
 } {
     max_results "maxResults" i32,
@@ -388,6 +468,22 @@ structure!(MapRunStartedEventDetails {
 structure!(MapStateStartedEventDetails {
 } {
     length "length" i32,
+});
+structure!(PublishStateMachineVersionInput {
+    state_machine_arn "stateMachineArn" String,
+} {
+    description "description" String,
+    revision_id "revisionId" String,
+});
+structure!(PublishStateMachineVersionOutput {
+    creation_date "creationDate" Timestamp,
+    state_machine_version_arn "stateMachineVersionArn" String,
+} {
+});
+structure!(RoutingConfigurationListItem {
+    state_machine_version_arn "stateMachineVersionArn" String,
+    weight "weight" i32,
+} {
 });
 structure!(SendTaskFailureInput {
     task_token "taskToken" String,
@@ -464,6 +560,11 @@ structure!(StateExitedEventDetails {
     output "output" String,
     output_details "outputDetails" HistoryEventExecutionDataDetails,
 });
+structure!(StateMachineAliasListItem {
+    creation_date "creationDate" Timestamp,
+    state_machine_alias_arn "stateMachineAliasArn" String,
+} {
+});
 structure!(StateMachineListItem {
     creation_date "creationDate" Timestamp,
     name "name" String,
@@ -478,6 +579,11 @@ enumeration!(StateMachineStatus {
 enumeration!(StateMachineType {
     Standard "STANDARD",
     Express "EXPRESS",
+});
+structure!(StateMachineVersionListItem {
+    creation_date "creationDate" Timestamp,
+    state_machine_version_arn "stateMachineVersionArn" String,
+} {
 });
 structure!(StopExecutionInput {
     execution_arn "executionArn" String,
@@ -578,6 +684,16 @@ structure!(UntagResourceInput {
 } {
 });
 structure!(UntagResourceOutput {
+} {
+});
+structure!(UpdateStateMachineAliasInput {
+    state_machine_alias_arn "stateMachineAliasArn" String,
+} {
+    description "description" String,
+    routing_configuration "routingConfiguration" Vec<RoutingConfigurationListItem>,
+});
+structure!(UpdateStateMachineAliasOutput {
+    update_date "updateDate" Timestamp,
 } {
 });
 structure!(UpdateStateMachineInput {

@@ -39,7 +39,7 @@ pub(crate) async fn start_sync_execution(
     if trace_header.is_some() {
         return Err(Error::Unsupported("traceHeader".into()));
     }
-    let machine_name = names::machine(ctx, &state_machine_arn)?;
+    let (machine_name, qualifier) = names::qualified(ctx, &state_machine_arn)?;
     let name = name.unwrap_or_else(random_uuid);
     if !names::is_name(&name) {
         return Err(Error::InvalidName(name));
@@ -55,6 +55,7 @@ pub(crate) async fn start_sync_execution(
     }
     let place = states.express.enter()?;
     let partition = ctx.partition();
+    let (machine, _) = states.origin(&partition, &machine, &qualifier).await?;
     let parsed = states
         .parsed(&partition, &machine_name, &machine.definition)
         .await?;

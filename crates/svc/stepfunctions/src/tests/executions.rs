@@ -323,7 +323,8 @@ async fn its_beginning_and_its_end_are_events() {
     let told = of(&good);
     let began = json!({"executionArn": good, "stateMachineArn": machine, "name": "good", "status": "RUNNING",
         "startDate": 1_700_000_000_000_i64, "stopDate": null, "input": "{\"a\":1}", "inputDetails": {"included": true},
-        "outputDetails": null, "output": null, "error": null, "cause": null});
+        "outputDetails": null, "output": null, "error": null, "cause": null,
+        "stateMachineVersionArn": null, "stateMachineAliasArn": null});
     assert_eq!(told[0], began);
     assert_eq!(
         (&told[1]["status"], &told[1]["output"]),

@@ -11,6 +11,7 @@ mod metrics;
 mod pull;
 mod rollout;
 mod start;
+mod states;
 mod store;
 
 use std::path::Path;
@@ -43,6 +44,8 @@ enum What {
     Rollout(rollout::Options),
     /// Functions, warm and cold, against the same handler behind a plain server, the interpreter alone, and ministack.
     Functions(functions::Options),
+    /// Transitions of state machines per second, Standard and Express, against ministack.
+    States(states::Options),
     /// Pulling and unpacking an image, against `skopeo copy` plus `umoci unpack`.
     Pull(pull::Options),
     /// Durable puts of the store on disk, with 1 client and with 64, against etcd.
@@ -101,6 +104,13 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
             functions::install(root, options.binary.as_deref())?;
             return again_inside(root);
         }
+        if let What::States(options) = &options.what {
+            if options.binary.is_none() {
+                build(root)?;
+            }
+            functions::references::install(root)?;
+            return again_inside(root);
+        }
         return enter(root);
     }
     match &options.what {
@@ -111,6 +121,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
         What::Start(options) => start::run(root, options),
         What::Rollout(options) => rollout::run(root, options),
         What::Functions(options) => functions::run(root, options),
+        What::States(options) => states::run(root, options),
         What::Pull(options) => pull::run(root, options),
         What::Store(options) => store::run(root, options),
         What::Memory(options) => memory::run(root, options),

@@ -18,7 +18,7 @@ const FAMILIES: [&str; 3] = ["python3.", "nodejs", "provided"];
 const MEMORY_MB: u32 = 35;
 
 /// What the code does: what it prints, and how it ends.
-pub type Code = dyn Fn(&Spec, &Invocation) -> Result<Ran, Error> + Send + Sync;
+pub type Code = dyn Fn(Arc<Spec>, Invocation) -> BoxFuture<'static, Result<Ran, Error>> + Send + Sync;
 
 /// How an invocation of the fake went.
 #[derive(Clone, Debug)]
@@ -103,6 +103,13 @@ mod gate {
 
 impl Fake {
     pub fn of(code: impl Fn(&Spec, &Invocation) -> Result<Ran, Error> + Send + Sync + 'static) -> Arc<Self> {
+        Self::doing(move |spec, invocation| Box::pin(std::future::ready(code(&spec, &invocation))))
+    }
+
+    /// One whose code waits for others.
+    pub fn doing(
+        code: impl Fn(Arc<Spec>, Invocation) -> BoxFuture<'static, Result<Ran, Error>> + Send + Sync + 'static,
+    ) -> Arc<Self> {
         Arc::new(Self {
             code: Box::new(code),
             state: Mutex::default(),
@@ -155,7 +162,7 @@ impl Fake {
             spec.host.credentials(spec).await?;
         }
         self.gate.pass().await;
-        let Ran { printed, ending } = (self.code)(spec, &invocation)?;
+        let Ran { printed, ending } = (self.code)(Arc::clone(spec), invocation.clone()).await?;
         let report = Report {
             duration: Duration::from_micros(2_500),
             init: fresh.then_some(Duration::from_millis(100)),

@@ -85,9 +85,9 @@ pub(crate) async fn start_execution(
             ));
         }
         let within = records::executions(&states.store).within(&partition);
-        let running = states.work.running(&states.executions, &within);
-        if running >= states.options.max_running {
-            return Err(Error::TooManyRunning(states.options.max_running));
+        let most = states.options.max_running;
+        if !states.work.has_room(&states.executions, &within, most) {
+            return Err(Error::TooManyRunning(most));
         }
         let now = states.clock.now();
         let (chosen, origin) = states.origin(&partition, &machine.value, &qualifier).await?;

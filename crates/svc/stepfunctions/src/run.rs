@@ -74,13 +74,16 @@ impl Work {
         machine
     }
 
-    /// How many executions are under way below a key.
-    pub(crate) fn running(&self, executions: &Mirror<ExecutionRecord>, within: &Key) -> usize {
-        executions
-            .snapshot()
-            .below(within)
-            .filter(|entry| entry.value.is_running())
-            .count()
+    /// Whether fewer than `most` executions are under way below a key.
+    pub(crate) fn has_room(&self, executions: &Mirror<ExecutionRecord>, within: &Key, most: usize) -> bool {
+        let snapshot = executions.snapshot();
+        // Those that ended are kept for long: nothing needs to be counted until there are many of all.
+        snapshot.len() < most
+            || snapshot
+                .below(within)
+                .filter(|entry| entry.value.is_running())
+                .nth(most.saturating_sub(1))
+                .is_none()
     }
 
     /// Ends the calls that are under way; they are made again after the next start.

@@ -4,6 +4,7 @@ use roadstead_testing::refused;
 use serde_json::{Value as Json, json};
 
 use super::{Bench, pass, wait};
+use crate::{Options, Parts, States};
 
 #[tokio::test]
 async fn an_execution_is_started_shown_and_told_of() {
@@ -338,4 +339,40 @@ async fn its_beginning_and_its_end_are_events() {
         (&told[1]["status"], &told[1]["error"], &told[1]["cause"]),
         (&json!("ABORTED"), &json!("E"), &json!("enough"))
     );
+}
+
+#[tokio::test]
+async fn so_many_are_under_way_and_no_more() {
+    let bench = Bench::new().await;
+    let machine = bench.create("m", &wait(60)).await.expect("made");
+    let parts = Parts {
+        store: bench.store.clone(),
+        clock: bench.clock.clone(),
+        dispatcher: bench.states.dispatcher.clone(),
+        options: Options {
+            max_running: 2,
+            ..Options::default()
+        },
+    };
+    let bounded = Bench {
+        states: States::new(parts).await.expect("the service"),
+        ..bench
+    };
+    let start = |name: &str| {
+        bounded.call(
+            "StartExecution",
+            json!({"stateMachineArn": machine, "name": name}),
+        )
+    };
+    let first = start("a").await.expect("started");
+    start("b").await.expect("started");
+    refused(start("c").await, "ExecutionLimitExceeded", "2");
+    // The same again is no further one.
+    start("b").await.expect("the same");
+    bounded
+        .call("StopExecution", json!({"executionArn": first["executionArn"]}))
+        .await
+        .expect("stopped");
+    start("c").await.expect("started");
+    refused(start("d").await, "ExecutionLimitExceeded", "2");
 }

@@ -2,6 +2,8 @@
 
 import io
 import json
+import urllib.error
+import urllib.request
 import zipfile
 
 import pytest
@@ -58,6 +60,15 @@ def test_a_function_is_made_by_the_command_line_and_lasts(cloud, role, tmp_path)
     cloud.up()
     whole = cloud.client("lambda").get_function(FunctionName=first["FunctionArn"])
     assert (whole["Configuration"]["CodeSha256"], whole["Tags"]) == (first["CodeSha256"], {"team": "a"})
+    link = whole["Code"]["Location"]
+    assert link.startswith(cloud.url)
+    with urllib.request.urlopen(link) as answer:
+        assert answer.read() == (tmp_path / "code.zip").read_bytes()
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(link[:-2])
+    layer = cloud.aws("lambda", "publish-layer-version", "--layer-name", "l", "--zip-file", f"fileb://{tmp_path}/code.zip")
+    with urllib.request.urlopen(layer["Content"]["Location"]) as answer:
+        assert answer.read() == (tmp_path / "code.zip").read_bytes()
     assert cloud.client("lambda").list_tags(Resource=first["FunctionArn"])["Tags"] == {"team": "a"}
     assert cloud.client("lambda").delete_function(FunctionName="first")["ResponseMetadata"]["HTTPStatusCode"] == 204
     gone = refused(cloud.client("lambda").get_function, FunctionName="first")

@@ -116,6 +116,14 @@ def test_a_public_listener_without_tls_is_the_operators_choice(fresh):
     assert "has no Authorization header" in curl(f"http://{address}/_roadstead/metrics")
     known = client(env["ROADSTEAD_BACKEND"], env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"])
     assert known.list_clusters()["clusterArns"]
+    # A link to an archive is proof enough, here too.
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("a.py", "")
+    content = cloud.client("lambda").publish_layer_version(LayerName="l", Content={"ZipFile": archive.getvalue()})["Content"]
+    link = content["Location"].replace(cloud.url, f"http://{address}")
+    assert subprocess.run(["curl", "-sf", link], check=True, capture_output=True).stdout == archive.getvalue()
+    assert "older than ten minutes" in curl(link[:-2])
 
 
 def certificate(folder, name):

@@ -170,6 +170,11 @@ impl Plane {
             roadstead_lambda::Server(lambda.clone()),
         ))));
         dispatcher.guard(&roadstead_api_lambda::MODEL, LambdaPermissions::of(&lambda));
+        dispatcher.mount(
+            roadstead_lambda::ARCHIVES_PATH,
+            "lambda",
+            roadstead_lambda::Archives::of(&lambda),
+        );
         let states = States::new(roadstead_stepfunctions::Parts {
             store: store.clone(),
             clock: clock.clone(),

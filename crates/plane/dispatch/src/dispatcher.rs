@@ -33,6 +33,12 @@ pub trait Raw: Send + Sync + 'static {
         false
     }
 
+    /// Whether every listener takes it without a signature: what it is asked for carries a proof of its own, and the
+    /// context says nothing of who asks.
+    fn has_proof_of_its_own(&self) -> bool {
+        false
+    }
+
     fn serve<'a>(&'a self, ctx: Ctx, request: RawRequest) -> BoxFuture<'a, RawResponse>;
 }
 

@@ -82,7 +82,8 @@ impl Dispatcher {
         if let Some((service, raw)) = self.mounted(parts.uri.path()) {
             let signed =
                 parts.headers.contains_key(http::header::AUTHORIZATION) || parts.uri.query().is_some();
-            let open = !signed && raw.is_open_to_strangers() && door.trust == Trust::UnknownIsRoot;
+            let local = raw.is_open_to_strangers() && door.trust == Trust::UnknownIsRoot;
+            let open = !signed && (local || raw.has_proof_of_its_own());
             if let Some(ctx) = open.then(|| self.stranger(door.peer)).flatten() {
                 return Ok(raw.serve(ctx, RawRequest::from_parts(parts, body)).await);
             }

@@ -48,6 +48,11 @@ impl Contents {
         }
     }
 
+    /// The archive itself, as it came.
+    pub(crate) fn archive(&self, sha256: &str) -> PathBuf {
+        self.0.join(sha256).join(ARCHIVE)
+    }
+
     /// Removes what no record names. At a start, when nothing runs and nobody uploads.
     pub(crate) fn sweep(&self, named: &BTreeSet<String>) {
         let Ok(found) = fs::read_dir(&self.0) else { return };

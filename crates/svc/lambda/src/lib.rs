@@ -13,6 +13,7 @@ mod functions;
 mod host;
 mod invoke;
 mod layers;
+mod links;
 mod names;
 mod page;
 mod permissions;
@@ -39,6 +40,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use error::{Error, Result};
+pub use links::{ARCHIVES_PATH, Archives};
 pub use permissions::LambdaPermissions;
 pub use service::Server;
 

@@ -9,7 +9,7 @@ use roadstead_base::Ctx;
 use crate::Lambda;
 use crate::error::Result;
 use crate::names::Named;
-use crate::records::FunctionRecord;
+use crate::records::{FunctionRecord, VersionRecord};
 use crate::show;
 
 pub(crate) fn get_function(
@@ -21,9 +21,10 @@ pub(crate) fn get_function(
         function_name,
         qualifier,
     } = input;
-    let (function, configuration) = found(lambda, ctx, &function_name, qualifier.as_deref())?;
+    let (function, version, configuration) = found(lambda, ctx, &function_name, qualifier.as_deref())?;
     Ok(GetFunctionResponse {
         code: Some(FunctionCodeLocation {
+            location: lambda.link(ctx, &version.code),
             repository_type: Some("S3".into()),
             ..FunctionCodeLocation::default()
         }),
@@ -43,7 +44,7 @@ pub(crate) fn get_function_configuration(
         function_name,
         qualifier,
     } = input;
-    Ok(found(lambda, ctx, &function_name, qualifier.as_deref())?.1)
+    Ok(found(lambda, ctx, &function_name, qualifier.as_deref())?.2)
 }
 
 fn found(
@@ -51,11 +52,11 @@ fn found(
     ctx: &Ctx,
     function_name: &str,
     qualifier: Option<&str>,
-) -> Result<(FunctionRecord, FunctionConfiguration)> {
+) -> Result<(FunctionRecord, VersionRecord, FunctionConfiguration)> {
     let partition = ctx.partition();
     let named = Named::of(ctx, function_name, qualifier)?;
     let function = lambda.function(&partition, &named)?;
     let version = lambda.version(&partition, &function, &named)?;
     let shown = show::configuration(&partition, &named.name, &version, named.qualifier.as_deref());
-    Ok((function, shown))
+    Ok((function, version, shown))
 }

@@ -41,7 +41,7 @@ fn found(lambda: &Lambda, ctx: &Ctx, layer: &Layer, number: u64) -> Result<GetLa
     Ok(GetLayerVersionResponse {
         compatible_architectures: super::architectures(&record),
         compatible_runtimes: super::runtimes(&record),
-        content: Some(content_of(&record)),
+        content: Some(content_of(lambda, ctx, &record)),
         created_date: Some(crate::show::time(record.created_at)),
         layer_arn: Some(layer.arn()),
         layer_version_arn: Some(layer.version_arn(number)),

@@ -48,7 +48,7 @@ pub(crate) async fn publish_layer_version(
     Ok(PublishLayerVersionResponse {
         compatible_architectures: super::architectures(&record),
         compatible_runtimes: super::runtimes(&record),
-        content: Some(content_of(&record)),
+        content: Some(content_of(lambda, ctx, &record)),
         created_date: Some(crate::show::time(record.created_at)),
         layer_arn: Some(layer.arn()),
         layer_version_arn: Some(layer.version_arn(record.number)),
@@ -106,10 +106,15 @@ fn archive(content: LayerVersionContentInput) -> Result<Vec<u8>> {
     }
 }
 
-pub(super) fn content_of(record: &LayerVersionRecord) -> LayerVersionContentOutput {
+pub(super) fn content_of(
+    lambda: &Lambda,
+    ctx: &Ctx,
+    record: &LayerVersionRecord,
+) -> LayerVersionContentOutput {
     LayerVersionContentOutput {
         code_sha256: Some(record.archive.shown_sha256()),
         code_size: i64::try_from(record.archive.size).ok(),
+        location: lambda.link(ctx, &record.archive),
         ..LayerVersionContentOutput::default()
     }
 }

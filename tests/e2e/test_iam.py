@@ -274,3 +274,24 @@ def test_lists_are_paged_by_boto3(cloud):
     for name in made:
         iam.delete_user(UserName=name)
     assert os.environ.get("AWS_PROFILE") is None
+
+
+def test_ecs_has_a_role_of_its_own_from_its_first_use_on(cloud):
+    iam, name = cloud.client("iam"), "AWSServiceRoleForECS"
+    # The cluster of the first node is the first use.
+    made = iam.get_role(RoleName=name)["Role"]
+    assert made["Path"] == "/aws-service-role/ecs.amazonaws.com/", made
+    service = cloud.ecs.create_service(serviceName="linked", deploymentController={"type": "EXTERNAL"})["service"]
+    assert service["roleArn"] == made["Arn"], service
+    cloud.ecs.delete_service(service="linked")
+    # Who may not make it gets a cluster without it, and nothing that needs it.
+    iam.delete_service_linked_role(RoleName=name)
+    limited = session(cloud, user(cloud, "limited", allow("ecs:*", "*")))("ecs")
+    limited.create_cluster(clusterName="limited")
+    with pytest.raises(ClientError, match="Unable to assume the service linked role"):
+        limited.create_service(cluster="limited", serviceName="linked", deploymentController={"type": "EXTERNAL"})
+    with pytest.raises(ClientError, match="you must also specify a load balancer"):
+        cloud.ecs.create_service(serviceName="linked", desiredCount=0, role="ecsServiceRole")
+    cloud.ecs.create_cluster(clusterName="limited")
+    assert iam.get_role(RoleName=name)["Role"]["Arn"] == made["Arn"]
+    limited.create_service(cluster="limited", serviceName="linked", deploymentController={"type": "EXTERNAL"})

@@ -10,6 +10,7 @@ mod definitions;
 mod error;
 mod handshake;
 mod instances;
+mod linked;
 mod names;
 mod paging;
 mod permissions;

@@ -10,6 +10,7 @@ use crate::capacity::{check_providers, check_strategy};
 use crate::clusters::show::{Include, show};
 use crate::clusters::{ClusterRecord, ClusterStatus};
 use crate::error::{Error, Result, refuse};
+use crate::linked;
 use crate::names::{ClusterName, DEFAULT_CLUSTER};
 use crate::tables::cluster_key;
 use crate::tags::Tags;
@@ -69,6 +70,8 @@ pub(crate) async fn create_cluster(
         })
         .await?;
     let record = updated.value.ok_or(Error::ClusterNotFound)?;
+    // A cluster goes without it.
+    let _ = linked::attempt(ecs, ctx).await;
     let cluster = show(
         ecs,
         ctx,

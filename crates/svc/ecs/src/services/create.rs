@@ -9,6 +9,7 @@ use crate::Ecs;
 use crate::capacity::strategy_of;
 use crate::clusters::active_cluster;
 use crate::error::{Error, Result};
+use crate::linked;
 use crate::names::ServiceName;
 use crate::services::ask::{Of, ask};
 use crate::services::external;
@@ -188,6 +189,7 @@ async fn attempt(
     let mut news = News::default();
     if controller == Controller::External {
         external::check_placement(&record)?;
+        record.role_arn = Some(linked::require(ecs, ctx).await?);
         return commit(ecs, &cluster, gone.as_ref(), record, &news).await;
     }
     let task_definition =
@@ -206,8 +208,18 @@ async fn attempt(
         platform: platform_version,
         network: network_configuration.map(Stored),
     };
+    record.role_arn = role_of(ecs, ctx, &spec).await?;
     record.deploy(spec, now, &mut news);
     commit(ecs, &cluster, gone.as_ref(), record, &news).await
+}
+
+/// The service-linked role, of tasks with interfaces of a VPC; others need none.
+pub(super) async fn role_of(ecs: &Ecs, ctx: &Ctx, spec: &Spec) -> Result<Option<String>> {
+    if spec.network.is_some() {
+        return linked::require(ecs, ctx).await.map(Some);
+    }
+    let _ = linked::attempt(ecs, ctx).await;
+    Ok(None)
 }
 
 async fn commit(

@@ -10,6 +10,7 @@ use crate::capacity::{StrategyItem, check_strategy};
 use crate::clusters::{ClusterRecord, active_cluster};
 use crate::error::{Error, Result};
 use crate::services::ask::{Of, ask};
+use crate::services::create::role_of;
 use crate::services::external;
 use crate::services::lookup::active_service;
 use crate::services::news::News;
@@ -134,6 +135,7 @@ async fn attempt(ecs: &Ecs, ctx: &Ctx, input: UpdateServiceRequest) -> Result<Op
         external::check_placement(&record)?;
     }
     if let Some(spec) = new_spec(ecs, ctx, &record, change).await? {
+        record.role_arn = role_of(ecs, ctx, &spec).await?;
         record.deploy(spec, ecs.clock.now(), &mut news);
     }
     commit(ecs, &home, &entry, record, &news).await

@@ -245,6 +245,12 @@ impl UpArgs {
             .data
             .or(file.data)
             .unwrap_or_else(|| PathBuf::from(DEFAULT_DATA));
+        // What is mounted into sandboxes has to be named from the root.
+        let data = std::path::absolute(data).context("--data")?;
+        let runtimes = self
+            .runtimes
+            .or(file.runtimes)
+            .unwrap_or_else(|| place::runtimes(&data));
         Ok(UpConfig {
             listen,
             public,
@@ -255,10 +261,7 @@ impl UpArgs {
                 .audit_log
                 .or(file.audit_log)
                 .unwrap_or_else(|| data.join("audit.jsonl")),
-            runtimes: self
-                .runtimes
-                .or(file.runtimes)
-                .unwrap_or_else(|| place::runtimes(&data)),
+            runtimes: std::path::absolute(runtimes).context("--runtimes")?,
             function_memory: self.function_memory.or(file.function_memory),
             data,
             ephemeral: matches!(store, Choice::Memory),
@@ -350,6 +353,23 @@ mod tests {
         assert_eq!(config.clusters, ["a", "b"]);
         assert!(config.ephemeral);
         assert_eq!(config.listen.to_string(), DEFAULT_LISTEN);
+    }
+
+    #[test]
+    fn folders_are_named_from_the_root() {
+        let here = std::env::current_dir().expect("a folder");
+        let args = UpArgs {
+            data: Some("data".into()),
+            ..UpArgs::default()
+        };
+        let config = args.settle().expect("settles");
+        assert_eq!(config.data, here.join("data"));
+        assert_eq!(config.runtimes, here.join("data/runtimes"));
+        let args = UpArgs {
+            runtimes: Some("prepared".into()),
+            ..UpArgs::default()
+        };
+        assert_eq!(args.settle().expect("settles").runtimes, here.join("prepared"));
     }
 
     #[test]

@@ -7,7 +7,8 @@ from botocore.exceptions import ClientError
 
 from roadstead import eventually
 
-ALLOWED = ["sqs:SendMessage", "sns:Publish", "events:PutEvents"]
+ALLOWED = ["sqs:SendMessage", "sns:Publish", "events:PutEvents", "ecs:RunTask", "ecs:StopTask", "ecs:DescribeTasks",
+           "states:StartExecution", "states:DescribeExecution", "states:StopExecution"]
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +124,49 @@ def test_messages_and_events_go_out_as_json(cloud, role):
         message = received(cloud, queue)
         messages[message.get("by") or message["detail"]["by"]] = message
     assert messages["bus"]["resources"] == [execution, shown["stateMachineArn"]]
+
+
+def run(cloud, family, command):
+    cloud.define(family, {"name": "app", "image": "busybox", "command": ["sh", "-c", command]})
+    return {"Type": "Task", "Resource": "arn:aws:states:::ecs:runTask.sync", "Parameters": {
+        "Cluster": "default", "LaunchType": "EC2", "TaskDefinition": family,
+        "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": [cloud.subnet()]}}}}
+
+
+def tasks(cloud, family):
+    found = [arn for status in ("RUNNING", "STOPPED")
+             for arn in cloud.ecs.list_tasks(cluster="default", family=family, desiredStatus=status)["taskArns"]]
+    return found
+
+
+def test_a_container_is_waited_for_across_a_crash_and_its_exit_code_decides(cloud, role):
+    good = started(cloud, role, "good", {"Run": run(cloud, "good", "sleep 5; exit 0")})
+    eventually(lambda: {event["type"] for event in events(cloud, good)} & {"TaskSubmitted", "ExecutionFailed"}, "the task to be started")
+    assert "ExecutionFailed" not in str(events(cloud, good)), events(cloud, good)[-2:]
+    cloud.kill()
+    cloud.up()
+    shown = ended(cloud, good)
+    assert shown["status"] == "SUCCEEDED", shown
+    output = json.loads(shown["output"])
+    assert output["LastStatus"] == "STOPPED" and output["Containers"][0]["ExitCode"] == 0 and output["StoppedAt"] > 10**12
+    assert tasks(cloud, "good") == [output["TaskArn"]], "it was started once"
+    shown = ended(cloud, started(cloud, role, "bad", {"Run": run(cloud, "bad", "exit 3")}))
+    assert (shown["status"], shown["error"]) == ("FAILED", "States.TaskFailed")
+    assert json.loads(shown["cause"])["Containers"][0]["ExitCode"] == 3
+
+
+def test_stopping_an_execution_stops_what_is_nested_down_to_its_container(cloud, role):
+    inner = started(cloud, role, "inner", {"Run": run(cloud, "long", "sleep 1000")})
+    api = cloud.client("stepfunctions")
+    machine = api.describe_execution(executionArn=inner)["stateMachineArn"]
+    api.stop_execution(executionArn=inner)
+    outer = started(cloud, role, "outer", {"Nest": {
+        "Type": "Task", "Resource": "arn:aws:states:::states:startExecution.sync:2", "Parameters": {
+            "StateMachineArn": machine, "Input": {"AWS_STEP_FUNCTIONS_STARTED_BY_EXECUTION_ID.$": "$$.Execution.Id"}}}})
+    child = eventually(lambda: api.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"], "the inner execution")[0]
+    assert outer in api.describe_execution(executionArn=child["executionArn"])["input"]
+    arn = eventually(lambda: cloud.ecs.list_tasks(cluster="default", family="long", desiredStatus="RUNNING")["taskArns"], "the container")[0]
+    api.stop_execution(executionArn=outer)
+    assert ended(cloud, child["executionArn"])["status"] == "ABORTED"
+    cloud.until(arn, "STOPPED")
+    eventually(lambda: not cloud.ecs.list_tasks(cluster="default", family="long", desiredStatus="RUNNING")["taskArns"], "the end of all")

@@ -114,6 +114,7 @@ pub(crate) async fn start_execution(
             orders: Vec::new(),
             jobs: Vec::new(),
             origin,
+            ending: Vec::new(),
         };
         let began = published::status_change(&partition, &record, now);
         let transaction = Transaction::new(&states.store)

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use crate::call::{Acting, Fault, failure};
 use crate::names::machine_arn;
-use crate::{States, sdk};
+use crate::{States, jobs, sdk, sync};
 
 /// An operation that has an integration of its own.
 pub(crate) struct Integration {
@@ -25,12 +25,19 @@ pub(crate) struct Integration {
 }
 
 const CALLED: &[Pattern] = &[Pattern::RequestResponse, Pattern::WaitForTaskToken];
+const RUN: &[Pattern] = &[Pattern::RequestResponse, Pattern::WaitForTaskToken, Pattern::Sync];
+const RUN_AS_JSON: &[Pattern] = &[
+    Pattern::RequestResponse,
+    Pattern::WaitForTaskToken,
+    Pattern::Sync,
+    Pattern::SyncAsJson,
+];
 
 const KNOWN: [Integration; 6] = [
     Integration {
         service: "ecs",
         action: "runTask",
-        patterns: CALLED,
+        patterns: RUN,
         model: "ecs",
         operation: "RunTask",
         errors: "ECS",
@@ -75,7 +82,7 @@ const KNOWN: [Integration; 6] = [
     Integration {
         service: "states",
         action: "startExecution",
-        patterns: CALLED,
+        patterns: RUN_AS_JSON,
         model: "stepfunctions",
         operation: "StartExecution",
         errors: "StepFunctions",
@@ -104,11 +111,23 @@ pub(crate) async fn call(
         Failure::new(errors::TASK_FAILED, message)
     })?;
     let parameters = prepared(integration, partition, acting, order);
+    // A job is one task.
+    if jobs::is_job(order) && parameters.get("Count").is_some_and(|count| *count != json!(1)) {
+        let cause = "The parameter 'Count' can only be 1 where the end of the task is waited for.";
+        return Err(Fault::Refused(Failure::new(errors::RUNTIME, cause)));
+    }
+    let again = parameters.clone();
     let input = operation.input(parameters);
     let called = states
         .dispatcher
         .call_json(operation.service(), operation.name(), ctx, input)
         .await;
+    let called = match called {
+        Err(error) if jobs::is_job(order) && error.code.ends_with("ExecutionAlreadyExists") => {
+            sync::found_again(states, ctx, acting, &again).await.ok_or(error)
+        }
+        called => called,
+    };
     let output = called.map_err(|error| failure(integration.errors, &error))?;
     let output = operation.output(output, sdk::Times::Millis);
     match integration.model {
@@ -155,7 +174,7 @@ fn prepared(integration: &Integration, partition: &Partition, acting: &Acting, o
         }
         "ecs" => {
             if missing(&parameters, "StartedBy") {
-                parameters["StartedBy"] = json!("AWS Step Functions");
+                parameters["StartedBy"] = json!("AWS-Step-Functions");
             }
             // The same call again, after a crash, starts nothing twice.
             if missing(&parameters, "ClientToken") {

@@ -1,7 +1,8 @@
-//! Tasks that were handed over and are not answered yet: those whose token somebody has. What happens to tasks is followed
+//! Tasks that were handed over and are not answered yet: those whose token somebody
+//! has, and jobs (`.sync`) that are looked at until they are done. What happens to tasks is followed
 //! here in what is kept beside the execution, in the step that takes it.
 
-use roadstead_states_language::{Input, Order};
+use roadstead_states_language::{Input, Order, Pattern, Resource};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -10,19 +11,56 @@ use crate::records::ExecutionRecord;
 /// A task that was handed over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Job {
-    /// Without its parameters.
+    /// Without its parameters, if it was handed over.
     pub order: Order,
+    /// What was started and is waited for.
+    #[serde(default)]
+    pub reference: Option<Reference>,
+}
+
+/// What a job is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Reference {
+    Task { cluster: String, arn: String },
+    Execution { arn: String },
+}
+
+/// Whether the end of what it starts is waited for.
+pub(crate) fn is_job(order: &Order) -> bool {
+    matches!(
+        &order.resource,
+        Resource::Integration {
+            pattern: Pattern::Sync | Pattern::SyncAsJson,
+            ..
+        }
+    )
+}
+
+/// What a job was started as, by the answer.
+pub(crate) fn reference(order: &Order, output: &Json) -> Option<Reference> {
+    let text = |json: &Json| json.as_str().map(str::to_owned);
+    if !is_job(order) {
+        return None;
+    }
+    match text(&output["ExecutionArn"]) {
+        Some(arn) => Some(Reference::Execution { arn }),
+        None => Some(Reference::Task {
+            cluster: text(&output["Tasks"][0]["ClusterArn"])?,
+            arn: text(&output["Tasks"][0]["TaskArn"])?,
+        }),
+    }
 }
 
 impl ExecutionRecord {
     /// Takes down what becomes of a task by what happened.
     pub(crate) fn follow(&mut self, happened: &Input) {
         match happened {
-            Input::TaskSubmitted { task, output: _ } => {
+            Input::TaskSubmitted { task, output } => {
                 if let Some(at) = self.orders.iter().position(|order| order.task == *task) {
                     let mut order = self.orders.remove(at);
                     order.parameters = Json::Null;
-                    self.jobs.push(Job { order });
+                    let reference = reference(&order, output);
+                    self.jobs.push(Job { order, reference });
                 }
             }
             Input::TaskSucceeded { task, .. }
@@ -36,9 +74,17 @@ impl ExecutionRecord {
         }
     }
 
-    /// Nobody waits for these tasks any more.
+    /// Nobody waits for these tasks any more: jobs among them are to be stopped, also one that is just being started.
     pub(crate) fn cancel(&mut self, tasks: &[u64]) {
         for task in tasks {
+            let being_started = self.orders.iter().map(|order| Job {
+                order: order.clone(),
+                reference: None,
+            });
+            let of = being_started
+                .chain(self.jobs.iter().cloned())
+                .find(|job| job.order.task == *task && is_job(&job.order));
+            self.ending.extend(of);
             self.drop_task(*task);
         }
     }

@@ -161,6 +161,9 @@ pub(crate) struct ExecutionRecord {
     pub jobs: Vec<Job>,
     #[serde(default)]
     pub origin: Origin,
+    /// Jobs that nobody waits for any more and that are to be stopped.
+    #[serde(default)]
+    pub ending: Vec<Job>,
 }
 
 impl ExecutionRecord {

@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 use crate::call::Acting;
 use crate::error::{Error, Result};
 use crate::records::{self, ExecutionRecord, partition_of};
-use crate::{States, call, jobs, published};
+use crate::{States, call, ending, jobs, published, sync};
 
 /// Executions that make a step at a time.
 const WORKERS: usize = 16;
@@ -35,6 +35,9 @@ pub(crate) struct Work {
     /// What happened to executions and was not taken yet.
     inbox: Mutex<HashMap<Key, Vec<Input>>>,
     flights: Mutex<HashMap<(Key, u64), Flight>>,
+    pub(crate) endings: Mutex<HashMap<(Key, u64), AbortHandle>>,
+    /// When this service began to execute.
+    pub(crate) began: OnceLock<Timestamp>,
     parsed: Mutex<HashMap<Key, Arc<Machine>>>,
     driver: OnceLock<Handle<Key>>,
 }
@@ -55,7 +58,7 @@ impl Flight {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -91,6 +94,9 @@ impl Work {
         for (_, flight) in lock(&self.flights).drain() {
             flight.abort.abort();
         }
+        for (_, ending) in lock(&self.endings).drain() {
+            ending.abort();
+        }
     }
 
     fn forget(&self, key: &Key) {
@@ -116,11 +122,12 @@ pub(crate) fn start(states: &Arc<States>) -> Driver<Key> {
     let mut driver = Driver::new("executions", options, Arc::new(Executions(Arc::clone(states))));
     // A service is started once; a second start of the same would tell the first driver.
     let _first = states.work.driver.set(driver.handle());
+    let _began = states.work.began.set(states.clock.now());
     driver.follow(states.executions.changes(), |changed| {
         let running = changed
             .after
             .as_ref()
-            .is_some_and(|after| after.value.is_running());
+            .is_some_and(|after| after.value.is_running() || !after.value.ending.is_empty());
         running.then(|| changed.key.clone())
     });
     driver.follow(states.machines.changes(), |changed| {
@@ -146,6 +153,7 @@ impl Reconciler for Executions {
                 states.work.forget(key);
                 return Ok(Action::Done);
             };
+            ending::launch(states, &partition, &entry);
             if entry.value.stopped.is_some() {
                 states.work.forget(key);
                 return expire(states, &entry).await;
@@ -182,7 +190,7 @@ impl Reconciler for Executions {
         let machines = self.0.machines.snapshot();
         let wanted = executions
             .iter()
-            .filter(|entry| entry.value.stopped.is_none_or(old));
+            .filter(|entry| entry.value.stopped.is_none_or(old) || !entry.value.ending.is_empty());
         let deleting = machines.iter().filter(|entry| entry.value.deleting);
         wanted
             .map(|entry| entry.key.clone())
@@ -310,7 +318,13 @@ async fn write(
 
 /// Calls what is ordered and not being called yet, and ends calls that nobody waits for.
 fn launch(states: &Arc<States>, partition: &Partition, entry: &Entry<ExecutionRecord>) {
-    let wanted: HashSet<u64> = entry.value.orders.iter().map(|order| order.task).collect();
+    let ExecutionRecord { orders, jobs, .. } = &entry.value;
+    let calls = orders.iter().map(|order| (order, None));
+    let watches = jobs
+        .iter()
+        .filter_map(|job| Some((&job.order, Some(job.reference.clone()?))));
+    let work: Vec<_> = calls.chain(watches).collect();
+    let wanted: HashSet<u64> = work.iter().map(|(order, _)| order.task).collect();
     let waiting: HashSet<u64> = {
         let inbox = lock(&states.work.inbox);
         let of = inbox.get(&entry.key).into_iter().flatten();
@@ -324,7 +338,7 @@ fn launch(states: &Arc<States>, partition: &Partition, entry: &Entry<ExecutionRe
         }
         keep
     });
-    for order in &entry.value.orders {
+    for (order, reference) in work {
         let flight = (entry.key.clone(), order.task);
         if flights.contains_key(&flight) || waiting.contains(&order.task) {
             continue;
@@ -338,7 +352,10 @@ fn launch(states: &Arc<States>, partition: &Partition, entry: &Entry<ExecutionRe
         let key = flight.clone();
         let has_token = order.token.is_some();
         let running = tokio::spawn(async move {
-            let input = call::perform(&states, &partition, &acting, order).await;
+            let input = match reference {
+                None => call::perform(&states, &partition, &acting, order).await,
+                Some(reference) => sync::watch(&states, &partition, &acting, &order, &reference).await,
+            };
             let (execution, _) = &key;
             lock(&states.work.inbox)
                 .entry(execution.clone())
@@ -391,6 +408,7 @@ async fn delete(
     }
     let name = &entry.value.name;
     let executions = records::executions(&states.store).key(partition, name);
+    ending::of_all(states, partition, &executions).await;
     let _gone = Transaction::new(&states.store)
         .compare_unmodified(&entry)
         .delete(key)

@@ -7,6 +7,7 @@ mod express;
 mod lambda;
 mod machines;
 mod restarts;
+mod sync;
 mod tokens;
 mod versions;
 

@@ -1,0 +1,156 @@
+//! Jobs whose end is waited for.
+
+use std::sync::Arc;
+
+use roadstead_testing::until;
+use serde_json::{Value as Json, json};
+
+use super::{Bench, pass, task, wait};
+
+const CHILD: &str = "arn:aws:states:us-east-1:000000000000:stateMachine:child";
+
+fn nest(pattern: &str) -> Json {
+    task(
+        &format!("arn:aws:states:::states:startExecution{pattern}"),
+        json!({"StateMachineArn": CHILD, "Input": {"a": 1}}),
+    )
+}
+
+/// With the service calling itself through the dispatcher.
+fn wired(bench: &Bench) {
+    let server = roadstead_api_stepfunctions::Server(bench.states.clone());
+    bench.states.dispatcher.register(Arc::new(server));
+}
+
+async fn running(bench: &Bench, machine: &str) -> String {
+    let found = || {
+        let executions = bench.states.executions.snapshot();
+        let of = executions.iter().find(|entry| entry.value.machine == machine);
+        of.map(|entry| entry.value.name.clone())
+    };
+    until("the execution", || found().is_some()).await;
+    format!(
+        "arn:aws:states:us-east-1:000000000000:execution:{machine}:{}",
+        found().expect("there")
+    )
+}
+
+/// Waits until the execution has so many events.
+async fn events(bench: &Bench, machine: &str, count: u64) {
+    until("events", || {
+        let executions = bench.states.executions.snapshot();
+        executions
+            .iter()
+            .any(|entry| entry.value.machine == machine && entry.value.execution.last_event() >= count)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_nested_execution_gives_its_output_as_text_or_as_json() {
+    for (pattern, output) in [(".sync", json!("{\"a\":1}")), (".sync:2", json!({"a": 1}))] {
+        let mut bench = Bench::started().await;
+        wired(&bench);
+        bench.create("child", &pass()).await.expect("made");
+        let machine = bench.create("m", &nest(pattern)).await.expect("made");
+        let execution = bench.execute(&machine, "x", json!({})).await;
+        let shown = bench.ended(&execution).await;
+        let given: Json = serde_json::from_str(shown["output"].as_str().expect("an output")).expect("JSON");
+        assert_eq!(
+            (&given["Status"], &given["Output"]),
+            (&json!("SUCCEEDED"), &output)
+        );
+        assert_eq!(given["StartDate"], json!(1_700_000_000_000_i64));
+        bench.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_nested_execution_that_fails_fails_the_task() {
+    let mut bench = Bench::started().await;
+    wired(&bench);
+    let fails = json!({"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "E", "Cause": "C"}}});
+    bench.create("child", &fails).await.expect("made");
+    let machine = bench.create("m", &nest(".sync:2")).await.expect("made");
+    let execution = bench.execute(&machine, "x", json!({})).await;
+    let shown = bench.ended(&execution).await;
+    let cause: Json = serde_json::from_str(shown["cause"].as_str().expect("a cause")).expect("JSON");
+    assert_eq!(
+        (&shown["error"], &cause["Error"]),
+        (&json!("States.TaskFailed"), &json!("E"))
+    );
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_is_found_again_after_a_restart_and_stopped_with_its_execution() {
+    let mut bench = Bench::new().await;
+    wired(&bench);
+    bench.create("child", &wait(3_600)).await.expect("made");
+    let machine = bench.create("m", &nest(".sync")).await.expect("made");
+    let execution = bench.execute(&machine, "x", json!({})).await;
+    bench.start();
+    let child = running(&bench, "child").await;
+    events(&bench, "m", 5).await;
+    let bench = bench.restarted(1_000).await;
+    wired(&bench);
+    bench
+        .call("StopExecution", json!({"executionArn": execution}))
+        .await
+        .expect("stopped");
+    // As a crash leaves it: the job is still to be stopped.
+    let mut bench = bench.restarted(1_000).await;
+    wired(&bench);
+    assert_eq!(bench.describe(&child).await["status"], "RUNNING");
+    bench.start();
+    assert_eq!(bench.ended(&child).await["status"], "ABORTED");
+    let count = bench.states.executions.snapshot().iter().count();
+    assert_eq!(count, 2, "nothing was started twice");
+    until("the job to be forgotten", || {
+        let executions = bench.states.executions.snapshot();
+        executions.iter().all(|entry| entry.value.ending.is_empty())
+    })
+    .await;
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_task_is_run_once_and_fails_by_its_essential_containers() {
+    let running = json!({"taskArn": "arn:t", "clusterArn": "arn:c", "lastStatus": "RUNNING"});
+    let stopped = |main: i64, side: i64| {
+        json!({"taskArn": "arn:t", "clusterArn": "arn:c", "lastStatus": "STOPPED", "taskDefinitionArn": "arn:d",
+            "stopCode": "EssentialContainerExited",
+            "containers": [{"name": "main", "exitCode": main}, {"name": "side", "exitCode": side}]})
+    };
+    let definition = json!({"taskDefinition": {"containerDefinitions": [
+        {"name": "main", "essential": true}, {"name": "side", "essential": false}]}});
+    for (main, side, status) in [(0, 0, "SUCCEEDED"), (0, 143, "SUCCEEDED"), (3, 0, "FAILED")] {
+        let mut bench = Bench::started().await;
+        bench.ecs.then(Ok(json!({"tasks": [running], "failures": []})));
+        bench.ecs.then(Ok(json!({"tasks": [running], "failures": []})));
+        bench
+            .ecs
+            .then(Ok(json!({"tasks": [stopped(main, side)], "failures": []})));
+        bench.ecs.then(Ok(definition.clone()));
+        let machine = task(
+            "arn:aws:states:::ecs:runTask.sync",
+            json!({"TaskDefinition": "d"}),
+        );
+        let machine = bench.create("m", &machine).await.expect("made");
+        let execution = bench.execute(&machine, "x", json!({})).await;
+        let shown = bench.ended(&execution).await;
+        assert_eq!(shown["status"], status, "{shown}");
+        if status == "FAILED" {
+            let cause: Json = serde_json::from_str(shown["cause"].as_str().expect("a cause")).expect("JSON");
+            assert_eq!(
+                (&shown["error"], &cause["Containers"][0]["ExitCode"]),
+                (&json!("States.TaskFailed"), &json!(3))
+            );
+        }
+        let asked = bench.ecs.asked();
+        assert_eq!(asked[0].input["startedBy"], "AWS-Step-Functions");
+        assert_eq!(asked[0].input["clientToken"].as_str().map(str::len), Some(32));
+        assert!(asked[1..].iter().all(|call| call.operation != "RunTask"));
+        bench.stop().await;
+    }
+}

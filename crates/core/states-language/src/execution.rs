@@ -11,6 +11,7 @@ mod fail;
 mod leave;
 mod r#loop;
 mod numbers;
+mod redrive;
 mod stepper;
 mod token;
 
@@ -80,6 +81,14 @@ pub struct Execution {
     /// The id of the last thread or task.
     last: u64,
     threads: BTreeMap<u64, Thread>,
+    /// Threads as they were when they failed or were stopped, and with them what they are part of.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    halted: BTreeMap<u64, Thread>,
+    /// How often it was redriven, and when last.
+    #[serde(default)]
+    redrives: u64,
+    #[serde(default)]
+    redriven: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -265,9 +274,7 @@ impl Execution {
         deadline: Option<i64>,
         limit: Option<u64>,
     ) -> Execution {
-        let own = machine
-            .timeout
-            .map(|seconds| now.saturating_add(seconds.saturating_mul(1000).min(i64::MAX as u64) as i64));
+        let own = machine.deadline(now);
         let root = Thread::new(machine.flow.start.clone(), about.input.clone());
         Execution {
             about,
@@ -278,22 +285,16 @@ impl Execution {
             events: 0,
             last: 1,
             threads: BTreeMap::from([(1, root)]),
+            halted: BTreeMap::new(),
+            redrives: 0,
+            redriven: None,
         }
     }
 
     /// Takes what happened. After the execution has ended, and for tasks that it does not wait for, nothing comes of it.
     /// One step makes a bounded number of transitions: [`Execution::due`] tells whether there are more.
     pub fn step(&mut self, machine: &Machine, input: Input, now: i64, dice: &Dice) -> Step {
-        stepper::Stepper {
-            execution: self,
-            machine,
-            now,
-            dice,
-            step: Step::default(),
-            full: false,
-            told: 0,
-        }
-        .run(input)
+        stepper::Stepper::new(self, machine, now, dice).run(input)
     }
 
     /// When it wants to go on by itself, in milliseconds since the epoch: at once if that is past.
@@ -336,6 +337,15 @@ impl Execution {
             Doing::Task(running) => Some(running.task),
             _ => None,
         })
+    }
+}
+
+impl Machine {
+    /// When an execution that begins now has taken too long.
+    fn deadline(&self, now: i64) -> Option<i64> {
+        let after =
+            |seconds: u64| now.saturating_add(seconds.saturating_mul(1000).min(i64::MAX as u64) as i64);
+        self.timeout.map(after)
     }
 }
 

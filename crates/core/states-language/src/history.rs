@@ -52,6 +52,9 @@ pub enum History {
         cause: Option<String>,
     },
     ExecutionTimedOut,
+    ExecutionRedriven {
+        count: u64,
+    },
     StateEntered {
         kind: String,
         name: String,
@@ -148,6 +151,7 @@ impl History {
             History::ExecutionFailed { .. } => "ExecutionFailed".to_owned(),
             History::ExecutionAborted { .. } => "ExecutionAborted".to_owned(),
             History::ExecutionTimedOut => "ExecutionTimedOut".to_owned(),
+            History::ExecutionRedriven { .. } => "ExecutionRedriven".to_owned(),
             History::StateEntered { kind, .. } => format!("{kind}StateEntered"),
             History::StateExited { kind, .. } => format!("{kind}StateExited"),
             History::StateAborted { kind } => format!("{kind}StateAborted"),

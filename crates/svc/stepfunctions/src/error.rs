@@ -48,6 +48,8 @@ pub enum Error {
     ExecutionExists(String),
     #[error("Execution Does Not Exist: '{0}'")]
     NoSuchExecution(String),
+    #[error("The execution '{0}' cannot be redriven: {1}")]
+    NotRedrivable(String, &'static str),
     #[error("Resource not found: '{0}'")]
     NoSuchResource(String),
     /// What is there stands against it.
@@ -116,6 +118,7 @@ impl From<Error> for ApiError {
             Error::Deleting(_) => api::state_machine_deleting(message),
             Error::ExecutionExists(_) => api::execution_already_exists(message),
             Error::NoSuchExecution(_) => api::execution_does_not_exist(message),
+            Error::NotRedrivable(..) => api::execution_not_redrivable(message),
             Error::NoSuchResource(_) => api::resource_not_found(message),
             Error::NothingToUpdate => api::missing_required_parameter(message),
             // The model does not list it, but it is what the service answers.

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::names::{self, execution_arn, machine_arn};
 use crate::published;
 use crate::records::{self, ExecutionRecord, Workflow};
-use crate::{States, page, run};
+use crate::{States, page, redrive, run};
 
 /// How often a change is tried again that met another one.
 pub(crate) const TRIES: usize = 64;
@@ -115,6 +115,7 @@ pub(crate) async fn start_execution(
             jobs: Vec::new(),
             origin,
             ending: Vec::new(),
+            redrives: Vec::new(),
         };
         let began = published::status_change(&partition, &record, now);
         let transaction = Transaction::new(&states.store)
@@ -220,11 +221,10 @@ pub(crate) async fn describe_execution(
     let record = states.execution(ctx, &execution_arn).await?.value;
     let all = included_data != Some(IncludedData::MetadataOnly);
     let included = || Some(CloudWatchEventsExecutionDataDetails { included: Some(true) });
-    let reason = match record.execution.status() {
-        Status::Running => "Execution is RUNNING and cannot be redriven",
-        Status::Succeeded { .. } => "Execution is SUCCEEDED and cannot be redriven",
-        _ => "Redriving executions is not supported by Roadstead yet",
-    };
+    let deleting = states
+        .machine(ctx, &record.machine)
+        .is_ok_and(|machine| machine.deleting);
+    let unfit = redrive::unfit(&record, deleting, states.clock.now());
     let partition = ctx.partition();
     let mut answer = DescribeExecutionOutput {
         execution_arn,
@@ -233,10 +233,14 @@ pub(crate) async fn describe_execution(
         start_date: record.started,
         state_machine_arn: machine_arn(&partition, &record.machine),
         status: status(record.execution.status()),
-        name: Some(record.name),
-        redrive_count: Some(0),
-        redrive_status: Some(ExecutionRedriveStatus::NotRedrivable),
-        redrive_status_reason: all.then(|| reason.to_owned()),
+        name: Some(record.name.clone()),
+        redrive_count: Some(record.redrive_count()),
+        redrive_date: record.redriven(),
+        redrive_status: Some(match unfit {
+            None => ExecutionRedriveStatus::Redrivable,
+            Some(_) => ExecutionRedriveStatus::NotRedrivable,
+        }),
+        redrive_status_reason: unfit.filter(|_| all).map(str::to_owned),
         stop_date: record.stopped,
         ..DescribeExecutionOutput::default()
     };
@@ -298,10 +302,13 @@ pub(crate) async fn list_executions(
     let snapshot = states.executions.snapshot();
     let wanted = |record: &&ExecutionRecord| {
         let status = status(record.execution.status());
-        // Nothing was redriven here.
+        let redriven = match record.redrive_count() {
+            0 => ExecutionRedriveFilter::NotRedriven,
+            _ => ExecutionRedriveFilter::Redriven,
+        };
         status_filter.is_none_or(|wanted| wanted == status)
             && record.is_of(&qualifier)
-            && redrive_filter != Some(ExecutionRedriveFilter::Redriven)
+            && redrive_filter.is_none_or(|wanted| wanted == redriven)
     };
     let mut all: Vec<(String, &ExecutionRecord)> = snapshot
         .below(&below)
@@ -329,7 +336,8 @@ pub(crate) async fn list_executions(
         state_machine_alias_arn: record.alias_arn(&partition),
         state_machine_version_arn: record.version_arn(&partition),
         status: status(record.execution.status()),
-        redrive_count: Some(0),
+        redrive_count: Some(record.redrive_count()),
+        redrive_date: record.redriven(),
         stop_date: record.stopped,
         ..ExecutionListItem::default()
     };

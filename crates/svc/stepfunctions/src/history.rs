@@ -149,6 +149,7 @@ fn details(
             }
         }
         History::ExecutionTimedOut => {}
+        History::ExecutionRedriven { count } => put("redriveCount", json!(count)),
         History::StateEntered {
             kind: _,
             name: state,

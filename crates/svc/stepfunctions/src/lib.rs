@@ -21,6 +21,7 @@ mod page;
 mod permissions;
 mod published;
 mod records;
+mod redrive;
 mod routing;
 mod run;
 mod sdk;

@@ -129,7 +129,7 @@ impl Permissions for StatesPermissions {
         const fn of(operation: &'static str, needs: fn(&Asking<'_>) -> Vec<Need>) -> Rule {
             Rule { operation, needs }
         }
-        const RULES: [Rule; 22] = [
+        const RULES: [Rule; 23] = [
             of("CreateStateMachine", create),
             of("CreateStateMachineAlias", create_alias),
             of("DeleteStateMachine", on_machine),
@@ -145,6 +145,7 @@ impl Permissions for StatesPermissions {
             of("ListStateMachineVersions", on_machine),
             of("ListTagsForResource", on_resource),
             of("PublishStateMachineVersion", on_machine),
+            of("RedriveExecution", on_execution),
             of("StartExecution", on_machine),
             of("StartSyncExecution", on_machine),
             of("StopExecution", on_execution),

@@ -54,6 +54,8 @@ pub(crate) fn status_change(partition: &Partition, record: &ExecutionRecord, at:
         "startDate": millis(record.started),
         "stopDate": record.stopped.map(millis),
         "stateMachineVersionArn": record.version_arn(partition),
+        "redriveCount": record.redrive_count(),
+        "redriveDate": record.redriven().map(millis),
         "stateMachineAliasArn": record.alias_arn(partition),
         "input": included.then_some(&record.input),
         "inputDetails": details(),
@@ -67,7 +69,9 @@ pub(crate) fn status_change(partition: &Partition, record: &ExecutionRecord, at:
         source: Source::States,
         detail_type: "Step Functions Execution Status Change".to_owned(),
         subject: arn,
-        number: if record.stopped.is_none() { BEGAN } else { ENDED },
+        // It begins, and ends, once more with each redrive.
+        number: u64::try_from(record.redrive_count()).unwrap_or_default() * ENDED
+            + if record.stopped.is_none() { BEGAN } else { ENDED },
         at,
         detail,
     }

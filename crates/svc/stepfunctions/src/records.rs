@@ -164,6 +164,15 @@ pub(crate) struct ExecutionRecord {
     /// Jobs that nobody waits for any more and that are to be stopped.
     #[serde(default)]
     pub ending: Vec<Job>,
+    /// The latest redrives, by their tokens.
+    #[serde(default)]
+    pub redrives: Vec<Redrive>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Redrive {
+    pub token: Option<String>,
+    pub at: Timestamp,
 }
 
 impl ExecutionRecord {

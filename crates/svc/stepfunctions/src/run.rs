@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use roadstead_base::{Partition, Timestamp, random_bytes};
 use roadstead_reconcile::{Action, Driver, Handle, Reconciler};
-use roadstead_states_language::{Dice, Failure, Input, Machine, Step, names as errors};
+use roadstead_states_language::{Dice, Failure, History, Input, Machine, Step, names as errors};
 use roadstead_store::{Entry, Key, Mirror, Outcome, Revision, Transaction};
 use tokio::task::AbortHandle;
 
@@ -243,6 +243,8 @@ pub(crate) async fn advance(
         .step(machine, Input::Fail { failure }, now.0, &dice()?);
     record.cancel(&step.cancelled);
     record.stopped = Some(now);
+    // It may have been just what fits, which an end and what it was doing do not together.
+    record.execution.settle();
     write(states, entry, &record, step.history).await
 }
 
@@ -279,7 +281,7 @@ fn take(
 }
 
 /// Events go with the execution if they are few; otherwise before it, where they count for nothing until it says so.
-async fn write(
+pub(crate) async fn write(
     states: &States,
     entry: &Entry<ExecutionRecord>,
     record: &ExecutionRecord,
@@ -304,6 +306,17 @@ async fn write(
         bytes += size;
     }
     transaction = transaction.replace(&records::executions(&states.store), entry, record);
+    let redriven = told
+        .iter()
+        .find(|event| matches!(event.what, History::ExecutionRedriven { .. }));
+    if let (Some(event), Some(partition)) = (redriven, partition_of(&entry.key)) {
+        let running = ExecutionRecord {
+            stopped: None,
+            ..record.clone()
+        };
+        let began = published::status_change(&partition, &running, Timestamp(event.at));
+        transaction = roadstead_outbox::add(transaction, &states.store, &began);
+    }
     if let (Some(at), None, Some(partition)) = (record.stopped, entry.value.stopped, partition_of(&entry.key))
     {
         let ended = published::status_change(&partition, record, at);

@@ -6,8 +6,8 @@ use roadstead_base::Ctx;
 use roadstead_protocol::ApiError;
 
 use crate::{
-    States, aliases, described, executions, express, history, listed, machines, tags, tokens, validate,
-    versions,
+    States, aliases, described, executions, express, history, listed, machines, redrive, tags, tokens,
+    validate, versions,
 };
 
 impl api::StepFunctions for States {
@@ -97,6 +97,14 @@ impl api::StepFunctions for States {
         input: api::SendTaskSuccessInput,
     ) -> Result<api::SendTaskSuccessOutput, ApiError> {
         Ok(tokens::send_task_success(self, ctx, input).await?)
+    }
+
+    async fn redrive_execution(
+        &self,
+        ctx: &Ctx,
+        input: api::RedriveExecutionInput,
+    ) -> Result<api::RedriveExecutionOutput, ApiError> {
+        Ok(redrive::redrive_execution(self, ctx, input).await?)
     }
 
     async fn start_execution(

@@ -6,6 +6,7 @@ mod executions;
 mod express;
 mod lambda;
 mod machines;
+mod redrive;
 mod restarts;
 mod sync;
 mod tokens;

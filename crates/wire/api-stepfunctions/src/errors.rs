@@ -21,6 +21,10 @@ pub fn execution_limit_exceeded(message: impl Into<String>) -> ApiError {
     ApiError::new("ExecutionLimitExceeded", 400, message)
 }
 
+pub fn execution_not_redrivable(message: impl Into<String>) -> ApiError {
+    ApiError::new("ExecutionNotRedrivable", 400, message)
+}
+
 pub fn invalid_arn(message: impl Into<String>) -> ApiError {
     ApiError::new("InvalidArn", 400, message)
 }

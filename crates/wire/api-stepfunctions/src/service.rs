@@ -22,6 +22,7 @@ service!(StepFunctions MODEL {
     list_state_machines "ListStateMachines" ListStateMachinesInput, ListStateMachinesOutput,
     list_tags_for_resource "ListTagsForResource" ListTagsForResourceInput, ListTagsForResourceOutput,
     publish_state_machine_version "PublishStateMachineVersion" PublishStateMachineVersionInput, PublishStateMachineVersionOutput,
+    redrive_execution "RedriveExecution" RedriveExecutionInput, RedriveExecutionOutput,
     send_task_failure "SendTaskFailure" SendTaskFailureInput, SendTaskFailureOutput,
     send_task_heartbeat "SendTaskHeartbeat" SendTaskHeartbeatInput, SendTaskHeartbeatOutput,
     send_task_success "SendTaskSuccess" SendTaskSuccessInput, SendTaskSuccessOutput,

@@ -480,6 +480,15 @@ structure!(PublishStateMachineVersionOutput {
     state_machine_version_arn "stateMachineVersionArn" String,
 } {
 });
+structure!(RedriveExecutionInput {
+    execution_arn "executionArn" String,
+} {
+    client_token "clientToken" String,
+});
+structure!(RedriveExecutionOutput {
+    redrive_date "redriveDate" Timestamp,
+} {
+});
 structure!(RoutingConfigurationListItem {
     state_machine_version_arn "stateMachineVersionArn" String,
     weight "weight" i32,

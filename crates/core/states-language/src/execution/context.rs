@@ -96,9 +96,12 @@ impl Execution {
                 "StartTime": time(self.started),
                 "Name": about.execution_name,
                 "RoleArn": about.role_arn,
-                "RedriveCount": 0,
+                "RedriveCount": self.redrives,
             }),
         );
+        if let Some(at) = self.redriven {
+            context["Execution"]["RedriveTime"] = json!(time(at));
+        }
         context.insert(
             "StateMachine".to_owned(),
             json!({"Id": about.state_machine_arn, "Name": about.state_machine_name}),

@@ -16,6 +16,7 @@ impl Stepper<'_> {
         if let Some(state) = self.state(id)
             && (self.again(id, state, &failure) || self.caught(id, state, &failure))
         {
+            self.execution.forget(id);
             return;
         }
         self.unhandled(id, failure);
@@ -139,6 +140,7 @@ impl Stepper<'_> {
         let Some(thread) = self.execution.threads.remove(&id) else {
             return;
         };
+        self.execution.halt(id, thread.clone());
         if let Doing::Task(running) = thread.doing {
             self.step.cancelled.push(running.task);
             self.step.orders.retain(|order| order.task != running.task);

@@ -214,10 +214,7 @@ impl Stepper<'_> {
                     index: item.index,
                 },
             );
-            if let Err(failure) = self.iterate(parent) {
-                self.collapse(parent);
-                self.blame(parent, failure);
-            }
+            self.go_on(parent);
             return;
         }
         if results.iter().all(Option::is_some) {
@@ -232,11 +229,20 @@ impl Stepper<'_> {
         }
     }
 
+    /// Begins what is left of a Map that nothing of is under way, or ends it.
+    pub(super) fn go_on(&mut self, id: u64) {
+        if let Err(failure) = self.iterate(id) {
+            self.collapse(id);
+            self.blame(id, failure);
+        }
+    }
+
     /// A thread below failed for good: so does the whole, and the other threads are stopped.
     pub(super) fn broken(&mut self, id: u64, parent: u64, failure: Failure) {
         let Some(child) = self.execution.threads.remove(&id) else {
             return;
         };
+        self.execution.halt(id, child.clone());
         let Some(above) = self.execution.threads.get_mut(&parent) else {
             return;
         };

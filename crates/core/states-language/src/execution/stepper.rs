@@ -26,6 +26,23 @@ pub(super) struct Stepper<'a> {
 }
 
 impl<'a> Stepper<'a> {
+    pub(super) fn new(
+        execution: &'a mut Execution,
+        machine: &'a Machine,
+        now: i64,
+        dice: &'a Dice,
+    ) -> Stepper<'a> {
+        Stepper {
+            execution,
+            machine,
+            now,
+            dice,
+            step: Step::default(),
+            full: false,
+            told: 0,
+        }
+    }
+
     pub(super) fn run(mut self, input: Input) -> Step {
         if self.execution.status != Status::Running {
             return self.step;
@@ -124,7 +141,13 @@ impl<'a> Stepper<'a> {
         self.step
             .orders
             .retain(|order| !self.step.cancelled.contains(&order.task));
-        self.execution.threads.clear();
+        match self.execution.status {
+            Status::Succeeded { .. } => {
+                self.execution.threads.clear();
+                self.execution.halted.clear();
+            }
+            _ => self.execution.halted.append(&mut self.execution.threads),
+        }
     }
 
     /// How an execution ends whose history is full.

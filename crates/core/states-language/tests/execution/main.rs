@@ -5,6 +5,7 @@ mod history;
 mod limits;
 mod loops;
 mod properties;
+mod redrive;
 mod states;
 mod variables;
 

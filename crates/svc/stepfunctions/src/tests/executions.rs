@@ -325,7 +325,7 @@ async fn its_beginning_and_its_end_are_events() {
     let began = json!({"executionArn": good, "stateMachineArn": machine, "name": "good", "status": "RUNNING",
         "startDate": 1_700_000_000_000_i64, "stopDate": null, "input": "{\"a\":1}", "inputDetails": {"included": true},
         "outputDetails": null, "output": null, "error": null, "cause": null,
-        "stateMachineVersionArn": null, "stateMachineAliasArn": null});
+        "stateMachineVersionArn": null, "stateMachineAliasArn": null, "redriveCount": 0, "redriveDate": null});
     assert_eq!(told[0], began);
     assert_eq!(
         (&told[1]["status"], &told[1]["output"]),

@@ -42,17 +42,11 @@ pub(crate) fn launch(states: &Arc<States>, partition: &Partition, entry: &Entry<
     }
 }
 
-/// Stops every job of executions that are about to be deleted.
-pub(crate) async fn of_all(states: &States, partition: &Partition, below: &Key) {
-    let snapshot = states.executions.snapshot();
-    let records: Vec<ExecutionRecord> = snapshot.below(below).map(|entry| entry.value.clone()).collect();
-    for mut record in records {
-        let tasks: Vec<u64> = record.execution.tasks().collect();
-        record.cancel(&tasks);
-        let acting = Acting::of(partition, &record);
-        for job in &record.ending {
-            stop(states, partition, &acting, job).await;
-        }
+/// Stops every job of an execution that is about to go.
+pub(crate) async fn of(states: &States, partition: &Partition, record: &ExecutionRecord) {
+    let acting = Acting::of(partition, record);
+    for job in &record.ending {
+        stop(states, partition, &acting, job).await;
     }
 }
 

@@ -22,6 +22,7 @@ mod permissions;
 mod published;
 mod records;
 mod redrive;
+mod remove;
 mod routing;
 mod run;
 mod sdk;

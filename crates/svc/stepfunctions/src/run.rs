@@ -8,21 +8,22 @@ use std::time::Duration;
 
 use roadstead_base::{Partition, Timestamp, random_bytes};
 use roadstead_reconcile::{Action, Driver, Handle, Reconciler};
-use roadstead_states_language::{Dice, Failure, History, Input, Machine, Step, names as errors};
+use roadstead_states_language::{
+    Dice, Failure, History, HistoryEvent, Input, Machine, Step, names as errors,
+};
 use roadstead_store::{Entry, Key, Mirror, Outcome, Revision, Transaction};
 use tokio::task::AbortHandle;
 
 use crate::call::Acting;
 use crate::error::{Error, Result};
 use crate::records::{self, ExecutionRecord, partition_of};
+use crate::remove::{self, KEPT_MILLIS};
 use crate::{States, call, ending, jobs, published, sync};
 
 /// Executions that make a step at a time.
 const WORKERS: usize = 16;
 /// Steps of one execution before others have their turn.
 const STEPS: usize = 8;
-/// How long an execution, and its name, is kept after its end.
-const KEPT_MILLIS: i64 = 90 * 86_400_000;
 /// Definitions that are kept parsed.
 const PARSED: usize = 256;
 /// Events written in one transaction beside the execution, or before it if there are more.
@@ -99,7 +100,7 @@ impl Work {
         }
     }
 
-    fn forget(&self, key: &Key) {
+    pub(crate) fn forget(&self, key: &Key) {
         lock(&self.inbox).remove(key);
         lock(&self.flights).retain(|(of, _), flight| {
             if of == key {
@@ -146,7 +147,7 @@ impl Reconciler for Executions {
             return Ok(Action::Done);
         };
         if records::machines(&states.store).owns(key) {
-            return delete(states, &partition, key).await;
+            return Ok(remove::machine(states, &partition, key).await?);
         }
         for _ in 0..STEPS {
             let Some(entry) = records::executions(&states.store).get(key).await? else {
@@ -156,7 +157,7 @@ impl Reconciler for Executions {
             ending::launch(states, &partition, &entry);
             if entry.value.stopped.is_some() {
                 states.work.forget(key);
-                return expire(states, &entry).await;
+                return Ok(remove::expired(states, &entry).await?);
             }
             let ExecutionRecord {
                 machine,
@@ -209,25 +210,14 @@ fn until(now: Timestamp, due: i64) -> Duration {
 pub(crate) async fn advance(
     states: &States,
     entry: &Entry<ExecutionRecord>,
-    machine: &Machine,
+    machine: &Arc<Machine>,
     inputs: Vec<Input>,
 ) -> Result<Option<Revision>> {
     let now = states.clock.now();
-    let mut record = entry.value.clone();
-    let mut told = Vec::new();
-    let inputs = if inputs.is_empty() {
-        vec![Input::Proceed]
-    } else {
-        inputs
-    };
-    for input in inputs {
-        record.follow(&input);
-        let step = record.execution.step(machine, input, now.0, &dice()?);
-        take(&mut record, machine, now, step, &mut told)?;
-    }
-    if !record.is_running() {
-        record.stopped = Some(now);
-    }
+    let (record, of_it) = (entry.value.clone(), Arc::clone(machine));
+    // Users' expressions may compute for long: not where everybody's calls are served.
+    let computed = tokio::task::spawn_blocking(move || take_all(record, &of_it, now, inputs)).await;
+    let (record, told) = computed.map_err(|error| Error::Store(error.to_string()))??;
     match write(states, entry, &record, told).await {
         Err(Error::TooLarge(_)) => {}
         written => return written,
@@ -248,6 +238,30 @@ pub(crate) async fn advance(
     write(states, entry, &record, step.history).await
 }
 
+/// What comes of all that happened: the execution as it is then, and what there is to tell of it.
+fn take_all(
+    mut record: ExecutionRecord,
+    machine: &Machine,
+    now: Timestamp,
+    inputs: Vec<Input>,
+) -> Result<(ExecutionRecord, Vec<HistoryEvent>)> {
+    let mut told = Vec::new();
+    let inputs = if inputs.is_empty() {
+        vec![Input::Proceed]
+    } else {
+        inputs
+    };
+    for input in inputs {
+        record.follow(&input);
+        let step = record.execution.step(machine, input, now.0, &dice()?);
+        take(&mut record, machine, now, step, &mut told)?;
+    }
+    if !record.is_running() {
+        record.stopped = Some(now);
+    }
+    Ok((record, told))
+}
+
 pub(crate) fn dice() -> Result<Dice> {
     let bytes = random_bytes::<16>().map_err(|error| Error::Store(error.to_string()))?;
     Ok(Dice::new(u128::from_be_bytes(bytes)))
@@ -258,7 +272,7 @@ fn take(
     machine: &Machine,
     now: Timestamp,
     step: Step,
-    told: &mut Vec<roadstead_states_language::HistoryEvent>,
+    told: &mut Vec<HistoryEvent>,
 ) -> Result<()> {
     let Step {
         history,
@@ -285,7 +299,7 @@ pub(crate) async fn write(
     states: &States,
     entry: &Entry<ExecutionRecord>,
     record: &ExecutionRecord,
-    told: Vec<roadstead_states_language::HistoryEvent>,
+    told: Vec<HistoryEvent>,
 ) -> Result<Option<Revision>> {
     let table = records::histories(&states.store);
     let mut transaction = Transaction::new(&states.store);
@@ -338,12 +352,13 @@ fn launch(states: &Arc<States>, partition: &Partition, entry: &Entry<ExecutionRe
         .filter_map(|job| Some((&job.order, Some(job.reference.clone()?))));
     let work: Vec<_> = calls.chain(watches).collect();
     let wanted: HashSet<u64> = work.iter().map(|(order, _)| order.task).collect();
+    // In this order: a call that ended is in the inbox before it is no flight any more, and so never in neither.
+    let mut flights = lock(&states.work.flights);
     let waiting: HashSet<u64> = {
         let inbox = lock(&states.work.inbox);
         let of = inbox.get(&entry.key).into_iter().flatten();
         of.filter_map(jobs::settled).collect()
     };
-    let mut flights = lock(&states.work.flights);
     flights.retain(|(key, task), flight| {
         let keep = *key != entry.key || wanted.contains(task);
         if !keep {
@@ -382,65 +397,4 @@ fn launch(states: &Arc<States>, partition: &Partition, entry: &Entry<ExecutionRe
         let abort = running.abort_handle();
         flights.insert(flight, Flight { abort, has_token });
     }
-}
-
-/// An execution that ended long ago goes, and its name can be used again.
-async fn expire(
-    states: &States,
-    entry: &Entry<ExecutionRecord>,
-) -> Result<Action, roadstead_reconcile::Error> {
-    let now = states.clock.now();
-    if entry
-        .value
-        .stopped
-        .is_none_or(|stopped| now.0 - stopped.0 < KEPT_MILLIS)
-    {
-        return Ok(Action::Done);
-    }
-    let events = above(&states.event_key(&entry.key, 0));
-    let _gone = Transaction::new(&states.store)
-        .compare_unmodified(entry)
-        .delete(&entry.key)
-        .delete_below(&events)
-        .commit()
-        .await?;
-    Ok(Action::Done)
-}
-
-/// A state machine that is being deleted: its executions end and go with it.
-async fn delete(
-    states: &States,
-    partition: &Partition,
-    key: &Key,
-) -> Result<Action, roadstead_reconcile::Error> {
-    let Some(entry) = records::machines(&states.store).get(key).await? else {
-        return Ok(Action::Done);
-    };
-    if !entry.value.deleting {
-        return Ok(Action::Done);
-    }
-    let name = &entry.value.name;
-    let executions = records::executions(&states.store).key(partition, name);
-    ending::of_all(states, partition, &executions).await;
-    let _gone = Transaction::new(&states.store)
-        .compare_unmodified(&entry)
-        .delete(key)
-        .delete_below(&executions)
-        .delete_below(&records::histories(&states.store).key(partition, name))
-        .delete_below(&records::definitions(&states.store).key(partition, name))
-        .delete_below(&records::versions(&states.store).key(partition, name))
-        .delete_below(&records::aliases(&states.store).key(partition, name))
-        .commit()
-        .await?;
-    Ok(Action::Done)
-}
-
-/// The key without its last segment.
-fn above(key: &Key) -> Key {
-    let segments: Vec<String> = key.segments().collect();
-    let kept = segments.len().saturating_sub(1);
-    segments
-        .into_iter()
-        .take(kept)
-        .fold(Key::root(), |key, segment| key.child(segment))
 }

@@ -1,5 +1,7 @@
 //! One step: what happened is taken, what is due is done, and threads that can go on do, until there is nothing to do.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use super::{Doing, Execution, Input, Running, Status, Step, Thread};
@@ -10,6 +12,9 @@ use crate::history::{History, HistoryEvent};
 
 /// Transitions in one step, so that a loop without waits lets others go first.
 const TRANSITIONS: usize = 100;
+/// How long one step goes on: what computes for long lets others go first, too. Where a step ends changes nothing of what
+/// comes of it.
+const LONG: Duration = Duration::from_millis(500);
 /// Bytes that the events of one step may have before it ends, so that a step can be stored.
 const TOLD: usize = 256 * 1024;
 
@@ -56,6 +61,7 @@ impl<'a> Stepper<'a> {
         }
         self.take(input);
         self.expire();
+        let begun = Instant::now();
         for _ in 0..TRANSITIONS {
             let ready = self
                 .execution
@@ -64,7 +70,9 @@ impl<'a> Stepper<'a> {
                 .find(|(_, thread)| thread.doing == Doing::Ready)
                 .map(|(id, _)| *id);
             match ready {
-                Some(id) if self.is_running() && !self.full && self.told < TOLD => self.enter(id),
+                Some(id) if self.is_running() && !self.full && self.told < TOLD && begun.elapsed() < LONG => {
+                    self.enter(id)
+                }
                 _ => break,
             }
         }

@@ -1,5 +1,8 @@
 //! The functions of arrays.
 
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use serde_json::Value;
 
 use crate::path::equal;
@@ -67,10 +70,43 @@ pub(super) fn item(items: &Value, index: &Value) -> Result<Value, String> {
 /// The first of each, in their order.
 pub(super) fn unique(items: &Value) -> Result<Value, String> {
     let mut kept: Vec<Value> = Vec::new();
+    let mut known: HashMap<u64, Vec<usize>> = HashMap::new();
     for item in list(items)? {
-        if !kept.iter().any(|one| equal(one, item)) {
+        let mut hasher = DefaultHasher::new();
+        digest(item, &mut hasher);
+        let alike = known.entry(hasher.finish()).or_default();
+        if !alike
+            .iter()
+            .any(|at| kept.get(*at).is_some_and(|one| equal(one, item)))
+        {
+            alike.push(kept.len());
             kept.push(item.clone());
         }
     }
     Ok(Value::Array(kept))
+}
+
+/// The same of what is [`equal`]: numbers by their value, objects whatever their order.
+fn digest(value: &Value, hasher: &mut DefaultHasher) {
+    match value {
+        Value::Null => 0_u8.hash(hasher),
+        Value::Bool(value) => (1_u8, value).hash(hasher),
+        // 0 and -0 are equal.
+        Value::Number(value) => (2_u8, (value.as_f64().unwrap_or_default() + 0.0).to_bits()).hash(hasher),
+        Value::String(value) => (3_u8, value).hash(hasher),
+        Value::Array(items) => {
+            (4_u8, items.len()).hash(hasher);
+            items.iter().for_each(|item| digest(item, hasher));
+        }
+        Value::Object(members) => {
+            let of = |(name, value): (&String, &Value)| {
+                let mut hasher = DefaultHasher::new();
+                name.hash(&mut hasher);
+                digest(value, &mut hasher);
+                hasher.finish()
+            };
+            let sum = members.iter().map(of).fold(0_u64, u64::wrapping_add);
+            (5_u8, members.len(), sum).hash(hasher);
+        }
+    }
 }

@@ -8,7 +8,8 @@ fn call(text: &str) -> Result<Value, Failure> {
         "name": "Arnav", "template": "Hello, my name is {}.", "Id": 123456, "text": "{\"foo\": \"bar\"}",
         "object": {"foo": "bar"}, "numbers": [1, 2, 3, 4, 5, 6, 7, 8, 9], "n": 5,
         "twice": [1, 2, 3, 3, 3, 1.0], "json1": {"a": {"a1": 1, "a2": 2}, "b": 2}, "json2": {"a": {"a3": 1}, "c": 3},
-        "value1": 111, "step": -1, "csv": "1,2,3,4,5", "mixed": "This.is+a,test=string", "sep": ".+,=", "parens": {"a(b": 1}
+        "odd": [1, 1.0, "1", 0, -0.0, {"a": 1, "b": 2}, {"b": 2, "a": 1}, null, false, null],
+        "many": (0..50_000).chain(0..50_000).collect::<Vec<u32>>(), "value1": 111, "step": -1, "csv": "1,2,3,4,5", "mixed": "This.is+a,test=string", "sep": ".+,=", "parens": {"a(b": 1}
     });
     let context = json!({"State": {"Name": "S"}});
     let view = View {
@@ -176,4 +177,12 @@ fn what_is_no_call_is_refused() {
     for text in cases {
         assert!(Intrinsic::parse(text).is_err(), "{text}");
     }
+}
+
+#[test]
+fn unique_items_are_found_among_very_many() {
+    let once: Vec<u32> = (0..50_000).collect();
+    assert_eq!(call("States.ArrayUnique($.many)"), Ok(json!(once)));
+    let odd = json!([1, "1", 0, {"a": 1, "b": 2}, null, false]);
+    assert_eq!(call("States.ArrayUnique($.odd)"), Ok(odd));
 }

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::api::{Compare, LeaseId, MAX_OPS, Op, Revision, Store, Txn};
 use crate::error::{Error, Result};
+use crate::range::KeyRange;
 use crate::typed::key::Key;
 use crate::typed::table::{Entry, Table, encode};
 
@@ -102,6 +103,17 @@ impl Transaction {
     /// Removes all records below a key.
     pub fn delete_below(mut self, key: &Key) -> Self {
         self.txn.then.push(Op::Delete { range: key.below() });
+        self
+    }
+
+    /// Removes all records from a key up to, and without, another.
+    pub fn delete_between(mut self, first: &Key, end: &Key) -> Self {
+        self.txn.then.push(Op::Delete {
+            range: KeyRange {
+                start: first.to_bytes(),
+                end: Some(end.to_bytes()),
+            },
+        });
         self
     }
 

@@ -1,0 +1,118 @@
+//! What goes: executions that ended long ago, and machines that were deleted with all that is of them. A transaction
+//! removes a bounded number of records, so histories go page by page, each before what names it.
+
+use std::time::Duration;
+
+use roadstead_base::Partition;
+use roadstead_reconcile::Action;
+use roadstead_states_language::Input;
+use roadstead_store::{Entry, Key, Listing, Outcome, Transaction};
+
+use crate::error::Result;
+use crate::records::{self, ExecutionRecord};
+use crate::{States, ending, run};
+
+/// How long an execution, and its name, is kept after its end.
+pub(crate) const KEPT_MILLIS: i64 = 90 * 86_400_000;
+/// Events that go in one transaction: at most this many are left when the last of them goes with the execution.
+const PAGE: u64 = 5_000;
+/// Executions of a deleted machine before others have their turn.
+const EXECUTIONS: usize = 50;
+
+/// An execution that ended long ago goes, and its name can be used again.
+pub(crate) async fn expired(states: &States, entry: &Entry<ExecutionRecord>) -> Result<Action> {
+    let now = states.clock.now();
+    let old = |stopped: roadstead_base::Timestamp| now.0 - stopped.0 >= KEPT_MILLIS;
+    if entry.value.stopped.is_some_and(old) {
+        execution(states, entry).await?;
+    }
+    Ok(Action::Done)
+}
+
+/// Removes an execution that is over. Killed between two pages, it is there with the rest of its history.
+async fn execution(states: &States, entry: &Entry<ExecutionRecord>) -> Result<()> {
+    let mut left = entry.value.execution.last_event();
+    while left > PAGE {
+        let first = left - PAGE + 1;
+        let (first, end) = (
+            states.event_key(&entry.key, first),
+            states.event_key(&entry.key, left + 1),
+        );
+        let transaction = Transaction::new(&states.store).compare_unmodified(entry);
+        if transaction.delete_between(&first, &end).commit().await? == Outcome::Conflict {
+            return Ok(());
+        }
+        left -= PAGE;
+    }
+    // With them what was written for a step that was never taken.
+    let events = above(&states.event_key(&entry.key, 0));
+    let _gone = Transaction::new(&states.store)
+        .compare_unmodified(entry)
+        .delete(&entry.key)
+        .delete_below(&events)
+        .commit()
+        .await?;
+    Ok(())
+}
+
+/// A state machine that is being deleted: its executions are aborted, and go with it.
+pub(crate) async fn machine(states: &States, partition: &Partition, key: &Key) -> Result<Action> {
+    let Some(entry) = records::machines(&states.store).get(key).await? else {
+        return Ok(Action::Done);
+    };
+    if !entry.value.deleting {
+        return Ok(Action::Done);
+    }
+    let name = &entry.value.name;
+    let table = records::executions(&states.store);
+    let executions = table.key(partition, name);
+    let listing = Listing {
+        limit: Some(EXECUTIONS),
+        ..Listing::default()
+    };
+    let page = table.list(&executions, listing).await?.entries;
+    let some = !page.is_empty();
+    for mut found in page {
+        if found.value.stopped.is_none() {
+            let parsed = states.parsed(partition, name, &found.value.definition).await?;
+            let stop = Input::Stop {
+                error: None,
+                cause: Some("The state machine was deleted.".to_owned()),
+            };
+            run::advance(states, &found, &parsed, vec![stop]).await?;
+            match table.get(&found.key).await? {
+                Some(stopped) => found = stopped,
+                None => continue,
+            }
+        }
+        if found.value.stopped.is_some() {
+            states.work.forget(&found.key);
+            ending::of(states, partition, &found.value).await;
+            execution(states, &found).await?;
+        }
+    }
+    if some {
+        return Ok(Action::Again(Duration::ZERO));
+    }
+    let _gone = Transaction::new(&states.store)
+        .compare_unmodified(&entry)
+        .compare_none_below(&executions)
+        .delete(key)
+        .delete_below(&records::histories(&states.store).key(partition, name))
+        .delete_below(&records::definitions(&states.store).key(partition, name))
+        .delete_below(&records::versions(&states.store).key(partition, name))
+        .delete_below(&records::aliases(&states.store).key(partition, name))
+        .commit()
+        .await?;
+    Ok(Action::Done)
+}
+
+/// The key without its last segment.
+fn above(key: &Key) -> Key {
+    let segments: Vec<String> = key.segments().collect();
+    let kept = segments.len().saturating_sub(1);
+    segments
+        .into_iter()
+        .take(kept)
+        .fold(Key::root(), |key, segment| key.child(segment))
+}

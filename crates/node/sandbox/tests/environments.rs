@@ -176,45 +176,49 @@ async fn a_retired_revision_ends_at_once_or_after_what_it_does() {
 #[tokio::test]
 async fn a_machine_holds_no_more_than_it_may_and_idle_environments_give_way() {
     let bench = Bench::with(|options| options.memory_mb = 300).await;
+    // Answers once its code has a file of that name.
+    let waiting =
+        "n=0; while next; do n=$((n+1)); until [ -e /var/task/go ]; do sleep 0.05; done; answer $n; done";
     let (a, b, c) = (
         Arc::new(bench.function("a", COUNTING)),
         Arc::new(bench.function("b", COUNTING)),
-        Arc::new(bench.function("c", "while next; do sleep 3; answer 1; done")),
+        Arc::new(bench.function("c", waiting)),
     );
+    let (two, three) = (
+        Arc::new(bench.function("two", waiting)),
+        Arc::new(bench.function("three", COUNTING)),
+    );
+    let runs = async |name: &str| {
+        let label = format!("{name}:");
+        until("it runs", async || {
+            let all = bench.containers().await;
+            all.iter()
+                .any(|container| container.labels["function"].starts_with(&label))
+        })
+        .await;
+    };
     bench.invoke(&a, "a1", "1").await;
     bench.invoke(&b, "b1", "1").await;
     // The longest idle one is gone, the other is not.
-    let running = bench.node.invoke(&c, invocation("c1", "1"));
-    until("it runs", async || {
-        let all = bench.containers().await;
-        all.iter()
-            .any(|container| container.labels["function"].starts_with("c:"))
-    })
-    .await;
+    let first = bench.node.invoke(&c, invocation("c1", "1"));
+    runs("c").await;
     assert!(bench.invoke(&b, "b2", "1").await.report.init.is_none());
-    let two = Arc::new(bench.function("two", COUNTING));
-    let three = Arc::new(bench.function("three", COUNTING));
-    // b gives way to the one; for the other nothing does.
-    let (ran, refused) = tokio::join!(bench.node.invoke(&two, invocation("two", "1")), async {
-        until("two runs", async || {
-            let all = bench.containers().await;
-            all.iter()
-                .any(|container| container.labels["function"].starts_with("two:"))
-        })
-        .await;
-        bench.node.invoke(&three, invocation("three", "1")).await
-    });
-    assert_eq!(
-        returned(&ran.expect("it ran")),
-        r#"{"n": 1, "event": 1, "mine": "1"}"#
+    // It gives way to one more; for another nothing does, as both are busy.
+    let second = bench.node.invoke(&two, invocation("two", "1"));
+    runs("two").await;
+    let refused = bench.node.invoke(&three, invocation("three", "1")).await;
+    let refused = refused.expect_err("both are busy");
+    assert!(
+        matches!(&refused, Error::NoRoom(why) if why.contains("MB")),
+        "{refused}"
     );
-    if let Err(error) = refused {
-        assert!(
-            matches!(&error, Error::NoRoom(why) if why.contains("MB")),
-            "{error}"
-        );
+    for spec in [&c, &two] {
+        std::fs::write(spec.code.folder.join("go"), "").expect("a file");
     }
-    assert_eq!(returned(&running.await.expect("it ran")), "1");
+    for running in [first, second] {
+        assert_eq!(returned(&running.await.expect("it ran")), "1");
+    }
+    // For what finds no room anyway, nobody gives way.
     let mut large = bench.function("large", COUNTING);
     large.memory_mb = 512;
     let refused = bench
@@ -222,6 +226,10 @@ async fn a_machine_holds_no_more_than_it_may_and_idle_environments_give_way() {
         .invoke(&Arc::new(large), invocation("large", "1"))
         .await;
     assert!(matches!(refused, Err(Error::NoRoom(_))), "{refused:?}");
+    for spec in [&c, &two] {
+        assert_eq!(returned(&bench.invoke(spec, "again", "1").await), "2");
+    }
+    assert_eq!(bench.containers().await.len(), 2);
     bench.finish().await;
 }
 

@@ -65,12 +65,21 @@ impl Pool {
         taken.map(|idle| idle.environment)
     }
 
-    /// Room for one more of this size, for which idle ones give way, the longest idle first.
+    /// Room for one more of this size, for which idle ones give way, the longest idle first. Without room for it, even
+    /// if all of them did, none does: who takes one out has to end it.
     pub(super) fn room(&mut self, spec: &Spec, most_mb: u64) -> Result<Vec<Arc<Environment>>, Error> {
         let wanted = held(spec);
         let mut gone = Vec::new();
         if self.stopped {
             return Err(Error::NoRoom("this machine stops".to_owned()));
+        }
+        let idle = self.idle.values().flatten();
+        let idle_mb: u64 = idle.map(|idle| held(&idle.environment.spec)).sum();
+        if self.memory_mb.saturating_sub(idle_mb) + wanted > most_mb {
+            return Err(Error::NoRoom(format!(
+                "functions hold {} MB of the {most_mb} MB that they may have together",
+                self.memory_mb
+            )));
         }
         while self.memory_mb + wanted > most_mb {
             let oldest = self
@@ -78,13 +87,7 @@ impl Pool {
                 .iter()
                 .filter_map(|(revision, idle)| Some((idle.first()?.since, revision.clone())))
                 .min();
-            let Some((_, revision)) = oldest else {
-                return Err(Error::NoRoom(format!(
-                    "functions hold {} MB of the {most_mb} MB that they may have together",
-                    self.memory_mb
-                )));
-            };
-            let Some(idle) = self.idle.get_mut(&revision) else {
+            let Some(idle) = oldest.and_then(|(_, revision)| self.idle.get_mut(&revision)) else {
                 break;
             };
             let Idle {
@@ -92,7 +95,7 @@ impl Pool {
                 since: _,
             } = idle.remove(0);
             if idle.is_empty() {
-                self.idle.remove(&revision);
+                self.idle.remove(&environment.spec.revision);
             }
             // Counted off here, not again when it is discarded.
             self.free(&environment.spec);

@@ -17,6 +17,8 @@ use crate::runtimes::Installed;
 const LOOK: Duration = Duration::from_millis(100);
 /// Batches of lines on their way to the log.
 const LOG_BATCHES: usize = 16;
+/// Batches of lines that an environment may go on to print while its lines are collected.
+const MOST_BATCHES: usize = 16;
 
 impl Environment {
     pub(super) fn line(&self, at: Timestamp, message: String) -> LogLine {
@@ -53,6 +55,7 @@ impl Environment {
     /// Takes all that was printed up to now.
     pub(super) async fn level(&self, inner: &Inner, said: &mut Said) {
         let mut output = self.output.lock().await;
+        let mut batches = 0_usize;
         loop {
             let all = match output.flush().await {
                 Ok(all) => all,
@@ -72,6 +75,11 @@ impl Environment {
                 some = true;
                 let lines = std::mem::take(&mut said.lines);
                 self.say(lines).await;
+                batches += 1;
+                // What prints on and on would never be level: it stands still until the next invocation.
+                if batches == MOST_BATCHES {
+                    self.freeze(inner, || true).await;
+                }
             }
             if all || !some {
                 break;

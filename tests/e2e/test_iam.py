@@ -62,6 +62,8 @@ def denied(call, code, *words):
         call()
     error = raised.value.response["Error"]
     assert error["Code"] == code, error
+    if code == "AccessDenied":
+        assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
     for word in words:
         assert word in error["Message"], error
 
@@ -150,11 +152,12 @@ def test_alarms_are_resources_with_tags(cloud):
     key = user(cloud, "keeper", allow("cloudwatch:DeleteAlarms", alarms, Condition={
         "StringEquals": {"aws:ResourceTag/team": "a"}}), allow("cloudwatch:GetDashboard", f"arn:aws:cloudwatch::{ACCOUNT}:dashboard/theirs"))
     keeper = session(cloud, key)("cloudwatch")
-    denied(lambda: keeper.delete_alarms(AlarmNames=["theirs-b"]), "AccessDeniedException", "cloudwatch:DeleteAlarms", "theirs-b")
-    denied(lambda: keeper.delete_alarms(AlarmNames=["theirs-a", "theirs-b"]), "AccessDeniedException", "theirs-b")
-    denied(keeper.describe_alarms, "AccessDeniedException", "cloudwatch:DescribeAlarms")
-    denied(lambda: keeper.get_dashboard(DashboardName="other"), "AccessDeniedException", "dashboard/other")
+    denied(lambda: keeper.delete_alarms(AlarmNames=["theirs-b"]), "AccessDenied", "cloudwatch:DeleteAlarms", "theirs-b")
+    denied(lambda: keeper.delete_alarms(AlarmNames=["theirs-a", "theirs-b"]), "AccessDenied", "theirs-b")
+    denied(keeper.describe_alarms, "AccessDenied", "cloudwatch:DescribeAlarms")
+    denied(lambda: keeper.get_dashboard(DashboardName="other"), "AccessDenied", "dashboard/other")
     denied(lambda: keeper.get_dashboard(DashboardName="theirs"), "ResourceNotFound", "theirs")
+    denied(session(cloud, key)("sqs").list_queues, "AccessDenied", "sqs:ListQueues")
     keeper.delete_alarms(AlarmNames=["theirs-a"])
     assert [alarm["AlarmName"] for alarm in metrics.describe_alarms()["MetricAlarms"]] == ["theirs-b"]
     metrics.delete_alarms(AlarmNames=["theirs-b"])

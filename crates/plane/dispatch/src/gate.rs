@@ -296,13 +296,16 @@ pub(crate) fn needs(
 /// A denial in the service's own code.
 pub fn denied(model: &ServiceModel, denial: &Denial) -> ApiError {
     let message = denial.to_string();
+    if model.has_query_codes() {
+        return ApiError::new("AccessDenied", 403, message);
+    }
     match model.protocols.first() {
         Some(Protocol::Ec2) => ApiError::new(
             "UnauthorizedOperation",
             403,
             format!("You are not authorized to perform this operation. {message}"),
         ),
-        Some(Protocol::Query | Protocol::RestXml) => ApiError::new("AccessDenied", 403, message),
+        Some(Protocol::RestXml) => ApiError::new("AccessDenied", 403, message),
         Some(Protocol::RestJson) => ApiError::new("AccessDeniedException", 403, message),
         _ => ApiError::client("AccessDeniedException", message),
     }
@@ -311,9 +314,11 @@ pub fn denied(model: &ServiceModel, denial: &Denial) -> ApiError {
 /// A session that ended, in the service's own code.
 pub(crate) fn expired(model: &ServiceModel) -> ApiError {
     let message = crate::authority::KeyError::Expired.to_string();
+    if model.has_query_codes() {
+        return ApiError::new("ExpiredToken", 403, message);
+    }
     match model.protocols.first() {
         Some(Protocol::Ec2) => ApiError::client("RequestExpired", "Request has expired."),
-        Some(Protocol::Query) => ApiError::new("ExpiredToken", 403, message),
         Some(Protocol::RestXml) => ApiError::client("ExpiredToken", "The provided token has expired."),
         Some(Protocol::RestJson) => ApiError::new("ExpiredTokenException", 403, message),
         _ => ApiError::client("ExpiredTokenException", message),

@@ -21,8 +21,12 @@ pub(crate) fn no_such_operation(model: &ServiceModel, operation: &str) -> ApiErr
             format!("The action {shown} is not valid for this web service."),
         );
     }
+    let code = match model.has_query_codes() {
+        true => "InvalidAction",
+        false => "UnknownOperationException",
+    };
     ApiError::client(
-        "UnknownOperationException",
+        code,
         format!("The operation {shown} is not known to {}.", model.name),
     )
 }
@@ -60,7 +64,7 @@ pub(crate) fn violation(model: &ServiceModel, violation: &Violation) -> ApiError
         }
         (_, Violation::Type { .. }) => ApiError::client("SerializationException", message),
         ("sqs", _) => ApiError::client("InvalidParameterValue", message),
-        _ if model.protocols.first() == Some(&Protocol::Query) => ApiError::client(
+        _ if model.has_query_codes() => ApiError::client(
             "ValidationError",
             format!("1 validation error detected: {message}"),
         ),
@@ -94,9 +98,11 @@ pub(crate) fn refused(model: &ServiceModel, refused: &Refused) -> ApiError {
     if model.bare_errors {
         return as_s3(refused);
     }
+    if model.has_query_codes() {
+        return as_xml(refused, "InvalidClientTokenId");
+    }
     match model.protocols.first() {
         Some(Protocol::Ec2) => return as_query(refused),
-        Some(Protocol::Query) => return as_xml(refused, "InvalidClientTokenId"),
         Some(Protocol::RestXml) => return as_xml(refused, "InvalidAccessKeyId"),
         _ => {}
     }

@@ -224,7 +224,7 @@ async fn each_service_says_in_its_own_codes_what_is_wrong() {
             &METRICS,
             &[
                 (late, 400, "InvalidSignatureException"),
-                (Secret, 400, "InvalidSignatureException"),
+                (Secret, 403, "InvalidSignatureException"),
             ],
         ),
     ] {

@@ -299,10 +299,27 @@ pub(crate) fn error_members(
 /// the code everywhere else.
 pub(crate) fn error_type<'a>(model: Option<&ServiceModel>, error: &'a ApiError) -> &'a str {
     match model.filter(|model| model.query_compatible) {
-        Some(model) => model
-            .error_shape(&error.code)
-            .map_or(&error.code, |shape| shape.name),
+        Some(model) => match model.error_shape(&error.code) {
+            Some(shape) => shape.name,
+            None => common_error_name(&error.code),
+        },
         None => &error.code,
+    }
+}
+
+/// The errors that no model documents because all services have them: what the query protocol calls them, and
+/// what the others do. Source: "Common Errors" in the API references of services of either kind.
+fn common_error_name(query_code: &str) -> &str {
+    match query_code {
+        "AccessDenied" => "AccessDeniedException",
+        "ExpiredToken" => "ExpiredTokenException",
+        "IncompleteSignature" => "IncompleteSignatureException",
+        "InvalidAction" => "UnknownOperationException",
+        "InvalidClientTokenId" => "UnrecognizedClientException",
+        "MissingAuthenticationToken" => "MissingAuthenticationTokenException",
+        "RequestExpired" | "SignatureDoesNotMatch" => "InvalidSignatureException",
+        "ValidationError" => "ValidationException",
+        other => other,
     }
 }
 

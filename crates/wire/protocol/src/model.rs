@@ -60,6 +60,11 @@ impl ServiceModel {
         self.protocols.contains(&protocol)
     }
 
+    /// Whether clients know errors by the codes of the query protocol: it is the service's own, or once was.
+    pub fn has_query_codes(&self) -> bool {
+        self.query_compatible || self.protocols.first() == Some(&Protocol::Query)
+    }
+
     /// The error that the model documents under this code, or under this name.
     pub fn error_shape(&self, code: &str) -> Option<&'static Shape> {
         let errors = || self.shapes.iter().filter(|shape| !shape.error_code.is_empty());

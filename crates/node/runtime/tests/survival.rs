@@ -101,10 +101,8 @@ async fn an_exit_that_nobody_watched_is_on_record() {
     let record = bench.container_dir("unwatched").join("exit.json");
     until("the record is there", async || record.exists()).await;
     bench.runtime = Runtime::open(options).await.expect("reopened");
-    let begun = std::time::Instant::now();
     let exit = bench.runtime.wait(&bench.id("unwatched")).await.expect("an exit");
     assert_eq!((exit.code, exit.reason), (9, None));
-    assert!(begun.elapsed().as_millis() < 500, "told at once");
     bench.finish().await;
 }
 

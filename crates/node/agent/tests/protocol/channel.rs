@@ -52,27 +52,38 @@ async fn registration_is_tried_again_or_given_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_comes_back_as_the_close_code_says() {
+    // Longer than anybody waits here for a connection: one that comes all the same came at once.
     let (plane, mut machine) = (Plane::start().await, Machine::new());
-    machine.timing.reconnect.first = Duration::from_millis(400);
-    machine.timing.reconnect.most = Duration::from_millis(400);
+    machine.timing.reconnect.first = 10 * crate::plane::PATIENCE;
+    machine.timing.reconnect.most = 10 * crate::plane::PATIENCE;
     let agent = machine.agent(&plane).await;
     let mut connection = plane.accept().await;
     assert!(connection.uri.contains("sendCredentials=true"));
-    for (code, at_once) in [(1000, true), (1001, true), (1011, true), (1008, false)] {
-        let begun = Instant::now();
+    for code in [1000, 1001, 1011] {
         connection.close(code).await;
         connection = plane.accept().await;
         assert!(
             connection.uri.contains("sendCredentials=false"),
             "only the first time"
         );
-        assert_eq!(
-            begun.elapsed() < Duration::from_millis(350),
-            at_once,
-            "{code} after {:?}",
-            begun.elapsed()
-        );
     }
+    agent.detach().await;
+
+    let (plane, mut machine) = (Plane::start().await, Machine::new());
+    machine.timing.reconnect.first = Duration::from_millis(400);
+    machine.timing.reconnect.most = Duration::from_millis(400);
+    let agent = machine.agent(&plane).await;
+    let mut connection = plane.accept().await;
+    let begun = Instant::now();
+    connection.close(1008).await;
+    connection = plane.accept().await;
+    assert!(connection.uri.contains("sendCredentials=false"));
+    // Part of the wait is by chance.
+    assert!(
+        begun.elapsed() >= Duration::from_millis(350),
+        "{:?}",
+        begun.elapsed()
+    );
     agent.detach().await;
 }
 
@@ -415,14 +426,8 @@ async fn a_stopping_agent_says_goodbye() {
     let mut connection = plane.accept().await;
     // The control plane sees the handshake done a moment before the agent does; until then no goodbye is due.
     agent.connected(crate::plane::PATIENCE).await.expect("connects");
-    let begun = Instant::now();
     let (code, ()) = tokio::join!(connection.closed(), agent.detach());
     assert_eq!(code, Some(1000));
-    assert!(
-        begun.elapsed() < Duration::from_millis(900),
-        "{:?}",
-        begun.elapsed()
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -189,7 +189,8 @@ impl Inner {
         spec: &Arc<Spec>,
         request_id: &str,
     ) -> Result<Arc<Environment>, Start> {
-        let deadline = tokio::time::Instant::now() + CLOSES_WITHIN;
+        let now = tokio::time::Instant::now();
+        let (deadline, patience) = (now + CLOSES_WITHIN, now + spec.timeout);
         let mut late = false;
         let (runtime, gone) = loop {
             let closed = self.closed.notified();
@@ -199,17 +200,20 @@ impl Inner {
             if let Some(environment) = self.idle(spec).await {
                 return Ok(environment);
             }
+            let mut until = deadline;
             if late || !self.pool().is_closing(&spec.revision) {
                 let runtime = self.installed(spec).map_err(Start::Error)?;
                 let room = self.pool().room(spec, self.memory_mb);
                 match room {
                     Ok(gone) => break (runtime, gone),
-                    // What closes may give way then.
-                    Err(_) if !late && self.pool().is_any_closing() => {}
+                    // What closes has a place to give, whenever that is.
+                    Err(_) if tokio::time::Instant::now() < patience && self.pool().is_any_closing() => {
+                        until = patience;
+                    }
                     Err(error) => return Err(Start::Error(error)),
                 }
             }
-            late = tokio::time::timeout_at(deadline, closed).await.is_err();
+            late |= tokio::time::timeout_at(until, closed).await.is_err();
         };
         for gone in gone {
             let inner = Arc::clone(self);
@@ -280,9 +284,7 @@ impl Inner {
                 let wants_tail = invocation.tail;
                 let over = environment.invoke(&self, invocation).await;
                 let (outcome, usable) = (environment.outcome(&over), over.usable);
-                if usable {
-                    self.pool().close(revision);
-                }
+                self.pool().close(revision);
                 if wants_tail {
                     let log_tail = Some(environment.close(&self, over).await);
                     self.give_back(environment, usable);
@@ -304,18 +306,24 @@ impl Inner {
     }
 
     fn give_back(self: &Arc<Self>, environment: Arc<Environment>, usable: bool) {
-        let idles = {
+        let idles = usable && {
             let mut pool = self.pool();
-            if usable {
-                pool.closed(&environment.spec.revision);
-            }
-            usable && pool.give_back(&environment)
+            pool.closed(&environment.spec.revision);
+            pool.give_back(&environment)
         };
         if idles {
             self.watch(&environment);
         } else {
             let inner = Arc::clone(self);
-            tokio::spawn(async move { inner.discard(environment).await });
+            let revision = environment.spec.revision.clone();
+            tokio::spawn(async move {
+                inner.discard(environment).await;
+                // Until then its place is taken.
+                if !usable {
+                    inner.pool().closed(&revision);
+                }
+                inner.closed.notify_waiters();
+            });
         }
         self.closed.notify_waiters();
     }

@@ -110,6 +110,22 @@ pub(crate) async fn call(
         let message = format!("{} is not running here", integration.model);
         Failure::new(errors::TASK_FAILED, message)
     })?;
+    // The other form of a name would be a second member beside what is added here.
+    let names = order
+        .parameters
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name);
+    if let Some(odd) = names
+        .into_iter()
+        .find(|name| name.starts_with(|first: char| first.is_ascii_lowercase()))
+    {
+        let cause = format!(
+            "The field '{odd}' is not supported by Step Functions: parameters are named in Pascal case."
+        );
+        return Err(Fault::Refused(Failure::new(errors::RUNTIME, cause)));
+    }
     let parameters = prepared(integration, partition, acting, order);
     // A job is one task.
     if jobs::is_job(order) && parameters.get("Count").is_some_and(|count| *count != json!(1)) {

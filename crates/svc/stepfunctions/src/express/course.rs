@@ -36,11 +36,17 @@ impl Course {
     /// # Errors
     /// [`Error::Stopping`] if the service ended before.
     pub(crate) async fn run(
-        mut self,
+        self,
         states: &Arc<States>,
         mut place: Place,
         mut tell: impl FnMut(Vec<HistoryEvent>),
     ) -> Result<Ended> {
+        let Self {
+            partition,
+            machine,
+            acting,
+            mut execution,
+        } = self;
         // What is under way ends with them: they are dropped at the end.
         let mut flights = JoinSet::new();
         let mut handles: HashMap<u64, AbortHandle> = HashMap::new();
@@ -48,11 +54,19 @@ impl Course {
         loop {
             let now = states.clock.now();
             while let Some(input) = happened.pop_front() {
+                let (of, dice) = (Arc::clone(&machine), run::dice()?);
+                // Users' expressions may compute for long: not where everybody's calls are served.
+                let stepped = tokio::task::spawn_blocking(move || {
+                    let step = execution.step(&of, input, now.0, &dice);
+                    (execution, step)
+                });
+                let step;
+                (execution, step) = stepped.await.map_err(|error| Error::Store(error.to_string()))?;
                 let Step {
                     history,
                     orders,
                     cancelled,
-                } = self.execution.step(&self.machine, input, now.0, &run::dice()?);
+                } = step;
                 tell(history);
                 for task in cancelled {
                     if let Some(flight) = handles.remove(&task) {
@@ -62,23 +76,20 @@ impl Course {
                 for order in orders {
                     let task = order.task;
                     happened.push_back(Input::TaskStarted { task, worker: None });
-                    let (states, acting) = (Arc::clone(states), Arc::clone(&self.acting));
-                    let partition = self.partition.clone();
+                    let (states, acting) = (Arc::clone(states), Arc::clone(&acting));
+                    let partition = partition.clone();
                     let flight = flights
                         .spawn(async move { call::perform(&states, &partition, &acting, order).await });
                     handles.insert(task, flight);
                 }
             }
-            if *self.execution.status() != Status::Running {
+            if *execution.status() != Status::Running {
                 return Ok(Ended {
-                    status: self.execution.status().clone(),
+                    status: execution.status().clone(),
                     at: now,
                 });
             }
-            let due = self
-                .execution
-                .due()
-                .map_or(i64::MAX, |due| due.saturating_sub(now.0));
+            let due = execution.due().map_or(i64::MAX, |due| due.saturating_sub(now.0));
             let Some(wait) = u64::try_from(due).ok().filter(|wait| *wait > 0) else {
                 happened.push_back(Input::Proceed);
                 // A loop without waits lets others go first.

@@ -154,3 +154,24 @@ async fn a_task_is_run_once_and_fails_by_its_essential_containers() {
         bench.stop().await;
     }
 }
+
+#[tokio::test]
+async fn a_parameter_in_the_other_form_of_its_name_is_refused() {
+    let mut bench = Bench::started().await;
+    let run = task(
+        "arn:aws:states:::ecs:runTask.sync",
+        json!({"TaskDefinition": "web", "count": 5}),
+    );
+    let machine = bench.create("m", &run).await.expect("made");
+    let execution = bench.execute(&machine, "x", json!({})).await;
+    let shown = bench.ended(&execution).await;
+    assert_eq!(
+        (&shown["status"], &shown["error"]),
+        (&json!("FAILED"), &json!("States.Runtime"))
+    );
+    assert!(
+        shown["cause"].as_str().expect("a cause").contains("'count'"),
+        "{shown:#}"
+    );
+    bench.stop().await;
+}

@@ -339,7 +339,9 @@ impl TaskDefinitionRef {
         let Some((family, revision)) = name.split_once(':') else {
             return Family::new(name).map(Self::Latest);
         };
-        let number = revision.parse().ok().filter(|number: &i32| *number > 0);
+        // In one way alone: policies name it by its text.
+        let one_way = |number: &i32| *number > 0 && number.to_string() == revision;
+        let number = revision.parse().ok().filter(one_way);
         let Some(revision) = number else {
             let shown: String = revision.chars().take(64).collect();
             return Err(Error::client(format!("Invalid revision number. Number: {shown}")));

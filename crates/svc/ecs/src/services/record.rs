@@ -208,6 +208,9 @@ pub(crate) struct Unplaced {
     pub message: String,
     /// Of what there was to find a place in: with another it is worth another try at once.
     pub world: u64,
+    /// All there is to be is there: a zone had no room for one that would be better off in it.
+    #[serde(default)]
+    pub balancing: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -334,7 +337,9 @@ impl ServiceRecord {
     }
 
     pub(crate) fn waits_for_a_place(&self) -> bool {
-        self.unplaced.is_some() || self.sets.iter().any(|set| set.unplaced.is_some())
+        let sets = self.sets.iter().map(|set| &set.unplaced);
+        let mut all = sets.chain([&self.unplaced]).flatten();
+        all.any(|unplaced| !unplaced.balancing)
     }
 
     /// Something is under way: that it is steady is to be told again.

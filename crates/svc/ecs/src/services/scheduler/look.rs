@@ -119,7 +119,7 @@ pub(super) async fn look(
         tasks,
         zones,
         due: capacity::due(&maker.spec.providers, desired),
-        cramped: service.unplaced(&maker.id).is_some(),
+        cramped: service.unplaced(&maker.id).is_some_and(|it| !it.balancing),
         grace: i64::from(service.grace_seconds.unwrap_or_default()) * 1000,
         settle: ecs.options.settle_millis,
     })

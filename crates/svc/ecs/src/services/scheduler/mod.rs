@@ -178,7 +178,7 @@ impl Ecs {
         }
         let mut held_back = None;
         if let Some(start) = plan.start {
-            let Some(left) = start::held_back(self, &next, &maker).await? else {
+            let Some(left) = start::held_back(self, &next, &maker, &start).await? else {
                 let balance = places::balance(&snapshot);
                 start::start(self, entry, next, news, &maker, (start, balance)).await?;
                 return Ok(None);

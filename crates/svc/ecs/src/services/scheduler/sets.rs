@@ -45,7 +45,7 @@ pub(super) async fn keep(
         }
         waits.extend(plan.again.map(i64::unsigned_abs));
         if let Some(wanted) = plan.start {
-            match start::held_back(ecs, &next, id).await? {
+            match start::held_back(ecs, &next, id, &wanted).await? {
                 // The others do not wait for this one.
                 Some(left) => waits.push(left),
                 None => {
@@ -74,7 +74,10 @@ pub(super) async fn keep(
 
 /// Says once that a task set is as it is to be.
 fn arrive(service: &mut ServiceRecord, id: &str, news: &mut News) {
-    let Some(set) = service.set_mut(id).filter(|set| !set.steady) else {
+    let Some(set) = service
+        .set_mut(id)
+        .filter(|set| !set.steady && !set.was_deleted())
+    else {
         return;
     };
     set.steady = true;

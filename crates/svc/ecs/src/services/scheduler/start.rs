@@ -20,16 +20,29 @@ use crate::{Ecs, PRINCIPAL};
 
 /// Milliseconds between tries to find a place.
 const RETRY: i64 = 5_000;
+/// The same where it is only about zones: by time alone, as nobody lacks anything.
+const RETRY_BALANCING: i64 = 60_000;
 /// Milliseconds after which the same complaint is made again.
 const COMPLAIN: i64 = 15 * 60_000;
 const SEE: &str = "For more information, see the Troubleshooting section of the Amazon ECS Developer Guide.";
 
 /// Milliseconds until it is worth another try to find a place for what `maker` lacks; none: it is now.
-pub(super) async fn held_back(ecs: &Ecs, service: &ServiceRecord, maker: &str) -> Result<Option<u64>> {
+pub(super) async fn held_back(
+    ecs: &Ecs,
+    service: &ServiceRecord,
+    maker: &str,
+    start: &Start,
+) -> Result<Option<u64>> {
     let Some(unplaced) = service.unplaced(maker) else {
         return Ok(None);
     };
-    let left = unplaced.tried.0 + RETRY - ecs.clock.now().0;
+    let now = ecs.clock.now();
+    if unplaced.balancing {
+        let left = unplaced.tried.0 + RETRY_BALANCING - now.0;
+        let only = matches!(start, Start::In(_)) && left > 0;
+        return Ok(only.then_some(left.unsigned_abs()));
+    }
+    let left = unplaced.tried.0 + RETRY - now.0;
     let same = unplaced.world == places::world(ecs, service, maker).await?;
     Ok((same && left > 0).then_some(left.unsigned_abs()))
 }
@@ -132,6 +145,7 @@ fn unplaced(
         told: told.map_or(now, |before| before.told),
         message,
         world,
+        balancing,
     });
 }
 

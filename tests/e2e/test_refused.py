@@ -14,7 +14,7 @@ from roadstead import ROOT
 SERVICES = ("cloudwatch", "ecs", "ec2", "events", "iam", "lambda", "logs", "secretsmanager", "sns", "ssm", "stepfunctions", "sts")
 # Not sqs: its refusals are the entries' own, or in words of the service that name no member; its handlers' tests read them.
 # The client itself goes elsewhere with these, or not at all without a library of its own; the handlers' tests send them.
-NOT_BY_CLIENT = {"PutEvents.EndpointId"} | {
+NOT_BY_CLIENT = {"PutEvents.EndpointId", "StartSyncExecution.traceHeader"} | {
     # Refused entry by entry, in an answer that is none of an error.
     f"PublishBatch.PublishBatchRequestEntries.{_member}" for _member in ("MessageDeduplicationId", "MessageGroupId")}
 
@@ -81,6 +81,7 @@ VALUES = {
         "CapacityProviderArn": "arn:aws:lambda:us-east-1:000000000000:capacity-provider:a"}},
     "UpdateFunctionConfiguration.Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:a:1"],
     "AddPermission.PrincipalOrgID": "o-aaaaaaaaaa",
+    "AddLayerVersionPermission.OrganizationId": "o-aaaaaaaaaa",
     "GetSessionToken.TokenCode": "123456",
 }
 
@@ -162,6 +163,9 @@ def bases(cloud):
         "AddPermission": lambda: dict(FunctionName="refused", StatementId="a", Action="lambda:InvokeFunction", Principal="*"),
         "PublishVersion": lambda: dict(FunctionName="refused"),
         "UpdateFunctionCode": lambda: dict(FunctionName="refused"),
+        "PublishLayerVersion": lambda: dict(LayerName="refused", Content=dict(function["Code"])),
+        "AddLayerVersionPermission": lambda: dict(
+            LayerName="refused", VersionNumber=1, StatementId="a", Action="lambda:GetLayerVersion", Principal="*"),
         "UpdateFunctionConfiguration": lambda: dict(FunctionName="refused"),
         "RegisterTaskDefinition": lambda: dict(family="refused", networkMode="awsvpc", containerDefinitions=[dict(container)]),
         "RunTask": lambda: dict(taskDefinition=definition, networkConfiguration=dict(network)),
@@ -181,6 +185,7 @@ def bases(cloud):
         "PublishBatch": lambda: dict(TopicArn=topic, PublishBatchRequestEntries=[{"Id": "a", "Message": "x"}]),
         "PutParameter": lambda: dict(Name="refused", Value="x", Type="String"),
         "CreateStateMachine": lambda: dict(name="refused", definition=machine, roleArn=role),
+        "StartExecution": lambda: dict(stateMachineArn=f"arn:aws:states:{cloud.region}:{cloud.account}:stateMachine:m"),
         "UpdateStateMachine": lambda: dict(stateMachineArn=f"arn:aws:states:{cloud.region}:{cloud.account}:stateMachine:m", roleArn=role),
         "UpdateCluster": lambda: dict(cluster="default"),
         "DeleteAttributes": lambda: dict(attributes=[{"name": "rack", "targetId": instances[0]}]),

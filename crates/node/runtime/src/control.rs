@@ -25,7 +25,8 @@ pub(crate) enum Request {
     Kill,
     /// So many bytes of the log have been sent on.
     Sent(u64),
-    /// Put on file what has been printed so far. Answered with `rest` when the log is full, so that not all is there.
+    /// Put on file what has been printed so far. Answered with how many bytes the log has then, and with `rest` when it
+    /// is full, so that not all is there.
     Flush,
 }
 

@@ -32,7 +32,7 @@ pub use ids::{ContainerId, GroupName, InstanceId, ParseNameError};
 pub use interfaces::InterfaceStats;
 pub use live::MemoryGauge;
 pub use logs::{
-    Backlog, LogConfig, LogFollower, LogLine, LogPlace, LogQuery, LogRead, LogReader, MAX_RECORD,
+    Backlog, Flushed, LogConfig, LogFollower, LogLine, LogPlace, LogQuery, LogRead, LogReader, MAX_RECORD,
     MIN_LOG_SIZE, Stream, WhenFull,
 };
 pub use runtime::{Options, Runtime};

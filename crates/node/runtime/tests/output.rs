@@ -148,14 +148,17 @@ async fn what_was_printed_before_a_flush_is_on_file_after_it_also_when_the_log_w
         .await;
         let mut text = Vec::new();
         loop {
-            let all = follower.flush().await.expect("flushed");
+            let flushed = follower.flush().await.expect("flushed");
             let mut place = follower.place();
             while let LogRead::Line { line, to, .. } = follower.next().await.expect("read") {
                 text.extend(line.bytes);
                 place = to;
             }
+            // Nothing is printed meanwhile but what had no room.
+            assert!(flushed.end.is_some_and(|end| end <= place.total));
+            assert!(!flushed.all || flushed.end == Some(place.total));
             follower.sent(place).await.expect("noted");
-            if all {
+            if flushed.all {
                 break;
             }
             full += 1;
@@ -166,6 +169,7 @@ async fn what_was_printed_before_a_flush_is_on_file_after_it_also_when_the_log_w
     assert!(full > 0, "the log was never full");
     bench.runtime.kill(&id).await.expect("killed");
     bench.runtime.wait(&id).await.expect("an exit");
-    assert!(follower.flush().await.expect("nothing to flush"));
+    let over = follower.flush().await.expect("nothing to flush");
+    assert_eq!((over.end, over.all), (None, true));
     bench.finish().await;
 }

@@ -194,8 +194,6 @@ impl Environment {
                 let mut said = Said::default();
                 self.level(inner, &mut said).await;
                 self.say(said.lines).await;
-                // One that ended meanwhile is found to have by its first invocation.
-                self.thaw(inner).await;
                 let quota = Some(container::quota(&self.spec));
                 if let Err(error) = inner.runtime.limit_cpu(&self.id, quota).await {
                     tracing::warn!(container = %self.id, %error, "a function has more CPU than its share");

@@ -2,7 +2,9 @@
 
 use roadstead_base::Timestamp;
 use roadstead_functions::LogLine;
-use roadstead_runtime::{Backlog, ContainerId, LogConfig, LogFollower, LogRead, Runtime, Stream, WhenFull};
+use roadstead_runtime::{
+    Backlog, ContainerId, Flushed, LogConfig, LogFollower, LogRead, Runtime, Stream, WhenFull,
+};
 
 /// Printed and not yet handed over; whoever prints more waits.
 const BACKLOG: u64 = 1024 * 1024;
@@ -12,7 +14,7 @@ const MOST_LINE: usize = 250_000;
 const TAIL: usize = 4096;
 /// Taken and not told the shim of, which has no room for it until then.
 const UNTOLD: u64 = BACKLOG / 4;
-/// Lines handed over together.
+/// Records looked at together, whether they make lines or not.
 const BATCH: usize = 1_000;
 
 pub(crate) fn config() -> LogConfig {
@@ -21,6 +23,12 @@ pub(crate) fn config() -> LogConfig {
         when_full: WhenFull::Block,
         records: None,
     })
+}
+
+/// Lines of an environment's log, and whether there may be more of those that were asked for.
+pub(crate) struct Taken {
+    pub lines: Vec<LogLine>,
+    pub more: bool,
 }
 
 pub(crate) struct Output {
@@ -40,17 +48,29 @@ impl Output {
         })
     }
 
-    /// Has on file what was printed before. `false`: there is more once this was taken.
-    pub(crate) async fn flush(&mut self) -> roadstead_runtime::Result<bool> {
+    /// Has on file what was printed before.
+    pub(crate) async fn flush(&mut self) -> roadstead_runtime::Result<Flushed> {
         self.follower.flush().await
     }
 
-    /// The next lines that are on file, and no more of them than can be handed over at once. What is taken makes room.
-    pub(crate) async fn take(&mut self, now: Timestamp) -> roadstead_runtime::Result<Vec<LogLine>> {
+    /// The next lines that are on file before byte `end` of the log, and no more of them than can be handed over at once.
+    /// What is taken makes room.
+    pub(crate) async fn take(
+        &mut self,
+        now: Timestamp,
+        end: Option<u64>,
+    ) -> roadstead_runtime::Result<Taken> {
         let mut lines = Vec::new();
         let mut place = None;
-        while lines.len() < BATCH {
+        let mut more = true;
+        // Empty lines count as well: there may be no end of them.
+        for _ in 0..BATCH {
+            if end.is_some_and(|end| self.follower.place().total >= end) {
+                more = false;
+                break;
+            }
             let LogRead::Line { line, from: _, to } = self.follower.next().await? else {
+                more = false;
                 break;
             };
             place = Some(to);
@@ -72,7 +92,7 @@ impl Output {
             self.follower.sent(place).await?;
             self.told = place.total;
         }
-        Ok(lines)
+        Ok(Taken { lines, more })
     }
 
     /// Lines that were begun and will not be ended: the invocation is over.

@@ -234,19 +234,6 @@ async fn a_machine_holds_no_more_than_it_may_and_idle_environments_give_way() {
 }
 
 #[tokio::test]
-async fn what_prints_on_and_on_behind_its_answer_holds_nobody_up() {
-    let bench = Bench::new().await;
-    let before = Arc::new(bench.function("before", "yes early &\nwhile next; do answer 1; done"));
-    let behind = Arc::new(bench.function("behind", "while next; do yes late & answer 1; done"));
-    for spec in [&before, &behind] {
-        for id in ["r1", "r2"] {
-            assert_eq!(returned(&bench.invoke(spec, id, "1").await), "1");
-        }
-    }
-    bench.finish().await;
-}
-
-#[tokio::test]
 async fn what_an_earlier_daemon_left_is_swept() {
     let mut bench = Bench::new().await;
     let spec = Arc::new(bench.function("left", COUNTING));

@@ -5,7 +5,7 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use roadstead_functions::Why;
+use roadstead_functions::{Sandboxes as _, Why};
 use support::{Bench, failed, returned, until};
 
 #[tokio::test]
@@ -118,11 +118,51 @@ async fn a_bomb_a_full_disk_and_a_flood_stay_where_they_are() {
     );
     let mut flood = bench.function(
         "flood",
-        "next; yes 'a line of a flood that goes on and on' | head -c 1000000000; answer 1; next",
+        "next; seq -f 'line %g of a flood that goes on and on' inf | head -c 1000000000; answer 1; next",
     );
     flood.timeout = Duration::from_secs(4);
     let outcome = bench.invoke(&Arc::new(flood), "flood", "1").await;
     assert!(outcome.log_tail.expect("a tail").len() <= 4096);
     assert_eq!(bench.invoke(&quiet, "after", "1").await.report.init, None);
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn who_leaves_something_printing_is_answered_and_its_invocations_end() {
+    let bench = Bench::new().await;
+    // More is printed than the log takes.
+    *bench.service.delay.lock().expect("no panic") = Duration::from_millis(100);
+    // Lines, empty ones, and those that never end; begun before the first invocation, and by it.
+    for (name, left) in [
+        ("lines", "seq inf"),
+        ("empty", "tr '\\0' '\\n' < /dev/zero"),
+        ("endless", "cat /dev/zero"),
+    ] {
+        let begun = format!("{left} & while next; do answer 1; done");
+        let within = format!(
+            "n=0; while next; do n=$((n+1)); [ $n = 1 ] && {{ echo before {name}; {left} & }}; answer $n; done"
+        );
+        let mut first = bench.function(&format!("{name}-begun"), &begun);
+        let mut second = bench.function(&format!("{name}-within"), &within);
+        for spec in [&mut first, &mut second] {
+            // Room on the processor for the rest of it.
+            spec.memory_mb = 1769;
+            spec.timeout = Duration::from_secs(50);
+        }
+        let (first, second) = (Arc::new(first), Arc::new(second));
+        for (spec, id, expected) in [(&first, "a", "1"), (&second, "b", "1"), (&second, "c", "2")] {
+            let ended = tokio::time::timeout(Duration::from_secs(60), bench.invoke(spec, id, "1")).await;
+            let outcome = ended.unwrap_or_else(|_| panic!("{name}: {id} does not end"));
+            assert_eq!(returned(&outcome), expected, "{name}: {id}");
+        }
+        bench.node.retire(&first.revision).await;
+        bench.node.retire(&second.revision).await;
+        let logged = bench.logged();
+        let at = |line: &str| {
+            let found = logged.iter().rposition(|found| found.ends_with(line));
+            found.unwrap_or_else(|| panic!("{name}: {line} is not logged"))
+        };
+        assert!(at(&format!("before {name}")) < at("END RequestId: b"), "{name}");
+    }
     bench.finish().await;
 }

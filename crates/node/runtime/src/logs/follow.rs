@@ -54,6 +54,16 @@ pub enum LogRead {
     Ended,
 }
 
+/// What a flush brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flushed {
+    /// Where what was printed before ends, as [`LogPlace::total`] counts; what is printed meanwhile comes behind it, and
+    /// may never end. None of a container that has ended: everything is before it.
+    pub end: Option<u64>,
+    /// Not so when the log is full (see [`crate::WhenFull::Block`]): there is more once this was sent on.
+    pub all: bool,
+}
+
 /// Reads a container's log from where it was sent to.
 pub struct LogFollower {
     dir: Dir,
@@ -67,7 +77,8 @@ impl LogFollower {
     pub(crate) async fn open(dir: Dir, mut reader: LogReader) -> Result<Self> {
         match dir.sent() {
             Ok(Some(place)) => reader.go_to(place).await?,
-            Ok(None) => {}
+            // Held from here on, also when it is rotated before anything of it is read.
+            Ok(None) => reader.open_first().await?,
             // The machine went down while it was written: rather twice than never.
             Err(Error::Corrupt { .. }) => {
                 tracing::warn!(dir = %dir.path().display(), "read from its beginning")
@@ -82,18 +93,23 @@ impl LogFollower {
         })
     }
 
-    /// Has everything on file that the container has printed before. `false` when the log is full (see
-    /// [`crate::WhenFull::Block`]): there is more once it was sent on. What a container that has ended printed is on file.
+    /// Has everything on file that the container has printed before. What one that has ended printed is on file.
     ///
     /// # Errors
     /// The shim does not answer.
-    pub async fn flush(&mut self) -> Result<bool> {
+    pub async fn flush(&mut self) -> Result<Flushed> {
         let asked = self.ask(Request::Flush, FLUSH_WITHIN).await;
-        match asked.map_err(Error::io("could not flush the log", self.dir.log()))? {
-            Some(Ok(rest)) => Ok(rest.is_empty()),
-            // An older shim that does not know the word: its log is as level as it is.
-            Some(Err(_)) | None => Ok(true),
-        }
+        Ok(
+            match asked.map_err(Error::io("could not flush the log", self.dir.log()))? {
+                Some(Ok(said)) => Flushed {
+                    // Older shims do not say it.
+                    end: said.split(' ').next().and_then(|end| end.parse().ok()),
+                    all: !said.ends_with("rest"),
+                },
+                // An older shim that does not know the word: its log is as level as it is.
+                Some(Err(_)) | None => Flushed { end: None, all: true },
+            },
+        )
     }
 
     /// Asks over the connection that is there, or over a new one, which then stays. Nothing: there is no shim any more.
@@ -207,6 +223,20 @@ mod tests {
                 records: None,
             }),
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_rotated_before_anything_is_read_is_read_all_the_same() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mut log = writer(&dir, backlog(MIN_LOG_SIZE, WhenFull::Block));
+        let mut reading = follower(&dir).await;
+        let mut next = 0;
+        while !dir.path().join("log.1").exists() {
+            print(&mut log, next..next + 100);
+            next += 100;
+        }
+        let (lines, _) = rest(&mut reading).await;
+        assert_eq!(lines.first(), Some(&0));
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ mod read;
 mod waiting;
 mod write;
 
-pub use follow::{LogFollower, LogPlace, LogRead};
+pub use follow::{Flushed, LogFollower, LogPlace, LogRead};
 pub use read::LogReader;
 pub(crate) use write::LogWriter;
 

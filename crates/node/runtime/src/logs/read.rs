@@ -81,6 +81,14 @@ impl LogReader {
         Ok(())
     }
 
+    /// Opens the oldest file, if there is one yet.
+    pub(super) async fn open_first(&mut self) -> Result<()> {
+        if self.current.is_none() {
+            self.open_next().await?;
+        }
+        Ok(())
+    }
+
     /// Before the next record.
     pub(super) fn place(&self) -> LogPlace {
         LogPlace {

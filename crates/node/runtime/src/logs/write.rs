@@ -70,13 +70,18 @@ impl LogWriter {
         }
     }
 
+    /// Bytes of the log, from where it began.
+    pub(crate) fn total(&self) -> u64 {
+        self.before + self.size
+    }
+
     /// The container has ended.
     pub(crate) fn ending(&mut self) {
         self.ending = true;
     }
 
     fn unsent(&self) -> u64 {
-        (self.before + self.size).saturating_sub(self.sent)
+        self.total().saturating_sub(self.sent)
     }
 
     /// A record of this length would be too much.

@@ -257,9 +257,10 @@ impl Shim {
                 self.pump(stream, &mut chunk);
             }
         }
+        let end = self.log.total();
         match self.log.is_full() {
-            true => "rest".to_owned(),
-            false => String::new(),
+            true => format!("{end} rest"),
+            false => end.to_string(),
         }
     }
 

@@ -10,15 +10,16 @@ use tokio::task::JoinHandle;
 
 use super::Environment;
 use crate::node::Inner;
-use crate::output::Tail;
+use crate::output::{Tail, Taken};
 use crate::runtimes::Installed;
 
 /// Between two looks at what a busy environment prints.
 const LOOK: Duration = Duration::from_millis(100);
+/// A full log leaves in the pipes of both streams what they hold, a megabyte each at most; each flush after the first makes
+/// room for three quarters of that.
+const FLUSHES: usize = 4;
 /// Batches of lines on their way to the log.
 const LOG_BATCHES: usize = 16;
-/// Batches of lines that an environment may go on to print while its lines are collected.
-const MOST_BATCHES: usize = 16;
 
 impl Environment {
     pub(super) fn line(&self, at: Timestamp, message: String) -> LogLine {
@@ -42,8 +43,8 @@ impl Environment {
                 () = &mut over => return,
                 () = tokio::time::sleep(LOOK) => {}
             }
-            let taken = self.output.lock().await.take(inner.clock.now()).await;
-            self.took(taken, said);
+            let taken = self.output.lock().await.take(inner.clock.now(), None).await;
+            let _more = self.took(taken, said);
             // In pieces, so that one that prints on and on is heard while it does.
             let lines = std::mem::take(&mut said.lines);
             if !lines.is_empty() {
@@ -52,36 +53,29 @@ impl Environment {
         }
     }
 
-    /// Takes all that was printed up to now.
+    /// Takes all that was printed up to now. What is printed meanwhile is for later: it may never end.
     pub(super) async fn level(&self, inner: &Inner, said: &mut Said) {
         let mut output = self.output.lock().await;
-        let mut batches = 0_usize;
-        loop {
-            let all = match output.flush().await {
-                Ok(all) => all,
+        for _ in 0..FLUSHES {
+            let flushed = match output.flush().await {
+                Ok(flushed) => flushed,
                 Err(error) => {
                     tracing::warn!(container = %self.id, %error, "what a function printed could not be flushed");
-                    true
+                    let taken = output.take(inner.clock.now(), None).await;
+                    let _more = self.took(taken, said);
+                    break;
                 }
             };
-            let mut some = false;
             loop {
-                let taken = output.take(inner.clock.now()).await;
-                let more = matches!(&taken, Ok(lines) if !lines.is_empty());
-                self.took(taken, said);
+                let taken = output.take(inner.clock.now(), flushed.end).await;
+                let more = self.took(taken, said);
+                let lines = std::mem::take(&mut said.lines);
+                self.say(lines).await;
                 if !more {
                     break;
                 }
-                some = true;
-                let lines = std::mem::take(&mut said.lines);
-                self.say(lines).await;
-                batches += 1;
-                // What prints on and on would never be level: it stands still until the next invocation.
-                if batches == MOST_BATCHES {
-                    self.freeze(inner, || true).await;
-                }
             }
-            if all || !some {
+            if flushed.all {
                 break;
             }
         }
@@ -90,11 +84,16 @@ impl Environment {
         }
     }
 
-    fn took(&self, taken: roadstead_runtime::Result<Vec<LogLine>>, said: &mut Said) {
+    /// Whether there may be more.
+    fn took(&self, taken: roadstead_runtime::Result<Taken>, said: &mut Said) -> bool {
         match taken {
-            Ok(lines) => lines.into_iter().for_each(|line| said.add(line)),
+            Ok(Taken { lines, more }) => {
+                lines.into_iter().for_each(|line| said.add(line));
+                more
+            }
             Err(error) => {
-                tracing::warn!(container = %self.id, %error, "what a function printed cannot be read")
+                tracing::warn!(container = %self.id, %error, "what a function printed cannot be read");
+                false
             }
         }
     }

@@ -31,6 +31,8 @@ pub(crate) struct Service {
     logged: Mutex<Vec<(String, String)>>,
     pub(crate) refusing: Mutex<Option<String>>,
     pub(crate) keys_last: Mutex<Option<i64>>,
+    /// What each call that takes lines takes.
+    pub(crate) delay: Mutex<Duration>,
 }
 
 impl Host for Service {
@@ -54,7 +56,7 @@ impl Host for Service {
     fn log<'a>(&'a self, _spec: &'a Spec, stream: &'a str, lines: Vec<LogLine>) -> BoxFuture<'a, ()> {
         let mut logged = self.logged.lock().expect("no panic");
         logged.extend(lines.into_iter().map(|line| (stream.to_owned(), line.message)));
-        Box::pin(async {})
+        Box::pin(tokio::time::sleep(*self.delay.lock().expect("no panic")))
     }
 }
 

@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use crate::exchange::{Answer, Event, Exchange};
+use crate::exchange::{Answer, Event, Exchange, NotUnderWay};
 
 const PREFIX: &str = "/2018-06-01/runtime/";
 /// Of a response; and of what a runtime says of an error.
@@ -74,7 +74,10 @@ async fn respond(request: Request<Incoming>, exchange: &Exchange) -> Response<Fu
     match (&head.method, parts.as_slice()) {
         (&Method::GET, ["invocation", "next"]) => next(exchange).await,
         (&Method::POST, ["invocation", id, "response"]) => {
-            let answer = match read(body).await {
+            let Ok(read) = one(exchange, body, |exchange| exchange.is_under_way(id)).await else {
+                return unknown();
+            };
+            let answer = match read {
                 Ok(bytes) => Answer::Response(bytes),
                 Err(Unread::TooLarge(bytes)) => Answer::TooLarge(bytes),
                 Err(Unread::Broken) => {
@@ -94,34 +97,24 @@ async fn respond(request: Request<Incoming>, exchange: &Exchange) -> Response<Fu
         }
         (&Method::POST, ["invocation", id, "error"]) => {
             let kind = error_type(&head.headers);
-            match read(body).await {
-                Ok(bytes) => match exchange.answer(id, Answer::Error(error(bytes, kind))) {
+            match one(exchange, body, |exchange| exchange.is_under_way(id)).await {
+                Err(NotUnderWay) => unknown(),
+                Ok(Ok(bytes)) => match exchange.answer(id, Answer::Error(error(bytes, kind))) {
                     Ok(()) => accepted(),
                     Err(_) => unknown(),
                 },
-                Err(_) => refused(
-                    StatusCode::BAD_REQUEST,
-                    "InvalidRequest",
-                    "the error cannot be read",
-                ),
+                Ok(Err(_)) => unreadable(),
             }
         }
         (&Method::POST, ["init", "error"]) => {
             let kind = error_type(&head.headers);
-            match read(body).await {
-                Ok(bytes) => match exchange.init_failed(error(bytes, kind)) {
+            match one(exchange, body, |exchange| !exchange.has_begun()).await {
+                Err(NotUnderWay) => begun(),
+                Ok(Ok(bytes)) => match exchange.init_failed(error(bytes, kind)) {
                     Ok(()) => accepted(),
-                    Err(_) => refused(
-                        StatusCode::FORBIDDEN,
-                        "InvalidStateTransition",
-                        "the runtime has begun",
-                    ),
+                    Err(_) => begun(),
                 },
-                Err(_) => refused(
-                    StatusCode::BAD_REQUEST,
-                    "InvalidRequest",
-                    "the error cannot be read",
-                ),
+                Ok(Err(_)) => unreadable(),
             }
         }
         _ => refused(StatusCode::NOT_FOUND, "NotFound", "there is no such path"),
@@ -149,6 +142,24 @@ async fn next(exchange: &Exchange) -> Response<Full<Bytes>> {
         }
     }
     response
+}
+
+/// Reads a body that is wanted, one at a time: whoever sends others may send as many as there are connections. How long
+/// one takes is bounded by the invocation, with which the environment ends if it is late.
+async fn one(
+    exchange: &Exchange,
+    body: Incoming,
+    wanted: impl Fn(&Exchange) -> bool,
+) -> Result<Result<Bytes, Unread>, NotUnderWay> {
+    if !wanted(exchange) {
+        return Err(NotUnderWay);
+    }
+    let _alone = exchange.reading.lock().await;
+    // The one before may have been what was waited for.
+    match wanted(exchange) {
+        true => Ok(read(body).await),
+        false => Err(NotUnderWay),
+    }
 }
 
 enum Unread {
@@ -192,6 +203,22 @@ fn accepted() -> Response<Full<Bytes>> {
     answer(StatusCode::ACCEPTED, &json!({"status": "OK"}))
 }
 
+fn unreadable() -> Response<Full<Bytes>> {
+    refused(
+        StatusCode::BAD_REQUEST,
+        "InvalidRequest",
+        "the error cannot be read",
+    )
+}
+
+fn begun() -> Response<Full<Bytes>> {
+    refused(
+        StatusCode::FORBIDDEN,
+        "InvalidStateTransition",
+        "the runtime has begun",
+    )
+}
+
 fn unknown() -> Response<Full<Bytes>> {
     refused(
         StatusCode::BAD_REQUEST,
@@ -211,4 +238,79 @@ fn answer(status: StatusCode, body: &serde_json::Value) -> Response<Full<Bytes>>
         .headers_mut()
         .insert("content-type", HeaderValue::from_static("application/json"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use roadstead_functions::Invocation;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    /// A connection by which a body is announced and, once it is asked for, sent.
+    async fn post(address: std::net::SocketAddr, path: &str, bytes: usize) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.expect("connected");
+        let head = format!(
+            "POST {PREFIX}{path} HTTP/1.1\r\nhost: x\r\ncontent-length: {bytes}\r\nexpect: 100-continue\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        stream
+    }
+
+    /// The next status line.
+    async fn status(stream: &mut TcpStream) -> String {
+        let mut head = Vec::new();
+        let read = async {
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.expect("an answer"));
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), read)
+            .await
+            .expect("an answer without a body");
+        let text = String::from_utf8(head).expect("text");
+        text.lines().next().unwrap_or_default().to_owned()
+    }
+
+    #[tokio::test]
+    async fn only_what_is_waited_for_is_read_and_one_at_a_time() {
+        let exchange = Arc::new(Exchange::default());
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+        let address = listener.local_addr().expect("an address");
+        let server = tokio::spawn(serve(listener, Arc::clone(&exchange)));
+        let (response, error) = ("invocation/a/response", "invocation/a/error");
+        let (asks, refuses) = ("HTTP/1.1 100 Continue", "HTTP/1.1 400 Bad Request");
+        // Before there is an invocation, and of another.
+        for path in [response, error] {
+            assert_eq!(status(&mut post(address, path, MOST_BYTES).await).await, refuses);
+        }
+        exchange.offer(Event {
+            invocation: Invocation {
+                request_id: "a".into(),
+                invoked_arn: "arn".into(),
+                payload: Bytes::new(),
+                client_context: None,
+                tail: false,
+            },
+            deadline: Timestamp(0),
+        });
+        exchange.next().await;
+        for path in ["invocation/b/response", "invocation/b/error"] {
+            assert_eq!(status(&mut post(address, path, MOST_BYTES).await).await, refuses);
+        }
+        let mut late = post(address, "init/error", MOST_BYTES).await;
+        assert_eq!(status(&mut late).await, "HTTP/1.1 403 Forbidden");
+        // Whoever comes second is not even asked for its body.
+        let mut first = post(address, response, 4).await;
+        assert_eq!(status(&mut first).await, asks);
+        let (mut second, mut third) = (post(address, response, 4).await, post(address, error, 4).await);
+        first.write_all(b"1234").await.expect("sent");
+        assert_eq!(status(&mut first).await, "HTTP/1.1 202 Accepted");
+        assert_eq!(exchange.answered().await, Answer::Response("1234".into()));
+        for stream in [&mut second, &mut third] {
+            assert_eq!(status(stream).await, refuses);
+        }
+        server.abort();
+    }
 }

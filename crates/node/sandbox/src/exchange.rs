@@ -43,6 +43,8 @@ pub(crate) struct Exchange {
     offered: Notify,
     /// For the node: the runtime said something.
     said: Notify,
+    /// Held by whoever reads what the runtime sends.
+    pub(crate) reading: tokio::sync::Mutex<()>,
 }
 
 /// Why an answer is not taken.
@@ -69,6 +71,16 @@ impl Exchange {
             self.said.notify_one();
             offered.await;
         }
+    }
+
+    /// Whether the runtime has taken the invocation `id` and not answered it.
+    pub(crate) fn is_under_way(&self, id: &str) -> bool {
+        self.lock().taken.as_deref() == Some(id)
+    }
+
+    /// Whether the runtime has asked for an invocation.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.lock().ready
     }
 
     /// The runtime answers the invocation `id`.

@@ -127,6 +127,44 @@ exports.old = (event, context, callback) => { setTimeout(() => callback(null, { 
     assert invoke(cloud, "old", {"n": 3})[:2] == (None, {"n": 3})
 
 
+def test_javascript_ends_as_it_does_in_the_cloud(cloud, role):
+    """Ends by callback and context are documented for Node up to 22; that what is returned is no answer, what answers when
+    nothing does, and that the first counts, are the runtime interface client's own behaviour."""
+    code = """
+const ends = {
+    returns: () => 5,
+    succeeds: (context) => { setTimeout(() => context.succeed(1), 10); return 5; },
+    is_done: (context) => { setTimeout(() => context.done(null, 2), 10); },
+    fails: (context) => { setTimeout(() => context.fail(new RangeError('no')), 10); return 5; },
+    fails_without_words: (context) => context.fail(),
+    calls_first: (context, callback) => { callback(null, 1); context.succeed(2); throw new Error('late'); },
+    waits: (context, callback) => { const said = { n: 1 }; setTimeout(() => { said.n = 2; }, 20); callback(null, said); },
+    promises: (context, callback) => new Promise((resolve) => setTimeout(() => resolve(4), 10)),
+    goes_on: (context, callback) => { context.callbackWaitsForEmptyEventLoop = false; setInterval(() => {}, 1000); callback(null, 3); },
+};
+exports.handler = (event, context, callback) => ends[event](context, callback);
+exports.two = (event, context) => ends[event](context);
+exports.never = async () => new Promise(() => {});
+"""
+    for function, handler in [("ends", "app.handler"), ("two", "app.two"), ("never", "app.never")]:
+        make(cloud, role, function, code, runtime="nodejs20.x", handler=handler, Timeout=20)
+    for function, event, expected in [
+            ("two", "returns", None), ("two", "succeeds", 1), ("two", "is_done", 2),
+            ("ends", "returns", None), ("ends", "succeeds", 1), ("ends", "is_done", 2), ("ends", "calls_first", 1),
+            ("ends", "waits", {"n": 2}), ("ends", "promises", 4), ("ends", "goes_on", 3)]:
+        error, said, _ = invoke(cloud, function, event)
+        assert (error, said) == (None, expected), (function, event, said)
+    for function, event, expected in [("two", "fails", ("RangeError", "no")), ("two", "fails_without_words", ("string", "handled"))]:
+        error, said, _ = invoke(cloud, function, event)
+        assert (error, said["errorType"], said["errorMessage"]) == ("Unhandled", *expected)
+    error, said, _ = invoke(cloud, "never", {})
+    assert (error, said["errorType"]) == ("Unhandled", "Runtime.NodeJsExit"), said
+    # In one environment each, all of it.
+    for function in ["two", "ends"]:
+        streams = cloud.client("logs").describe_log_streams(logGroupName=f"/aws/lambda/{function}")["logStreams"]
+        assert len(streams) == 1, function
+
+
 def test_an_older_runtime_runs_on_a_newer_one_and_it_is_said(cloud, role):
     make(cloud, role, "older", "import sys\ndef handler(event, context):\n    return sys.version_info[:2]\n", runtime="python3.8")
     _, version, _ = invoke(cloud, "older")

@@ -84,7 +84,7 @@ async function load(named) {
     return handler;
 }
 
-function context(headers, done) {
+function context(headers, ends) {
     const deadline = Number(headers['lambda-runtime-deadline-ms']);
     const client = headers['lambda-runtime-client-context'];
     return {
@@ -99,29 +99,57 @@ function context(headers, done) {
         clientContext: client ? JSON.parse(client) : undefined,
         identity: undefined,
         getRemainingTimeInMillis: () => Math.max(0, deadline - Date.now()),
-        done: (error, result) => done(error, result),
-        succeed: (result) => done(null, result),
-        fail: (error) => done(error),
+        ...ends,
     };
 }
 
+// What to do once nothing is under way any more.
+let whenIdle;
+process.on('beforeExit', () => whenIdle?.());
+
+const isNothing = (error) => error === null || error === undefined;
+
+// The answer is what a promise comes to or what the first call of the callback or of a function of the context says; what a
+// handler returns that is no promise is not looked at. The callback's result waits until nothing else is under way, as
+// long as the context says so. A handler that comes to an end without having answered answers null; one that is declared
+// async has failed.
 function run(handler, event, headers) {
     return new Promise((resolve, reject) => {
-        const done = (error, result) => (error === null || error === undefined ? resolve(result) : reject(error));
-        const about = context(headers, done);
-        const value = handler(event, about, (error, result) => {
-            if (!about.callbackWaitsForEmptyEventLoop || error) {
-                return done(error, result);
+        let ended = false;
+        const first = (end) => (...said) => {
+            if (!ended) {
+                ended = true;
+                whenIdle = undefined;
+                end(...said);
             }
-            // Once nothing else is under way.
-            process.once('beforeExit', () => done(error, result));
+        };
+        const done = (error, result) => (isNothing(error) ? resolve(result) : reject(error));
+        const succeed = first(resolve);
+        const fail = first((error) => reject(isNothing(error) ? 'handled' : error));
+        const about = context(headers, { done: first(done), succeed, fail });
+        const callback = first((error, result) => {
+            if (isNothing(error) && about.callbackWaitsForEmptyEventLoop) {
+                whenIdle = () => resolve(result);
+            } else {
+                done(error, result);
+            }
         });
-        if (typeof value?.then === 'function') {
-            value.then(resolve, reject);
-        } else if (handler.length < 3) {
-            resolve(value);
+        whenIdle = first(() => {
+            if (handler[Symbol.toStringTag] === 'AsyncFunction') {
+                reject(missing('The asynchronous function ended without settling its promise: nothing was under way that could still do so', 'Runtime.NodeJsExit'));
+            } else {
+                resolve(null);
+            }
+        });
+        try {
+            const value = handler(event, about, callback);
+            if (typeof value?.then === 'function') {
+                value.then(succeed, fail);
+            }
+        } catch (error) {
+            fail(error);
         }
-    });
+    }).finally(() => { whenIdle = undefined; });
 }
 
 for (const [event, type] of [['uncaughtException', 'Runtime.UncaughtException'], ['unhandledRejection', 'Runtime.UnhandledPromiseRejection']]) {

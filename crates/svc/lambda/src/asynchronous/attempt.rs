@@ -16,6 +16,8 @@ use crate::records::{
 };
 use crate::run::Job;
 
+/// Characters of what went wrong. What a function says may be larger than any record.
+const MAX_MESSAGE: usize = 1024;
 const DEFAULT_RETRIES: u32 = 2;
 const DEFAULT_AGE_SECONDS: u32 = 6 * 3600;
 /// After the first failure, and after each later one.
@@ -150,7 +152,10 @@ impl Attempt<'_> {
             owed: Some(OwedRecord {
                 target: target.clone(),
                 role: self.version.role.clone(),
-                kind: OwedKind::Letter { code, message },
+                kind: OwedKind::Letter {
+                    code,
+                    message: message.chars().take(MAX_MESSAGE).collect(),
+                },
             }),
             ..self.event.clone()
         });

@@ -13,9 +13,6 @@ use crate::{Lambda, PRINCIPAL};
 
 /// How often one is tried.
 const MAX_TRIES: u32 = 5;
-/// Characters of what went wrong.
-const MAX_MESSAGE: usize = 1024;
-
 /// Hands it over. What is owed afterwards; nothing: it arrived, or never will.
 pub(super) async fn hand_over(
     lambda: &Lambda,
@@ -106,12 +103,11 @@ type Call = (&'static str, &'static str, Json);
 
 /// The event itself; what went wrong stands beside it.
 fn letter(target: &Arn, event: &EventRecord, code: u16, message: &str) -> Call {
-    let shown: String = message.chars().take(MAX_MESSAGE).collect();
     let text = |kind: &str, text: &str| json!({"DataType": kind, "StringValue": text});
     let attributes = json!({
         "RequestID": text("String", &event.id),
         "ErrorCode": text("Number", &code.to_string()),
-        "ErrorMessage": text("String", &shown),
+        "ErrorMessage": text("String", message),
     });
     let (service, operation, mut input) = message_to(target, &event.payload);
     input["MessageAttributes"] = attributes;

@@ -243,3 +243,26 @@ async fn what_cannot_run_now_waits_and_what_never_can_is_put_aside() {
         );
     }
 }
+
+#[tokio::test]
+async fn what_a_function_says_of_its_failure_may_be_large() {
+    // More than a record in the store may have.
+    let body = format!(r#"{{"errorMessage": "{}"}}"#, "é".repeat(1024 * 1024));
+    let said = body.clone();
+    let fake = Fake::of(move |_, _| Ok(Ran::failed(Failure::handler(said.clone()))));
+    let bench = Bench::running(fake).await;
+    let dead = json!({"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:dead"}});
+    bench.ok("CreateFunction", function("f", dead)).await;
+    let once = json!({"FunctionName": "f", "MaximumRetryAttempts": 0});
+    bench.ok("PutFunctionEventInvokeConfig", once).await;
+    event(&bench, "1").await;
+    let running = bench.lambda.start();
+    ran(&bench, 1, 0).await;
+    running.stop().await;
+    let letter = bench.queues.asked().remove(0).input;
+    let shown: String = body.chars().take(1024).collect();
+    assert_eq!(
+        letter["MessageAttributes"]["ErrorMessage"]["StringValue"],
+        json!(shown)
+    );
+}

@@ -5,14 +5,16 @@ use roadstead_api_lambda::{
     ListAliasesRequest, ListAliasesResponse, UpdateAliasRequest,
 };
 use roadstead_base::{Ctx, Partition};
+use roadstead_store::{Outcome, Transaction};
 
 use crate::Lambda;
 use crate::error::{Error, Result};
 use crate::names::{self, Named};
 use crate::page;
-use crate::records::{AliasRecord, FunctionRecord, LATEST, VersionRecord};
+use crate::records::{self, AliasRecord, FunctionRecord, LATEST, VersionRecord};
 
 const PAGE: usize = 50;
+const TRIES: usize = 16;
 const MILLION: u32 = 1_000_000;
 
 impl Lambda {
@@ -142,29 +144,22 @@ pub(crate) async fn create_alias(
         routing_config,
     } = input;
     let named = whole(ctx, &function_name)?;
-    let function = lambda.function(&ctx.partition(), &named)?;
-    lambda.there(ctx, &function, &function_version)?;
-    let alias = AliasRecord {
-        other: lambda.routing(
-            ctx,
-            &function,
-            &function_version,
-            routing_config.unwrap_or_default(),
-        )?,
-        version: function_version,
-        description: description.unwrap_or_default(),
-        revision: roadstead_base::random_uuid(),
-    };
-    lambda
-        .change_function(ctx, &named, |function| {
-            if function.aliases.contains_key(&name) {
-                let arn = names::arn(&ctx.partition(), &function.name, Some(&name));
-                return Err(Error::Conflict(format!("Alias already exists: {arn}")));
-            }
-            function.aliases.insert(name.clone(), alias.clone());
-            Ok(())
+    let routing = routing_config.unwrap_or_default();
+    let alias = set(lambda, ctx, &named, &name, |function| {
+        lambda.there(ctx, function, &function_version)?;
+        let other = lambda.routing(ctx, function, &function_version, routing.clone())?;
+        if function.aliases.contains_key(&name) {
+            let arn = names::arn(&ctx.partition(), &function.name, Some(&name));
+            return Err(Error::Conflict(format!("Alias already exists: {arn}")));
+        }
+        Ok(AliasRecord {
+            other,
+            version: function_version.clone(),
+            description: description.clone().unwrap_or_default(),
+            revision: roadstead_base::random_uuid(),
         })
-        .await?;
+    })
+    .await?;
     Ok(show(ctx, &named.name, &name, &alias))
 }
 
@@ -182,46 +177,82 @@ pub(crate) async fn update_alias(
         routing_config,
     } = input;
     let named = whole(ctx, &function_name)?;
-    let function = lambda.function(&ctx.partition(), &named)?;
-    let old = function
-        .aliases
-        .get(&name)
-        .ok_or_else(|| missing(ctx, &named.name, &name))?;
-    let mut alias = old.clone();
-    if let Some(version) = function_version {
-        lambda.there(ctx, &function, &version)?;
-        alias.version = version;
-    }
-    if let Some(config) = routing_config {
-        alias.other = lambda.routing(ctx, &function, &alias.version, config)?;
-    }
-    if alias
-        .other
-        .as_ref()
-        .is_some_and(|(other, _)| *other == alias.version || alias.version == LATEST)
-    {
-        return Err(Error::invalid(format!(
-            "Invalid function version {}: the routing configuration has it or cannot have it.",
-            alias.version
-        )));
-    }
-    alias.description = description.unwrap_or(alias.description);
-    alias.revision = roadstead_base::random_uuid();
-    lambda
-        .change_function(ctx, &named, |function| {
-            let now = function
-                .aliases
-                .get(&name)
-                .ok_or_else(|| missing(ctx, &named.name, &name))?;
-            // What was decided here was decided on what there was.
-            if now != old || revision_id.as_ref().is_some_and(|wanted| *wanted != now.revision) {
-                return Err(Error::Precondition("GetFunction/GetAlias"));
-            }
-            function.aliases.insert(name.clone(), alias.clone());
-            Ok(())
-        })
-        .await?;
+    let alias = set(lambda, ctx, &named, &name, |function| {
+        let old = function
+            .aliases
+            .get(&name)
+            .ok_or_else(|| missing(ctx, &named.name, &name))?;
+        let mut alias = old.clone();
+        if let Some(version) = &function_version {
+            lambda.there(ctx, function, version)?;
+            version.clone_into(&mut alias.version);
+        }
+        if let Some(config) = routing_config.clone() {
+            alias.other = lambda.routing(ctx, function, &alias.version, config)?;
+        }
+        if alias
+            .other
+            .as_ref()
+            .is_some_and(|(other, _)| *other == alias.version || alias.version == LATEST)
+        {
+            return Err(Error::invalid(format!(
+                "Invalid function version {}: the routing configuration has it or cannot have it.",
+                alias.version
+            )));
+        }
+        if revision_id.as_ref().is_some_and(|wanted| *wanted != old.revision) {
+            return Err(Error::Precondition("GetFunction/GetAlias"));
+        }
+        if let Some(description) = &description {
+            description.clone_into(&mut alias.description);
+        }
+        alias.revision = roadstead_base::random_uuid();
+        Ok(alias)
+    })
+    .await?;
     Ok(show(ctx, &named.name, &name, &alias))
+}
+
+/// Writes what is decided on the function as it is, together with the proof that the versions are there.
+async fn set(
+    lambda: &Lambda,
+    ctx: &Ctx,
+    named: &Named,
+    name: &str,
+    decide: impl Fn(&FunctionRecord) -> Result<AliasRecord>,
+) -> Result<AliasRecord> {
+    let partition = ctx.partition();
+    let key = lambda.function_key(&partition, &named.name);
+    let (functions, versions) = (
+        records::functions(&lambda.store),
+        records::versions(&lambda.store),
+    );
+    for _ in 0..TRIES {
+        let entry = functions
+            .get(&key)
+            .await?
+            .ok_or_else(|| named.missing(&partition))?;
+        let alias = decide(&entry.value)?;
+        let mut function = entry.value.clone();
+        function.aliases.insert(name.to_owned(), alias.clone());
+        let mut transaction = Transaction::new(&lambda.store).replace(&functions, &entry, &function);
+        for number in alias.numbers() {
+            let key = records::version_key(&versions, &partition, &named.name, number);
+            if versions.get(&key).await?.is_none() {
+                let version = Named {
+                    name: named.name.clone(),
+                    qualifier: Some(number.to_string()),
+                };
+                return Err(version.missing(&partition));
+            }
+            transaction = transaction.compare_exists(&key);
+        }
+        if let Outcome::Committed(revision) = transaction.commit().await? {
+            lambda.functions.wait_for(revision).await?;
+            return Ok(alias);
+        }
+    }
+    Err(Error::Contended)
 }
 
 pub(crate) fn get_alias(lambda: &Lambda, ctx: &Ctx, input: GetAliasRequest) -> Result<AliasConfiguration> {

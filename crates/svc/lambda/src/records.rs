@@ -56,6 +56,15 @@ pub(crate) struct AliasRecord {
     pub revision: String,
 }
 
+impl AliasRecord {
+    /// The published versions that it names.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = u64> {
+        let other = self.other.as_ref().map(|(version, _)| version);
+        let named = std::iter::once(&self.version).chain(other);
+        named.filter_map(|version| version.parse().ok())
+    }
+}
+
 /// Statements of a resource policy, by their ids, as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PolicyRecord {

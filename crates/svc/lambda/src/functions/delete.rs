@@ -2,6 +2,7 @@
 
 use roadstead_api_lambda::{DeleteFunctionRequest, DeleteFunctionResponse};
 use roadstead_base::Ctx;
+use roadstead_store::api::{MAX_DELETED, MAX_OPS};
 use roadstead_store::{Outcome, Transaction};
 
 use crate::Lambda;
@@ -9,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::names::Named;
 use crate::records::{self, AliasRecord, LATEST};
 
+const TRIES: usize = 16;
 const DELETED: DeleteFunctionResponse = DeleteFunctionResponse {
     status_code: Some(204),
 };
@@ -32,56 +34,81 @@ pub(crate) async fn delete_function(
     }
 }
 
+/// Versions beyond what one transaction deletes go first, the function last: whoever is interrupted deletes it again.
 async fn whole(lambda: &Lambda, ctx: &Ctx, named: &Named) -> Result<DeleteFunctionResponse> {
     let partition = ctx.partition();
     let key = lambda.function_key(&partition, &named.name);
     let function = lambda.function(&partition, named)?;
-    let mut gone: Vec<String> = lambda
-        .all_published(&partition, &named.name)
-        .into_iter()
-        .map(|version| version.revision)
-        .collect();
-    gone.push(function.latest.revision);
-    let versions = records::versions(&lambda.store).key(&partition, &named.name);
+    let published = lambda.all_published(&partition, &named.name);
+    let versions = records::versions(&lambda.store);
+    let over = published.len().saturating_sub(MAX_DELETED - 1);
+    for page in published[..over].chunks(MAX_OPS) {
+        let mut transaction = Transaction::new(&lambda.store).compare_exists(&key);
+        for number in page.iter().filter_map(|version| version.number) {
+            let key = records::version_key(&versions, &partition, &named.name, number);
+            transaction = transaction.delete(&key);
+        }
+        if transaction.commit().await? == Outcome::Conflict {
+            return Err(named.missing(&partition));
+        }
+    }
     let transaction = Transaction::new(&lambda.store)
         .compare_exists(&key)
         .delete(&key)
-        .delete_below(&versions);
+        .delete_below(&versions.key(&partition, &named.name));
     let Outcome::Committed(revision) = transaction.commit().await? else {
         return Err(named.missing(&partition));
     };
     lambda.functions.wait_for(revision).await?;
     lambda.versions.wait_for(revision).await?;
-    for revision in gone {
+    let published = published.into_iter().map(|version| version.revision);
+    for revision in published.chain([function.latest.revision]) {
         lambda.sandboxes.retire(&revision).await;
     }
     Ok(DELETED)
 }
 
+/// With all that is kept of it alone, and unless an alias names it by then.
 async fn one(lambda: &Lambda, ctx: &Ctx, named: &Named) -> Result<DeleteFunctionResponse> {
     let partition = ctx.partition();
-    let function = lambda.function(&partition, named)?;
-    let version = lambda.version(&partition, &function, named)?;
-    let number = version.number.unwrap_or_default();
+    let (functions, versions) = (
+        records::functions(&lambda.store),
+        records::versions(&lambda.store),
+    );
+    let function_key = lambda.function_key(&partition, &named.name);
     let qualifier = named.qualifier.as_deref().unwrap_or_default();
-    if function.aliases.contains_key(qualifier) {
-        return Err(Error::invalid(format!(
-            "{qualifier} is an alias; DeleteAlias deletes it."
-        )));
+    for _ in 0..TRIES {
+        let entry = functions.get(&function_key).await?;
+        let entry = entry.ok_or_else(|| named.missing(&partition))?;
+        let aliases = &entry.value.aliases;
+        if aliases.contains_key(qualifier) {
+            return Err(Error::invalid(format!(
+                "{qualifier} is an alias; DeleteAlias deletes it."
+            )));
+        }
+        let number: u64 = qualifier.parse().map_err(|_| named.missing(&partition))?;
+        let names_it = |alias: &AliasRecord| alias.numbers().any(|named| named == number);
+        if let Some((alias, _)) = aliases.iter().find(|(_, alias)| names_it(alias)) {
+            return Err(Error::Conflict(format!(
+                "Version {number} is referenced by alias ({alias}) and cannot be deleted."
+            )));
+        }
+        let key = records::version_key(&versions, &partition, &named.name, number);
+        let version = versions.get(&key).await?;
+        let version = version.ok_or_else(|| named.missing(&partition))?;
+        let mut function = entry.value.clone();
+        function.policies.remove(&number.to_string());
+        function.asynchronous.remove(&number.to_string());
+        let transaction = Transaction::new(&lambda.store)
+            .replace(&functions, &entry, &function)
+            .compare_exists(&key)
+            .delete(&key);
+        if let Outcome::Committed(revision) = transaction.commit().await? {
+            lambda.functions.wait_for(revision).await?;
+            lambda.versions.wait_for(revision).await?;
+            lambda.sandboxes.retire(&version.value.revision).await;
+            return Ok(DELETED);
+        }
     }
-    let points = |alias: &AliasRecord| {
-        alias.version == qualifier || alias.other.as_ref().is_some_and(|(other, _)| other == qualifier)
-    };
-    if let Some((alias, _)) = function.aliases.iter().find(|(_, alias)| points(alias)) {
-        return Err(Error::Conflict(format!(
-            "Version {qualifier} is referenced by alias ({alias}) and cannot be deleted."
-        )));
-    }
-    let versions = records::versions(&lambda.store);
-    let key = records::version_key(&versions, &partition, &named.name, number);
-    if let Outcome::Committed(revision) = Transaction::new(&lambda.store).delete(&key).commit().await? {
-        lambda.versions.wait_for(revision).await?;
-    }
-    lambda.sandboxes.retire(&version.revision).await;
-    Ok(DELETED)
+    Err(Error::Contended)
 }

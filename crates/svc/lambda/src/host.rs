@@ -1,14 +1,17 @@
 //! What execution environments get from the service: keys of the function's role, and a way for lines into its log group,
-//! as the role. What the role may not write is lost, as documented.
+//! as the role. What the role may not write is lost, as documented; what the logs cannot take now waits a while, and the
+//! environment with it.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use roadstead_base::Ctx;
 use roadstead_dispatch::{ActAs, Dispatcher};
 use roadstead_functions::{BoxFuture, Credentials, Host, HostError, LogLine, Spec};
 use roadstead_protocol::ApiError;
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::error::Error;
 use crate::{PRINCIPAL, names};
@@ -22,12 +25,18 @@ const MAX_BYTES: usize = 1_000_000;
 const LINE_COST: usize = 26;
 /// Streams that are remembered as made; beyond that they are asked for again.
 const MAX_STREAMS: usize = 10_000;
+/// Before another try where the logs cannot take lines now; twice as long before each next one.
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// Lines that came together wait so long, all of them; after that each request is made once.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The part of the service that environments keep hold of.
 pub(crate) struct Service {
     dispatcher: Arc<Dispatcher>,
     /// Streams that are there, by group.
     streams: Mutex<HashSet<(String, String)>>,
+    /// Streams whose lines are lost, and by which error: said once.
+    lost: Mutex<HashSet<(String, String)>>,
 }
 
 /// The role of a function's environments: each has one that knows it.
@@ -41,6 +50,7 @@ impl Service {
         Self {
             dispatcher,
             streams: Mutex::default(),
+            lost: Mutex::default(),
         }
     }
 
@@ -66,6 +76,44 @@ impl Service {
         names::arn(&partition, &spec.function, None)
     }
 
+    /// Until it was taken, refused, or too late.
+    async fn hand_over(
+        &self,
+        ctx: &Ctx,
+        spec: &Spec,
+        stream: &str,
+        lines: &[LogLine],
+        until: Instant,
+    ) -> Result<(), ApiError> {
+        let mut wait = FIRST_WAIT;
+        let mut made_again = false;
+        loop {
+            let Err(error) = self.put(ctx, spec, stream, lines).await else {
+                return Ok(());
+            };
+            if is_gone(&error) && !made_again {
+                made_again = true;
+            } else if is_for_now(&error) && Instant::now() + wait < until {
+                tokio::time::sleep(wait).await;
+                wait *= 2;
+            } else {
+                return Err(error);
+            }
+        }
+    }
+
+    fn lose(&self, spec: &Spec, stream: &str, code: &str, why: &dyn std::fmt::Display) {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        if lost.len() >= MAX_STREAMS {
+            lost.clear();
+        }
+        if lost.insert((stream.to_owned(), code.to_owned())) {
+            tracing::warn!(function = spec.function, stream, error = %why, "lines of a function are lost");
+        } else {
+            tracing::debug!(function = spec.function, stream, error = %why, "lines of a function are lost");
+        }
+    }
+
     async fn put(&self, ctx: &Ctx, spec: &Spec, stream: &str, lines: &[LogLine]) -> Result<(), ApiError> {
         let key = (spec.log_group.clone(), stream.to_owned());
         let known = |key: &(String, String)| {
@@ -89,8 +137,8 @@ impl Service {
             .dispatcher
             .call_json("logs", "PutLogEvents", ctx, input)
             .await;
-        if put.is_err() {
-            // It may be gone by now; the next lines look again.
+        if put.as_ref().is_err_and(is_gone) {
+            // Whoever comes next makes it again.
             let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
             streams.remove(&key);
         }
@@ -153,17 +201,30 @@ impl Host for Role {
         Box::pin(async move {
             let arn = Service::arn(spec);
             let (ctx, act) = self.service.act(spec, &self.role, &arn, LOGS_SECONDS);
-            let Ok(ctx) = self.service.dispatcher.assume_for_service(&ctx, act) else {
-                return;
+            let ctx = match self.service.dispatcher.assume_for_service(&ctx, act) {
+                Ok(ctx) => ctx,
+                Err(error) => return self.service.lose(spec, stream, "role", &error),
             };
+            let until = Instant::now() + PATIENCE;
             for chunk in chunks(&lines) {
-                if let Err(error) = self.service.put(&ctx, spec, stream, chunk).await {
-                    tracing::debug!(function = spec.function, %error, "lines of a function are lost");
-                    return;
+                let taken = self.service.hand_over(&ctx, spec, stream, chunk, until).await;
+                if let Err(error) = taken {
+                    self.service.lose(spec, stream, &error.code, &error);
                 }
             }
         })
     }
+}
+
+/// The group or the stream was deleted.
+fn is_gone(error: &ApiError) -> bool {
+    error.code == "ResourceNotFoundException"
+}
+
+fn is_for_now(error: &ApiError) -> bool {
+    // Two make the same group at the same time.
+    let aborted = ["ThrottlingException", "OperationAbortedException"].contains(&error.code.as_ref());
+    error.status >= 500 || error.status == 429 || aborted
 }
 
 /// As many lines at a time as one request takes.

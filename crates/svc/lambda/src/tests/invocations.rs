@@ -228,6 +228,61 @@ async fn what_functions_print_goes_to_their_log_group_as_their_role() {
 }
 
 #[tokio::test]
+async fn lines_are_written_again_where_that_can_help_and_others_go_on_where_it_cannot() {
+    // Two requests of lines.
+    let fake = Fake::of(|_, _| {
+        let long = |letter: &str| letter.repeat(600_000);
+        Ok(Ran::returned("1").printing(&long("a")).printing(&long("b")))
+    });
+    let bench = Bench::running(fake).await;
+    bench.make("f").await;
+    let error = |code: &'static str, status: u16| ApiError::new(code, status, "not now");
+    let (make, put) = ("CreateLogStream", "PutLogEvents");
+    let mut before = 0;
+    for (refused, expected) in [
+        (vec![], vec![make, put, put]),
+        (vec![error("ServiceUnavailableException", 503)], vec![put; 3]),
+        (
+            vec![error("ThrottlingException", 400), error("Slow", 429)],
+            vec![put; 4],
+        ),
+        // Its stream was deleted; and it is again and again.
+        (
+            vec![error("ResourceNotFoundException", 400)],
+            vec![put, make, put, put],
+        ),
+        (
+            vec![
+                error("ResourceNotFoundException", 400),
+                error("ResourceNotFoundException", 400),
+            ],
+            vec![put, make, put, make, put],
+        ),
+        // What is refused for good is lost, and what comes behind it is not.
+        (vec![error("InvalidParameterException", 400)], vec![put, put]),
+        (vec![error("AccessDeniedException", 403)], vec![put, put]),
+    ] {
+        let shown = format!("{refused:?}");
+        for error in refused {
+            bench.logs.refuse(put, error);
+        }
+        bench.invoke(json!({"FunctionName": "f"})).await.expect("invoked");
+        let asked = bench.logs.asked();
+        let operations: Vec<&str> = asked[before..].iter().map(|request| request.operation).collect();
+        assert_eq!(operations, expected, "{shown}");
+        let last = asked.last().expect("asked");
+        let messages = last.input["logEvents"].as_array().expect("events");
+        assert!(
+            messages.iter().any(|event| event["message"]
+                .as_str()
+                .is_some_and(|text| text.starts_with('b'))),
+            "{shown}"
+        );
+        before = asked.len();
+    }
+}
+
+#[tokio::test]
 async fn metrics_are_told_by_the_minute() {
     let fake = Fake::of(|_, invocation| match invocation.payload.as_ref() {
         b"1" => Ok(Ran::failed(Failure::handler("{}"))),

@@ -1,14 +1,16 @@
 //! The store of archives: each once, by its digest, beside the records. An archive is unpacked in a folder of its own
 //! before its digest is written anywhere, so that what a record names is always there and whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use roadstead_base::Timestamp;
 use roadstead_functions::Content;
 use sha2::{Digest as _, Sha256};
 
@@ -26,17 +28,43 @@ const FILES: &str = "files";
 const DRAFT: &str = "draft-";
 
 #[derive(Clone, Debug)]
-pub(crate) struct Contents(PathBuf);
+pub(crate) struct Contents {
+    folder: PathBuf,
+    needs: Needs,
+}
+
+/// Which archives nobody may remove, and which may be one day; by their digests.
+#[derive(Clone, Debug, Default)]
+struct Needs(Arc<Mutex<Need>>);
+
+#[derive(Debug, Default)]
+struct Need {
+    /// That somebody uploads, until a record names them.
+    uploads: BTreeMap<String, usize>,
+    /// That nothing names, since when.
+    unnamed: BTreeMap<String, Timestamp>,
+}
+
+/// An archive that is not removed, although no record names it yet, until this is dropped.
+#[must_use = "it is held until a record names the archive"]
+#[derive(Debug)]
+pub(crate) struct Upload {
+    needs: Needs,
+    sha256: String,
+}
 
 impl Contents {
     pub(crate) fn at(folder: PathBuf) -> Self {
-        Self(folder)
+        Self {
+            folder,
+            needs: Needs::default(),
+        }
     }
 
     /// Checks an archive, and keeps it and what is in it.
-    pub(crate) async fn put(&self, bytes: Vec<u8>) -> Result<ArchiveRecord> {
-        let folder = self.0.clone();
-        let kept = tokio::task::spawn_blocking(move || keep(&folder, &bytes)).await;
+    pub(crate) async fn put(&self, bytes: Vec<u8>) -> Result<(ArchiveRecord, Upload)> {
+        let (folder, needs) = (self.folder.clone(), self.needs.clone());
+        let kept = tokio::task::spawn_blocking(move || keep(&folder, &needs, &bytes)).await;
         kept.map_err(|_| Error::Folder("unpacking an archive was interrupted".into()))?
     }
 
@@ -44,27 +72,90 @@ impl Contents {
     pub(crate) fn unpacked(&self, archive: &ArchiveRecord) -> Content {
         Content {
             sha256: archive.sha256.clone(),
-            folder: self.0.join(&archive.sha256).join(FILES),
+            folder: self.folder.join(&archive.sha256).join(FILES),
         }
     }
 
     /// The archive itself, as it came.
     pub(crate) fn archive(&self, sha256: &str) -> PathBuf {
-        self.0.join(sha256).join(ARCHIVE)
+        self.folder.join(sha256).join(ARCHIVE)
     }
 
-    /// Removes what no record names. At a start, when nothing runs and nobody uploads.
-    pub(crate) fn sweep(&self, named: &BTreeSet<String>) {
-        let Ok(found) = fs::read_dir(&self.0) else { return };
-        for entry in found.flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let ours =
-                name.starts_with(DRAFT) || (name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit()));
-            if ours
-                && !named.contains(&name)
-                && let Err(error) = fs::remove_dir_all(entry.path())
-            {
-                tracing::warn!(%error, folder = name, "an archive that nothing needs could not be removed");
+    /// Removes what no record names and nobody uploads: what no sweep has found named for so long (now, milliseconds); or
+    /// else at once, with what is not whole, which is for a start when nothing is under way.
+    pub(crate) fn sweep(&self, named: impl FnOnce() -> BTreeSet<String>, long: Option<(Timestamp, i64)>) {
+        let Ok(found) = fs::read_dir(&self.folder) else {
+            return;
+        };
+        let found: Vec<String> = found
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        let mut gone = Vec::new();
+        {
+            let mut need = self.needs.lock();
+            // Asked for here: what was uploaded is either still held or named by now.
+            let named = named();
+            let Need { uploads, unnamed } = &mut *need;
+            unnamed.retain(|sha256, _| !named.contains(sha256) && found.contains(sha256));
+            for name in found {
+                let whole = name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
+                let goes = match long {
+                    _ if named.contains(&name) || uploads.contains_key(&name) => false,
+                    Some((now, kept)) if whole => {
+                        let since = unnamed.entry(name.clone()).or_insert(now);
+                        now.0 - since.0 >= kept
+                    }
+                    Some(_) => false,
+                    None => whole || name.starts_with(DRAFT),
+                };
+                if !goes {
+                    continue;
+                }
+                // Out of the way of whoever uploads it again; the rest may take a while.
+                let aside = format!("{DRAFT}{}", roadstead_base::random_hex(16));
+                match fs::rename(self.folder.join(&name), self.folder.join(&aside)) {
+                    Ok(()) => gone.push(aside),
+                    Err(error) => cannot_remove(&name, &error),
+                }
+                unnamed.remove(&name);
+            }
+        }
+        for name in gone {
+            if let Err(error) = fs::remove_dir_all(self.folder.join(&name)) {
+                cannot_remove(&name, &error);
+            }
+        }
+    }
+}
+
+fn cannot_remove(folder: &str, error: &std::io::Error) {
+    tracing::warn!(%error, folder, "an archive that nothing needs could not be removed");
+}
+
+impl Needs {
+    fn lock(&self) -> MutexGuard<'_, Need> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn upload(&self, sha256: &str) -> Upload {
+        let mut need = self.lock();
+        *need.uploads.entry(sha256.to_owned()).or_default() += 1;
+        need.unnamed.remove(sha256);
+        Upload {
+            needs: self.clone(),
+            sha256: sha256.to_owned(),
+        }
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        let mut need = self.needs.lock();
+        if let Some(count) = need.uploads.get_mut(&self.sha256) {
+            *count -= 1;
+            if *count == 0 {
+                need.uploads.remove(&self.sha256);
             }
         }
     }
@@ -77,16 +168,17 @@ impl ArchiveRecord {
     }
 }
 
-fn keep(folder: &Path, bytes: &[u8]) -> Result<ArchiveRecord> {
+fn keep(folder: &Path, needs: &Needs, bytes: &[u8]) -> Result<(ArchiveRecord, Upload)> {
     let archive = Archive::open(bytes, MAX_UNPACKED).map_err(refusal)?;
     let record = ArchiveRecord {
         sha256: hex::encode(Sha256::digest(bytes)),
         size: bytes.len() as u64,
         unpacked: archive.size(),
     };
+    let upload = needs.upload(&record.sha256);
     let whole = folder.join(&record.sha256);
     if whole.is_dir() {
-        return Ok(record);
+        return Ok((record, upload));
     }
     let draft = folder.join(format!("{DRAFT}{}", roadstead_base::random_hex(16)));
     let written = write(&draft, bytes, &archive).and_then(|()| match fs::rename(&draft, &whole) {
@@ -99,7 +191,7 @@ fn keep(folder: &Path, bytes: &[u8]) -> Result<ArchiveRecord> {
     if draft.exists() {
         let _ = fs::remove_dir_all(&draft);
     }
-    written.map(|()| record)
+    written.map(|()| (record, upload))
 }
 
 fn write(draft: &Path, bytes: &[u8], archive: &Archive<'_>) -> Result<()> {

@@ -26,6 +26,8 @@ pub enum Error {
     Precondition(&'static str),
     #[error("The final policy size is bigger than the limit ({0}).")]
     PolicyTooLong(usize),
+    #[error("Code storage limit exceeded.")]
+    StorageFull,
     #[error("Request must be smaller than {0} bytes for the operation")]
     ArchiveTooLarge(usize),
     #[error("{size} byte payload is too large for the {kind} invocation type (limit {most} bytes)")]
@@ -92,6 +94,7 @@ fn answer(error: Error) -> ApiError {
         Error::Conflict(_) | Error::Contended => api::resource_conflict_exception(message),
         Error::Precondition(_) => api::precondition_failed_exception(message),
         Error::PolicyTooLong(_) => api::policy_length_exceeded_exception(message),
+        Error::StorageFull => api::code_storage_exceeded_exception(message),
         // In the prose of the quotas alone.
         Error::ArchiveTooLarge(_) => ApiError::new("RequestEntityTooLargeException", 413, message),
         Error::PayloadTooLarge { .. } => api::request_too_large_exception(message),

@@ -23,11 +23,11 @@ mod reserved;
 mod run;
 mod service;
 mod show;
+mod storage;
 mod tags;
 mod versions;
 mod zip;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -52,6 +52,8 @@ pub const PRINCIPAL: &str = "lambda.amazonaws.com";
 pub struct Options {
     /// Invocations of an account in a region at a time.
     pub concurrency: u32,
+    /// Bytes of archives of an account in a region.
+    pub code_storage: u64,
     /// What chance begins with where an alias has two versions; none: at random.
     pub seed: Option<u64>,
 }
@@ -60,6 +62,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             concurrency: 1000,
+            code_storage: storage::MAX_TOTAL,
             seed: None,
         }
     }
@@ -99,6 +102,7 @@ pub struct Lambda {
 /// The service's background duties.
 pub struct Running {
     stop: watch::Sender<bool>,
+    archives: JoinHandle<()>,
     counts: JoinHandle<()>,
     events: Driver<Key>,
 }
@@ -139,34 +143,14 @@ impl Lambda {
 
     /// Removes archives that nothing needs, and starts to tell metrics.
     pub fn start(self: &Arc<Self>) -> Running {
-        self.contents.sweep(&self.archives());
+        self.sweep_all();
         let (stop, told) = watch::channel(false);
         Running {
             stop,
             events: asynchronous::start(self),
+            archives: tokio::spawn(storage::keep(Arc::clone(self), told.clone())),
             counts: tokio::spawn(counts::keep(Arc::clone(self), told)),
         }
-    }
-
-    /// Digests of the archives that records name.
-    fn archives(&self) -> BTreeSet<String> {
-        let mut named = BTreeSet::new();
-        let mut note = |version: &records::VersionRecord| {
-            named.insert(version.code.sha256.clone());
-            for layer in &version.settings.layers {
-                named.insert(layer.archive.sha256.clone());
-            }
-        };
-        for entry in self.functions.snapshot().iter() {
-            note(&entry.value.latest);
-        }
-        for entry in self.versions.snapshot().iter() {
-            note(&entry.value);
-        }
-        for entry in self.layer_versions.snapshot().iter() {
-            named.insert(entry.value.archive.sha256.clone());
-        }
-        named
     }
 }
 
@@ -176,6 +160,7 @@ impl Running {
         self.events.stop().await;
         self.stop.send_replace(true);
         let _ended = self.counts.await;
+        let _ended = self.archives.await;
     }
 }
 

@@ -15,8 +15,6 @@ use crate::records;
 
 /// What nobody can reserve, so that the other functions have some.
 const MIN_UNRESERVED: u32 = 100;
-/// Bytes of archives of an account. Source: "Lambda quotas".
-pub(crate) const MAX_TOTAL: u64 = 75 * 1024 * 1024 * 1024;
 
 pub(crate) fn shown(reserved: u32) -> Concurrency {
     Concurrency {
@@ -108,18 +106,7 @@ pub(crate) fn get_account_settings(
     let GetAccountSettingsRequest {} = input;
     let partition = ctx.partition();
     let within = records::functions(&lambda.store).within(&partition);
-    let (mut count, mut bytes) = (0, 0);
-    for entry in lambda.functions.snapshot().below(&within) {
-        count += 1;
-        bytes += entry.value.latest.code.size;
-        for version in lambda.all_published(&partition, &entry.value.name) {
-            bytes += version.code.size;
-        }
-    }
-    let layers = records::layer_versions(&lambda.store).within(&partition);
-    for entry in lambda.layer_versions.snapshot().below(&layers) {
-        bytes += entry.value.archive.size;
-    }
+    let count = lambda.functions.snapshot().below(&within).count();
     let whole = |number: u64| i64::try_from(number).ok();
     let at_once = |number: u32| i32::try_from(number).ok();
     Ok(GetAccountSettingsResponse {
@@ -127,12 +114,12 @@ pub(crate) fn get_account_settings(
             code_size_unzipped: whole(MAX_UNPACKED),
             code_size_zipped: whole(MAX_ARCHIVE as u64),
             concurrent_executions: at_once(lambda.options.concurrency),
-            total_code_size: whole(MAX_TOTAL),
+            total_code_size: whole(lambda.options.code_storage),
             unreserved_concurrent_executions: at_once(lambda.unreserved(&partition, None)),
         }),
         account_usage: Some(AccountUsage {
-            function_count: Some(count),
-            total_code_size: whole(bytes),
+            function_count: i64::try_from(count).ok(),
+            total_code_size: whole(lambda.stored(&partition)),
         }),
     })
 }

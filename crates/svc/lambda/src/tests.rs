@@ -8,6 +8,7 @@ mod functions;
 mod invocations;
 mod layers;
 mod permissions;
+mod storage;
 mod versions;
 
 use std::sync::{Arc, Mutex};
@@ -199,6 +200,20 @@ impl Bench {
         fake: Arc<Fake>,
         now: Timestamp,
     ) -> Self {
+        let options = Options {
+            seed: Some(7),
+            ..Options::default()
+        };
+        Self::over_with(store, folder, fake, now, options).await
+    }
+
+    async fn over_with(
+        store: Arc<dyn Store>,
+        folder: Arc<tempfile::TempDir>,
+        fake: Arc<Fake>,
+        now: Timestamp,
+        options: Options,
+    ) -> Self {
         let clock = Arc::new(ManualClock::at(now));
         let dispatcher = Dispatcher::new(clock.clone(), Pager::new([7; 32]), ctx().account);
         let roles: Arc<Roles> = Arc::default();
@@ -219,10 +234,7 @@ impl Bench {
             dispatcher: dispatcher.clone(),
             sandboxes: fake.clone(),
             folder: folder.path().to_owned(),
-            options: Options {
-                seed: Some(7),
-                ..Options::default()
-            },
+            options,
         };
         let lambda = Lambda::new(parts).await.expect("the service");
         dispatcher.guard(&roadstead_api_lambda::MODEL, LambdaPermissions::of(&lambda));

@@ -78,6 +78,7 @@ pub(crate) async fn publish(
             let number = last.version();
             return Ok(show::configuration(&partition, &named.name, &last, Some(&number)));
         }
+        lambda.check_storage(ctx, latest.code.size, 0)?;
         let number = entry.value.published + 1;
         let version = VersionRecord {
             number: Some(number),

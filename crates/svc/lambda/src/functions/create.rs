@@ -108,7 +108,11 @@ pub(crate) async fn create_function(
         return Err(exists());
     }
     lambda.check_role(ctx, &role, &named.arn(&partition))?;
-    let code = lambda.contents.put(zip(code)?).await?;
+    let publish = publish.unwrap_or_default();
+    let archive = zip(code)?;
+    let copies = if publish { 2 } else { 1 };
+    lambda.check_storage(ctx, copies * archive.len() as u64, 0)?;
+    let (code, _upload) = lambda.contents.put(archive).await?;
     crate::layers::check_size(&code, &settings.layers)?;
     let latest = VersionRecord {
         number: None,
@@ -120,7 +124,6 @@ pub(crate) async fn create_function(
         revision: roadstead_base::random_uuid(),
         shifted,
     };
-    let publish = publish.unwrap_or_default();
     let record = FunctionRecord {
         name: name.clone(),
         latest: latest.clone(),

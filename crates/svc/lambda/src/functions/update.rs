@@ -58,7 +58,10 @@ pub(crate) async fn update_function_code(
         source_kms_key_arn,
         zip_file,
     })?;
-    let code = lambda.contents.put(archive).await?;
+    let copies = if publish == Some(true) { 2 } else { 1 };
+    let old = function.latest.code.size;
+    lambda.check_storage(ctx, copies * archive.len() as u64, old)?;
+    let (code, _upload) = lambda.contents.put(archive).await?;
     layers::check_size(&code, &function.latest.settings.layers)?;
     let apply = |latest: &mut VersionRecord| {
         latest.code = code.clone();

@@ -30,7 +30,9 @@ pub(crate) async fn publish_layer_version(
         license_info,
     } = input;
     let layer = Layer::own(ctx, &layer_name, "PublishLayerVersion", None)?;
-    let archive = lambda.contents.put(archive(content)?).await?;
+    let archive = archive(content)?;
+    lambda.check_storage(ctx, archive.len() as u64, 0)?;
+    let (archive, _upload) = lambda.contents.put(archive).await?;
     let runtimes = compatible_runtimes.unwrap_or_default();
     let architectures = compatible_architectures.unwrap_or_default();
     let draft = LayerVersionRecord {

@@ -22,12 +22,24 @@ pub mod testing;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use host::{Credentials, Host, HostError, LogLine};
 pub use outcome::{Ending, Failure, Outcome, Report, Why};
 pub use spec::{Architecture, Content, Invocation, Spec};
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// How long a runtime may take to begin; one that is late begins once more, with the time of an invocation.
+pub const INIT_WITHIN: Duration = Duration::from_secs(10);
+/// For making environments, and for collecting what they print.
+const BESIDES: Duration = Duration::from_secs(120);
+
+/// No invocation takes longer until its outcome is told: the wait for an environment that is still busy, one that does not
+/// begin in time, its second beginning, and the code, which has `timeout`.
+pub fn longest(timeout: Duration) -> Duration {
+    timeout + INIT_WITHIN + timeout + timeout + BESIDES
+}
 
 /// Execution environments of functions.
 pub trait Sandboxes: Send + Sync + 'static {
@@ -75,4 +87,17 @@ pub enum Error {
     /// The machine, not the function.
     #[error("the execution environment failed: {0}")]
     Failed(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_invocation_begins_twice_and_runs_to_its_timeout() {
+        for seconds in [1, 900] {
+            let timeout = Duration::from_secs(seconds);
+            assert!(longest(timeout) > INIT_WITHIN + 2 * timeout, "{seconds}");
+        }
+    }
 }

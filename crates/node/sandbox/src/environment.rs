@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use roadstead_base::{Timestamp, random_hex};
-use roadstead_functions::{Error, LogLine, Spec, lines};
+use roadstead_functions::{Error, INIT_WITHIN, LogLine, Spec, lines};
 use roadstead_net::netns::Netns;
 use roadstead_runtime::{ContainerId, Exit, MemoryGauge};
 use tokio::sync::{Mutex, Notify, mpsc, watch};
@@ -24,9 +24,6 @@ use crate::node::Inner;
 use crate::output::Output;
 use crate::runtimes::Installed;
 use crate::{api, container, layers, variables};
-
-/// How long a runtime may take to begin; after that it has the time of an invocation, once, as documented.
-const INIT_WITHIN: Duration = Duration::from_secs(10);
 
 pub(crate) struct Environment {
     pub(crate) id: ContainerId,

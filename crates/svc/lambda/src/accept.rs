@@ -10,7 +10,7 @@ use roadstead_base::{Arn, Ctx};
 
 use crate::error::{Error, Result, refuse};
 
-const MAX_TIMEOUT: i32 = 900;
+pub(crate) const MAX_TIMEOUT: i32 = 900;
 const MAX_MEMORY: i32 = 10_240;
 /// Bytes of names and values.
 const MAX_ENVIRONMENT: usize = 4096;

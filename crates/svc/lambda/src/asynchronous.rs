@@ -6,7 +6,9 @@
 
 mod attempt;
 mod deliver;
+mod owed;
 mod record;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,18 +17,21 @@ use roadstead_base::{Ctx, Partition};
 use roadstead_reconcile::{Action, Driver, Reconciler};
 use roadstead_store::{Entry, Key, Outcome, Transaction};
 
+pub(crate) use self::owed::Owed;
+use self::turns::Turns;
 use crate::Lambda;
+use crate::accept;
 use crate::counts::{Metric, Of};
 use crate::error::{Error, Result};
 use crate::names::Named;
 use crate::records::{self, EventRecord, partition_of};
 
-/// Attempts under way at a time.
-const WORKERS: usize = 100;
-/// No function runs for longer, initialization included.
-const LONGEST: Duration = Duration::from_secs(1200);
+/// Attempts under way at a time, of all functions.
+const WORKERS: usize = 400;
 /// Events that wait in all; beyond that callers are told to slow down.
 pub(crate) const MAX_OWED: usize = 100_000;
+/// And bytes of them of an account.
+pub(crate) const MAX_OWED_BYTES: u64 = 256 * 1024 * 1024;
 /// Between attempts in which the code did not come to run: doubling between these.
 const SETBACK_MILLIS: [i64; 2] = [1_000, 300_000];
 impl Lambda {
@@ -50,24 +55,38 @@ impl Lambda {
         let table = records::events(&self.store);
         // Its own, as a caller from within may have made several calls by one context.
         let key = table.key(&ctx.partition(), roadstead_base::random_uuid());
-        table.insert(&key, &record).await?;
+        if !self.owed.add(&key, &record, self.options.owed_bytes) {
+            return Err(Error::Throttled("ConcurrentInvocationLimitExceeded"));
+        }
+        let written = table.insert(&key, &record).await;
+        written.inspect_err(|_| self.owed.set(&key, None))?;
         let of = Of::event(&ctx.partition(), &named.name, named.qualifier.as_deref());
         self.count(&of, Metric::AsyncEventsReceived, 1.0);
         Ok(())
     }
 }
 
-struct Events(Arc<Lambda>);
+struct Events {
+    lambda: Arc<Lambda>,
+    turns: Turns,
+}
 
 pub(crate) fn start(lambda: &Arc<Lambda>) -> Driver<Key> {
     let options = roadstead_reconcile::Options {
         workers: WORKERS,
         max_keys: MAX_OWED,
         resync: Duration::from_secs(60),
-        timeout: LONGEST,
+        // What is run again has ended.
+        timeout: roadstead_functions::longest(Duration::from_secs(accept::MAX_TIMEOUT.unsigned_abs().into())),
         ..Default::default()
     };
-    let mut driver = Driver::new("lambda events", options, Arc::new(Events(Arc::clone(lambda))));
+    let turns = Turns::default();
+    let events = Events {
+        lambda: Arc::clone(lambda),
+        turns: turns.clone(),
+    };
+    let mut driver = Driver::new("lambda events", options, Arc::new(events));
+    turns.tell(driver.handle());
     driver.follow(lambda.events.changes(), |changed| {
         changed.after.is_some().then(|| changed.key.clone())
     });
@@ -78,7 +97,7 @@ impl Reconciler for Events {
     type Key = Key;
 
     async fn reconcile(&self, key: &Key) -> Result<Action, roadstead_reconcile::Error> {
-        let lambda = &self.0;
+        let lambda = &self.lambda;
         let (Some(entry), Some(partition)) = (lambda.events.get(key), partition_of(key)) else {
             return Ok(Action::Done);
         };
@@ -90,13 +109,19 @@ impl Reconciler for Events {
         }
         let later = match &entry.value.owed {
             Some(owed) => deliver::hand_over(lambda, &partition, &entry.value, owed).await,
-            None => attempt::attempt(lambda, &partition, &entry.value).await,
+            None => {
+                let function = lambda.function_key(&partition, &entry.value.function);
+                let Some(_turn) = self.turns.begin(&function, key) else {
+                    return Ok(Action::Done);
+                };
+                attempt::attempt(lambda, &partition, &entry.value).await
+            }
         };
         settle(lambda, &partition, &entry, later).await
     }
 
     fn keys(&self) -> Vec<Key> {
-        self.0
+        self.lambda
             .events
             .snapshot()
             .iter()
@@ -118,14 +143,17 @@ async fn settle(
     // Before the event is gone, and under keys that a second time has again; two may be too large for one transaction.
     for (number, other) in later.enumerate() {
         let key = table.key(partition, format!("{}-{number}", entry.key.name()));
+        lambda.owed.set(&key, Some(&other));
         let written = Transaction::new(&lambda.store).put(&table, &key, &other);
         let _put = written.commit().await?;
     }
+    lambda.owed.set(&entry.key, first.as_ref());
     let Some(first) = first else {
-        let _gone = Transaction::new(&lambda.store)
-            .delete(&entry.key)
-            .commit()
-            .await?;
+        let gone = Transaction::new(&lambda.store).delete(&entry.key);
+        if let Outcome::Committed(revision) = gone.commit().await? {
+            // Nobody looks at it once more.
+            lambda.events.wait_for(revision).await?;
+        }
         return Ok(Action::Done);
     };
     let written = Transaction::new(&lambda.store)

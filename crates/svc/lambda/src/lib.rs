@@ -54,6 +54,8 @@ pub struct Options {
     pub concurrency: u32,
     /// Bytes of archives of an account in a region.
     pub code_storage: u64,
+    /// Bytes of asynchronous events of an account that wait.
+    pub owed_bytes: u64,
     /// What chance begins with where an alias has two versions; none: at random.
     pub seed: Option<u64>,
 }
@@ -63,6 +65,7 @@ impl Default for Options {
         Self {
             concurrency: 1000,
             code_storage: storage::MAX_TOTAL,
+            owed_bytes: asynchronous::MAX_OWED_BYTES,
             seed: None,
         }
     }
@@ -93,6 +96,7 @@ pub struct Lambda {
     pub(crate) versions: Mirror<records::VersionRecord>,
     pub(crate) layer_versions: Mirror<records::LayerVersionRecord>,
     pub(crate) events: Mirror<records::EventRecord>,
+    pub(crate) owed: asynchronous::Owed,
     pub(crate) dice: Mutex<fastrand::Rng>,
     pub(crate) running: concurrency::Running,
     pub(crate) counts: Arc<counts::Counts>,
@@ -119,11 +123,13 @@ impl Lambda {
             folder,
             options,
         } = parts;
+        let events = Mirror::of(&records::events(&store)).await?;
         Ok(Arc::new(Self {
+            owed: asynchronous::Owed::of(events.snapshot().iter()),
+            events,
             functions: Mirror::of(&records::functions(&store)).await?,
             versions: Mirror::of(&records::versions(&store)).await?,
             layer_versions: Mirror::of(&records::layer_versions(&store)).await?,
-            events: Mirror::of(&records::events(&store)).await?,
             dice: Mutex::new(
                 options
                     .seed

@@ -266,3 +266,101 @@ async fn what_a_function_says_of_its_failure_may_be_large() {
         json!(shown)
     );
 }
+
+#[tokio::test]
+async fn a_slow_function_with_many_events_leaves_room_for_others() {
+    let (slow, release) = (250, Arc::new(tokio::sync::Semaphore::new(0)));
+    let gate = Arc::clone(&release);
+    let fake = Fake::doing(move |spec, _| {
+        let gate = Arc::clone(&gate);
+        Box::pin(async move {
+            if spec.function == "f" {
+                gate.acquire().await.expect("a permit").forget();
+            }
+            Ok(Ran::returned("1"))
+        })
+    });
+    let bench = Bench::running(fake).await;
+    bench.make("f").await;
+    bench.make("quick").await;
+    for _ in 0..slow {
+        event(&bench, "1").await;
+    }
+    let running = bench.lambda.start();
+    // As many as run at a time wait in their environments, and the rest for them.
+    let begun = |name: &str| {
+        let invoked = bench.fake.invoked();
+        invoked.iter().filter(|(spec, _)| spec.function == name).count()
+    };
+    let until = async |what: &str, holds: &dyn Fn() -> bool| {
+        for _ in 0..2000 {
+            if holds() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        panic!("waited in vain until {what}");
+    };
+    until("many run", &|| begun("f") >= 100).await;
+    for _ in 0..3 {
+        bench
+            .ok(
+                "Invoke",
+                json!({"FunctionName": "quick", "InvocationType": "Event"}),
+            )
+            .await;
+    }
+    until("the others ran", &|| begun("quick") == 3).await;
+    assert_eq!(begun("f"), 100);
+    release.add_permits(1);
+    until("it is the next one's turn", &|| begun("f") == 101).await;
+    release.add_permits(slow);
+    ran(&bench, slow + 3, 0).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn an_account_has_so_many_bytes_of_events_waiting() {
+    let first = Bench::running(picky()).await;
+    first.make("f").await;
+    let parts = (first.store.clone(), first.folder.clone(), first.fake.clone());
+    let over = async || {
+        let options = Options {
+            owed_bytes: 10,
+            ..Options::default()
+        };
+        Bench::over_with(parts.0.clone(), parts.1.clone(), parts.2.clone(), START, options).await
+    };
+    let bench = over().await;
+    let invoke = async |bench: &Bench, payload: &str| {
+        let input = json!({"FunctionName": "f", "InvocationType": "Event", "Payload": base64(payload)});
+        bench.call("Invoke", input).await
+    };
+    for _ in 0..2 {
+        invoke(&bench, "true").await.expect("taken");
+    }
+    refused(
+        invoke(&bench, "true").await,
+        "TooManyRequestsException",
+        "Rate Exceeded.",
+    );
+    let bench = over().await;
+    refused(
+        invoke(&bench, "true").await,
+        "TooManyRequestsException",
+        "Rate Exceeded.",
+    );
+    invoke(&bench, "11").await.expect("taken");
+    let running = bench.lambda.start();
+    // One of them failed, and waits.
+    ran(&bench, 3, 1).await;
+    running.stop().await;
+    for _ in 0..2 {
+        invoke(&bench, "true").await.expect("there is room again");
+    }
+    refused(
+        invoke(&bench, "1").await,
+        "TooManyRequestsException",
+        "Rate Exceeded.",
+    );
+}

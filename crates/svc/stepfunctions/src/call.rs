@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::names::{execution_arn, machine_arn};
 use crate::records::ExecutionRecord;
-use crate::{PRINCIPAL, States, integrations, sdk};
+use crate::{PRINCIPAL, States, integrations, sdk, sync};
 
 /// A session that a task acts with lasts so many seconds.
 const SESSION_SECONDS: u32 = 3_600;
@@ -71,6 +71,8 @@ impl Acting {
 pub(crate) enum Fault {
     /// Nothing was done.
     Refused(Failure),
+    /// Nothing is known to have been done, and the same call may be answered otherwise later.
+    Passing(Failure),
     /// It was done, and failed.
     Failed(Failure),
 }
@@ -88,8 +90,12 @@ pub(crate) async fn perform(states: &States, partition: &Partition, acting: &Act
     match (called(states, partition, acting, order).await, waits) {
         (Ok(output), false) => Input::TaskSucceeded { task, output },
         (Ok(output), true) => Input::TaskSubmitted { task, output },
-        (Err(Fault::Refused(failure)), true) => Input::TaskRefused { task, failure },
-        (Err(Fault::Refused(failure) | Fault::Failed(failure)), _) => Input::TaskFailed { task, failure },
+        (Err(Fault::Refused(failure) | Fault::Passing(failure)), true) => {
+            Input::TaskRefused { task, failure }
+        }
+        (Err(Fault::Refused(failure) | Fault::Passing(failure) | Fault::Failed(failure)), _) => {
+            Input::TaskFailed { task, failure }
+        }
     }
 }
 
@@ -99,7 +105,8 @@ pub(crate) fn as_role(states: &States, partition: &Partition, acting: &Acting) -
         .map_err(|error| Failure::new(errors::PERMISSIONS, error.to_string()))
 }
 
-async fn called(
+/// Calls what the task calls; what is answered.
+pub(crate) async fn called(
     states: &States,
     partition: &Partition,
     acting: &Acting,
@@ -133,7 +140,7 @@ async fn called(
                 .dispatcher
                 .call_json(operation.service(), operation.name(), &ctx, input)
                 .await;
-            let output = called.map_err(|error| failure(&integration(service), &error))?;
+            let output = called.map_err(|error| fault(&integration(service), &error))?;
             Ok(operation.output(output, sdk::Times::Texts))
         }
         Resource::Integration { service, action, .. } => {
@@ -165,7 +172,7 @@ fn encoded(payload: &Json) -> String {
 
 async fn invoke(states: &States, ctx: &Ctx, input: Json) -> Result<Answer, Fault> {
     let called = states.dispatcher.call_json("lambda", "Invoke", ctx, input).await;
-    let output = called.map_err(|error| failure("Lambda", &error))?;
+    let output = called.map_err(|error| fault("Lambda", &error))?;
     let Json::Object(mut around) = output else {
         let failure = Failure::new("Lambda.Unknown", "the answer of the function is no object");
         return Err(Fault::Failed(failure));
@@ -201,6 +208,15 @@ fn integration(service: &str) -> String {
             first.into_iter().chain(characters).collect()
         }
     }
+}
+
+/// How a call went wrong that the service refused.
+pub(crate) fn fault(service: &str, error: &ApiError) -> Fault {
+    let kind = match sync::passes(error) {
+        true => Fault::Passing,
+        false => Fault::Refused,
+    };
+    kind(failure(service, error))
 }
 
 /// `Ecs.ClusterNotFoundException`

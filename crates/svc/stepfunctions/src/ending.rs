@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roadstead_base::Partition;
-use roadstead_states_language::Input;
+use roadstead_states_language::Order;
 use roadstead_store::{Entry, Key, Outcome, Transaction};
 use serde_json::json;
 
-use crate::call::{self, Acting};
+use crate::call::{self, Acting, Fault};
 use crate::jobs::{Job, Reference, reference};
 use crate::records::{self, ExecutionRecord};
 use crate::run::lock;
@@ -70,15 +70,11 @@ async fn done(states: &States, key: &Key, task: u64) -> crate::Result<()> {
     }
 }
 
-/// Stops a job. One of which nobody knows whether it was started is started by the same call again, which starts nothing
-/// twice, so that it can be named.
+/// Stops a job.
 async fn stop(states: &States, partition: &Partition, acting: &Acting, job: &Job) {
     let reference = match &job.reference {
         Some(reference) => Some(reference.clone()),
-        None => match call::perform(states, partition, acting, job.order.clone()).await {
-            Input::TaskSubmitted { output, .. } => reference(&job.order, &output),
-            _ => None,
-        },
+        None => started(states, partition, acting, &job.order).await,
     };
     let Some(reference) = reference else {
         return;
@@ -119,6 +115,31 @@ async fn stop(states: &States, partition: &Partition, acting: &Acting, job: &Job
                 return;
             }
             Ok(_stopped) => return,
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSE);
+    }
+}
+
+/// What a job is of which nobody knows whether it was started: it is started by the same call again, which starts nothing
+/// twice, so that it can be named. Nothing if that is refused for good.
+async fn started(
+    states: &States,
+    partition: &Partition,
+    acting: &Acting,
+    order: &Order,
+) -> Option<Reference> {
+    let mut pause = sync::FIRST;
+    loop {
+        match call::called(states, partition, acting, order.clone()).await {
+            Ok(output) => return reference(order, &output),
+            Err(Fault::Passing(_)) => {}
+            Err(Fault::Refused(failure) | Fault::Failed(failure)) => {
+                let (execution, state) = (&acting.execution_arn, &order.state);
+                tracing::warn!(error = %failure.error, cause = %failure.cause, %execution, %state,
+                    "a job may be left running if it was started: it cannot be named");
+                return None;
+            }
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(PAUSE);

@@ -5,7 +5,7 @@ use roadstead_base::{Ctx, Partition, derived_hex};
 use roadstead_states_language::{Failure, Order, Pattern, names as errors};
 use serde_json::{Value as Json, json};
 
-use crate::call::{Acting, Fault, failure};
+use crate::call::{Acting, Fault, fault};
 use crate::names::machine_arn;
 use crate::{States, jobs, sdk, sync};
 
@@ -144,7 +144,7 @@ pub(crate) async fn call(
         }
         called => called,
     };
-    let output = called.map_err(|error| failure(integration.errors, &error))?;
+    let output = called.map_err(|error| fault(integration.errors, &error))?;
     let output = operation.output(output, sdk::Times::Millis);
     match integration.model {
         "events" if output["FailedEntryCount"] != json!(0) => {

@@ -128,6 +128,19 @@ impl Bench {
             .expect("described")
     }
 
+    /// Makes a step of the machine's only execution, without calling what it orders: as a crash leaves it in between.
+    async fn step(&self, machine: &str) {
+        let executions = self.states.executions.snapshot();
+        let found = executions.iter().find(|entry| entry.value.machine == machine);
+        let entry = found.expect("the execution").as_ref().clone();
+        let partition = ctx().partition();
+        let parsed = self.states.parsed(&partition, machine, &entry.value.definition);
+        let parsed = parsed.await.expect("the machine");
+        let written = crate::run::advance(&self.states, &entry, &parsed, Vec::new()).await;
+        let revision = written.expect("written").expect("first");
+        self.states.executions.wait_for(revision).await.expect("seen");
+    }
+
     /// Waits until the execution has ended.
     async fn ended(&self, execution: &str) -> Json {
         until("the end of the execution", || {

@@ -50,26 +50,7 @@ async fn a_task_that_was_ordered_is_called_and_one_that_is_done_is_not_called_ag
     definition["States"]["W"] = json!({"Type": "Wait", "Seconds": 60, "End": true});
     let machine = bench.create("m", &definition).await.expect("made");
     let execution = bench.execute(&machine, "x", json!({})).await;
-    // As a crash leaves it between writing the order and calling.
-    let entry = bench
-        .states
-        .executions
-        .snapshot()
-        .iter()
-        .next()
-        .expect("the execution")
-        .as_ref()
-        .clone();
-    let partition = roadstead_testing::ctx().partition();
-    let parsed = bench
-        .states
-        .parsed(&partition, "m", &entry.value.definition)
-        .await
-        .expect("the machine");
-    crate::run::advance(&bench.states, &entry, &parsed, Vec::new())
-        .await
-        .expect("written")
-        .expect("first");
+    bench.step("m").await;
     assert!(bench.ecs.asked().is_empty());
     let mut bench = bench.restarted(0).await;
     bench.start();

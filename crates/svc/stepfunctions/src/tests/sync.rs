@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use roadstead_protocol::ApiError;
 use roadstead_testing::until;
 use serde_json::{Value as Json, json};
 
@@ -106,17 +107,82 @@ async fn a_job_is_found_again_after_a_restart_and_stopped_with_its_execution() {
     assert_eq!(bench.ended(&child).await["status"], "ABORTED");
     let count = bench.states.executions.snapshot().iter().count();
     assert_eq!(count, 2, "nothing was started twice");
+    none_ending(&bench).await;
+    bench.stop().await;
+}
+
+fn run_task() -> Json {
+    task(
+        "arn:aws:states:::ecs:runTask.sync",
+        json!({"TaskDefinition": "d"}),
+    )
+}
+
+fn task_that_is(status: &str) -> Json {
+    json!({"tasks": [{"taskArn": "arn:t", "clusterArn": "arn:c", "lastStatus": status}], "failures": []})
+}
+
+/// Waits until no job is to be stopped any more.
+async fn none_ending(bench: &Bench) {
     until("the job to be forgotten", || {
         let executions = bench.states.executions.snapshot();
         executions.iter().all(|entry| entry.value.ending.is_empty())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_job_given_up_while_it_is_started_is_stopped_also_if_its_start_is_not_answered_at_once() {
+    let bench = Bench::new().await;
+    let machine = bench.create("m", &run_task()).await.expect("made");
+    let execution = bench.execute(&machine, "x", json!({})).await;
+    bench.step("m").await;
+    bench
+        .call("StopExecution", json!({"executionArn": execution}))
+        .await
+        .expect("stopped");
+    let mut bench = bench.restarted(1_000).await;
+    bench
+        .ecs
+        .refuse(ApiError::new("ThrottlingException", 400, "Rate exceeded"));
+    bench.ecs.refuse(ApiError::new("ServerException", 500, "Broken"));
+    bench.ecs.then(Ok(task_that_is("PENDING")));
+    bench.ecs.then(Ok(json!({})));
+    bench.start();
+    none_ending(&bench).await;
+    let asked = bench.ecs.asked();
+    let operations: Vec<&str> = asked.iter().map(|call| call.operation).collect();
+    assert_eq!(operations, ["RunTask", "RunTask", "RunTask", "StopTask"]);
+    assert_eq!(asked[0].input, asked[2].input, "the same start");
+    assert_eq!(
+        (&asked[3].input["task"], &asked[3].input["cluster"]),
+        (&json!("arn:t"), &json!("arn:c"))
+    );
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_whose_start_is_refused_for_good_is_given_up() {
+    let bench = Bench::new().await;
+    let machine = bench.create("m", &run_task()).await.expect("made");
+    let execution = bench.execute(&machine, "x", json!({})).await;
+    bench.step("m").await;
+    bench
+        .call("StopExecution", json!({"executionArn": execution}))
+        .await
+        .expect("stopped");
+    let mut bench = bench.restarted(1_000).await;
+    bench
+        .ecs
+        .refuse(ApiError::client("AccessDeniedException", "not yours"));
+    bench.start();
+    none_ending(&bench).await;
+    assert_eq!(bench.ecs.asked().len(), 1);
     bench.stop().await;
 }
 
 #[tokio::test]
 async fn a_task_is_run_once_and_fails_by_its_essential_containers() {
-    let running = json!({"taskArn": "arn:t", "clusterArn": "arn:c", "lastStatus": "RUNNING"});
     let stopped = |main: i64, side: i64| {
         json!({"taskArn": "arn:t", "clusterArn": "arn:c", "lastStatus": "STOPPED", "taskDefinitionArn": "arn:d",
             "stopCode": "EssentialContainerExited",
@@ -126,17 +192,13 @@ async fn a_task_is_run_once_and_fails_by_its_essential_containers() {
         {"name": "main", "essential": true}, {"name": "side", "essential": false}]}});
     for (main, side, status) in [(0, 0, "SUCCEEDED"), (0, 143, "SUCCEEDED"), (3, 0, "FAILED")] {
         let mut bench = Bench::started().await;
-        bench.ecs.then(Ok(json!({"tasks": [running], "failures": []})));
-        bench.ecs.then(Ok(json!({"tasks": [running], "failures": []})));
+        bench.ecs.then(Ok(task_that_is("RUNNING")));
+        bench.ecs.then(Ok(task_that_is("RUNNING")));
         bench
             .ecs
             .then(Ok(json!({"tasks": [stopped(main, side)], "failures": []})));
         bench.ecs.then(Ok(definition.clone()));
-        let machine = task(
-            "arn:aws:states:::ecs:runTask.sync",
-            json!({"TaskDefinition": "d"}),
-        );
-        let machine = bench.create("m", &machine).await.expect("made");
+        let machine = bench.create("m", &run_task()).await.expect("made");
         let execution = bench.execute(&machine, "x", json!({})).await;
         let shown = bench.ended(&execution).await;
         assert_eq!(shown["status"], status, "{shown}");

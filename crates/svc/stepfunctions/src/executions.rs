@@ -159,7 +159,7 @@ pub(crate) async fn stop_execution(
             cause: cause.clone(),
         };
         let now = states.clock.now();
-        if let Some(revision) = run::advance(states, &entry, &parsed, vec![stop]).await? {
+        if let Some(revision) = run::advance(states, &entry, &parsed, vec![stop.into()]).await? {
             states.executions.wait_for(revision).await?;
             return Ok(StopExecutionOutput { stop_date: now });
         }

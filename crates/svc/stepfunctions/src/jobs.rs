@@ -2,7 +2,7 @@
 //! has, and jobs (`.sync`) that are looked at until they are done. What happens to tasks is followed
 //! here in what is kept beside the execution, in the step that takes it.
 
-use roadstead_states_language::{Input, Order, Pattern, Resource};
+use roadstead_states_language::{Failure, Input, Order, Pattern, Resource};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -23,6 +23,30 @@ pub(crate) struct Job {
 pub(crate) enum Reference {
     Task { cluster: String, arn: String },
     Execution { arn: String },
+}
+
+/// What happened to an execution.
+#[derive(Clone, Debug)]
+pub(crate) enum Happened {
+    /// As the execution takes it.
+    Told(Input),
+    /// A job could not be looked at, and may be running still. Its task fails.
+    OutOfSight { task: u64, failure: Failure },
+}
+
+impl From<Input> for Happened {
+    fn from(input: Input) -> Self {
+        Self::Told(input)
+    }
+}
+
+impl From<Happened> for Input {
+    fn from(happened: Happened) -> Self {
+        match happened {
+            Happened::Told(input) => input,
+            Happened::OutOfSight { task, failure } => Self::TaskFailed { task, failure },
+        }
+    }
 }
 
 /// Whether the end of what it starts is waited for.
@@ -53,8 +77,13 @@ pub(crate) fn reference(order: &Order, output: &Json) -> Option<Reference> {
 
 impl ExecutionRecord {
     /// Takes down what becomes of a task by what happened.
-    pub(crate) fn follow(&mut self, happened: &Input) {
-        match happened {
+    pub(crate) fn follow(&mut self, happened: &Happened) {
+        let input = match happened {
+            Happened::Told(input) => input,
+            // Another try would start a second one beside it.
+            Happened::OutOfSight { task, .. } => return self.cancel(&[*task]),
+        };
+        match input {
             Input::TaskSubmitted { task, output } => {
                 if let Some(at) = self.orders.iter().position(|order| order.task == *task) {
                     let mut order = self.orders.remove(at);
@@ -105,12 +134,15 @@ impl ExecutionRecord {
 }
 
 /// The task that need not be called again once this is taken.
-pub(crate) fn settled(input: &Input) -> Option<u64> {
-    match input {
-        Input::TaskSubmitted { task, .. }
-        | Input::TaskSucceeded { task, .. }
-        | Input::TaskFailed { task, .. }
-        | Input::TaskRefused { task, .. } => Some(*task),
+pub(crate) fn settled(happened: &Happened) -> Option<u64> {
+    match happened {
+        Happened::OutOfSight { task, .. }
+        | Happened::Told(
+            Input::TaskSubmitted { task, .. }
+            | Input::TaskSucceeded { task, .. }
+            | Input::TaskFailed { task, .. }
+            | Input::TaskRefused { task, .. },
+        ) => Some(*task),
         _ => None,
     }
 }

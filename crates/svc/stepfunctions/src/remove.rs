@@ -79,7 +79,7 @@ pub(crate) async fn machine(states: &States, partition: &Partition, key: &Key) -
                 error: None,
                 cause: Some("The state machine was deleted.".to_owned()),
             };
-            run::advance(states, &found, &parsed, vec![stop]).await?;
+            run::advance(states, &found, &parsed, vec![stop.into()]).await?;
             match table.get(&found.key).await? {
                 Some(stopped) => found = stopped,
                 None => continue,

@@ -16,6 +16,7 @@ use tokio::task::AbortHandle;
 
 use crate::call::Acting;
 use crate::error::{Error, Result};
+use crate::jobs::Happened;
 use crate::records::{self, ExecutionRecord, partition_of};
 use crate::remove::{self, KEPT_MILLIS};
 use crate::{States, call, ending, jobs, published, sync};
@@ -34,7 +35,7 @@ const EVENT_BYTES: usize = 512 * 1024;
 #[derive(Default)]
 pub(crate) struct Work {
     /// What happened to executions and was not taken yet.
-    inbox: Mutex<HashMap<Key, Vec<Input>>>,
+    inbox: Mutex<HashMap<Key, Vec<Happened>>>,
     flights: Mutex<HashMap<(Key, u64), Flight>>,
     pub(crate) endings: Mutex<HashMap<(Key, u64), AbortHandle>>,
     /// When this service began to execute.
@@ -211,7 +212,7 @@ pub(crate) async fn advance(
     states: &States,
     entry: &Entry<ExecutionRecord>,
     machine: &Arc<Machine>,
-    inputs: Vec<Input>,
+    inputs: Vec<Happened>,
 ) -> Result<Option<Revision>> {
     let now = states.clock.now();
     let (record, of_it) = (entry.value.clone(), Arc::clone(machine));
@@ -243,17 +244,17 @@ fn take_all(
     mut record: ExecutionRecord,
     machine: &Machine,
     now: Timestamp,
-    inputs: Vec<Input>,
+    inputs: Vec<Happened>,
 ) -> Result<(ExecutionRecord, Vec<HistoryEvent>)> {
     let mut told = Vec::new();
     let inputs = if inputs.is_empty() {
-        vec![Input::Proceed]
+        vec![Input::Proceed.into()]
     } else {
         inputs
     };
-    for input in inputs {
-        record.follow(&input);
-        let step = record.execution.step(machine, input, now.0, &dice()?);
+    for happened in inputs {
+        record.follow(&happened);
+        let step = record.execution.step(machine, happened.into(), now.0, &dice()?);
         take(&mut record, machine, now, step, &mut told)?;
     }
     if !record.is_running() {
@@ -380,15 +381,15 @@ fn launch(states: &Arc<States>, partition: &Partition, entry: &Entry<ExecutionRe
         let key = flight.clone();
         let has_token = order.token.is_some();
         let running = tokio::spawn(async move {
-            let input = match reference {
-                None => call::perform(&states, &partition, &acting, order).await,
+            let happened = match reference {
+                None => call::perform(&states, &partition, &acting, order).await.into(),
                 Some(reference) => sync::watch(&states, &partition, &acting, &order, &reference).await,
             };
             let (execution, _) = &key;
             lock(&states.work.inbox)
                 .entry(execution.clone())
                 .or_default()
-                .push(input);
+                .push(happened);
             lock(&states.work.flights).remove(&key);
             if let Some(driver) = states.work.driver.get() {
                 driver.tell(execution.clone());

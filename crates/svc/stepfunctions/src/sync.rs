@@ -9,7 +9,7 @@ use roadstead_states_language::{Failure, Input, Order, Pattern, Resource, names 
 use serde_json::{Value as Json, json};
 
 use crate::call::{self, Acting, failure};
-use crate::jobs::Reference;
+use crate::jobs::{Happened, Reference};
 use crate::{PRINCIPAL, States, names, sdk};
 
 /// Between two looks, at first and at most.
@@ -19,7 +19,20 @@ const MOST: Duration = Duration::from_secs(2);
 /// Why a look did not show a result.
 enum Look {
     Again,
+    /// The job has ended, and so.
     Failed(Failure),
+    /// Nothing is known of the job, nor will another look show it.
+    Blind(Failure),
+}
+
+impl Look {
+    /// Of a job that is known to have ended.
+    fn of_ended(self) -> Self {
+        match self {
+            Self::Blind(failure) => Self::Failed(failure),
+            look => look,
+        }
+    }
 }
 
 /// Whether the same call may be answered later.
@@ -34,20 +47,21 @@ pub(crate) async fn watch(
     acting: &Acting,
     order: &Order,
     reference: &Reference,
-) -> Input {
+) -> Happened {
     let task = order.task;
     let mut pause = FIRST;
     loop {
         let seen = match call::as_role(states, partition, acting) {
-            Err(failure) => Err(Look::Failed(failure)),
+            Err(failure) => Err(Look::Blind(failure)),
             Ok(ctx) => match reference {
                 Reference::Task { cluster, arn } => task_end(states, partition, &ctx, cluster, arn).await,
                 Reference::Execution { arn } => execution_end(states, &ctx, order, arn).await,
             },
         };
         match seen {
-            Ok(output) => return Input::TaskSucceeded { task, output },
-            Err(Look::Failed(failure)) => return Input::TaskFailed { task, failure },
+            Ok(output) => return Input::TaskSucceeded { task, output }.into(),
+            Err(Look::Failed(failure)) => return Input::TaskFailed { task, failure }.into(),
+            Err(Look::Blind(failure)) => return Happened::OutOfSight { task, failure },
             Err(Look::Again) => tokio::time::sleep(pause).await,
         }
         pause = (pause * 2).min(MOST);
@@ -62,7 +76,7 @@ async fn described(
     input: Json,
 ) -> Result<Json, Look> {
     let gone = || {
-        Look::Failed(Failure::new(
+        Look::Blind(Failure::new(
             errors::TASK_FAILED,
             format!("{service} is not running here"),
         ))
@@ -72,7 +86,7 @@ async fn described(
     match called {
         Ok(output) => Ok(known.output(output, sdk::Times::Millis)),
         Err(error) if passes(&error) => Err(Look::Again),
-        Err(error) => Err(Look::Failed(failure(prefix, &error))),
+        Err(error) => Err(Look::Blind(failure(prefix, &error))),
     }
 }
 
@@ -104,7 +118,7 @@ async fn task_end(
     let essential = match (failed.is_empty(), containers.len(), task["StopCode"].as_str()) {
         (true, _, _) => false,
         (false, 2.., Some("EssentialContainerExited")) => {
-            let optional = optional(states, partition, &task).await?;
+            let optional = optional(states, partition, &task).await.map_err(Look::of_ended)?;
             failed
                 .iter()
                 .any(|container| !optional.iter().any(|name| container["Name"] == **name))

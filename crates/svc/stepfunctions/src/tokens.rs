@@ -32,7 +32,9 @@ async fn tell(states: &States, ctx: &Ctx, text: &str, happened: impl Fn(u64) -> 
         let machine = states
             .parsed(&partition, &record.machine, &record.definition)
             .await?;
-        if let Some(revision) = run::advance(states, &entry, &machine, vec![happened(token.task)]).await? {
+        if let Some(revision) =
+            run::advance(states, &entry, &machine, vec![happened(token.task).into()]).await?
+        {
             states.executions.wait_for(revision).await?;
             return Ok(());
         }

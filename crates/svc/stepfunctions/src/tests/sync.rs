@@ -182,6 +182,45 @@ async fn a_job_whose_start_is_refused_for_good_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_job_that_cannot_be_looked_at_any_more_is_stopped() {
+    let mut bench = Bench::new().await;
+    let mut definition = run_task();
+    definition["States"]["T"]["Retry"] =
+        json!([{"ErrorEquals": ["ECS.AccessDeniedException"], "IntervalSeconds": 60, "MaxAttempts": 1}]);
+    let machine = bench.create("m", &definition).await.expect("made");
+    let execution = bench.execute(&machine, "x", json!({})).await;
+    let denied = || ApiError::client("AccessDeniedException", "not yours");
+    bench.ecs.then(Ok(task_that_is("PENDING")));
+    bench.ecs.refuse(denied());
+    bench.ecs.then(Ok(json!({})));
+    bench.start();
+    until("the first to be stopped", || bench.ecs.asked().len() == 3).await;
+    none_ending(&bench).await;
+    let mut bench = bench.restarted(60_000).await;
+    let second = json!({"tasks": [{"taskArn": "arn:u", "clusterArn": "arn:c"}], "failures": []});
+    bench.ecs.then(Ok(second));
+    bench.ecs.refuse(denied());
+    bench.ecs.then(Ok(json!({})));
+    bench.start();
+    let shown = bench.ended(&execution).await;
+    assert_eq!(
+        (&shown["status"], &shown["error"]),
+        (&json!("FAILED"), &json!("ECS.AccessDeniedException"))
+    );
+    until("the second to be stopped", || bench.ecs.asked().len() == 6).await;
+    none_ending(&bench).await;
+    let asked = bench.ecs.asked();
+    let one = ["RunTask", "DescribeTasks", "StopTask"];
+    let operations: Vec<&str> = asked.iter().map(|call| call.operation).collect();
+    assert_eq!(operations, [one, one].concat());
+    assert_eq!(
+        (&asked[2].input["task"], &asked[5].input["task"]),
+        (&json!("arn:t"), &json!("arn:u"))
+    );
+    bench.stop().await;
+}
+
+#[tokio::test]
 async fn a_task_is_run_once_and_fails_by_its_essential_containers() {
     let stopped = |main: i64, side: i64| {
         json!({"taskArn": "arn:t", "clusterArn": "arn:c", "lastStatus": "STOPPED", "taskDefinitionArn": "arn:d",

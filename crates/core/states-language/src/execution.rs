@@ -251,6 +251,9 @@ pub struct Order {
     pub timeout: Option<u64>,
     /// Seconds that may go by between heartbeats.
     pub heartbeat: Option<u64>,
+    /// When it was given, in milliseconds since 1970. 0 in what was kept before this was.
+    #[serde(default)]
+    pub given: i64,
 }
 
 /// What came of a step.

@@ -1,13 +1,14 @@
 //! Optimized integrations: `arn:aws:states:::sqs:sendMessage` and its like. What they take beyond the operation's own
 //! parameters, and what they give. Source: the developer guide, "Integrating optimized services".
 
-use roadstead_base::{Ctx, Partition, derived_hex};
+use roadstead_base::{Ctx, Partition, Timestamp, derived_hex};
 use roadstead_states_language::{Failure, Order, Pattern, names as errors};
 use serde_json::{Value as Json, json};
 
 use crate::call::{Acting, Fault, fault};
-use crate::names::machine_arn;
-use crate::{States, jobs, sdk, sync};
+use crate::names::{self, machine_arn};
+use crate::records::ExecutionRecord;
+use crate::{States, jobs, sdk};
 
 /// An operation that has an integration of its own.
 pub(crate) struct Integration {
@@ -139,8 +140,8 @@ pub(crate) async fn call(
         .call_json(operation.service(), operation.name(), ctx, input)
         .await;
     let called = match called {
-        Err(error) if jobs::is_job(order) && error.code.ends_with("ExecutionAlreadyExists") => {
-            sync::found_again(states, ctx, acting, &again).await.ok_or(error)
+        Err(error) if error.code.ends_with("ExecutionAlreadyExists") => {
+            found_again(states, ctx, acting, order, &again).ok_or(error)
         }
         called => called,
     };
@@ -158,6 +159,31 @@ pub(crate) async fn call(
         }
         _ => Ok(output),
     }
+}
+
+/// The execution that this task started, and that has ended, before this service began anew and lost the answer: one of
+/// that name and input, started since the task was ordered. A role that may start executions need not be allowed to look at
+/// them, so the service does it.
+fn found_again(
+    states: &States,
+    ctx: &Ctx,
+    acting: &Acting,
+    order: &Order,
+    parameters: &Json,
+) -> Option<Json> {
+    let (machine, _) = names::qualified(ctx, parameters["StateMachineArn"].as_str()?).ok()?;
+    let name = parameters["Name"].as_str()?;
+    let partition = ctx.partition();
+    let key = states.execution_key(&partition, &machine, name);
+    let found = states.executions.get(&key)?;
+    let ExecutionRecord { input, started, .. } = &found.value;
+    // Older orders do not say when they were given.
+    let given = acting.started.max(Timestamp(order.given));
+    let own = given <= *started
+        && Some(started) < states.work.began.get()
+        && input == parameters["Input"].as_str().unwrap_or("{}");
+    let arn = names::execution_arn(&partition, &machine, name);
+    own.then(|| json!({"executionArn": arn, "startDate": started.as_seconds()}))
 }
 
 fn waits(order: &Order) -> bool {

@@ -181,26 +181,3 @@ async fn execution_end(states: &States, ctx: &Ctx, order: &Order, arn: &str) -> 
     }
     Ok(shown)
 }
-
-/// The execution that this task started under the name it was given, before this service began anew and lost the answer.
-pub(crate) async fn found_again(
-    states: &States,
-    ctx: &Ctx,
-    acting: &Acting,
-    parameters: &Json,
-) -> Option<Json> {
-    let (machine, _) = names::qualified(ctx, parameters["StateMachineArn"].as_str()?).ok()?;
-    let arn = names::execution_arn(&ctx.partition(), &machine, parameters["Name"].as_str()?);
-    let input = json!({"executionArn": arn});
-    let called = states
-        .dispatcher
-        .call_json("stepfunctions", "DescribeExecution", ctx, input);
-    let shown = called.await.ok()?;
-    let (machine, name) = names::execution(ctx, &arn).ok()?;
-    let key = states.execution_key(&ctx.partition(), &machine, &name);
-    let started = states.executions.get(&key)?.value.started;
-    let input = parameters["Input"].as_str().unwrap_or("{}");
-    let own =
-        started >= acting.started && Some(&started) < states.work.began.get() && shown["input"] == input;
-    own.then(|| json!({"executionArn": arn, "startDate": shown["startDate"]}))
-}

@@ -239,6 +239,7 @@ impl Stepper<'_> {
             credentials,
             timeout,
             heartbeat,
+            given: self.now,
         });
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What each type of state gives, with the examples of the published specification.
 
-use roadstead_states_language::{TaskToken, names};
+use roadstead_states_language::{Order, TaskToken, names};
 use serde_json::{Value, json};
 
 use crate::{FUNCTION, START, jsonata, output, result, run, single};
@@ -281,7 +281,10 @@ fn a_task_is_ordered_with_what_the_state_says() {
         order.parameters,
         json!({"token": token, "at": "2023-11-14T22:13:20.000Z", "name": "S"})
     );
-    assert_eq!(START, 1_700_000_000_000);
+    assert_eq!((order.given, START), (START, 1_700_000_000_000));
+    let mut older = serde_json::to_value(order).unwrap();
+    assert_eq!(older.as_object_mut().unwrap().remove("given"), Some(json!(START)));
+    assert_eq!(serde_json::from_value::<Order>(older).unwrap().given, 0);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use roadstead_testing::until;
 use serde_json::{Value as Json, json};
 
 use super::{Bench, pass, task, wait};
+use crate::call;
 
 const CHILD: &str = "arn:aws:states:us-east-1:000000000000:stateMachine:child";
 
@@ -129,6 +130,94 @@ async fn none_ending(bench: &Bench) {
         executions.iter().all(|entry| entry.value.ending.is_empty())
     })
     .await;
+}
+
+/// Calls what the machine's execution orders, and leaves it there: the answer is lost.
+async fn unheard(bench: &Bench, machine: &str) {
+    let executions = bench.states.executions.snapshot();
+    let found = executions.iter().find(|entry| entry.value.machine == machine);
+    let record = &found.expect("the execution").value;
+    let partition = roadstead_testing::ctx().partition();
+    let acting = call::Acting::of(&partition, record);
+    let answered = call::called(&bench.states, &partition, &acting, record.orders[0].clone()).await;
+    assert!(answered.is_ok());
+}
+
+#[tokio::test]
+async fn an_execution_that_was_started_and_ended_before_the_answer_was_taken_is_found_again() {
+    for pattern in ["", ".waitForTaskToken", ".sync"] {
+        let bench = Bench::new().await;
+        wired(&bench);
+        bench.create("child", &pass()).await.expect("made");
+        let machine = bench.create("m", &nest(pattern)).await.expect("made");
+        let execution = bench.execute(&machine, "x", json!({})).await;
+        bench.step("m").await;
+        bench.clock.advance(5);
+        unheard(&bench, "m").await;
+        bench.step("child").await;
+        let child = running(&bench, "child").await;
+        assert_eq!(bench.describe(&child).await["status"], "SUCCEEDED");
+        let mut bench = bench.restarted(1_000).await;
+        wired(&bench);
+        bench.start();
+        if pattern == ".waitForTaskToken" {
+            until("the answer to be taken, or refused", || {
+                let executions = bench.states.executions.snapshot();
+                let found = executions.iter().find(|entry| entry.value.machine == "m");
+                found.is_some_and(|entry| entry.value.orders.is_empty())
+            })
+            .await;
+            let kinds = bench.types(&execution).await;
+            assert_eq!(kinds.last().expect("events"), "TaskSubmitted", "{kinds:?}");
+        } else {
+            let shown = bench.ended(&execution).await;
+            assert_eq!(shown["status"], "SUCCEEDED", "{pattern}: {shown:#}");
+            let output: Json =
+                serde_json::from_str(shown["output"].as_str().expect("an output")).expect("JSON");
+            assert_eq!(
+                (&output["ExecutionArn"], &output["StartDate"]),
+                (&json!(child), &json!(1_700_000_000_005_i64))
+            );
+        }
+        assert_eq!(
+            bench.states.executions.snapshot().len(),
+            2,
+            "nothing was started twice"
+        );
+        bench.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn an_execution_of_before_the_task_is_not_its_own() {
+    for pattern in ["", ".sync"] {
+        let bench = Bench::new().await;
+        wired(&bench);
+        bench.create("child", &pass()).await.expect("made");
+        let mut definition = nest(pattern);
+        definition["States"]["T"]["Parameters"]["Name"] = json!("n");
+        let machine = bench.create("m", &definition).await.expect("made");
+        let execution = bench.execute(&machine, "x", json!({})).await;
+        // By the same input: the task's own, of an earlier turn of a loop, or anybody's.
+        bench.clock.advance(5);
+        bench.execute(CHILD, "n", json!({"a": 1})).await;
+        bench.step("child").await;
+        bench.clock.advance(5);
+        bench.step("m").await;
+        let mut bench = bench.restarted(1_000).await;
+        wired(&bench);
+        bench.start();
+        let shown = bench.ended(&execution).await;
+        assert_eq!(
+            (&shown["status"], &shown["error"]),
+            (
+                &json!("FAILED"),
+                &json!("StepFunctions.ExecutionAlreadyExistsException")
+            ),
+            "{pattern}"
+        );
+        bench.stop().await;
+    }
 }
 
 #[tokio::test]

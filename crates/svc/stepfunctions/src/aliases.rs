@@ -85,13 +85,6 @@ pub(crate) async fn create_state_machine_alias(
         routing_configuration,
         description,
     } = input;
-    // Of digits alone it would name a version.
-    let known = |one: char| one.is_ascii_alphanumeric() || "-_.".contains(one);
-    if !name.chars().all(known) || name.chars().all(|one| one.is_ascii_digit()) {
-        return Err(Error::Validation(format!(
-            "Value '{name}' at 'name' failed to satisfy constraint: letters, digits, '-', '_' and '.', and not digits alone"
-        )));
-    }
     let (machine, routes) = routes(ctx, routing_configuration)?;
     let partition = ctx.partition();
     let key = states.alias_key(&partition, &machine, &name);

@@ -2,7 +2,7 @@
 //! large, of which form. One walk over the tables for every service and protocol.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use regex::Regex;
 
@@ -230,22 +230,67 @@ fn clip(text: &str) -> String {
     text.chars().take(256).collect()
 }
 
-/// Patterns are Java's; those of the models in use also compile here, which a test of each generated crate
-/// holds. They are matched against the whole text.
+/// Patterns are Java's; they are matched against the whole text. Those of the models in use also compile here, which
+/// `bad_input` of the dispatcher holds.
 fn matches(pattern: &'static str, text: &str) -> bool {
-    static COMPILED: OnceLock<Mutex<HashMap<&'static str, Option<Regex>>>> = OnceLock::new();
-    let mut compiled = COMPILED
+    static COMPILED: OnceLock<Mutex<Compiled>> = OnceLock::new();
+    let compiled = COMPILED
         .get_or_init(Mutex::default)
         .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    compiled
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
         .entry(pattern)
-        .or_insert_with(|| compile(pattern))
-        .as_ref()
-        .is_none_or(|regex| regex.is_match(text))
+        .or_insert_with(|| compile(pattern).map(Arc::new))
+        .clone();
+    compiled.is_none_or(|compiled| compiled.is_match(text))
 }
 
-/// The pattern as a Rust expression anchored at both ends, or nothing if it cannot be one.
-pub fn compile(pattern: &str) -> Option<Regex> {
-    Regex::new(&format!("^(?s:{pattern})$")).ok()
+type Compiled = HashMap<&'static str, Option<Arc<Pattern>>>;
+
+/// A pattern of a model.
+#[derive(Debug, Clone)]
+pub enum Pattern {
+    Plain(Regex),
+    /// One that looks ahead, which the quicker engine does not.
+    Looking(fancy_regex::Regex),
+}
+
+impl Pattern {
+    /// Whether the whole text is of the pattern. One that takes too long to find out is not: it backtracks.
+    pub fn is_match(&self, text: &str) -> bool {
+        match self {
+            Self::Plain(regex) => regex.is_match(text),
+            Self::Looking(regex) => regex.is_match(text).unwrap_or(false),
+        }
+    }
+}
+
+/// The pattern anchored at both ends, or nothing if it cannot be one.
+pub fn compile(pattern: &str) -> Option<Pattern> {
+    let whole = format!("^(?s:{pattern})$");
+    let plain = Regex::new(&whole).ok().map(Pattern::Plain);
+    plain.or_else(|| fancy_regex::Regex::new(&whole).ok().map(Pattern::Looking))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_that_look_ahead_hold_as_well() {
+        const NAME: &str = "^(?=.*[a-zA-Z_\\-\\.])[a-zA-Z0-9_\\-\\.]+$";
+        const ALIAS: &str = "(?!^[0-9]+$)([a-zA-Z0-9-_]+)";
+        for (pattern, text, fits) in [
+            (NAME, "7", false),
+            (NAME, "a:b", false),
+            (NAME, "x y", false),
+            (NAME, "7.a-b_c", true),
+            (ALIAS, "7", false),
+            (ALIAS, "7a", true),
+            (ALIAS, "a b", false),
+            ("^[a-z]+$", "ab", true),
+            ("[a-z]+", "ab\nc", false),
+        ] {
+            assert_eq!(matches(pattern, text), fits, "{pattern} {text}");
+        }
+    }
 }

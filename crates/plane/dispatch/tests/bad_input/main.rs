@@ -16,7 +16,8 @@ use std::path::Path;
 
 use requests::Sender;
 use roadstead_dispatch::Trust;
-use roadstead_protocol::{Operation, Protocol, ServiceModel};
+use roadstead_protocol::check::compile;
+use roadstead_protocol::{Kind, Operation, Protocol, ServiceModel};
 use serde_json::{Value as Json, json};
 use support::{LIMITS, World, world_of};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -200,6 +201,21 @@ async fn every_service_refuses_everything_its_model_forbids() {
         let name = path.file_stem().and_then(|name| name.to_str()).expect("a name");
         let file = serde_json::from_slice(&std::fs::read(&path).expect("readable")).expect("JSON");
         let model = model(name, &file);
+        for shape in model.shapes {
+            if let Kind::Text {
+                pattern: Some(pattern),
+                min: _,
+                max: _,
+                values: _,
+            } = &shape.kind
+            {
+                assert!(
+                    compile(pattern).is_some(),
+                    "{name}: {} would be let through: {pattern}",
+                    shape.name
+                );
+            }
+        }
         let tried = try_everything(model).await;
         // Some models forbid little: that of sns has hardly a bound.
         assert!(tried > 5 * model.operations.len(), "{name}: only {tried}");

@@ -288,19 +288,3 @@ async fn both_versions_of_an_alias_are_started() {
     }
     assert_eq!(seen.into_iter().collect::<Vec<_>>(), [numbered(1), numbered(2)]);
 }
-
-#[tokio::test]
-async fn a_name_that_no_arn_could_tell_is_refused() {
-    let bench = Bench::new().await;
-    with_versions(&bench, 1).await;
-    for name in ["7", "2024", "a:b", "x y", "a/b"] {
-        let create = json!({"name": name, "routingConfiguration": routes(&[(1, 100)])});
-        let answer = bench.call("CreateStateMachineAlias", create).await;
-        refused(answer, "ValidationException", name);
-    }
-    let create = json!({"name": "7.a-b_c", "routingConfiguration": routes(&[(1, 100)])});
-    bench
-        .call("CreateStateMachineAlias", create)
-        .await
-        .expect("a name");
-}

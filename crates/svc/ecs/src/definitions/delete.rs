@@ -21,8 +21,6 @@ use crate::tasks::LastStatus;
 const MAX: usize = 10;
 /// How often it looks again when others change the family meanwhile.
 const TRIES: usize = 128;
-/// Milliseconds that a revision stays at least: what was being started of it when it was deleted shows by then.
-const STAYS: i64 = 10_000;
 /// Until one that is still used is looked at again.
 const AGAIN: std::time::Duration = std::time::Duration::from_secs(30);
 
@@ -155,19 +153,11 @@ impl Ecs {
         let Some(entry) = self.definitions().get(key).await? else {
             return Ok(Action::Done);
         };
-        let (Some(TaskDefinitionStatus::DeleteInProgress), Some(asked), Some(partition)) = (
-            entry.value.definition.status,
-            entry.value.definition.delete_requested_at,
-            partition_of(key),
-        ) else {
+        let (Some(TaskDefinitionStatus::DeleteInProgress), Some(partition)) =
+            (entry.value.definition.status, partition_of(key))
+        else {
             return Ok(Action::Done);
         };
-        let left = asked.0 + STAYS - self.clock.now().0;
-        if left > 0 {
-            return Ok(Action::Again(std::time::Duration::from_millis(
-                left.unsigned_abs(),
-            )));
-        }
         let id = &entry.value.id;
         if self.needs(&partition, id).await? {
             return Ok(Action::Again(AGAIN));
@@ -190,7 +180,8 @@ impl Ecs {
         })
     }
 
-    /// Whether a task runs of it, or a service may start one or go back to it.
+    /// Whether a task runs of it, or a service may start one or go back to it. What else would begin to compares the
+    /// definition as it was when it was ACTIVE ([`crate::tasks::request::Wanted::guard`]), and so comes too late.
     async fn needs(&self, partition: &Partition, id: &TaskDefinitionId) -> Result<bool> {
         let mirrors = self.present().await?;
         let tasks = mirrors.tasks.snapshot();

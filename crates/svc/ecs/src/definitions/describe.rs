@@ -102,6 +102,8 @@ mod tests {
             ("web:2", "Unable to describe task definition."),
             ("", "blank"),
             ("web:0", "Invalid revision number"),
+            ("web:01", "Invalid revision number"),
+            ("web:+1", "Invalid revision number"),
             ("web:x", "Invalid revision number"),
             ("web:99999999999", "Invalid revision number"),
             ("a b", "invalid characters"),

@@ -190,7 +190,8 @@ async fn attempt(
     if controller == Controller::External {
         external::check_placement(&record)?;
         record.role_arn = Some(linked::require(ecs, ctx).await?);
-        return commit(ecs, &cluster, gone.as_ref(), record, &news).await;
+        let bare = Transaction::new(&ecs.store);
+        return commit(ecs, bare, &cluster, gone.as_ref(), record, &news).await;
     }
     let task_definition =
         task_definition.ok_or_else(|| Error::invalid("TaskDefinition can not be blank."))?;
@@ -202,7 +203,7 @@ async fn attempt(
     let asked = ask(&record, of, Owner::trial(record.clone()), None)?;
     let wanted = request::check(ecs, ctx, asked).await?;
     let spec = Spec {
-        definition: wanted.id,
+        definition: wanted.id.clone(),
         launch,
         providers,
         platform: platform_version,
@@ -210,7 +211,8 @@ async fn attempt(
     };
     record.role_arn = role_of(ecs, ctx, &spec).await?;
     record.deploy(spec, now, &mut news);
-    commit(ecs, &cluster, gone.as_ref(), record, &news).await
+    let guarded = wanted.guard(Transaction::new(&ecs.store));
+    commit(ecs, guarded, &cluster, gone.as_ref(), record, &news).await
 }
 
 /// The service-linked role, of tasks with interfaces of a VPC; others need none.
@@ -224,12 +226,13 @@ pub(super) async fn role_of(ecs: &Ecs, ctx: &Ctx, spec: &Spec) -> Result<Option<
 
 async fn commit(
     ecs: &Ecs,
+    transaction: Transaction,
     cluster: &Entry<crate::ClusterRecord>,
     gone: Option<&Entry<ServiceRecord>>,
     record: ServiceRecord,
     news: &News,
 ) -> Result<Option<ServiceRecord>> {
-    let mut transaction = Transaction::new(&ecs.store).compare_unmodified(cluster);
+    let mut transaction = transaction.compare_unmodified(cluster);
     if gone.is_some() {
         let events = events_of(&record.partition, &record.cluster, &record.name);
         transaction = transaction.delete_below(&events);

@@ -1,6 +1,7 @@
 //! Services as users see them, over the whole plane: agents that do what a test tells them.
 
 mod alarms;
+mod balancing;
 mod bus;
 mod definitions;
 mod deployments;

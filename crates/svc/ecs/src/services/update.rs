@@ -134,15 +134,18 @@ async fn attempt(ecs: &Ecs, ctx: &Ctx, input: UpdateServiceRequest) -> Result<Op
     if before.controller == Controller::External && placed_otherwise {
         external::check_placement(&record)?;
     }
-    if let Some(spec) = new_spec(ecs, ctx, &record, change).await? {
+    let mut transaction = Transaction::new(&ecs.store);
+    if let Some((spec, wanted)) = new_spec(ecs, ctx, &record, change).await? {
         record.role_arn = role_of(ecs, ctx, &spec).await?;
         record.deploy(spec, ecs.clock.now(), &mut news);
+        transaction = wanted.guard(transaction);
     }
-    commit(ecs, &home, &entry, record, &news).await
+    commit(ecs, transaction, &home, &entry, record, &news).await
 }
 
 async fn commit(
     ecs: &Ecs,
+    mut transaction: Transaction,
     home: &Entry<ClusterRecord>,
     entry: &Entry<ServiceRecord>,
     record: ServiceRecord,
@@ -151,7 +154,6 @@ async fn commit(
     if record == entry.value && news.is_empty() {
         return Ok(Some(record));
     }
-    let mut transaction = Transaction::new(&ecs.store);
     if record.providers().next().is_some() {
         // The cluster still has them.
         transaction = transaction.compare_unmodified(home);
@@ -173,7 +175,12 @@ struct Change {
 }
 
 /// What tasks are to be made of from now on, if that is a new deployment.
-async fn new_spec(ecs: &Ecs, ctx: &Ctx, record: &ServiceRecord, change: Change) -> Result<Option<Spec>> {
+async fn new_spec(
+    ecs: &Ecs,
+    ctx: &Ctx,
+    record: &ServiceRecord,
+    change: Change,
+) -> Result<Option<(Spec, request::Wanted)>> {
     let Some(primary) = record.primary() else {
         return Ok(None);
     };
@@ -214,7 +221,7 @@ async fn new_spec(ecs: &Ecs, ctx: &Ctx, record: &ServiceRecord, change: Change) 
     let asked = ask(record, of, owner, None)?;
     let wanted = request::check(ecs, ctx, asked).await?;
     let spec = Spec {
-        definition: wanted.id,
+        definition: wanted.id.clone(),
         launch,
         providers,
         platform: match launch {
@@ -224,5 +231,5 @@ async fn new_spec(ecs: &Ecs, ctx: &Ctx, record: &ServiceRecord, change: Change) 
         network: network.map(Stored),
     };
     let same = spec == *before && primary.rollout != RolloutState::Failed;
-    Ok((change.force || change.placed_otherwise || !same).then_some(spec))
+    Ok((change.force || change.placed_otherwise || !same).then_some((spec, wanted)))
 }

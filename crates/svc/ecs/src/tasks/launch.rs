@@ -55,7 +55,7 @@ struct World {
 pub(crate) async fn launch(
     ecs: &Ecs,
     ctx: &Ctx,
-    wanted: &Wanted,
+    wanted: &mut Wanted,
     choice: &Choice,
     token: Option<&Token>,
     replaces: Option<&Entry<TokenRecord>>,
@@ -83,6 +83,7 @@ pub(crate) async fn launch(
         {
             return Ok(None);
         }
+        wanted.refresh(ecs, ctx).await?;
     }
     Err(Error::Contended)
 }
@@ -231,7 +232,7 @@ async fn commit(
     if places.is_empty() {
         return Ok(Some(Vec::new()));
     }
-    let mut transaction = Transaction::new(&ecs.store).compare_unmodified(&wanted.cluster);
+    let mut transaction = wanted.guard(Transaction::new(&ecs.store).compare_unmodified(&wanted.cluster));
     let mut ledgers: BTreeMap<NodeId, NodeRecord> = BTreeMap::new();
     let mut hosts = BTreeSet::new();
     let mut tasks = Vec::new();

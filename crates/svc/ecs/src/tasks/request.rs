@@ -6,7 +6,7 @@ use roadstead_api_ecs as api;
 use roadstead_api_ecs::{CPUArchitecture, Compatibility, ContainerDefinition, NetworkMode, PropagateTags};
 use roadstead_base::Ctx;
 use roadstead_placement::{Demand, Ports, RequiredAttribute};
-use roadstead_store::Entry;
+use roadstead_store::{Entry, Transaction};
 
 use crate::clusters::{ClusterRecord, active_cluster};
 use crate::definitions::{self, Definition, TaskDefinitionRecord, gpus};
@@ -70,9 +70,30 @@ pub(crate) struct Wanted {
     pub(crate) demand: Demand,
     /// The service that the tasks are of.
     pub(crate) owner: Option<Owner>,
+    /// The definition, where nothing else keeps it: what is made of it must be written while it is as it was found, ACTIVE.
+    pub(crate) fresh: Option<Entry<TaskDefinitionRecord>>,
 }
 
 impl Wanted {
+    /// Writes only while nobody has deregistered the definition: it may be deleted then, as nothing has it yet.
+    pub(crate) fn guard(&self, transaction: Transaction) -> Transaction {
+        match &self.fresh {
+            Some(entry) => transaction.compare_unmodified(entry),
+            None => transaction,
+        }
+    }
+
+    /// Finds the definition again, as somebody changed something.
+    ///
+    /// # Errors
+    /// It is not ACTIVE any more: `ClientException`.
+    pub(crate) async fn refresh(&mut self, ecs: &Ecs, ctx: &Ctx) -> Result<()> {
+        if self.fresh.is_some() {
+            self.fresh = Some(definitions::load(ecs, ctx, &self.id.to_string()).await?);
+        }
+        Ok(())
+    }
+
     /// Of its subnets.
     pub(crate) fn zones(&self) -> impl Iterator<Item = String> {
         let subnets = self.network.iter().flat_map(|network| &network.subnets);
@@ -96,10 +117,11 @@ impl Wanted {
 
 pub(crate) async fn check(ecs: &Ecs, ctx: &Ctx, asked: Asked) -> Result<Wanted> {
     let cluster = active_cluster(ecs, ctx, asked.cluster.as_deref()).await?;
-    let found = match &asked.owner {
-        // A service goes on with what it has, also when that was deregistered meanwhile.
-        Some(owner) if owner.goes_on() => definitions::load_any(ecs, ctx, &asked.task_definition).await?,
-        _ => definitions::load(ecs, ctx, &asked.task_definition).await?,
+    // A service goes on with what it has, also when that was deregistered meanwhile.
+    let goes_on = asked.owner.as_ref().is_some_and(Owner::goes_on);
+    let found = match goes_on {
+        true => definitions::load_any(ecs, ctx, &asked.task_definition).await?,
+        false => definitions::load(ecs, ctx, &asked.task_definition).await?,
     };
     let started_by = check_started_by(asked.started_by, asked.started_by_max)?;
     let group = match &asked.owner {
@@ -157,7 +179,8 @@ pub(crate) async fn check(ecs: &Ecs, ctx: &Ctx, asked: Asked) -> Result<Wanted> 
     });
     Ok(Wanted {
         cluster,
-        id: found.value.id,
+        id: found.value.id.clone(),
+        fresh: (!goes_on).then_some(found),
         definition,
         overrides,
         cpu,

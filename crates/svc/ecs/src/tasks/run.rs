@@ -91,7 +91,7 @@ pub(crate) async fn run_task(ecs: &Ecs, ctx: &Ctx, input: RunTaskRequest) -> Res
     let count = usize::try_from(count).unwrap_or(1);
     wanted.providers = shares(&strategy, &[], count);
     let choice = Choice::Anywhere(count);
-    let launched = launch::launch(ecs, ctx, &wanted, &choice, token.as_ref(), replaces.as_ref()).await?;
+    let launched = launch::launch(ecs, ctx, &mut wanted, &choice, token.as_ref(), replaces.as_ref()).await?;
     let Some(launched) = launched else {
         // The same call, made twice at once, was first elsewhere.
         let earlier = match &token {

@@ -57,7 +57,7 @@ pub(crate) async fn start_task(ecs: &Ecs, ctx: &Ctx, input: StartTaskRequest) ->
         tags,
         owner: None,
     };
-    let wanted = request::check(ecs, ctx, asked).await?;
+    let mut wanted = request::check(ecs, ctx, asked).await?;
     let cluster = &wanted.cluster.value.name;
     let mut places = Vec::new();
     for text in &container_instances {
@@ -68,7 +68,7 @@ pub(crate) async fn start_task(ecs: &Ecs, ctx: &Ctx, input: StartTaskRequest) ->
             id,
         });
     }
-    let launched = launch::launch(ecs, ctx, &wanted, &Choice::On(places), None, None)
+    let launched = launch::launch(ecs, ctx, &mut wanted, &Choice::On(places), None, None)
         .await?
         .ok_or(Error::Contended)?;
     let failures: Vec<Failure> = launched.failures;

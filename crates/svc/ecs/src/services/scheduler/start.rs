@@ -188,7 +188,7 @@ async fn launch(ecs: &Ecs, owner: Owner, start: Start) -> Result<Option<Launched
         }
     };
     wanted.providers = shared(ecs, &wanted, &choice).await?;
-    launch::launch(ecs, &ctx, &wanted, &choice, None, None).await
+    launch::launch(ecs, &ctx, &mut wanted, &choice, None, None).await
 }
 
 /// The capacity providers that the next tasks count for, beside the others of their deployment.

@@ -107,7 +107,7 @@ async fn attempt(
     let asked = ask(&record, of, Owner::trial(record.clone()), None)?;
     let wanted = request::check(ecs, ctx, asked).await?;
     let spec = Spec {
-        definition: wanted.id,
+        definition: wanted.id.clone(),
         launch,
         providers,
         platform: platform_version,
@@ -127,7 +127,7 @@ async fn attempt(
         tags,
     });
     // The cluster still has its capacity providers.
-    let transaction = Transaction::new(&ecs.store).compare_unmodified(&home);
+    let transaction = wanted.guard(Transaction::new(&ecs.store).compare_unmodified(&home));
     let record = commit(ecs, transaction, &entry, record).await?;
     Ok(record.map(|record| (record, id)))
 }

@@ -4,6 +4,10 @@ use serde_json::{Value as Json, json};
 
 use super::{Plane, plane};
 use crate::harness::definition;
+use crate::tasks::Launch;
+use crate::tasks::launch::{self, Choice};
+use crate::tasks::placement::Placement;
+use crate::tasks::request::{self, Asked};
 
 async fn of(plane: &Plane, operation: &str, named: &str) -> Json {
     let input = match operation {
@@ -70,7 +74,6 @@ async fn a_deleted_definition_stays_while_a_service_or_a_task_has_it() {
         .await
         .expect_err("nothing new");
     assert_eq!(error.message, "TaskDefinition is inactive");
-    plane.cloud.clock.advance(60_000);
     plane.update(json!({"desiredCount": 2})).await;
     let tasks = plane.tasks("RUNNING", 2).await;
     sweep(&plane).await;
@@ -97,16 +100,7 @@ async fn a_deleted_definition_stays_while_a_service_or_a_task_has_it() {
     }
     // The loop that sweeps looks at everything when it starts.
     plane = plane.restart().await;
-    let missing = || async {
-        plane
-            .cloud
-            .call("DescribeTaskDefinition", json!({"taskDefinition": "web:1"}))
-            .await
-            .is_err()
-    };
-    while !missing().await {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    is_gone(&plane, "web:1").await;
     assert_eq!(listed(&plane, "DELETE_IN_PROGRESS").await, json!([]));
     assert_eq!(listed(&plane, "INACTIVE").await, json!([]));
     let families = plane.cloud.call("ListTaskDefinitionFamilies", json!({})).await;
@@ -116,6 +110,57 @@ async fn a_deleted_definition_stays_while_a_service_or_a_task_has_it() {
         .call("RegisterTaskDefinition", definition("web", "bridge", |_| {}))
         .await;
     assert_eq!(next.expect("registers")["taskDefinition"]["revision"], 2);
+}
+
+async fn is_gone(plane: &Plane, named: &str) {
+    for _ in 0..500 {
+        let asked = json!({"taskDefinition": named});
+        if plane.cloud.call("DescribeTaskDefinition", asked).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("{named} is never gone");
+}
+
+#[tokio::test]
+async fn one_that_nothing_has_goes_at_once() {
+    let plane = plane().await;
+    of(&plane, "DeregisterTaskDefinition", "web:1").await;
+    of(&plane, "DeleteTaskDefinitions", "web:1").await;
+    is_gone(&plane, "web:1").await;
+}
+
+/// What was looked at before somebody deregistered the definition is not written afterwards: nothing is made of what goes.
+#[tokio::test]
+async fn a_task_that_was_begun_with_a_definition_is_not_made_once_it_was_deregistered() {
+    let plane = plane().await;
+    let ecs = &plane.cloud.ecs;
+    let ctx = plane.cloud.ctx(roadstead_base::Caller::Root);
+    let asked = Asked {
+        cluster: None,
+        task_definition: "web:1".to_owned(),
+        launch: Launch::Ec2,
+        enable_ecs_managed_tags: None,
+        group: None,
+        network_configuration: None,
+        overrides: None,
+        placement: Placement::of(Launch::Ec2, None, None).expect("nothing is asked of it"),
+        propagate_tags: None,
+        started_by: None,
+        started_by_max: 128,
+        tags: None,
+        owner: None,
+    };
+    let mut wanted = request::check(ecs, &ctx, asked).await.expect("it is ACTIVE");
+    of(&plane, "DeregisterTaskDefinition", "web:1").await;
+    let made = launch::launch(ecs, &ctx, &mut wanted, &Choice::Anywhere(1), None, None).await;
+    assert_eq!(
+        made.map(|_| ()).expect_err("too late").to_string(),
+        "TaskDefinition is inactive"
+    );
+    let tasks = plane.cloud.call("ListTasks", json!({})).await.expect("lists");
+    assert_eq!(tasks["taskArns"], json!([]));
 }
 
 #[tokio::test]

@@ -5,11 +5,11 @@ use roadstead_api_stepfunctions::{
     ExecutionRedriveFilter, ExecutionRedriveStatus, ExecutionStatus, IncludedData, ListExecutionsInput,
     ListExecutionsOutput, StartExecutionInput, StartExecutionOutput, StopExecutionInput, StopExecutionOutput,
 };
-use roadstead_base::{Ctx, Partition, random_uuid};
-use roadstead_states_language::{About, EVENT_LIMIT, Execution, Failure, Input, Machine, Status};
+use roadstead_base::{Ctx, Partition};
+use roadstead_states_language::{EVENT_LIMIT, Execution, Failure, Input, Machine, Status};
 use roadstead_store::{Entry, Key, Outcome, Transaction};
-use serde_json::Value as Json;
 
+use crate::asked::Asked;
 use crate::error::{Error, Result};
 use crate::names::{self, execution_arn, machine_arn};
 use crate::published;
@@ -46,24 +46,15 @@ pub(crate) async fn start_execution(
         name,
         trace_header,
     } = input;
-    if trace_header.is_some() {
-        return Err(Error::Unsupported("traceHeader".into()));
-    }
-    let (machine_name, qualifier) = names::qualified(ctx, &state_machine_arn)?;
-    let name = name.unwrap_or_else(random_uuid);
-    if !names::is_name(&name) {
-        return Err(Error::InvalidName(name));
-    }
-    let text = input.unwrap_or_else(|| "{}".to_owned());
-    let given: Json = serde_json::from_str(&text).map_err(|fault| Error::InvalidInput(fault.to_string()))?;
+    let asked = Asked::read(ctx, &state_machine_arn, name, input, trace_header)?;
     let partition = ctx.partition();
-    let key = states.execution_key(&partition, &machine_name, &name);
-    let arn = execution_arn(&partition, &machine_name, &name);
+    let key = states.execution_key(&partition, &asked.machine, &asked.name);
+    let arn = execution_arn(&partition, &asked.machine, &asked.name);
     let table = records::executions(&states.store);
     for _ in 0..TRIES {
         let machines = records::machines(&states.store);
         let machine = machines
-            .get(&states.machine_key(&partition, &machine_name))
+            .get(&states.machine_key(&partition, &asked.machine))
             .await?;
         let machine = machine.ok_or_else(|| Error::NoSuchMachine(state_machine_arn.clone()))?;
         if machine.value.deleting {
@@ -71,7 +62,7 @@ pub(crate) async fn start_execution(
         }
         if let Some(found) = table.get(&key).await? {
             let ExecutionRecord { input, started, .. } = &found.value;
-            if !found.value.is_running() || *input != text {
+            if !found.value.is_running() || *input != asked.text {
                 return Err(Error::ExecutionExists(arn));
             }
             return Ok(StartExecutionOutput {
@@ -90,26 +81,21 @@ pub(crate) async fn start_execution(
             return Err(Error::TooManyRunning(most));
         }
         let now = states.clock.now();
-        let (chosen, origin) = states.origin(&partition, &machine.value, &qualifier).await?;
-        let parsed = states
-            .parsed(&partition, &machine_name, &chosen.definition)
+        let (chosen, origin) = states
+            .origin(&partition, &machine.value, &asked.qualifier)
             .await?;
-        let about = About {
-            execution_arn: arn.clone(),
-            execution_name: name.clone(),
-            role_arn: chosen.role_arn.clone(),
-            state_machine_arn: machine_arn(&partition, &machine_name),
-            state_machine_name: machine_name.clone(),
-            input: given.clone(),
-        };
+        let parsed = states
+            .parsed(&partition, &asked.machine, &chosen.definition)
+            .await?;
+        let about = asked.about(&partition, &chosen, &arn);
         let record = ExecutionRecord {
-            machine: machine_name.clone(),
-            name: name.clone(),
+            machine: asked.machine.clone(),
+            name: asked.name.clone(),
             definition: chosen.definition,
             role_arn: chosen.role_arn,
             started: now,
             stopped: None,
-            input: text.clone(),
+            input: asked.text.clone(),
             execution: Execution::new(&parsed, about, now.0, None, Some(EVENT_LIMIT)),
             orders: Vec::new(),
             jobs: Vec::new(),

@@ -4,6 +4,7 @@
 
 mod accept;
 mod aliases;
+mod asked;
 mod call;
 mod described;
 mod ending;

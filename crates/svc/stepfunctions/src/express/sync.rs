@@ -7,15 +7,15 @@ use roadstead_api_stepfunctions::{
     StartSyncExecutionOutput, SyncExecutionStatus,
 };
 use roadstead_base::{Ctx, random_uuid};
-use roadstead_states_language::{About, Execution, Failure, Status};
-use serde_json::Value as Json;
+use roadstead_states_language::{Execution, Failure, Status};
 
 use crate::States;
+use crate::asked::Asked;
 use crate::call::Acting;
 use crate::error::{Error, Result};
 use crate::executions::{MAX_CAUSE, MAX_ERROR, shown};
 use crate::express::{Course, Ended, LONGEST_MILLIS};
-use crate::names::{self, express_arn, machine_arn};
+use crate::names::express_arn;
 use crate::records::Workflow;
 
 /// What is billed at least, and in steps of.
@@ -36,17 +36,8 @@ pub(crate) async fn start_sync_execution(
         name,
         trace_header,
     } = input;
-    if trace_header.is_some() {
-        return Err(Error::Unsupported("traceHeader".into()));
-    }
-    let (machine_name, qualifier) = names::qualified(ctx, &state_machine_arn)?;
-    let name = name.unwrap_or_else(random_uuid);
-    if !names::is_name(&name) {
-        return Err(Error::InvalidName(name));
-    }
-    let text = input.unwrap_or_else(|| "{}".to_owned());
-    let given: Json = serde_json::from_str(&text).map_err(|fault| Error::InvalidInput(fault.to_string()))?;
-    let machine = states.machine(ctx, &machine_name)?;
+    let asked = Asked::read(ctx, &state_machine_arn, name, input, trace_header)?;
+    let machine = states.machine(ctx, &asked.machine)?;
     if machine.deleting {
         return Err(Error::Deleting(state_machine_arn));
     }
@@ -55,26 +46,19 @@ pub(crate) async fn start_sync_execution(
     }
     let place = states.express.enter()?;
     let partition = ctx.partition();
-    let (machine, _) = states.origin(&partition, &machine, &qualifier).await?;
+    let (machine, _) = states.origin(&partition, &machine, &asked.qualifier).await?;
     let parsed = states
-        .parsed(&partition, &machine_name, &machine.definition)
+        .parsed(&partition, &asked.machine, &machine.definition)
         .await?;
-    let execution_arn = express_arn(&partition, &machine_name, &name, &random_uuid());
+    let execution_arn = express_arn(&partition, &asked.machine, &asked.name, &random_uuid());
     let started = states.clock.now();
-    let about = About {
-        execution_arn: execution_arn.clone(),
-        execution_name: name.clone(),
-        role_arn: machine.role_arn.clone(),
-        state_machine_arn: machine_arn(&partition, &machine_name),
-        state_machine_name: machine_name.clone(),
-        input: given,
-    };
+    let about = asked.about(&partition, &machine, &execution_arn);
     let deadline = started.0.saturating_add(LONGEST_MILLIS);
     let course = Course {
         partition,
         acting: Arc::new(Acting {
-            machine: machine_name,
-            name: name.clone(),
+            machine: asked.machine,
+            name: asked.name.clone(),
             execution_arn: execution_arn.clone(),
             started,
             role_arn: machine.role_arn,
@@ -97,9 +81,9 @@ pub(crate) async fn start_sync_execution(
         billing_details: Some(billing(at.0.saturating_sub(started.0))),
         cause: None,
         error: None,
-        input: all.then_some(text),
+        input: all.then_some(asked.text),
         input_details: included(),
-        name: Some(name),
+        name: Some(asked.name),
         output: None,
         output_details: None,
         state_machine_arn: Some(state_machine_arn),

@@ -50,12 +50,21 @@ impl Fluentd {
         {
             return Err(reader.unsupported("fluentd-address = tls"));
         }
-        let (mut background, older) = (
+        let (background, older) = (
             reader.flag("fluentd-async")?,
             reader.flag("fluentd-async-connect")?,
         );
-        background = background.or(older);
-        let background = background.unwrap_or(false);
+        if background.is_some()
+            && let Some(value) = options.get("fluentd-async-connect")
+        {
+            return Err(Fault::Value {
+                driver: "fluentd",
+                option: "fluentd-async-connect",
+                value: value.clone(),
+                why: "it is the older name of 'fluentd-async', which is there as well".to_owned(),
+            });
+        }
+        let background = background.or(older).unwrap_or(false);
         if !background {
             let only = ["fluentd-async-reconnect-interval", "fluentd-buffer-limit"];
             reader.only_with("'fluentd-async' = 'true'", &only)?;
@@ -76,6 +85,8 @@ impl Fluentd {
             events: reader.read("fluentd-buffer-limit", events)?,
             retry_wait: reader
                 .read("fluentd-retry-wait", duration::read)?
+                // The vendor's client takes 0 for what it does without the option.
+                .filter(|wait| !wait.is_zero())
                 .unwrap_or(RETRY_WAIT),
             max_retries: reader
                 .number("fluentd-max-retries", 1..=u32::MAX)?

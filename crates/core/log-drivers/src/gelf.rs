@@ -50,6 +50,9 @@ pub struct Gelf {
     pub delivery: Delivery,
 }
 
+/// A delay of 0 is this long: without any, one would do nothing else while the receiver is away.
+const SHORTEST_DELAY: Duration = Duration::from_millis(100);
+
 impl Gelf {
     pub(crate) fn read(options: &BTreeMap<String, String>) -> Result<Self, Fault> {
         let mut reader = Reader::new("gelf", options);
@@ -64,19 +67,26 @@ impl Gelf {
             let only = ["gelf-tcp-max-reconnect", "gelf-tcp-reconnect-delay"];
             reader.only_with("TCP", &only)?;
         }
+        let compression = reader
+            .read("gelf-compression-type", compression)?
+            .unwrap_or(Compression::Gzip);
+        if compression == Compression::None {
+            reader.only_with(
+                "a 'gelf-compression-type' that packs",
+                &["gelf-compression-level"],
+            )?;
+        }
         let level = reader.number("gelf-compression-level", -1..=9_i32)?.unwrap_or(1);
         let delay = reader
             .number("gelf-tcp-reconnect-delay", 0..=86_400_u64)?
             .unwrap_or(1);
         let read = Self {
             address,
-            compression: reader
-                .read("gelf-compression-type", compression)?
-                .unwrap_or(Compression::Gzip),
+            compression,
             // Both -1 and 0 pack nothing.
             level: u32::try_from(level).unwrap_or(0),
             max_reconnect: reader.number("gelf-tcp-max-reconnect", 0..=u32::MAX)?,
-            reconnect_delay: Duration::from_secs(delay),
+            reconnect_delay: Duration::from_secs(delay).max(SHORTEST_DELAY),
             tag: reader.tag()?,
             extras: Extras::read(&mut reader)?,
             delivery: reader.delivery()?,

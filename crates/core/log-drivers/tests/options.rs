@@ -267,6 +267,20 @@ fn what_would_have_no_effect_is_refused_by_name() {
         ("fluentd", &[("fluentd-async", "yes")][..], "it is true or false"),
         (
             "fluentd",
+            &[("fluentd-async", "true"), ("fluentd-async-connect", "false")][..],
+            "the older name of 'fluentd-async'",
+        ),
+        (
+            "gelf",
+            &[
+                gelf_udp,
+                ("gelf-compression-type", "none"),
+                ("gelf-compression-level", "9"),
+            ][..],
+            "'gelf-compression-level' is only supported with a 'gelf-compression-type' that packs",
+        ),
+        (
+            "fluentd",
             &[("fluentd-buffer-limit", "5")][..],
             "only supported with 'fluentd-async' = 'true'",
         ),
@@ -364,4 +378,25 @@ fn tags_have_the_documented_markup() {
     };
     let piece = encoder.encode(&record).pieces.remove(0);
     assert!(String::from_utf8_lossy(&piece).contains(" ecs-f-1-web[0]: x\n"));
+}
+
+#[test]
+fn without_any_wait_there_is_a_short_one() {
+    let wait = |driver: &str, options: &[(&str, &str)]| {
+        let options = options
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let driver = Driver::read(driver, &options.collect())
+            .expect("valid")
+            .expect("one of these");
+        driver.retry().after(1).as_millis()
+    };
+    assert_eq!(
+        wait("fluentd", &[("fluentd-retry-wait", "0s")]),
+        wait("fluentd", &[])
+    );
+    assert_eq!(wait("fluentd", &[("fluentd-retry-wait", "1ms")]), 1);
+    let tcp = ("gelf-address", "tcp://h:1");
+    assert_eq!(wait("gelf", &[tcp, ("gelf-tcp-reconnect-delay", "0")]), 100);
+    assert_eq!(wait("gelf", &[tcp]), 1000);
 }

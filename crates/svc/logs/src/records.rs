@@ -45,7 +45,6 @@ pub(crate) struct SubscriptionRecord {
     pub pattern: String,
     /// The ARN of a function.
     pub destination: String,
-    /// By the API's name. Shown, and of no effect: it is about streams of Kinesis alone.
     pub created_at: Timestamp,
 }
 

@@ -363,6 +363,44 @@ async fn in_the_background_a_receiver_may_come_later_or_never() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_is_made_anew_after_a_while() {
+    let (listener, address) = listen().await;
+    let options = json!({"fluentd-address": address, "fluentd-async": "true", "fluentd-async-reconnect-interval": "100"});
+    let mut bench = Bench::new("fluentd", options).await;
+    let id = bench.run().await;
+    bench.machine.node.print(&id, "one");
+    let mut first = accept(&listener).await;
+    assert_eq!(member(&event(&mut first).await, "log"), "one");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    // The first one is there still, and not used any more.
+    bench.machine.node.print(&id, "two");
+    let mut second = accept(&listener).await;
+    assert_eq!(member(&event(&mut second).await, "log"), "two");
+    bench.machine.node.exit(&id, 0);
+    bench.stopped().await;
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_never_reads_is_left_after_the_time_of_a_write() {
+    let (listener, address) = listen().await;
+    let options =
+        json!({"fluentd-address": address, "fluentd-async": "true", "fluentd-write-timeout": "200ms"});
+    let mut bench = Bench::new("fluentd", options).await;
+    let id = bench.run().await;
+    let line = "x".repeat(15_000);
+    // More than the sockets between take.
+    for _ in 0..1_500 {
+        bench.machine.node.print(&id, &line);
+    }
+    let silent = accept(&listener).await;
+    // Its lines come again, to whoever listens now.
+    let next = accept(&listener).await;
+    drop((silent, next, listener));
+    bench.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_that_never_comes_back_does_not_keep_a_task() {
     let (listener, address) = listen().await;
     let mut bench = Bench::new("gelf", json!({"gelf-address": format!("tcp://{address}")})).await;

@@ -88,7 +88,7 @@ impl Wire {
         if messages.iter().any(|message| message.acknowledged.is_some()) {
             return self.acknowledged(messages).await;
         }
-        match self.taken().await {
+        match self.taken(within).await {
             Ok(()) => (messages.len(), Ok(())),
             Err(error) => (0, Err(words(&error))),
         }
@@ -121,9 +121,10 @@ impl Wire {
     }
 
     /// Waits until the receiver's machine has taken everything: what is still on its way when a connection breaks is
-    /// sent again.
-    async fn taken(&mut self) -> io::Result<()> {
+    /// sent again. One that takes nothing more for as long as a write may take is given up.
+    async fn taken(&mut self, within: Option<Duration>) -> io::Result<()> {
         let mut wait = Duration::from_micros(200);
+        let (mut least, mut since) = (i32::MAX, Instant::now());
         loop {
             let left = match &self.socket {
                 Socket::Tcp(stream) => unsent(stream.as_fd())?,
@@ -134,6 +135,11 @@ impl Wire {
             self.look_for_error()?;
             if left == 0 {
                 return Ok(());
+            }
+            if left < least {
+                (least, since) = (left, Instant::now());
+            } else if within.is_some_and(|within| since.elapsed() >= within) {
+                return Err(io::ErrorKind::TimedOut.into());
             }
             tokio::time::sleep(wait).await;
             wait = (wait * 2).min(TAKEN_LOOK);

@@ -1,6 +1,7 @@
 //! What functions are measured against: the same handler behind Python's own HTTP server, the interpreter alone with
 //! the same imports, and ministack's server.
 
+use std::io::Read as _;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -126,6 +127,19 @@ pub(super) fn interpreter(runtime: &Path, code: &Path, arguments: &[String]) -> 
         .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
         .env("PYTHONPATH", "/var/runtime:/tmp");
     command
+}
+
+/// How long it takes until it says something; its end is not of it.
+pub(super) fn until_ready(command: &mut Command) -> Result<Duration> {
+    let from = Instant::now();
+    let mut child = command.stdout(Stdio::piped()).spawn()?;
+    let said = child.stdout.take().map(|mut out| out.read_exact(&mut [0]));
+    let took = from.elapsed();
+    let status = child.wait()?;
+    match said {
+        Some(Ok(())) if status.success() => Ok(took),
+        _ => bail!("the interpreter alone did not begin: {status}"),
+    }
 }
 
 fn path_with(first: &Path) -> std::ffi::OsString {

@@ -11,7 +11,7 @@ use roadstead_store::{Entry, Key, Outcome, Transaction};
 
 use crate::Ecs;
 use crate::definitions::FamilyRecord;
-use crate::definitions::lookup::find;
+use crate::definitions::lookup::{find, restate};
 use crate::error::{Error, Result};
 use crate::names::{TaskDefinitionId, TaskDefinitionRef};
 use crate::tables::{definition_key, family_key};
@@ -102,12 +102,7 @@ async fn delete(
         numbered.deleting.insert(id.revision);
         record.definition.status = Some(TaskDefinitionStatus::DeleteInProgress);
         record.definition.delete_requested_at = Some(ecs.clock.now());
-        let outcome = Transaction::new(&ecs.store)
-            .replace(&ecs.families(), &family, &numbered)
-            .replace(&ecs.definitions(), &entry, &record)
-            .commit()
-            .await?;
-        if let Outcome::Committed(_) = outcome {
+        if restate(ecs, (&family, &numbered), (&entry, &record)).await? {
             return Ok(Ok(record.definition.0));
         }
     }

@@ -5,10 +5,9 @@ use roadstead_api_ecs::{
     DeregisterTaskDefinitionRequest, DeregisterTaskDefinitionResponse, TaskDefinitionStatus,
 };
 use roadstead_base::Ctx;
-use roadstead_store::{Outcome, Transaction};
 
 use crate::Ecs;
-use crate::definitions::lookup::find;
+use crate::definitions::lookup::{find, restate};
 use crate::error::{Error, Result};
 use crate::names::TaskDefinitionRef;
 use crate::tables::family_key;
@@ -50,12 +49,7 @@ pub(crate) async fn deregister_task_definition(
         let mut record = entry.value.clone();
         record.definition.status = Some(TaskDefinitionStatus::Inactive);
         record.definition.deregistered_at = Some(ecs.clock.now());
-        let outcome = Transaction::new(&ecs.store)
-            .replace(&ecs.families(), &family, &numbered)
-            .replace(&ecs.definitions(), &entry, &record)
-            .commit()
-            .await?;
-        if let Outcome::Committed(_) = outcome {
+        if restate(ecs, (&family, &numbered), (&entry, &record)).await? {
             return Ok(DeregisterTaskDefinitionResponse {
                 task_definition: Some(record.definition.0),
             });

@@ -1,10 +1,10 @@
 //! Finding the task definition a request means.
 
 use roadstead_base::Ctx;
-use roadstead_store::Entry;
+use roadstead_store::{Entry, Outcome, Transaction};
 
 use crate::Ecs;
-use crate::definitions::TaskDefinitionRecord;
+use crate::definitions::{FamilyRecord, TaskDefinitionRecord};
 use crate::error::{Error, Result};
 use crate::names::{TaskDefinitionId, TaskDefinitionRef};
 use crate::tables::{definition_key, family_key};
@@ -62,4 +62,18 @@ pub(crate) async fn load(ecs: &Ecs, ctx: &Ctx, task_definition: &str) -> Result<
     } else {
         Err(Error::client("TaskDefinition is inactive"))
     }
+}
+
+/// Writes a revision in another status, and its family with it; not if either was changed meanwhile.
+pub(super) async fn restate(
+    ecs: &Ecs,
+    (family, numbered): (&Entry<FamilyRecord>, &FamilyRecord),
+    (entry, record): (&Entry<TaskDefinitionRecord>, &TaskDefinitionRecord),
+) -> Result<bool> {
+    let outcome = Transaction::new(&ecs.store)
+        .replace(&ecs.families(), family, numbered)
+        .replace(&ecs.definitions(), entry, record)
+        .commit()
+        .await?;
+    Ok(matches!(outcome, Outcome::Committed(_)))
 }

@@ -2,20 +2,45 @@
 
 use roadstead_api_ecs as api;
 use roadstead_api_ecs::{PlacementStrategy, PlacementStrategyType};
+use roadstead_base::Ctx;
 
+use crate::Ecs;
+use crate::capacity::StrategyItem;
 use crate::error::Result;
-use crate::services::record::Scheduling;
+use crate::services::record::{Scheduling, Spec};
 use crate::services::{Owner, ServiceRecord};
 use crate::stored::Stored;
 use crate::tasks::Launch;
 use crate::tasks::placement::Placement;
-use crate::tasks::request::Asked;
+use crate::tasks::request::{self, Asked, Wanted};
 
 /// What its tasks are made of.
 pub(super) struct Of {
     pub(super) task_definition: String,
     pub(super) launch: Launch,
     pub(super) network: Option<api::NetworkConfiguration>,
+}
+
+/// What its tasks are to be made of, as a first trial of starting one finds it.
+pub(super) async fn first(
+    ecs: &Ecs,
+    ctx: &Ctx,
+    service: &ServiceRecord,
+    of: Of,
+    providers: Vec<StrategyItem>,
+    platform: Option<String>,
+) -> Result<(Spec, Wanted)> {
+    let (launch, network) = (of.launch, of.network.clone());
+    let asked = ask(service, of, Owner::trial(service.clone()), None)?;
+    let wanted = request::check(ecs, ctx, asked).await?;
+    let spec = Spec {
+        definition: wanted.id.clone(),
+        launch,
+        providers,
+        platform,
+        network: network.map(Stored),
+    };
+    Ok((spec, wanted))
 }
 
 pub(super) fn ask(

@@ -11,18 +11,16 @@ use crate::clusters::active_cluster;
 use crate::error::{Error, Result};
 use crate::linked;
 use crate::names::ServiceName;
-use crate::services::ask::{Of, ask};
+use crate::services::ask::{self, Of};
 use crate::services::external;
 use crate::services::news::News;
 use crate::services::parts::{self, Around};
 use crate::services::record::{Controller, Propagate, Scheduling, Spec};
 use crate::services::show::{Include, show};
-use crate::services::{Owner, ServiceRecord, ServiceStatus, write};
-use crate::stored::Stored;
+use crate::services::{ServiceRecord, ServiceStatus, write};
 use crate::tables::{events_of, service_key};
 use crate::tags::Tags;
 use crate::tasks::Launch;
-use crate::tasks::request;
 use crate::tasks::run::{check_platform, launch_of};
 
 const TRIES: usize = 32;
@@ -198,17 +196,9 @@ async fn attempt(
     let of = Of {
         task_definition,
         launch,
-        network: network_configuration.clone(),
+        network: network_configuration,
     };
-    let asked = ask(&record, of, Owner::trial(record.clone()), None)?;
-    let wanted = request::check(ecs, ctx, asked).await?;
-    let spec = Spec {
-        definition: wanted.id.clone(),
-        launch,
-        providers,
-        platform: platform_version,
-        network: network_configuration.map(Stored),
-    };
+    let (spec, wanted) = ask::first(ecs, ctx, &record, of, providers, platform_version).await?;
     record.role_arn = role_of(ecs, ctx, &spec).await?;
     record.deploy(spec, now, &mut news);
     let guarded = wanted.guard(Transaction::new(&ecs.store));

@@ -11,16 +11,14 @@ use crate::Ecs;
 use crate::capacity::strategy_of;
 use crate::clusters::active_cluster;
 use crate::error::{Error, Result, refuse};
-use crate::services::ask::{Of, ask};
+use crate::services::ServiceRecord;
+use crate::services::ask::{self, Of};
 use crate::services::create::check_token;
 use crate::services::parts;
-use crate::services::record::{DeploymentRecord, RolloutState, Spec};
+use crate::services::record::{DeploymentRecord, RolloutState};
 use crate::services::show::Include;
-use crate::services::{Owner, ServiceRecord};
-use crate::stored::Stored;
 use crate::tags::Tags;
 use crate::tasks::Launch;
-use crate::tasks::request;
 use crate::tasks::run::{check_platform, launch_of};
 
 const TRIES: usize = 32;
@@ -102,17 +100,9 @@ async fn attempt(
     let of = Of {
         task_definition,
         launch,
-        network: network_configuration.clone(),
+        network: network_configuration,
     };
-    let asked = ask(&record, of, Owner::trial(record.clone()), None)?;
-    let wanted = request::check(ecs, ctx, asked).await?;
-    let spec = Spec {
-        definition: wanted.id.clone(),
-        launch,
-        providers,
-        platform: platform_version,
-        network: network_configuration.map(Stored),
-    };
+    let (spec, wanted) = ask::first(ecs, ctx, &record, of, providers, platform_version).await?;
     let id = DeploymentRecord::id_of(&record.new_revision());
     record.steady = false;
     let now = ecs.clock.now();

@@ -2,7 +2,7 @@
 //! `StartSyncExecution` take and refuse the same.
 
 use roadstead_base::{Ctx, Partition, random_uuid};
-use roadstead_states_language::About;
+use roadstead_states_language::{About, DATA_LIMIT};
 use serde_json::Value as Json;
 
 use crate::error::{Error, Result};
@@ -38,6 +38,13 @@ impl Asked {
             return Err(Error::InvalidName(name));
         }
         let text = input.unwrap_or_else(|| "{}".to_owned());
+        if text.len() > DATA_LIMIT {
+            // The model counts characters; the limit is in bytes of UTF-8.
+            return Err(Error::Validation(format!(
+                "Value at 'input' failed to satisfy constraint: it has {} bytes, and at most {DATA_LIMIT} are taken",
+                text.len()
+            )));
+        }
         let given = serde_json::from_str(&text).map_err(|fault| Error::InvalidInput(fault.to_string()))?;
         Ok(Self {
             machine,

@@ -14,7 +14,8 @@ use crate::error::{Error, Result};
 use crate::names::{self, execution_arn, machine_arn};
 use crate::published;
 use crate::records::{self, ExecutionRecord, Workflow};
-use crate::{States, page, redrive, run};
+use crate::redrive::{self, OPEN_MILLIS};
+use crate::{States, page, run};
 
 /// How often a change is tried again that met another one.
 pub(crate) const TRIES: usize = 64;
@@ -96,7 +97,13 @@ pub(crate) async fn start_execution(
             started: now,
             stopped: None,
             input: asked.text.clone(),
-            execution: Execution::new(&parsed, about, now.0, None, Some(EVENT_LIMIT)),
+            execution: Execution::new(
+                &parsed,
+                about,
+                now.0,
+                Some(now.0 + OPEN_MILLIS),
+                Some(EVENT_LIMIT),
+            ),
             orders: Vec::new(),
             jobs: Vec::new(),
             origin,

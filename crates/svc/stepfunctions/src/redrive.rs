@@ -15,7 +15,7 @@ const DAY_MILLIS: i64 = 86_400_000;
 /// How long after its end an execution can be redriven.
 const PERIOD_MILLIS: i64 = 14 * DAY_MILLIS;
 /// How long an execution may be open.
-const OPEN_MILLIS: i64 = 365 * DAY_MILLIS;
+pub(crate) const OPEN_MILLIS: i64 = 365 * DAY_MILLIS;
 /// Events that must be left: that it was redriven, and its end.
 const ROOM: u64 = 2;
 /// The latest redrives are known by their tokens, and for so long.

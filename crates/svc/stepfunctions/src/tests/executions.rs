@@ -376,3 +376,20 @@ async fn so_many_are_under_way_and_no_more() {
     start("c").await.expect("started");
     refused(start("d").await, "ExecutionLimitExceeded", "2");
 }
+
+#[tokio::test]
+async fn an_input_is_measured_in_bytes() {
+    let bench = Bench::new().await;
+    let machine = bench.create("m", &pass()).await.expect("made");
+    let start = |bytes: usize| {
+        // Two bytes a character.
+        let input = format!("\"{}\"", "é".repeat(bytes / 2 - 1));
+        json!({"stateMachineArn": machine, "input": input})
+    };
+    bench
+        .call("StartExecution", start(262_144))
+        .await
+        .expect("as many as are taken");
+    let answer = bench.call("StartExecution", start(262_146)).await;
+    refused(answer, "ValidationException", "262146 bytes");
+}

@@ -142,3 +142,24 @@ async fn a_long_loop_of_large_data_is_written_in_parts() {
     );
     bench.stop().await;
 }
+
+#[tokio::test]
+async fn an_execution_is_open_for_a_year_at_most() {
+    let bench = Bench::new().await;
+    let machine = bench.create("m", &wait(99_000_000)).await.expect("made");
+    let execution = bench.execute(&machine, "x", json!({})).await;
+    let mut bench = bench.restarted(364 * 86_400_000).await;
+    bench.start();
+    until("the wait", || {
+        let executions = bench.states.executions.snapshot();
+        executions
+            .iter()
+            .all(|entry| entry.value.execution.last_event() > 1)
+    })
+    .await;
+    assert_eq!(bench.describe(&execution).await["status"], "RUNNING");
+    let mut bench = bench.restarted(2 * 86_400_000).await;
+    bench.start();
+    assert_eq!(bench.ended(&execution).await["status"], "TIMED_OUT");
+    bench.stop().await;
+}

@@ -129,6 +129,21 @@ def test_run_task_is_idempotent_by_its_token(cloud):
     cloud.until(first["tasks"][0]["taskArn"], "STOPPED")
 
 
+def test_a_definition_that_nothing_has_is_deleted(cloud):
+    container = '[{"name": "app", "image": "busybox", "memory": 16}]'
+    cloud.aws("ecs", "register-task-definition", "--family", "gone", "--container-definitions", container)
+    cloud.aws("ecs", "deregister-task-definition", "--task-definition", "gone:1")
+    answer = cloud.aws("ecs", "delete-task-definitions", "--task-definitions", "gone:1", "gone:2")
+    assert [it["status"] for it in answer["taskDefinitions"]] == ["DELETE_IN_PROGRESS"]
+    assert "does not exist" in answer["failures"][0]["reason"]
+    eventually(lambda: cloud.aws("ecs", "list-task-definitions", "--status", "DELETE_IN_PROGRESS")["taskDefinitionArns"] == [],
+               "the revision to go")
+    described = cloud.aws("ecs", "describe-task-definition", "--task-definition", "gone:1", check=False)
+    assert "Unable to describe task definition" in described.stderr
+    again = cloud.aws("ecs", "register-task-definition", "--family", "gone", "--container-definitions", container)
+    assert again["taskDefinition"]["revision"] == 2
+
+
 def test_env_and_help_say_all(cloud):
     shown = cloud.command("env", "--listen", cloud.listen).stdout
     assert f"export AWS_ENDPOINT_URL=http://{cloud.listen}" in shown

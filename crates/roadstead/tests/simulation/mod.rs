@@ -124,6 +124,8 @@ impl Simulation {
             &roadstead_api_cloudwatch::MODEL,
             CloudWatchPermissions::of(&metrics),
         );
+        // What functions print goes there before they have answered.
+        dispatcher.register(roadstead_testing::Fake::new(&roadstead_api_logs::MODEL));
         let calls = Arc::new(AtomicI64::new(0));
         let functions = function(&dispatcher, &calls, &ctx);
         let lambda = Lambda::new(roadstead_lambda::Parts {

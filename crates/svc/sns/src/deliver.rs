@@ -85,7 +85,7 @@ async fn failure(
     let doubled = FIRST_MILLIS
         .saturating_mul(1 << record.failures.min(20))
         .min(LONGEST_MILLIS);
-    let for_now = error.status >= 500 || error.status == 429 || error.code.contains("Throttl");
+    let for_now = error.is_transient();
     let young = now.0 - record.message.published_at.0 <= MAX_AGE;
     let later = if for_now && young {
         DeliveryRecord {

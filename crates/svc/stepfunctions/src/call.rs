@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::names::{execution_arn, machine_arn};
 use crate::records::ExecutionRecord;
-use crate::{PRINCIPAL, States, integrations, sdk, sync};
+use crate::{PRINCIPAL, States, integrations, sdk};
 
 /// A session that a task acts with lasts so many seconds.
 const SESSION_SECONDS: u32 = 3_600;
@@ -212,7 +212,7 @@ fn integration(service: &str) -> String {
 
 /// How a call went wrong that the service refused.
 pub(crate) fn fault(service: &str, error: &ApiError) -> Fault {
-    let kind = match sync::passes(error) {
+    let kind = match error.is_transient() {
         true => Fault::Passing,
         false => Fault::Refused,
     };

@@ -109,7 +109,7 @@ async fn stop(states: &States, partition: &Partition, acting: &Acting, job: &Job
             .call_json(service, operation, &ctx, input.clone())
             .await;
         match stopped {
-            Err(error) if sync::passes(&error) => {}
+            Err(error) if error.is_transient() => {}
             Err(error) => {
                 tracing::warn!(%error, ?reference, "a job could not be stopped");
                 return;

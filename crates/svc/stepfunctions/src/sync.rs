@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use roadstead_base::{Ctx, Partition};
-use roadstead_protocol::ApiError;
 use roadstead_states_language::{Failure, Input, Order, Pattern, Resource, names as errors};
 use serde_json::{Value as Json, json};
 
@@ -33,11 +32,6 @@ impl Look {
             look => look,
         }
     }
-}
-
-/// Whether the same call may be answered later.
-pub(crate) fn passes(error: &ApiError) -> bool {
-    error.status >= 500 || error.status == 429 || error.code.contains("Throttling")
 }
 
 /// Waits for the end of the job; what there is to tell the execution then.
@@ -85,7 +79,7 @@ async fn described(
     let called = states.dispatcher.call_json(service, operation, ctx, input).await;
     match called {
         Ok(output) => Ok(known.output(output, sdk::Times::Millis)),
-        Err(error) if passes(&error) => Err(Look::Again),
+        Err(error) if error.is_transient() => Err(Look::Again),
         Err(error) => Err(Look::Blind(failure(prefix, &error))),
     }
 }

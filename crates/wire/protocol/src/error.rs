@@ -49,9 +49,14 @@ impl ApiError {
         )
     }
 
-    /// Whether the service was only asked too much.
+    /// Whether the service was only asked too much, or has too much at the moment.
     pub fn is_throttling(&self) -> bool {
-        self.status == 429 || self.code.contains("Throttl") || self.code == "TooManyRequestsException"
+        let codes = [
+            "TooManyRequestsException",
+            "OverLimit",
+            "AWS.SimpleQueueService.OverLimit",
+        ];
+        self.status == 429 || self.code.contains("Throttl") || codes.contains(&self.code.as_ref())
     }
 
     /// Whether the same call may succeed later. An operation that is not there (501) does not come.

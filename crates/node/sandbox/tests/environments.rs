@@ -312,3 +312,29 @@ async fn a_runtime_that_does_not_begin_says_why() {
     assert!(bench.logged().contains(&"bye".to_owned()), "{:?}", bench.logged());
     bench.finish().await;
 }
+
+#[tokio::test]
+async fn neither_an_answer_nor_the_end_of_its_time_waits_for_the_log() {
+    let bench = Bench::new().await;
+    bench.service.held.send_replace(true);
+    // More batches than are on their way to a log at a time.
+    let answers = "while next; do for i in $(seq 60); do echo $i; sleep 0.05; done; answer 1; done";
+    let answers = Arc::new(bench.function("answers", answers));
+    let mut late = bench.function("late", "next; while true; do echo on; sleep 0.05; done");
+    late.timeout = Duration::from_secs(4);
+    let late = Arc::new(late);
+    let ask = async |spec: &Arc<Spec>| {
+        let invocation = Invocation {
+            tail: false,
+            ..invocation("r", "1")
+        };
+        let invoked = bench.node.invoke(spec, invocation);
+        let invoked = tokio::time::timeout(Duration::from_secs(60), invoked).await;
+        invoked.expect("the log is not waited for").expect("it ran")
+    };
+    let (answered, ended) = tokio::join!(ask(&answers), ask(&late));
+    assert_eq!(returned(&answered), "1");
+    assert_eq!(failed(&ended).0, Why::TimedOut);
+    bench.service.held.send_replace(false);
+    bench.finish().await;
+}

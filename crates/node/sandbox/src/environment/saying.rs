@@ -46,9 +46,18 @@ impl Environment {
             let taken = self.output.lock().await.take(inner.clock.now(), None).await;
             let _more = self.took(taken, said);
             // In pieces, so that one that prints on and on is heard while it does.
-            let lines = std::mem::take(&mut said.lines);
-            if !lines.is_empty() {
-                self.say(lines).await;
+            if said.lines.is_empty() {
+                continue;
+            }
+            // Nobody waits for a log that does not take them: neither whoever has an answer nor one whose time is over.
+            let place = tokio::select! {
+                biased;
+                place = self.log.reserve() => place,
+                () = &mut over => return,
+            };
+            // The logger ends after the environment.
+            if let Ok(place) = place {
+                place.send(std::mem::take(&mut said.lines));
             }
         }
     }

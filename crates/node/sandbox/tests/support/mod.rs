@@ -33,6 +33,8 @@ pub(crate) struct Service {
     pub(crate) keys_last: Mutex<Option<i64>>,
     /// What each call that takes lines takes.
     pub(crate) delay: Mutex<Duration>,
+    /// While it is so, no call that takes lines ends.
+    pub(crate) held: tokio::sync::watch::Sender<bool>,
 }
 
 impl Host for Service {
@@ -56,7 +58,12 @@ impl Host for Service {
     fn log<'a>(&'a self, _spec: &'a Spec, stream: &'a str, lines: Vec<LogLine>) -> BoxFuture<'a, ()> {
         let mut logged = self.logged.lock().expect("no panic");
         logged.extend(lines.into_iter().map(|line| (stream.to_owned(), line.message)));
-        Box::pin(tokio::time::sleep(*self.delay.lock().expect("no panic")))
+        let delay = *self.delay.lock().expect("no panic");
+        let mut held = self.held.subscribe();
+        Box::pin(async move {
+            tokio::time::sleep(delay).await;
+            let _ = held.wait_for(|held| !held).await;
+        })
     }
 }
 

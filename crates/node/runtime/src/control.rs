@@ -91,11 +91,13 @@ impl Control {
         let path = format!("/proc/self/fd/{}/{CONTROL}", handle.as_raw_fd());
         match UnixStream::connect(path).await {
             Ok(stream) => Ok(Some(Self::over(stream))),
+            // It hung up in between: a shim ends with its container.
             Err(err)
-                if matches!(
-                    err.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
-                ) =>
+                if hung_up(&err)
+                    || matches!(
+                        err.kind(),
+                        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+                    ) =>
             {
                 Ok(None)
             }

@@ -1,7 +1,8 @@
 //! What is read from a payload, and what is refused with which words.
 
 use super::*;
-use crate::engine::spec::{Volume, VolumeSource};
+use crate::engine::restart::RestartPolicy;
+use crate::engine::spec::{RegistrySecret, SecretSource, Volume, VolumeSource};
 
 fn container(name: &str) -> acs::Container {
     acs::Container {
@@ -372,7 +373,7 @@ fn secrets_are_of_a_provider_in_a_region() {
         kind: "ENVIRONMENT_VARIABLE".into(),
         region: region.into(),
     };
-    let read = |secret| super::read_secret("web", &secret).map(|read| read.source);
+    let read = |secret| secret::read_secret("web", &secret).map(|read| read.source);
     let arn = "arn:aws:secretsmanager:r:a:secret:s-AbCdEf";
     assert_eq!(
         read(secret("asm", &format!("{arn}:key::v"), "r")),

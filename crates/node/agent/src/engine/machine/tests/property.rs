@@ -11,6 +11,7 @@ use crate::engine::durable::Weight;
 use crate::engine::health::{Checked, HealthCheck, HealthStatus};
 use crate::engine::recover::{Found, found};
 use crate::engine::restart::RestartPolicy;
+use crate::engine::state::Change;
 
 /// Milliseconds that a container with a policy must have run for, and the code after which it stays stopped.
 const PERIOD: i64 = 3_000;

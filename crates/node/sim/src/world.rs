@@ -1,23 +1,23 @@
 //! The clock, the network between agents and control plane, and what comes upon nodes.
 
 mod check;
+mod effects;
 mod faults;
+mod messages;
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use fastrand::Rng;
-use roadstead_agent::engine::decode::decode;
-use roadstead_agent::engine::event::{Effect, Event, Signal};
+use roadstead_agent::engine::event::{Effect, Event};
 use roadstead_agent::engine::ledger;
-use roadstead_agent::engine::state::Status;
 
+use crate::Millis;
 use crate::agent::Agent;
 use crate::knobs::Knobs;
 use crate::node::{Machine, Place};
-use crate::plane::{Consequences, Instance, Kind, Last, Plane, Service, ServiceId, image};
+use crate::plane::{Consequences, Instance, Kind, Plane, Service, ServiceId, image};
 use crate::queue::Queue;
-use crate::{Millis, SECOND};
 
 /// A node, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -152,9 +152,6 @@ pub struct World {
     events: u64,
     trace: DefaultHasher,
 }
-
-/// After which a message that was lost is sent again.
-const RESEND: Millis = 2 * SECOND;
 
 impl World {
     pub fn new(options: Options) -> Self {
@@ -353,227 +350,6 @@ impl World {
         self.plane.look_at_all(self.now);
         for service in 0..self.plane.services.len() {
             self.schedule_look(service);
-        }
-    }
-
-    fn tell_node(&mut self, task: &str) {
-        let Some(record) = self.plane.tasks.get(task) else {
-            return;
-        };
-        let node = record.node.0;
-        let at = self.now + self.options.knobs.delay.draw(&mut self.rng);
-        let task = task.to_owned();
-        self.queue.put(at, Happening::Sync { node, task });
-    }
-
-    fn reachable(&self, node: usize) -> bool {
-        let node = &self.nodes[node];
-        node.agent.alive && !node.partitioned && !node.machine.gone
-    }
-
-    /// The node is told what is wanted of a task now; what is lost is told again.
-    fn sync(&mut self, node: usize, task: &str) {
-        let Some(record) = self.plane.tasks.get(task) else {
-            return;
-        };
-        if record.last == Last::Stopped {
-            return;
-        }
-        let wanted = record.wanted;
-        let lost = self.options.knobs.lost_messages.strikes(&mut self.rng);
-        if lost || !self.reachable(node) {
-            let task = task.to_owned();
-            self.queue.put(self.now + RESEND, Happening::Sync { node, task });
-            // Half of what gets lost was heard, and only the answer got lost.
-            if !lost || !self.reachable(node) || self.rng.bool() {
-                return;
-            }
-        }
-        let known = self.nodes[node].agent.knows(task);
-        match (wanted, known) {
-            (true, false) => {
-                let Some(payload) = self.plane.payload(task) else {
-                    return;
-                };
-                match decode(&payload) {
-                    Ok(read) => {
-                        self.nodes[node].agent.take(task, read);
-                        self.feed_if_alive(node, task, Some(Event::Tick));
-                    }
-                    Err(_) => self.hear(task, Status::Stopped),
-                }
-            }
-            (true, true) => {}
-            (false, true) => {
-                self.feed_if_alive(node, task, Some(Event::StopWanted { reason: None }));
-            }
-            // It never came there.
-            (false, false) => self.hear(task, Status::Stopped),
-        }
-    }
-
-    fn hear(&mut self, task: &str, status: Status) {
-        let Some(record) = self.plane.tasks.get(task) else {
-            return;
-        };
-        let service = record.service.0;
-        self.plane.hear(task, status, self.now);
-        // What stopped made room for others.
-        let waiting = self
-            .plane
-            .services
-            .iter()
-            .map(|it| it.cramped)
-            .collect::<Vec<_>>();
-        for (other, cramped) in waiting.into_iter().enumerate() {
-            if other == service || (cramped && status == Status::Stopped) {
-                self.plane.services[other].look_at = Some(self.now);
-                self.schedule_look(other);
-            }
-        }
-    }
-
-    fn feed_if_alive(&mut self, node: usize, task: &str, event: Option<Event>) {
-        if let Some(event) = event
-            && self.nodes[node].agent.alive
-        {
-            let doing = self.nodes[node].agent.feed(task, event, self.now);
-            self.follow(node, task, doing);
-        }
-    }
-
-    /// Begins what is to be done, and looks after what a task wants next.
-    fn follow(&mut self, node: usize, task: &str, doing: Vec<(String, Effect)>) {
-        let mut touched: Vec<String> = vec![task.to_owned()];
-        for (task, effect) in doing {
-            if !touched.contains(&task) {
-                touched.push(task.clone());
-            }
-            self.begin(node, task, effect);
-        }
-        for task in touched {
-            if let Some(at) = self.nodes[node].agent.deadline(&task) {
-                let task = task.clone();
-                self.queue
-                    .put(at.max(self.now + 1), Happening::Tick { node, task });
-            }
-            if let Some(change) = self.nodes[node].agent.news(&task) {
-                let at = change.not_before.0.max(self.now);
-                self.queue.put(at, Happening::Tell { node, task });
-            }
-        }
-    }
-
-    fn begin(&mut self, node: usize, task: String, effect: Effect) {
-        let knobs = &self.options.knobs;
-        let length = match &effect {
-            Effect::CancelPull { container } => {
-                let cancelled = |(of, doing): &(String, Effect)| {
-                    *of == task && matches!(doing, Effect::Pull { container: pulled } if pulled == container)
-                };
-                self.nodes[node].doing.retain(|_, doing| !cancelled(doing));
-                return;
-            }
-            Effect::CancelNetwork => return,
-            Effect::Pull { .. } if knobs.slow_pulls.strikes(&mut self.rng) => {
-                knobs.pull.draw(&mut self.rng) * 100
-            }
-            Effect::Pull { .. } => knobs.pull.draw(&mut self.rng),
-            Effect::Signal {
-                signal: Signal::Stop(_),
-                ..
-            } if knobs.stubborn.strikes(&mut self.rng) => return,
-            _ => knobs.step.draw(&mut self.rng),
-        };
-        self.next_effect += 1;
-        let number = self.next_effect;
-        self.nodes[node].doing.insert(number, (task, effect));
-        self.queue
-            .put(self.now + length, Happening::Done { node, number });
-    }
-
-    fn fails(&mut self, node: usize, task: &str, effect: &Effect) -> Option<String> {
-        match effect {
-            Effect::Pull { .. } => {
-                let record = self.plane.tasks.get(task)?;
-                let image = image(record.service, record.revision);
-                self.broken
-                    .contains(&image)
-                    .then(|| format!("CannotPullContainerError: {image} not found"))
-            }
-            Effect::Create { .. } if self.nodes[node].machine.disk_full => {
-                Some("CannotCreateContainerError: no space left on device".to_owned())
-            }
-            Effect::Create { .. } | Effect::Start { .. } => {
-                let strikes = self.options.knobs.failing_starts.strikes(&mut self.rng);
-                strikes.then(|| "CannotStartContainerError: it failed".to_owned())
-            }
-            _ => None,
-        }
-    }
-
-    /// Brings an effect about on the machine and tells the agent, if there is one.
-    fn finish(&mut self, node: usize, task: &str, effect: Effect, fails: Option<String>) {
-        let outcome = self.nodes[node]
-            .machine
-            .bring_about(task, effect, fails, self.now);
-        if let Some((place, run)) = outcome.started
-            && let Some(crashes) = self.options.knobs.crashes
-        {
-            let at = self.now + crashes.draw(&mut self.rng);
-            self.queue.put(at, Happening::Crash { node, place, run });
-        }
-        self.feed_if_alive(node, task, outcome.event);
-    }
-
-    fn tell_plane(&mut self, node: usize, task: &str) {
-        if !self.nodes[node].agent.alive {
-            return;
-        }
-        let Some(change) = self.nodes[node].agent.news(task) else {
-            return;
-        };
-        if change.not_before.0 > self.now {
-            return;
-        }
-        let number = change.number;
-        self.feed_if_alive(node, task, Some(Event::Sending { number }));
-        let life = self.nodes[node].agent.life;
-        let at = self.now + self.options.knobs.delay.draw(&mut self.rng);
-        let task = task.to_owned();
-        self.queue.put(
-            at,
-            Happening::Told {
-                node,
-                life,
-                task,
-                number,
-            },
-        );
-    }
-
-    fn told(&mut self, node: usize, life: u64, task: &str, number: u64) {
-        let agent = &self.nodes[node].agent;
-        if agent.life != life || !agent.alive {
-            return;
-        }
-        let Some(status) = agent.status_of(task, number) else {
-            return;
-        };
-        let lost = self.options.knobs.lost_messages.strikes(&mut self.rng);
-        let heard = self.reachable(node) && (!lost || self.rng.bool());
-        if heard {
-            self.hear(task, status);
-        }
-        if heard && !lost {
-            self.feed_if_alive(node, task, Some(Event::Settled { number }));
-        } else {
-            let doing = self.nodes[node]
-                .agent
-                .feed(task, Event::NotSent { number }, self.now);
-            debug_assert!(doing.is_empty(), "nothing follows from a message that got lost");
-            let task = task.to_owned();
-            self.queue.put(self.now + RESEND, Happening::Tell { node, task });
         }
     }
 }

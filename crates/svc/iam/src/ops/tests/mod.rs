@@ -4,8 +4,10 @@
 mod account;
 mod gate;
 mod life;
+mod listing;
 mod policies;
 mod rest;
+mod roles;
 mod simulation;
 
 use roadstead_api_iam::{Iam as _, *};

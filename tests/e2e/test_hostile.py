@@ -1,5 +1,5 @@
 """A privileged task owns its network namespace, and nothing beside it. What it may send by hand is tried frame by frame
-in `crates/node/net/tests/node/hostile.rs`; here is what a shell in such a task can do to others."""
+in `crates/node/net/tests/node/hostile`; here is what a shell in such a task can do to others."""
 
 import pytest
 from roadstead import address, http

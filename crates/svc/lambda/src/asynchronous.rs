@@ -28,18 +28,15 @@ use crate::records::{self, EventRecord, partition_of};
 
 /// Attempts under way at a time, of all functions.
 const WORKERS: usize = 400;
-/// Events that wait in all; beyond that callers are told to slow down.
+/// Events of an account that wait; beyond that callers are told to slow down.
 pub(crate) const MAX_OWED: usize = 100_000;
-/// And bytes of them of an account.
+/// And bytes of them.
 pub(crate) const MAX_OWED_BYTES: u64 = 256 * 1024 * 1024;
 /// Between attempts in which the code did not come to run: doubling between these.
 const SETBACK_MILLIS: [i64; 2] = [1_000, 300_000];
 impl Lambda {
     /// Writes an event down.
     pub(crate) async fn owe(&self, ctx: &Ctx, named: &Named, payload: &[u8]) -> Result<()> {
-        if self.events.snapshot().len() >= MAX_OWED {
-            return Err(Error::Throttled("ConcurrentInvocationLimitExceeded"));
-        }
         let now = self.clock.now();
         let record = EventRecord {
             id: ctx.request_id.clone(),
@@ -55,7 +52,10 @@ impl Lambda {
         let table = records::events(&self.store);
         // Its own, as a caller from within may have made several calls by one context.
         let key = table.key(&ctx.partition(), roadstead_base::random_uuid());
-        if !self.owed.add(&key, &record, self.options.owed_bytes) {
+        if !self
+            .owed
+            .add(&key, &record, self.options.owed_events, self.options.owed_bytes)
+        {
             return Err(Error::Throttled("ConcurrentInvocationLimitExceeded"));
         }
         let written = table.insert(&key, &record).await;

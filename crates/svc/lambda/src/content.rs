@@ -68,6 +68,12 @@ impl Contents {
         kept.map_err(|_| Error::Folder("unpacking an archive was interrupted".into()))?
     }
 
+    /// Checks an archive, and keeps nothing of it.
+    pub(crate) async fn look(&self, bytes: Vec<u8>) -> Result<ArchiveRecord> {
+        let looked = tokio::task::spawn_blocking(move || Ok(open(&bytes)?.1)).await;
+        looked.map_err(|_| Error::Folder("reading an archive was interrupted".into()))?
+    }
+
     /// What an archive held.
     pub(crate) fn unpacked(&self, archive: &ArchiveRecord) -> Content {
         Content {
@@ -81,9 +87,21 @@ impl Contents {
         self.folder.join(sha256).join(ARCHIVE)
     }
 
-    /// Removes what no record names and nobody uploads: what no sweep has found named for so long (now, milliseconds); or
-    /// else at once, with what is not whole, which is for a start when nothing is under way.
-    pub(crate) fn sweep(&self, named: impl FnOnce() -> BTreeSet<String>, long: Option<(Timestamp, i64)>) {
+    /// Removes what is not whole: at a start, when nothing is under way.
+    pub(crate) fn sweep_drafts(&self) {
+        let found = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        for entry in found {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.starts_with(DRAFT)
+                && let Err(error) = fs::remove_dir_all(entry.path())
+            {
+                cannot_remove(&name, &error);
+            }
+        }
+    }
+
+    /// Removes what no record names and nobody uploads, and no sweep has found named for so many milliseconds.
+    pub(crate) fn sweep(&self, named: impl FnOnce() -> BTreeSet<String>, now: Timestamp, kept: i64) {
         let Ok(found) = fs::read_dir(&self.folder) else {
             return;
         };
@@ -100,15 +118,11 @@ impl Contents {
             unnamed.retain(|sha256, _| !named.contains(sha256) && found.contains(sha256));
             for name in found {
                 let whole = name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
-                let goes = match long {
-                    _ if named.contains(&name) || uploads.contains_key(&name) => false,
-                    Some((now, kept)) if whole => {
-                        let since = unnamed.entry(name.clone()).or_insert(now);
-                        now.0 - since.0 >= kept
-                    }
-                    Some(_) => false,
-                    None => whole || name.starts_with(DRAFT),
-                };
+                if !whole || named.contains(&name) || uploads.contains_key(&name) {
+                    continue;
+                }
+                let since = unnamed.entry(name.clone()).or_insert(now);
+                let goes = now.0 - since.0 >= kept;
                 if !goes {
                     continue;
                 }
@@ -168,13 +182,18 @@ impl ArchiveRecord {
     }
 }
 
-fn keep(folder: &Path, needs: &Needs, bytes: &[u8]) -> Result<(ArchiveRecord, Upload)> {
+fn open(bytes: &[u8]) -> Result<(Archive<'_>, ArchiveRecord)> {
     let archive = Archive::open(bytes, MAX_UNPACKED).map_err(refusal)?;
     let record = ArchiveRecord {
         sha256: hex::encode(Sha256::digest(bytes)),
         size: bytes.len() as u64,
         unpacked: archive.size(),
     };
+    Ok((archive, record))
+}
+
+fn keep(folder: &Path, needs: &Needs, bytes: &[u8]) -> Result<(ArchiveRecord, Upload)> {
+    let (archive, record) = open(bytes)?;
     let upload = needs.upload(&record.sha256);
     let whole = folder.join(&record.sha256);
     if whole.is_dir() {

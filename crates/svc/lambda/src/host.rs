@@ -223,8 +223,7 @@ fn is_gone(error: &ApiError) -> bool {
 
 fn is_for_now(error: &ApiError) -> bool {
     // Two make the same group at the same time.
-    let aborted = ["ThrottlingException", "OperationAbortedException"].contains(&error.code.as_ref());
-    error.status >= 500 || error.status == 429 || aborted
+    error.is_transient() || error.code == "OperationAbortedException"
 }
 
 /// As many lines at a time as one request takes.

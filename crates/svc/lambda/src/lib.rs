@@ -54,6 +54,8 @@ pub struct Options {
     pub concurrency: u32,
     /// Bytes of archives of an account in a region.
     pub code_storage: u64,
+    /// Asynchronous invocations of an account that may wait.
+    pub owed_events: usize,
     /// Bytes of asynchronous events of an account that wait.
     pub owed_bytes: u64,
     /// What chance begins with where an alias has two versions; none: at random.
@@ -65,6 +67,7 @@ impl Default for Options {
         Self {
             concurrency: 1000,
             code_storage: storage::MAX_TOTAL,
+            owed_events: asynchronous::MAX_OWED,
             owed_bytes: asynchronous::MAX_OWED_BYTES,
             seed: None,
         }
@@ -147,9 +150,9 @@ impl Lambda {
         }))
     }
 
-    /// Removes archives that nothing needs, and starts to tell metrics.
+    /// Removes what was begun and never became whole, and starts what works in the background.
     pub fn start(self: &Arc<Self>) -> Running {
-        self.sweep_all();
+        self.contents.sweep_drafts();
         let (stop, told) = watch::channel(false);
         Running {
             stop,

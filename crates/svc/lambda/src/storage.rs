@@ -54,17 +54,11 @@ impl Lambda {
     /// Digests of the archives that records name.
     fn archives(&self) -> BTreeSet<String> {
         let mut named = BTreeSet::new();
-        let mut note = |version: &records::VersionRecord| {
-            named.insert(version.code.sha256.clone());
-            for layer in &version.settings.layers {
-                named.insert(layer.archive.sha256.clone());
-            }
-        };
         for entry in self.functions.snapshot().iter() {
-            note(&entry.value.latest);
+            note(&mut named, &entry.value.latest);
         }
         for entry in self.versions.snapshot().iter() {
-            note(&entry.value);
+            note(&mut named, &entry.value);
         }
         for entry in self.layer_versions.snapshot().iter() {
             named.insert(entry.value.archive.sha256.clone());
@@ -72,24 +66,55 @@ impl Lambda {
         named
     }
 
-    /// Removes what nothing needs, and what was begun and never became whole: at a start, when nothing runs.
-    pub(crate) fn sweep_all(&self) {
-        self.contents.sweep(|| self.archives(), None);
+    /// The same from the store, which fails where a record cannot be read: the copies in memory leave that out, and what
+    /// it names would be lost for good.
+    async fn archives_on_record(&self) -> Result<BTreeSet<String>> {
+        let mut named = BTreeSet::new();
+        let (functions, versions) = (records::functions(&self.store), records::versions(&self.store));
+        let layers = records::layer_versions(&self.store);
+        let partitions = functions.partitions().await?;
+        for partition in partitions.iter().filter_map(records::partition_of) {
+            for entry in functions.all(&functions.within(&partition)).await?.0 {
+                note(&mut named, &entry.value.latest);
+            }
+            for entry in versions.all(&versions.within(&partition)).await?.0 {
+                note(&mut named, &entry.value);
+            }
+            for entry in layers.all(&layers.within(&partition)).await?.0 {
+                named.insert(entry.value.archive.sha256.clone());
+            }
+        }
+        Ok(named)
     }
 
-    /// Removes what nothing has needed for a while.
-    pub(crate) fn sweep_old(&self) {
-        let long = Some((self.clock.now(), KEPT_MILLIS));
-        self.contents.sweep(|| self.archives(), long);
+    /// Removes what nothing has needed for a while; nothing while a record cannot be read.
+    pub(crate) async fn sweep(self: &Arc<Self>) -> Result<()> {
+        let mut named = self.archives_on_record().await?;
+        let lambda = Arc::clone(self);
+        let swept = tokio::task::spawn_blocking(move || {
+            let now = lambda.clock.now();
+            // And what was written since.
+            let all = || {
+                named.extend(lambda.archives());
+                named
+            };
+            lambda.contents.sweep(all, now, KEPT_MILLIS);
+        });
+        swept.await.map_err(|error| Error::Folder(error.to_string()))
+    }
+}
+
+fn note(named: &mut BTreeSet<String>, version: &records::VersionRecord) {
+    named.insert(version.code.sha256.clone());
+    for layer in &version.settings.layers {
+        named.insert(layer.archive.sha256.clone());
     }
 }
 
 pub(crate) async fn keep(lambda: Arc<Lambda>, mut stop: watch::Receiver<bool>) {
     while !*stop.borrow_and_update() {
-        let swept = Arc::clone(&lambda);
-        let swept = tokio::task::spawn_blocking(move || swept.sweep_old());
-        if let Err(error) = swept.await {
-            tracing::warn!(%error, "archives that nothing needs could not be looked for");
+        if let Err(error) = lambda.sweep().await {
+            tracing::warn!(%error, "archives that nothing needs stay, as not all records can be read");
         }
         tokio::select! {
             () = tokio::time::sleep(NAP) => {}

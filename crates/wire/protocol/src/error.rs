@@ -77,3 +77,28 @@ impl ApiError {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_succeed_later_is_told_from_what_will_not() {
+        for (code, status, later) in [
+            ("InternalFailure", 500, true),
+            ("ServiceUnavailable", 503, true),
+            ("NotImplemented", 501, false),
+            ("TooManyRequestsException", 429, true),
+            ("ThrottlingException", 400, true),
+            ("OverLimit", 403, true),
+            ("AccessDenied", 403, false),
+            ("ResourceNotFoundException", 400, false),
+        ] {
+            assert_eq!(
+                ApiError::new(code, status, "").is_transient(),
+                later,
+                "{code} {status}"
+            );
+        }
+    }
+}

@@ -30,8 +30,7 @@ pub(super) async fn hand_over(
     let of = Of::event(partition, &event.function, event.qualifier.as_deref());
     lambda.count(&of, metric, 1.0);
     tracing::warn!(function = event.function, target = owed.target, %error, "what came of an event could not be sent");
-    let for_now = error.status >= 500 || error.status == 429;
-    match for_now && event.setbacks + 1 < MAX_TRIES {
+    match error.is_transient() && event.setbacks + 1 < MAX_TRIES {
         true => vec![later(lambda, event)],
         false => Vec::new(),
     }

@@ -1,4 +1,4 @@
-//! How many bytes of events an account has waiting: all of them are in memory.
+//! How many events an account has waiting, and how many bytes of them: all are in memory.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +14,13 @@ pub(crate) struct Owed(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     events: HashMap<Key, u64>,
-    accounts: HashMap<AccountId, u64>,
+    accounts: HashMap<AccountId, Waiting>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Waiting {
+    events: usize,
+    bytes: u64,
 }
 
 impl Owed {
@@ -26,14 +32,14 @@ impl Owed {
         owed
     }
 
-    /// One more event, unless its account then has more than `most` bytes.
-    pub(super) fn add(&self, key: &Key, event: &EventRecord, most: u64) -> bool {
+    /// One more event, unless its account then has more than `most` events or `most_bytes` of them.
+    pub(super) fn add(&self, key: &Key, event: &EventRecord, most: usize, most_bytes: u64) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(account) = partition_of(key).map(|partition| partition.account) else {
             return false;
         };
         let all = state.accounts.get(&account).copied().unwrap_or_default();
-        let fits = all + size(event) <= most;
+        let fits = all.events < most && all.bytes + size(event) <= most_bytes;
         if fits {
             state.set(key, Some(event));
         }
@@ -57,8 +63,9 @@ impl State {
             None => self.events.remove(key),
         };
         let all = self.accounts.entry(account.clone()).or_default();
-        *all = all.saturating_sub(before.unwrap_or_default()) + event.map_or(0, size);
-        if *all == 0 {
+        all.bytes = all.bytes.saturating_sub(before.unwrap_or_default()) + event.map_or(0, size);
+        all.events = all.events.saturating_sub(usize::from(before.is_some())) + usize::from(event.is_some());
+        if all.events == 0 {
             self.accounts.remove(&account);
         }
     }

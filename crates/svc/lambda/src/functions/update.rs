@@ -61,7 +61,13 @@ pub(crate) async fn update_function_code(
     let copies = if publish == Some(true) { 2 } else { 1 };
     let old = function.latest.code.size;
     lambda.check_storage(ctx, copies * archive.len() as u64, old)?;
-    let (code, _upload) = lambda.contents.put(archive).await?;
+    let (code, _upload) = match dry_run {
+        Some(true) => (lambda.contents.look(archive).await?, None),
+        _ => {
+            let (code, upload) = lambda.contents.put(archive).await?;
+            (code, Some(upload))
+        }
+    };
     layers::check_size(&code, &function.latest.settings.layers)?;
     let apply = |latest: &mut VersionRecord| {
         latest.code = code.clone();
@@ -74,7 +80,8 @@ pub(crate) async fn update_function_code(
     }
     let changed = change(lambda, ctx, &named, revision_id, apply).await?;
     match publish {
-        Some(true) => versions::publish(lambda, ctx, &named, None, None, None).await,
+        // What was made here, and not what somebody else made of it since.
+        Some(true) => versions::publish(lambda, ctx, &named, None, None, Some(changed.latest.revision)).await,
         _ => Ok(show::configuration(
             &partition,
             &named.name,

@@ -364,3 +364,30 @@ async fn an_account_has_so_many_bytes_of_events_waiting() {
         "Rate Exceeded.",
     );
 }
+
+#[tokio::test]
+async fn an_account_has_so_many_events_waiting() {
+    let first = Bench::new().await;
+    first.make("f").await;
+    let options = Options {
+        owed_events: 2,
+        ..Options::default()
+    };
+    let bench = Bench::over_with(
+        first.store.clone(),
+        first.folder.clone(),
+        first.fake.clone(),
+        START,
+        options,
+    )
+    .await;
+    let input = json!({"FunctionName": "f", "InvocationType": "Event", "Payload": base64("1")});
+    for _ in 0..2 {
+        bench.call("Invoke", input.clone()).await.expect("taken");
+    }
+    refused(
+        bench.call("Invoke", input).await,
+        "TooManyRequestsException",
+        "Rate Exceeded.",
+    );
+}

@@ -73,30 +73,64 @@ async fn an_archive_goes_an_hour_after_the_last_that_named_it() {
     let other = json!({"FunctionName": "f", "ZipFile": code("x = 2")});
     bench.ok("UpdateFunctionCode", other).await;
     assert_eq!(bench.folders(), 2);
-    let after = |millis: i64| {
+    let after = async |millis: i64| {
         bench.clock.advance(millis);
-        bench.lambda.sweep_old();
+        bench.lambda.sweep().await.expect("looked");
         bench.folders()
     };
-    assert_eq!((after(0), after(HOUR - 1)), (2, 2));
+    assert_eq!((after(0).await, after(HOUR - 1).await), (2, 2));
     // Named again meanwhile, and then no more.
     bench.make("g").await;
-    assert_eq!(after(HOUR), 2);
+    assert_eq!(after(HOUR).await, 2);
     bench.ok("DeleteFunction", json!({"FunctionName": "g"})).await;
-    assert_eq!((after(0), after(HOUR - 1), after(1)), (2, 2, 1));
+    assert_eq!((after(0).await, after(HOUR - 1).await, after(1).await), (2, 2, 1));
     let (_, latest) = bench.invoke(json!({"FunctionName": "f"})).await.expect("invoked");
     assert_eq!(latest["StatusCode"], 200);
     // What is being uploaded stays, also when it lay there before.
     let bytes = || STANDARD.decode(code("x = 3")).expect("base64");
     let (_, first) = bench.lambda.contents.put(bytes()).await.expect("kept");
     drop(first);
-    assert_eq!((after(0), after(HOUR - 1)), (2, 2));
+    assert_eq!((after(0).await, after(HOUR - 1).await), (2, 2));
     let (_, second) = bench.lambda.contents.put(bytes()).await.expect("kept");
     let (_, third) = bench.lambda.contents.put(bytes()).await.expect("kept");
     drop(second);
-    assert_eq!((after(1), after(HOUR)), (2, 2));
-    bench.lambda.sweep_all();
+    assert_eq!((after(1).await, after(HOUR).await), (2, 2));
+    bench.lambda.contents.sweep_drafts();
     assert_eq!(bench.folders(), 2);
     drop(third);
-    assert_eq!((after(0), after(HOUR)), (2, 1));
+    assert_eq!((after(0).await, after(HOUR).await), (2, 1));
+}
+
+#[tokio::test]
+async fn nothing_goes_while_a_record_cannot_be_read() {
+    let bench = Bench::new().await;
+    bench.make("f").await;
+    let functions = crate::records::functions(&bench.store);
+    let key = functions.key(&ctx().partition(), "f");
+    let put = roadstead_store::Op::Put {
+        key: key.to_bytes(),
+        value: (&b"none that this knows"[..]).into(),
+        lease: None,
+    };
+    let spoilt = roadstead_store::Txn {
+        then: vec![put],
+        ..Default::default()
+    };
+    bench.store.commit(spoilt).await.expect("written");
+    let bench = bench.restarted(0).await;
+    for _ in 0..2 {
+        bench.lambda.sweep().await.expect_err("a record cannot be read");
+        bench.clock.advance(2 * HOUR);
+    }
+    assert_eq!(bench.folders(), 1);
+}
+
+#[tokio::test]
+async fn a_dry_run_keeps_nothing() {
+    let bench = Bench::new().await;
+    bench.make("f").await;
+    let dry = json!({"FunctionName": "f", "ZipFile": code("x = 9"), "DryRun": true});
+    let shown = bench.ok("UpdateFunctionCode", dry).await;
+    assert_ne!(shown["CodeSha256"], json!(null));
+    assert_eq!(bench.folders(), 1);
 }

@@ -318,6 +318,13 @@ pub(crate) fn awsvpc(subnets: &[&str], groups: &[&str]) -> Json {
     json!({"awsvpcConfiguration": {"subnets": subnets, "securityGroups": groups}})
 }
 
+/// With a public address, which there is none of.
+pub(crate) fn public() -> Json {
+    let mut network = awsvpc(&[SUBNET_A], &[]);
+    network["awsvpcConfiguration"]["assignPublicIp"] = json!("ENABLED");
+    network
+}
+
 #[track_caller]
 pub(crate) fn text(value: &Json) -> String {
     value

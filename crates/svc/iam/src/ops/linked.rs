@@ -101,7 +101,8 @@ pub(crate) async fn create(
     .await
 }
 
-/// No service here depends on its role, so it goes at once; the task that clients ask for has then succeeded.
+/// It goes at once, whoever still uses it, and the task that clients ask for has then succeeded. The vendor's fails while
+/// the service has something that needs it.
 pub(crate) async fn delete(
     iam: &Iam,
     ctx: &Ctx,

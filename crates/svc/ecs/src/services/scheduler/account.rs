@@ -26,8 +26,10 @@ pub(super) fn account(
     news: &mut News,
 ) {
     let known: BTreeSet<&TaskId> = tasks.iter().map(|task| &task.value.id).collect();
+    let sets: BTreeSet<String> = service.sets.iter().map(|set| set.deployment.id.clone()).collect();
     for deployment in service.makers_mut() {
         let id = deployment.id.clone();
+        news.about(sets.get(&id).map(String::as_str));
         let own = tasks
             .iter()
             .map(|entry| &entry.value)
@@ -53,6 +55,7 @@ pub(super) fn account(
             deployment.failures = 0;
         }
     }
+    news.about(None);
     forget(service, tasks);
 }
 

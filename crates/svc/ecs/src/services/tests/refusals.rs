@@ -16,7 +16,18 @@ async fn create_service_refuses_what_cannot_be() {
     };
     let percent = |least: i32, most: i32| json!({"deploymentConfiguration": {"minimumHealthyPercent": least, "maximumPercent": most}});
     let not_yet = "is not supported by Roadstead yet.";
+    let own = crate::harness::definition("own", "awsvpc", |_| {});
+    plane
+        .cloud
+        .call("RegisterTaskDefinition", own)
+        .await
+        .expect("registers");
     for (change, code, words) in [
+        (
+            json!({"taskDefinition": "own", "networkConfiguration": crate::harness::public()}),
+            "InvalidParameterException",
+            "assignPublicIp ENABLED is not supported by Roadstead yet",
+        ),
         (
             json!({"serviceName": "a b"}),
             "InvalidParameterException",

@@ -125,7 +125,18 @@ async fn task_sets_that_cannot_be_are_refused() {
         call(&plane, "CreateTaskSet", request)
     };
     let not_yet = "is not supported by Roadstead yet.";
+    let own = crate::harness::definition("own", "awsvpc", |_| {});
+    plane
+        .cloud
+        .call("RegisterTaskDefinition", own)
+        .await
+        .expect("registers");
     for (change, code, words) in [
+        (
+            json!({"taskDefinition": "own", "networkConfiguration": crate::harness::public()}),
+            INVALID,
+            "assignPublicIp ENABLED is not supported by Roadstead yet",
+        ),
         (
             json!({"service": "none"}),
             "ServiceNotFoundException",

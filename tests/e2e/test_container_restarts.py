@@ -19,7 +19,9 @@ def test_a_container_runs_again_in_its_task(fresh):
     cloud = fresh()
     wait = "until [ -e /hold/go ]; do sleep 0.2; done"
     count = "echo x >> /runs; n=$(wc -l < /runs); echo run $n"
-    again = f"trap 'exit 0' TERM; {count}; wget -qO- $ECS_CONTAINER_METADATA_URI_V4; echo; {wait}; [ $n = 1 ] && exit 3; sleep 300 & wait"
+    # It may ask before the agent knows that it has begun.
+    ask = "until meta=$(wget -qO- $ECS_CONTAINER_METADATA_URI_V4) && echo $meta | grep -q StartedAt; do sleep 0.2; done; echo $meta"
+    again = f"trap 'exit 0' TERM; {count}; {ask}; {wait}; [ $n = 1 ] && exit 3; sleep 300 & wait"
     definition = cloud.define(
         "again", container("app", again, True), container("ignored", f"{wait}; exit 7", False, ignoredExitCodes=[0, 7]),
         container("early", f"{count}; exit 4", False), volumes=[{"name": "hold", "host": {"sourcePath": str(cloud.folder)}}])

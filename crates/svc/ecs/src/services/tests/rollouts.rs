@@ -259,7 +259,15 @@ async fn an_update_takes_each_of_its_members() {
             "networkConfiguration": awsvpc(&[SUBNET_A], &[]),
         }))
         .await;
-    let network = awsvpc(&[SUBNET_A, SUBNET_B], &[GROUP]);
+    let mut network = awsvpc(&[SUBNET_A, SUBNET_B], &[GROUP]);
+    network["awsvpcConfiguration"]["assignPublicIp"] = json!("DISABLED");
+    let public = json!({"service": "web", "networkConfiguration": crate::harness::public()});
+    let error = plane
+        .cloud
+        .call("UpdateService", public)
+        .await
+        .expect_err("there is none");
+    assert!(error.message.contains("assignPublicIp ENABLED"), "{error}");
     let asked = json!({
         "cluster": "default",
         "networkConfiguration": network,
@@ -276,8 +284,7 @@ async fn an_update_takes_each_of_its_members() {
     assert_eq!(before["healthCheckGracePeriodSeconds"], 7);
     let after = plane.update(asked.clone()).await;
     assert_eq!(after["healthCheckGracePeriodSeconds"], 8);
-    let shown = &after["networkConfiguration"]["awsvpcConfiguration"];
-    assert_eq!(shown["subnets"], json!([SUBNET_A, SUBNET_B]));
+    assert_eq!(after["networkConfiguration"], asked["networkConfiguration"]);
     assert_eq!(after["deploymentConfiguration"], asked["deploymentConfiguration"]);
     assert_ne!(
         after["deployments"][0]["id"], before["deployments"][0]["id"],

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::bus::told;
 use super::{Plane, is_steady, messages, plane};
-use crate::harness::{SUBNET_A, awsvpc, definition, text};
+use crate::harness::{GROUP, SUBNET_A, awsvpc, definition, text};
 use crate::tests::refused;
 
 const INVALID: &str = "InvalidParameterException";
@@ -218,15 +218,17 @@ async fn the_primary_task_set_is_what_its_service_shows() {
         .call("RegisterTaskDefinition", own)
         .await
         .expect("registers");
-    let network = awsvpc(&[SUBNET_A], &[]);
+    let mut network = awsvpc(&[SUBNET_A], &[GROUP]);
+    network["awsvpcConfiguration"]["assignPublicIp"] = json!("DISABLED");
     let blue = id_of(&create(&plane, 0.0).await);
     let made = call(
         &plane,
         "CreateTaskSet",
-        json!({"taskDefinition": "own", "networkConfiguration": network, "externalId": "green"}),
+        json!({"taskDefinition": "own", "networkConfiguration": network.clone(), "externalId": "green"}),
     )
     .await
     .expect("creates");
+    assert_eq!(made["networkConfiguration"], network);
     // Without a scale it has none of the tasks.
     assert_eq!(
         (&made["externalId"], &made["scale"]["value"]),

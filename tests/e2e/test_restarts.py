@@ -18,7 +18,7 @@ def test_kill_9_and_back(fresh):
     before = settled_pids(cloud.instance)
     cloud.kill()
     assert http(ip) == "alive\n", "the task goes on without a daemon"
-    assert sandbox_pids(cloud.instance) == before
+    assert settled_pids(cloud.instance) == before
     cloud.up()
     assert http(ip) == "alive\n"
     task = cloud.task(arn)

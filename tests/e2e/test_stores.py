@@ -105,7 +105,7 @@ def test_without_its_etcd_calls_can_be_tried_again_and_tasks_go_on(etcd, fresh):
     trying.start()
     # What is running is unharmed, and an exit meanwhile is told when the store is back.
     assert http(ip) == "alive\n"
-    assert sandbox_pids(cloud.instance) == processes
+    assert settled_pids(cloud.instance) == processes
     httpd = next(pid for pid, name in processes.items() if name == "httpd")
     subprocess.run(["kill", "-9", str(httpd)], check=True)
     eventually(lambda: httpd not in sandbox_pids(cloud.instance), "the application ended")

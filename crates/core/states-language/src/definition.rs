@@ -39,6 +39,8 @@ pub struct Machine {
     pub flow: Flow,
     /// Seconds that an execution may take.
     pub timeout: Option<u64>,
+    /// Bytes of its definition's text.
+    pub size: usize,
 }
 
 /// States that lead to one another: of the machine, of a branch, of what is done with each item.

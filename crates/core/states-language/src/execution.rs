@@ -25,6 +25,7 @@ use crate::dice::Dice;
 use crate::failure::Failure;
 use crate::history::{Called, HistoryEvent};
 
+pub use stepper::size;
 pub use token::TaskToken;
 
 /// What a state may take and give, as JSON text in bytes.

@@ -20,7 +20,7 @@ pub use diagnostic::{Code, Diagnostic, Severity, refusal};
 pub use dice::Dice;
 pub use execution::{
     About, CONCURRENCY, DATA_LIMIT, EVENT_LIMIT, Execution, Input, Order, Status, Step, TaskToken,
-    VARIABLES_LIMIT,
+    VARIABLES_LIMIT, size,
 };
 pub use failure::{Failure, names};
 pub use history::{Called, History, HistoryEvent};

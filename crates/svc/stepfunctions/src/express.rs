@@ -1,7 +1,9 @@
 //! Express state machines: executions that are over in five minutes and of which no step is kept. They run in memory over
 //! the same core as Standard ones. Source: the developer guide, "Choosing workflow type in Step Functions".
 
+mod bill;
 mod course;
+mod memory;
 mod sync;
 mod unfit;
 
@@ -15,7 +17,9 @@ use crate::Options;
 use crate::error::{Error, Result};
 use crate::records::Workflow;
 
+pub(crate) use bill::Bill;
 pub(crate) use course::{Course, Ended};
+pub(crate) use memory::Memory;
 pub(crate) use sync::start_sync_execution;
 pub(crate) use unfit::unfit;
 

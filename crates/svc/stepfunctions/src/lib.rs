@@ -24,6 +24,7 @@ mod published;
 mod records;
 mod redrive;
 mod remove;
+mod report;
 mod routing;
 mod run;
 mod sdk;
@@ -40,6 +41,8 @@ use roadstead_base::SharedClock;
 use roadstead_dispatch::Dispatcher;
 use roadstead_reconcile::Driver;
 use roadstead_store::{Key, Mirror, Store};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 pub use error::{Error, Result};
 pub use permissions::StatesPermissions;
@@ -93,13 +96,16 @@ pub struct States {
     pub(crate) executions: Mirror<records::ExecutionRecord>,
     pub(crate) work: run::Work,
     pub(crate) express: express::Courses,
+    pub(crate) reports: report::Reports,
     /// For what goes on beside a call.
     pub(crate) me: Weak<Self>,
 }
 
-/// The service's background duty.
+/// The service's background duties.
 pub struct Running {
     driver: Driver<Key>,
+    stop: watch::Sender<bool>,
+    reports: JoinHandle<()>,
     states: Arc<States>,
 }
 
@@ -123,6 +129,7 @@ impl States {
             dispatcher,
             express: express::Courses::new(&options),
             options,
+            reports: report::Reports::default(),
             work: run::Work::default(),
             me: me.clone(),
         }))
@@ -130,8 +137,11 @@ impl States {
 
     /// Starts to execute.
     pub fn start(self: &Arc<Self>) -> Running {
+        let (stop, told) = watch::channel(false);
         Running {
             driver: run::start(self),
+            stop,
+            reports: tokio::spawn(report::keep(Arc::clone(self), told)),
             states: Arc::clone(self),
         }
     }
@@ -143,6 +153,9 @@ impl Running {
         self.driver.stop().await;
         self.states.work.abandon();
         self.states.express.stop().await;
+        // Last: what the others told is handed over.
+        self.stop.send_replace(true);
+        let _ended = self.reports.await;
     }
 }
 

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::jobs::Happened;
 use crate::records::{self, ExecutionRecord, partition_of};
 use crate::remove::{self, KEPT_MILLIS};
-use crate::{States, call, ending, jobs, published, sync};
+use crate::{States, call, ending, jobs, published, report, sync};
 
 /// Executions that make a step at a time.
 const WORKERS: usize = 16;
@@ -337,11 +337,13 @@ pub(crate) async fn write(
         let ended = published::status_change(&partition, record, at);
         transaction = roadstead_outbox::add(transaction, &states.store, &ended);
     }
-    let written = transaction.commit().await?;
-    Ok(match written {
-        Outcome::Committed(revision) => Some(revision),
-        Outcome::Conflict => None,
-    })
+    match transaction.commit().await? {
+        Outcome::Committed(revision) => {
+            report::written(states, &entry.key, record, &told).await;
+            Ok(Some(revision))
+        }
+        Outcome::Conflict => Ok(None),
+    }
 }
 
 /// Calls what is ordered and not being called yet, and ends calls that nobody waits for.

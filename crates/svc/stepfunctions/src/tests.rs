@@ -6,6 +6,7 @@ mod executions;
 mod express;
 mod lambda;
 mod machines;
+mod metrics;
 mod redrive;
 mod restarts;
 mod sync;
@@ -30,6 +31,7 @@ struct Bench {
     clock: Arc<ManualClock>,
     ecs: Arc<Fake>,
     lambda: Arc<Fake>,
+    metrics: Arc<Fake>,
     states: Arc<States>,
     running: Option<Running>,
 }
@@ -63,6 +65,8 @@ impl Bench {
         let dispatcher = roadstead_testing::dispatcher(clock.clone());
         dispatcher.register(ecs.clone());
         dispatcher.register(lambda.clone());
+        let metrics = Fake::new(&roadstead_api_cloudwatch::MODEL);
+        dispatcher.register(metrics.clone());
         dispatcher.set_authority(Arc::new(Trusting::role(ROLE, PRINCIPAL)));
         let parts = Parts {
             store: store.clone(),
@@ -76,6 +80,7 @@ impl Bench {
             clock,
             ecs,
             lambda,
+            metrics,
             states,
             running: None,
         }

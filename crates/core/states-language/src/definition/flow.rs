@@ -81,7 +81,8 @@ fn read(text: &str, report: &Report) -> Option<Machine> {
     };
     let flow = states(&reader, &nesting);
     reader.finish(language);
-    flow.map(|flow| Machine { flow, timeout })
+    let size = text.len();
+    flow.map(|flow| Machine { flow, timeout, size })
 }
 
 /// A branch, or what is done with each item. `processor`: whether `ProcessorConfig` may stand in it.

@@ -406,7 +406,7 @@ fn flow<'m>(whole: &'m Flow, thread: &Thread) -> Option<&'m Flow> {
 }
 
 /// The length of a value as JSON text.
-pub(super) fn size(value: &Value) -> usize {
+pub fn size(value: &Value) -> usize {
     struct Count(usize);
     impl std::io::Write for Count {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roadstead_base::{Partition, Timestamp};
-use roadstead_states_language::{Execution, HistoryEvent, Input, Machine, Status, Step};
+use roadstead_states_language::{Execution, Input, Machine, Status, Step};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::call::{self, Acting};
 use crate::error::{Error, Result};
-use crate::express::Place;
-use crate::{States, run};
+use crate::express::{Bill, Memory, Place};
+use crate::report::{Calls, Subject};
+use crate::{States, report, run};
 
 /// How long a look at the clock holds at most: it can be set while nothing happens.
 const NAP: Duration = Duration::from_secs(1);
@@ -22,31 +23,30 @@ pub(crate) struct Course {
     pub acting: Arc<Acting>,
     pub machine: Arc<Machine>,
     pub execution: Execution,
+    pub subject: Subject,
 }
 
 /// How an execution ended, and when.
 pub(crate) struct Ended {
     pub status: Status,
     pub at: Timestamp,
+    pub bill: Bill,
 }
 
 impl Course {
-    /// Runs to the end, telling of each event.
+    /// Runs to the end.
     ///
     /// # Errors
     /// [`Error::Stopping`] if the service ended before.
-    pub(crate) async fn run(
-        self,
-        states: &Arc<States>,
-        mut place: Place,
-        mut tell: impl FnMut(Vec<HistoryEvent>),
-    ) -> Result<Ended> {
+    pub(crate) async fn run(self, states: &Arc<States>, mut place: Place) -> Result<Ended> {
         let Self {
             partition,
             machine,
             acting,
             mut execution,
+            subject,
         } = self;
+        let (mut calls, mut memory) = (Calls::default(), Memory::default());
         // What is under way ends with them: they are dropped at the end.
         let mut flights = JoinSet::new();
         let mut handles: HashMap<u64, AbortHandle> = HashMap::new();
@@ -67,7 +67,8 @@ impl Course {
                     orders,
                     cancelled,
                 } = step;
-                tell(history);
+                memory.follow(&machine, &history);
+                states.reports.tell(&subject, &mut calls, &history);
                 for task in cancelled {
                     if let Some(flight) = handles.remove(&task) {
                         flight.abort();
@@ -84,9 +85,12 @@ impl Course {
                 }
             }
             if *execution.status() != Status::Running {
+                let bill = Bill::of(&subject, now, memory.used(&machine));
+                report::billed(&states.reports, &subject, now, &bill);
                 return Ok(Ended {
                     status: execution.status().clone(),
                     at: now,
+                    bill,
                 });
             }
             let due = execution.due().map_or(i64::MAX, |due| due.saturating_sub(now.0));

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use roadstead_api_stepfunctions::{
-    BillingDetails, CloudWatchEventsExecutionDataDetails, IncludedData, StartSyncExecutionInput,
-    StartSyncExecutionOutput, SyncExecutionStatus,
+    CloudWatchEventsExecutionDataDetails, IncludedData, StartSyncExecutionInput, StartSyncExecutionOutput,
+    SyncExecutionStatus,
 };
 use roadstead_base::{Ctx, random_uuid};
 use roadstead_states_language::{Execution, Failure, Status};
@@ -17,10 +17,7 @@ use crate::executions::{MAX_CAUSE, MAX_ERROR, shown};
 use crate::express::{Course, Ended, LONGEST_MILLIS};
 use crate::names::express_arn;
 use crate::records::Workflow;
-
-/// What is billed at least, and in steps of.
-const BILLED_MILLIS: i64 = 100;
-const BILLED_MEMORY: i64 = 64;
+use crate::report::Subject;
 
 /// The end is answered however it came about; an error says that nothing was executed. A client that goes away ends
 /// nothing.
@@ -46,7 +43,7 @@ pub(crate) async fn start_sync_execution(
     }
     let place = states.express.enter()?;
     let partition = ctx.partition();
-    let (machine, _) = states.origin(&partition, &machine, &asked.qualifier).await?;
+    let (machine, origin) = states.origin(&partition, &machine, &asked.qualifier).await?;
     let parsed = states
         .parsed(&partition, &asked.machine, &machine.definition)
         .await?;
@@ -55,6 +52,13 @@ pub(crate) async fn start_sync_execution(
     let about = asked.about(&partition, &machine, &execution_arn);
     let deadline = started.0.saturating_add(LONGEST_MILLIS);
     let course = Course {
+        subject: Subject {
+            partition: partition.clone(),
+            machine: asked.machine.clone(),
+            origin,
+            started,
+            redrives: 0,
+        },
         partition,
         acting: Arc::new(Acting {
             machine: asked.machine,
@@ -67,8 +71,8 @@ pub(crate) async fn start_sync_execution(
         machine: parsed,
     };
     let states = states.me.upgrade().ok_or(Error::Stopping)?;
-    let running = tokio::spawn(async move { course.run(&states, place, drop).await });
-    let Ended { status, at } = running
+    let running = tokio::spawn(async move { course.run(&states, place).await });
+    let Ended { status, at, bill } = running
         .await
         .map_err(|error| Error::Store(format!("an execution broke off: {error}")))??;
     let all = included_data != Some(IncludedData::MetadataOnly);
@@ -78,7 +82,7 @@ pub(crate) async fn start_sync_execution(
         start_date: started,
         status: SyncExecutionStatus::Failed,
         stop_date: at,
-        billing_details: Some(billing(at.0.saturating_sub(started.0))),
+        billing_details: Some(bill.shown()),
         cause: None,
         error: None,
         input: all.then_some(asked.text),
@@ -105,13 +109,4 @@ pub(crate) async fn start_sync_execution(
         Status::Failed { .. } | Status::Aborted { .. } | Status::Running => {}
     }
     Ok(answer)
-}
-
-/// In steps of 100 ms, and the least memory there is: what data take here is below 64 MB (the developer guide, "Pricing").
-fn billing(millis: i64) -> BillingDetails {
-    let steps = millis.max(1).saturating_add(BILLED_MILLIS - 1) / BILLED_MILLIS;
-    BillingDetails {
-        billed_duration_in_milliseconds: Some(steps * BILLED_MILLIS),
-        billed_memory_used_in_mb: Some(BILLED_MEMORY),
-    }
 }

@@ -6,14 +6,14 @@ use serde_json::{Value as Json, json};
 use super::{Bench, FUNCTION, ROLE, list_clusters, pass, task, wait};
 
 impl Bench {
-    async fn express(&self, name: &str, definition: &Json) -> String {
+    pub(super) async fn express(&self, name: &str, definition: &Json) -> String {
         let input =
             json!({"name": name, "definition": definition.to_string(), "roleArn": ROLE, "type": "EXPRESS"});
         let made = self.call("CreateStateMachine", input).await.expect("made");
         made["stateMachineArn"].as_str().expect("an ARN").to_owned()
     }
 
-    async fn sync(&self, machine: &str, more: Json) -> Json {
+    pub(super) async fn sync(&self, machine: &str, more: Json) -> Json {
         let mut input = json!({"stateMachineArn": machine});
         let input_members = input.as_object_mut().expect("an object");
         input_members.extend(more.as_object().expect("an object").clone());

@@ -184,6 +184,7 @@ def bases(cloud):
         "Publish": lambda: dict(TopicArn=topic, Message="x"),
         "PublishBatch": lambda: dict(TopicArn=topic, PublishBatchRequestEntries=[{"Id": "a", "Message": "x"}]),
         "PutParameter": lambda: dict(Name="refused", Value="x", Type="String"),
+        "CreateActivity": lambda: dict(name="refused"),
         "CreateStateMachine": lambda: dict(name="refused", definition=machine, roleArn=role),
         "StartExecution": lambda: dict(stateMachineArn=f"arn:aws:states:{cloud.region}:{cloud.account}:stateMachine:m"),
         "UpdateStateMachine": lambda: dict(stateMachineArn=f"arn:aws:states:{cloud.region}:{cloud.account}:stateMachine:m", roleArn=role),

@@ -267,6 +267,7 @@ PAGED = {
     ("sqs", "ListDeadLetterSourceQueues"): (dict(MaxResults=1, QueueUrl="http://here/000000000000/q0"), "queueUrls"),
     ("sqs", "ListQueues"): (dict(MaxResults=1), "QueueUrls"),
     ("stepfunctions", "GetExecutionHistory"): (dict(maxResults=1, executionArn=EXECUTION), "events"),
+    ("stepfunctions", "ListActivities"): (dict(maxResults=1), "activities"),
     ("stepfunctions", "ListExecutions"): (dict(maxResults=1, stateMachineArn=MACHINE), "executions"),
     ("stepfunctions", "ListStateMachineAliases"): (dict(maxResults=1, stateMachineArn=MACHINE), "stateMachineAliases"),
     ("stepfunctions", "ListStateMachineVersions"): (dict(maxResults=1, stateMachineArn=MACHINE), "stateMachineVersions"),
@@ -367,10 +368,11 @@ def functions(cloud):
 
 
 def machines(iam, states):
-    """Three machines, and three executions, versions and aliases of the first."""
+    """Three activities, three machines, and three executions, versions and aliases of the first."""
     from roadstead import eventually
     role = iam.create_role(RoleName="machines", AssumeRolePolicyDocument=TRUST.replace("ec2", "states"))["Role"]["Arn"]
     for number in range(3):
+        states.create_activity(name=f"w{number}")
         states.create_state_machine(name=f"m{number}", roleArn=role, definition='{"StartAt": "S", "States": {"S": {"Type": "Succeed"}}}')
     for number in range(3):
         states.start_execution(stateMachineArn=MACHINE, name=f"e{number}")

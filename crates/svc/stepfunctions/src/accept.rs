@@ -72,8 +72,8 @@ fn unsupported(states: &States, task: &Task, at: &str) -> Option<Diagnostic> {
         return fault(Code::SchemaValidationFailed, message, "Credentials");
     }
     let refused = match &task.resource {
-        Resource::Function { .. } => None,
-        Resource::Activity { .. } => Some("Activities are".to_owned()),
+        // Whether an activity is there is seen when a task is scheduled for it.
+        Resource::Function { .. } | Resource::Activity { .. } => None,
         Resource::Integration {
             service,
             action,

@@ -50,6 +50,14 @@ pub enum Error {
     NoSuchExecution(String),
     #[error("The execution '{0}' cannot be redriven: {1}")]
     NotRedrivable(String, &'static str),
+    #[error("Activity Already Exists: '{0}'. Its encryption configuration cannot be updated.")]
+    ActivityExists(String),
+    #[error("Activity Does Not Exist: '{0}'")]
+    NoSuchActivity(String),
+    #[error("There are as many activities as there can be: {0}.")]
+    TooManyActivities(usize),
+    #[error("The maximum number of workers concurrently polling for activity tasks has been reached.")]
+    TooManyPolls,
     #[error("Resource not found: '{0}'")]
     NoSuchResource(String),
     /// What is there stands against it.
@@ -119,6 +127,10 @@ impl From<Error> for ApiError {
             Error::ExecutionExists(_) => api::execution_already_exists(message),
             Error::NoSuchExecution(_) => api::execution_does_not_exist(message),
             Error::NotRedrivable(..) => api::execution_not_redrivable(message),
+            Error::ActivityExists(_) => api::activity_already_exists(message),
+            Error::NoSuchActivity(_) => api::activity_does_not_exist(message),
+            Error::TooManyActivities(_) => api::activity_limit_exceeded(message),
+            Error::TooManyPolls => api::activity_worker_limit_exceeded(message),
             Error::NoSuchResource(_) => api::resource_not_found(message),
             Error::NothingToUpdate => api::missing_required_parameter(message),
             // The model does not list it, but it is what the service answers.

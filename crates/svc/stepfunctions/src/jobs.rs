@@ -1,5 +1,5 @@
 //! Tasks that were handed over and are not answered yet: those whose token somebody
-//! has, and jobs (`.sync`) that are looked at until they are done. What happens to tasks is followed
+//! has, workers of activities among them, and jobs (`.sync`) that are looked at until they are done. What happens to tasks is followed
 //! here in what is kept beside the execution, in the step that takes it.
 
 use roadstead_states_language::{Failure, Input, Order, Pattern, Resource};
@@ -60,6 +60,11 @@ pub(crate) fn is_job(order: &Order) -> bool {
     )
 }
 
+/// Whether it waits for a worker that polls for it, and is not called.
+pub(crate) fn is_polled(order: &Order) -> bool {
+    matches!(&order.resource, Resource::Activity { .. })
+}
+
 /// What a job was started as, by the answer.
 pub(crate) fn reference(order: &Order, output: &Json) -> Option<Reference> {
     let text = |json: &Json| json.as_str().map(str::to_owned);
@@ -86,21 +91,29 @@ impl ExecutionRecord {
         match input {
             Input::TaskSubmitted { task, output } => {
                 if let Some(at) = self.orders.iter().position(|order| order.task == *task) {
-                    let mut order = self.orders.remove(at);
-                    order.parameters = Json::Null;
-                    let reference = reference(&order, output);
-                    self.jobs.push(Job { order, reference });
+                    self.hand_over(at, Some(output));
                 }
             }
             Input::TaskSucceeded { task, .. }
             | Input::TaskFailed { task, .. }
             | Input::TaskRefused { task, .. } => self.drop_task(*task),
-            Input::TaskStarted { .. }
-            | Input::Heartbeat { .. }
-            | Input::Proceed
-            | Input::Fail { .. }
-            | Input::Stop { .. } => {}
+            // A worker has it.
+            Input::TaskStarted { task, worker: _ } => {
+                let polled = |order: &Order| order.task == *task && is_polled(order);
+                if let Some(at) = self.orders.iter().position(polled) {
+                    self.hand_over(at, None);
+                }
+            }
+            Input::Heartbeat { .. } | Input::Proceed | Input::Fail { .. } | Input::Stop { .. } => {}
         }
+    }
+
+    /// The order at that place was taken up; `output`: what its call was answered.
+    fn hand_over(&mut self, at: usize, output: Option<&Json>) {
+        let mut order = self.orders.remove(at);
+        order.parameters = Json::Null;
+        let reference = output.and_then(|output| reference(&order, output));
+        self.jobs.push(Job { order, reference });
     }
 
     /// Nobody waits for these tasks any more: jobs among them are to be stopped, also one that is just being started.

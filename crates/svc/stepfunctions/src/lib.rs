@@ -3,6 +3,7 @@
 //! execution goes on where it was. A task that was under way then is called again, one whose result was taken is not.
 
 mod accept;
+mod activities;
 mod aliases;
 mod asked;
 mod call;
@@ -59,6 +60,10 @@ pub struct Options {
     pub max_versions: usize,
     /// Aliases of a state machine.
     pub max_aliases: usize,
+    /// Activities of an account in a region.
+    pub max_activities: usize,
+    /// Workers that may wait at a time for tasks of an activity.
+    pub max_polls: usize,
     /// Executions that may be under way at a time in an account and region.
     pub max_running: usize,
     /// Express executions that may be under way at a time.
@@ -71,6 +76,8 @@ impl Default for Options {
             max_machines: 10_000,
             max_versions: 1_000,
             max_aliases: 100,
+            max_activities: 10_000,
+            max_polls: 1_000,
             max_running: 100_000,
             max_express: 10_000,
         }
@@ -94,6 +101,7 @@ pub struct States {
     pub(crate) options: Options,
     pub(crate) machines: Mirror<records::MachineRecord>,
     pub(crate) executions: Mirror<records::ExecutionRecord>,
+    pub(crate) activities: Mirror<records::ActivityRecord>,
     pub(crate) work: run::Work,
     pub(crate) express: express::Courses,
     pub(crate) reports: report::Reports,
@@ -121,9 +129,11 @@ impl States {
         } = parts;
         let machines = Mirror::of(&records::machines(&store)).await?;
         let executions = Mirror::of(&records::executions(&store)).await?;
+        let activities = Mirror::of(&records::activities(&store)).await?;
         Ok(Arc::new_cyclic(|me| Self {
             machines,
             executions,
+            activities,
             store,
             clock,
             dispatcher,

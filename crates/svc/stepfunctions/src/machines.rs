@@ -120,7 +120,8 @@ fn tracing(configuration: Option<TracingConfiguration>) -> Result<()> {
     }
 }
 
-fn encryption(configuration: Option<EncryptionConfiguration>) -> Result<()> {
+/// Refuses what is not encrypted by a key of the service.
+pub(crate) fn encryption(configuration: Option<EncryptionConfiguration>) -> Result<()> {
     let Some(EncryptionConfiguration {
         r#type,
         kms_data_key_reuse_period_seconds,

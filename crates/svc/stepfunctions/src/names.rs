@@ -1,5 +1,5 @@
-//! Names, and ARNs: `…:stateMachine:name`, followed by `:3` for a version or `:PROD` for an alias, and
-//! `…:execution:machine:name`.
+//! Names, and ARNs: `…:stateMachine:name`, followed by `:3` for a version or `:PROD` for an alias,
+//! `…:execution:machine:name`, and `…:activity:name`.
 
 use roadstead_base::{Arn, Ctx, Partition};
 
@@ -33,6 +33,38 @@ pub(crate) fn execution_arn(partition: &Partition, machine: &str, name: &str) ->
 pub(crate) fn express_arn(partition: &Partition, machine: &str, name: &str, id: &str) -> String {
     let resource = format!("express:{machine}:{name}:{id}");
     Arn::new("states", &partition.region, &partition.account, resource).to_string()
+}
+
+pub(crate) fn activity_arn(partition: &Partition, name: &str) -> String {
+    let resource = format!("activity:{name}");
+    Arn::new("states", &partition.region, &partition.account, resource).to_string()
+}
+
+/// The name of an activity, by an ARN of this account and region.
+pub(crate) fn own_activity(partition: &Partition, text: &str) -> Option<String> {
+    let arn: Arn = text.parse().ok()?;
+    let name = arn.resource.strip_prefix("activity:")?;
+    let own = arn.account == partition.account.as_str() && arn.region == partition.region.as_str();
+    (arn.service == "states" && own && is_name(name)).then(|| name.to_owned())
+}
+
+/// The name of an activity of the caller's.
+pub(crate) fn activity(ctx: &Ctx, text: &str) -> Result<String> {
+    own_activity(&ctx.partition(), text).ok_or_else(|| Error::InvalidArn(text.to_owned()))
+}
+
+/// What has tags, by its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Tagged {
+    Machine(String),
+    Activity(String),
+}
+
+pub(crate) fn tagged(ctx: &Ctx, text: &str) -> Result<Tagged> {
+    match own_activity(&ctx.partition(), text) {
+        Some(activity) => Ok(Tagged::Activity(activity)),
+        None => machine(ctx, text).map(Tagged::Machine),
+    }
 }
 
 /// What an ARN of the caller's own account and region says after the kind.

@@ -6,9 +6,10 @@ use roadstead_base::Ctx;
 use roadstead_dispatch::{Asking, Need, Permissions, Rule, text};
 use roadstead_protocol::{BoxFuture, Value};
 
+use crate::names::Tagged;
 use crate::{PRINCIPAL, States, names};
 
-/// Tells the gate of state machines and their tags.
+/// Tells the gate of state machines and activities, and their tags.
 pub struct StatesPermissions(Weak<States>);
 
 impl StatesPermissions {
@@ -83,6 +84,10 @@ fn on_execution(asking: &Asking<'_>) -> Vec<Need> {
     vec![on(asking, "executionArn")]
 }
 
+fn on_activity(asking: &Asking<'_>) -> Vec<Need> {
+    vec![on(asking, "activityArn")]
+}
+
 fn on_resource(asking: &Asking<'_>) -> Vec<Need> {
     let need = on(asking, "resourceArn");
     vec![
@@ -93,17 +98,26 @@ fn on_resource(asking: &Asking<'_>) -> Vec<Need> {
 
 fn create(asking: &Asking<'_>) -> Vec<Need> {
     let arn = names::machine_arn(&asking.ctx.partition(), asking.text("name").unwrap_or("*"));
-    let tags = asking.tags("tags");
-    let mut needs = vec![
-        Need::new("states:CreateStateMachine")
-            .on([arn.clone()])
-            .tagging(&tags),
-    ];
+    let mut needs = made(asking, &arn);
     needs.extend(publishes(asking, &arn));
-    if !tags.is_empty() {
-        needs.push(Need::new("states:TagResource").on([arn]).tagging(&tags));
-    }
     needs.extend(passes(asking));
+    needs
+}
+
+fn create_activity(asking: &Asking<'_>) -> Vec<Need> {
+    let partition = asking.ctx.partition();
+    let arn = names::activity_arn(&partition, asking.text("name").unwrap_or("*"));
+    made(asking, &arn)
+}
+
+/// To make something with tags is a permission to tag it, too.
+fn made(asking: &Asking<'_>, arn: &str) -> Vec<Need> {
+    let tags = asking.tags("tags");
+    let need = |action: String| Need::new(action).on([arn.to_owned()]).tagging(&tags);
+    let mut needs = vec![need(format!("states:{}", asking.operation))];
+    if !tags.is_empty() {
+        needs.push(need("states:TagResource".to_owned()));
+    }
     needs
 }
 
@@ -129,16 +143,20 @@ impl Permissions for StatesPermissions {
         const fn of(operation: &'static str, needs: fn(&Asking<'_>) -> Vec<Need>) -> Rule {
             Rule { operation, needs }
         }
-        const RULES: [Rule; 23] = [
+        const RULES: [Rule; 27] = [
+            of("CreateActivity", create_activity),
             of("CreateStateMachine", create),
             of("CreateStateMachineAlias", create_alias),
+            of("DeleteActivity", on_activity),
             of("DeleteStateMachine", on_machine),
             of("DeleteStateMachineAlias", on_alias),
             of("DeleteStateMachineVersion", on_version),
+            of("DescribeActivity", on_activity),
             of("DescribeExecution", on_execution),
             of("DescribeStateMachine", on_machine),
             of("DescribeStateMachineAlias", on_alias),
             of("DescribeStateMachineForExecution", on_execution),
+            of("GetActivityTask", on_activity),
             of("GetExecutionHistory", on_execution),
             of("ListExecutions", on_machine),
             of("ListStateMachineAliases", on_machine),
@@ -159,10 +177,14 @@ impl Permissions for StatesPermissions {
 
     fn resource_tags<'a>(&'a self, ctx: &'a Ctx, arn: &'a str) -> BoxFuture<'a, Vec<(String, String)>> {
         Box::pin(async move {
-            let found = names::machine(ctx, arn)
-                .ok()
-                .and_then(|name| self.0.upgrade()?.machine(ctx, &name).ok());
-            found.map(|machine| machine.tags.pairs()).unwrap_or_default()
+            let found = names::tagged(ctx, arn).ok().and_then(|tagged| {
+                let states = self.0.upgrade()?;
+                match tagged {
+                    Tagged::Machine(name) => states.machine(ctx, &name).ok().map(|found| found.tags),
+                    Tagged::Activity(name) => states.activity(ctx, &name).ok().map(|found| found.tags),
+                }
+            });
+            found.map(|tags| tags.pairs()).unwrap_or_default()
         })
     }
 }

@@ -38,6 +38,11 @@ pub(crate) fn histories(store: &Arc<dyn Store>) -> Table<HistoryEvent> {
     Table::new(Arc::clone(store), "states-history")
 }
 
+/// By name.
+pub(crate) fn activities(store: &Arc<dyn Store>) -> Table<ActivityRecord> {
+    Table::new(Arc::clone(store), "states-activity")
+}
+
 /// The account and region that a key lies in.
 pub(crate) fn partition_of(key: &Key) -> Option<Partition> {
     let mut segments = key.segments();
@@ -135,6 +140,13 @@ pub(crate) enum Workflow {
     #[default]
     Standard,
     Express,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ActivityRecord {
+    pub name: String,
+    pub created: Timestamp,
+    pub tags: Tags,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

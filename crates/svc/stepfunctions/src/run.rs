@@ -9,17 +9,18 @@ use std::time::Duration;
 use roadstead_base::{Partition, Timestamp, random_bytes};
 use roadstead_reconcile::{Action, Driver, Handle, Reconciler};
 use roadstead_states_language::{
-    Dice, Failure, History, HistoryEvent, Input, Machine, Step, names as errors,
+    Dice, Failure, History, HistoryEvent, Input, Machine, Resource, Step, names as errors,
 };
 use roadstead_store::{Entry, Key, Mirror, Outcome, Revision, Transaction};
 use tokio::task::AbortHandle;
 
+use crate::activities::{Offer, Offers, Registered};
 use crate::call::Acting;
 use crate::error::{Error, Result};
 use crate::jobs::Happened;
 use crate::records::{self, ExecutionRecord, partition_of};
 use crate::remove::{self, KEPT_MILLIS};
-use crate::{States, call, ending, jobs, published, report, sync};
+use crate::{States, call, ending, jobs, names, published, report, sync};
 
 /// Executions that make a step at a time.
 const WORKERS: usize = 16;
@@ -38,6 +39,8 @@ pub(crate) struct Work {
     inbox: Mutex<HashMap<Key, Vec<Happened>>>,
     flights: Mutex<HashMap<(Key, u64), Flight>>,
     pub(crate) endings: Mutex<HashMap<(Key, u64), AbortHandle>>,
+    /// Tasks of activities that wait for a worker.
+    pub(crate) offers: Arc<Offers>,
     /// When this service began to execute.
     pub(crate) began: OnceLock<Timestamp>,
     parsed: Mutex<HashMap<Key, Arc<Machine>>>,
@@ -93,6 +96,7 @@ impl Work {
 
     /// Ends the calls that are under way; they are made again after the next start.
     pub(crate) fn abandon(&self) {
+        self.offers.close();
         for (_, flight) in lock(&self.flights).drain() {
             flight.abort.abort();
         }
@@ -103,6 +107,7 @@ impl Work {
 
     pub(crate) fn forget(&self, key: &Key) {
         lock(&self.inbox).remove(key);
+        self.offers.set(key, Vec::new());
         lock(&self.flights).retain(|(of, _), flight| {
             if of == key {
                 flight.end();
@@ -216,8 +221,10 @@ pub(crate) async fn advance(
 ) -> Result<Option<Revision>> {
     let now = states.clock.now();
     let (record, of_it) = (entry.value.clone(), Arc::clone(machine));
+    let registered = partition_of(&entry.key).map(|partition| states.registered(partition));
     // Users' expressions may compute for long: not where everybody's calls are served.
-    let computed = tokio::task::spawn_blocking(move || take_all(record, &of_it, now, inputs)).await;
+    let computed =
+        tokio::task::spawn_blocking(move || take_all(record, &of_it, now, inputs, registered.as_ref())).await;
     let (record, told) = computed.map_err(|error| Error::Store(error.to_string()))??;
     match write(states, entry, &record, told).await {
         Err(Error::TooLarge(_)) => {}
@@ -245,6 +252,7 @@ fn take_all(
     machine: &Machine,
     now: Timestamp,
     inputs: Vec<Happened>,
+    registered: Option<&Registered>,
 ) -> Result<(ExecutionRecord, Vec<HistoryEvent>)> {
     let mut told = Vec::new();
     let inputs = if inputs.is_empty() {
@@ -255,7 +263,7 @@ fn take_all(
     for happened in inputs {
         record.follow(&happened);
         let step = record.execution.step(machine, happened.into(), now.0, &dice()?);
-        take(&mut record, machine, now, step, &mut told)?;
+        take(&mut record, machine, now, step, registered, &mut told)?;
     }
     if !record.is_running() {
         record.stopped = Some(now);
@@ -273,6 +281,7 @@ fn take(
     machine: &Machine,
     now: Timestamp,
     step: Step,
+    registered: Option<&Registered>,
     told: &mut Vec<HistoryEvent>,
 ) -> Result<()> {
     let Step {
@@ -283,14 +292,26 @@ fn take(
     told.extend(history);
     record.cancel(&cancelled);
     for order in orders {
-        // They are called as soon as this is written.
-        let start = Input::TaskStarted {
-            task: order.task,
-            worker: None,
+        let task = order.task;
+        let next = match &order.resource {
+            Resource::Activity { arn } if registered.is_some_and(|all| all.has(arn)) => {
+                // Started when a worker takes it.
+                record.orders.push(order);
+                continue;
+            }
+            Resource::Activity { arn } => {
+                let cause = format!("The activity '{arn}' does not exist in this account and region.");
+                let failure = Failure::new(errors::RUNTIME, cause);
+                Input::TaskRefused { task, failure }
+            }
+            // They are called as soon as this is written.
+            Resource::Function { .. } | Resource::Integration { .. } => {
+                record.orders.push(order);
+                Input::TaskStarted { task, worker: None }
+            }
         };
-        let started = record.execution.step(machine, start, now.0, &dice()?);
-        record.orders.push(order);
-        take(record, machine, now, started, told)?;
+        let step = record.execution.step(machine, next, now.0, &dice()?);
+        take(record, machine, now, step, registered, told)?;
     }
     Ok(())
 }
@@ -346,10 +367,22 @@ pub(crate) async fn write(
     }
 }
 
-/// Calls what is ordered and not being called yet, and ends calls that nobody waits for.
+/// Calls what is ordered and not being called yet, offers what workers poll for, and ends calls that nobody waits for.
 fn launch(states: &Arc<States>, partition: &Partition, entry: &Entry<ExecutionRecord>) {
     let ExecutionRecord { orders, jobs, .. } = &entry.value;
-    let calls = orders.iter().map(|order| (order, None));
+    let polled = orders.iter().filter(|order| jobs::is_polled(order));
+    let offered = polled.filter_map(|order| {
+        let name = names::own_activity(partition, order.resource.arn())?;
+        let offer = Offer {
+            given: order.given,
+            execution: entry.key.clone(),
+            task: order.task,
+        };
+        Some((states.activity_key(partition, &name), offer))
+    });
+    states.work.offers.set(&entry.key, offered.collect());
+    let called = orders.iter().filter(|order| !jobs::is_polled(order));
+    let calls = called.map(|order| (order, None));
     let watches = jobs
         .iter()
         .filter_map(|job| Some((&job.order, Some(job.reference.clone()?))));

@@ -6,11 +6,51 @@ use roadstead_base::Ctx;
 use roadstead_protocol::ApiError;
 
 use crate::{
-    States, aliases, described, executions, express, history, listed, machines, redrive, tags, tokens,
-    validate, versions,
+    States, activities, aliases, described, executions, express, history, listed, machines, redrive, tags,
+    tokens, validate, versions,
 };
 
 impl api::StepFunctions for States {
+    async fn create_activity(
+        &self,
+        ctx: &Ctx,
+        input: api::CreateActivityInput,
+    ) -> Result<api::CreateActivityOutput, ApiError> {
+        Ok(activities::create_activity(self, ctx, input).await?)
+    }
+
+    async fn delete_activity(
+        &self,
+        ctx: &Ctx,
+        input: api::DeleteActivityInput,
+    ) -> Result<api::DeleteActivityOutput, ApiError> {
+        Ok(activities::delete_activity(self, ctx, input).await?)
+    }
+
+    async fn describe_activity(
+        &self,
+        ctx: &Ctx,
+        input: api::DescribeActivityInput,
+    ) -> Result<api::DescribeActivityOutput, ApiError> {
+        Ok(activities::describe_activity(self, ctx, input)?)
+    }
+
+    async fn get_activity_task(
+        &self,
+        ctx: &Ctx,
+        input: api::GetActivityTaskInput,
+    ) -> Result<api::GetActivityTaskOutput, ApiError> {
+        Ok(activities::get_activity_task(self, ctx, input).await?)
+    }
+
+    async fn list_activities(
+        &self,
+        ctx: &Ctx,
+        input: api::ListActivitiesInput,
+    ) -> Result<api::ListActivitiesOutput, ApiError> {
+        Ok(activities::list_activities(self, ctx, input)?)
+    }
+
     async fn create_state_machine(
         &self,
         ctx: &Ctx,

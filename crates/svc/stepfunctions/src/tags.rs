@@ -1,4 +1,4 @@
-//! Tags of state machines.
+//! Tags of state machines and activities.
 
 use roadstead_api_stepfunctions::{
     ListTagsForResourceInput, ListTagsForResourceOutput, Tag, TagResourceInput, TagResourceOutput,
@@ -8,7 +8,8 @@ use roadstead_base::{Ctx, TagFault, Tags};
 
 use crate::States;
 use crate::error::{Error, Result};
-use crate::names;
+use crate::names::{self, Tagged};
+use crate::records::{ActivityRecord, MachineRecord};
 
 /// Tags over those that were there.
 pub(crate) fn checked(given: Vec<Tag>, mut all: Tags) -> Result<Tags> {
@@ -27,9 +28,28 @@ pub(crate) fn checked(given: Vec<Tag>, mut all: Tags) -> Result<Tags> {
 /// These operations have another word for what is not there.
 fn resource(error: Error) -> Error {
     match error {
-        Error::NoSuchMachine(arn) => Error::NoSuchResource(arn),
+        Error::NoSuchMachine(arn) | Error::NoSuchActivity(arn) => Error::NoSuchResource(arn),
         error => error,
     }
+}
+
+async fn change(
+    states: &States,
+    ctx: &Ctx,
+    arn: &str,
+    mut change: impl FnMut(&mut Tags) -> Result<()>,
+) -> Result<()> {
+    let changed = match names::tagged(ctx, arn)? {
+        Tagged::Machine(name) => {
+            let change = |record: &mut MachineRecord| change(&mut record.tags);
+            states.change_machine(ctx, &name, change).await
+        }
+        Tagged::Activity(name) => {
+            let change = |record: &mut ActivityRecord| change(&mut record.tags);
+            states.change_activity(ctx, &name, change).await
+        }
+    };
+    changed.map_err(resource)
 }
 
 pub(crate) async fn tag_resource(
@@ -38,12 +58,11 @@ pub(crate) async fn tag_resource(
     input: TagResourceInput,
 ) -> Result<TagResourceOutput> {
     let TagResourceInput { resource_arn, tags } = input;
-    let machine = names::machine(ctx, &resource_arn)?;
-    let change = states.change_machine(ctx, &machine, |record| {
-        record.tags = checked(tags.clone(), record.tags.clone())?;
+    change(states, ctx, &resource_arn, |all| {
+        *all = checked(tags.clone(), all.clone())?;
         Ok(())
-    });
-    change.await.map_err(resource)?;
+    })
+    .await?;
     Ok(TagResourceOutput {})
 }
 
@@ -56,12 +75,11 @@ pub(crate) async fn untag_resource(
         resource_arn,
         tag_keys,
     } = input;
-    let machine = names::machine(ctx, &resource_arn)?;
-    let change = states.change_machine(ctx, &machine, |record| {
-        record.tags.remove(&tag_keys);
+    change(states, ctx, &resource_arn, |all| {
+        all.remove(&tag_keys);
         Ok(())
-    });
-    change.await.map_err(resource)?;
+    })
+    .await?;
     Ok(UntagResourceOutput {})
 }
 
@@ -71,12 +89,14 @@ pub(crate) fn list_tags_for_resource(
     input: ListTagsForResourceInput,
 ) -> Result<ListTagsForResourceOutput> {
     let ListTagsForResourceInput { resource_arn } = input;
-    let machine = names::machine(ctx, &resource_arn)?;
-    let record = states.machine(ctx, &machine).map_err(resource)?;
+    let found = match names::tagged(ctx, &resource_arn)? {
+        Tagged::Machine(name) => states.machine(ctx, &name).map(|record| record.tags),
+        Tagged::Activity(name) => states.activity(ctx, &name).map(|record| record.tags),
+    };
     let show = |(key, value)| Tag {
         key: Some(key),
         value: Some(value),
     };
-    let tags = record.tags.pairs().into_iter().map(show).collect();
+    let tags = found.map_err(resource)?.pairs().into_iter().map(show).collect();
     Ok(ListTagsForResourceOutput { tags: Some(tags) })
 }

@@ -1,5 +1,6 @@
 //! The service through its handlers, with services that remember what they were asked.
 
+mod activities;
 mod aliases;
 mod calls;
 mod executions;
@@ -12,6 +13,7 @@ mod restarts;
 mod sync;
 mod tokens;
 mod versions;
+mod workers;
 
 use std::sync::Arc;
 

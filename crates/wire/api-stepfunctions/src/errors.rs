@@ -5,6 +5,22 @@
 
 use roadstead_protocol::ApiError;
 
+pub fn activity_already_exists(message: impl Into<String>) -> ApiError {
+    ApiError::new("ActivityAlreadyExists", 400, message)
+}
+
+pub fn activity_does_not_exist(message: impl Into<String>) -> ApiError {
+    ApiError::new("ActivityDoesNotExist", 400, message)
+}
+
+pub fn activity_limit_exceeded(message: impl Into<String>) -> ApiError {
+    ApiError::new("ActivityLimitExceeded", 400, message)
+}
+
+pub fn activity_worker_limit_exceeded(message: impl Into<String>) -> ApiError {
+    ApiError::new("ActivityWorkerLimitExceeded", 400, message)
+}
+
 pub fn conflict_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("ConflictException", 400, message)
 }

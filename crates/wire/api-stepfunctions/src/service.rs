@@ -6,16 +6,21 @@ use crate::model::MODEL;
 use crate::types::*;
 
 service!(StepFunctions MODEL {
+    create_activity "CreateActivity" CreateActivityInput, CreateActivityOutput,
     create_state_machine "CreateStateMachine" CreateStateMachineInput, CreateStateMachineOutput,
     create_state_machine_alias "CreateStateMachineAlias" CreateStateMachineAliasInput, CreateStateMachineAliasOutput,
+    delete_activity "DeleteActivity" DeleteActivityInput, DeleteActivityOutput,
     delete_state_machine "DeleteStateMachine" DeleteStateMachineInput, DeleteStateMachineOutput,
     delete_state_machine_alias "DeleteStateMachineAlias" DeleteStateMachineAliasInput, DeleteStateMachineAliasOutput,
     delete_state_machine_version "DeleteStateMachineVersion" DeleteStateMachineVersionInput, DeleteStateMachineVersionOutput,
+    describe_activity "DescribeActivity" DescribeActivityInput, DescribeActivityOutput,
     describe_execution "DescribeExecution" DescribeExecutionInput, DescribeExecutionOutput,
     describe_state_machine "DescribeStateMachine" DescribeStateMachineInput, DescribeStateMachineOutput,
     describe_state_machine_alias "DescribeStateMachineAlias" DescribeStateMachineAliasInput, DescribeStateMachineAliasOutput,
     describe_state_machine_for_execution "DescribeStateMachineForExecution" DescribeStateMachineForExecutionInput, DescribeStateMachineForExecutionOutput,
+    get_activity_task "GetActivityTask" GetActivityTaskInput, GetActivityTaskOutput,
     get_execution_history "GetExecutionHistory" GetExecutionHistoryInput, GetExecutionHistoryOutput,
+    list_activities "ListActivities" ListActivitiesInput, ListActivitiesOutput,
     list_executions "ListExecutions" ListExecutionsInput, ListExecutionsOutput,
     list_state_machine_aliases "ListStateMachineAliases" ListStateMachineAliasesInput, ListStateMachineAliasesOutput,
     list_state_machine_versions "ListStateMachineVersions" ListStateMachineVersionsInput, ListStateMachineVersionsOutput,

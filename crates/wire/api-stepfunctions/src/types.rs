@@ -12,6 +12,12 @@ structure!(ActivityFailedEventDetails {
     cause "cause" String,
     error "error" String,
 });
+structure!(ActivityListItem {
+    activity_arn "activityArn" String,
+    creation_date "creationDate" Timestamp,
+    name "name" String,
+} {
+});
 structure!(ActivityScheduleFailedEventDetails {
 } {
     cause "cause" String,
@@ -56,6 +62,17 @@ structure!(CloudWatchLogsLogGroup {
 } {
     log_group_arn "logGroupArn" String,
 });
+structure!(CreateActivityInput {
+    name "name" String,
+} {
+    encryption_configuration "encryptionConfiguration" EncryptionConfiguration,
+    tags "tags" Vec<Tag>,
+});
+structure!(CreateActivityOutput {
+    activity_arn "activityArn" String,
+    creation_date "creationDate" Timestamp,
+} {
+});
 structure!(CreateStateMachineAliasInput {
     name "name" String,
     routing_configuration "routingConfiguration" Vec<RoutingConfigurationListItem>,
@@ -86,6 +103,13 @@ structure!(CreateStateMachineOutput {
 } {
     state_machine_version_arn "stateMachineVersionArn" String,
 });
+structure!(DeleteActivityInput {
+    activity_arn "activityArn" String,
+} {
+});
+structure!(DeleteActivityOutput {
+} {
+});
 structure!(DeleteStateMachineAliasInput {
     state_machine_alias_arn "stateMachineAliasArn" String,
 } {
@@ -106,6 +130,17 @@ structure!(DeleteStateMachineVersionInput {
 });
 structure!(DeleteStateMachineVersionOutput {
 } {
+});
+structure!(DescribeActivityInput {
+    activity_arn "activityArn" String,
+} {
+});
+structure!(DescribeActivityOutput {
+    activity_arn "activityArn" String,
+    creation_date "creationDate" Timestamp,
+    name "name" String,
+} {
+    encryption_configuration "encryptionConfiguration" EncryptionConfiguration,
 });
 structure!(DescribeExecutionInput {
     execution_arn "executionArn" String,
@@ -271,6 +306,16 @@ structure!(ExecutionTimedOutEventDetails {
     cause "cause" String,
     error "error" String,
 });
+structure!(GetActivityTaskInput {
+    activity_arn "activityArn" String,
+} {
+    worker_name "workerName" String,
+});
+structure!(GetActivityTaskOutput {
+} {
+    input "input" String,
+    task_token "taskToken" String,
+});
 structure!(GetExecutionHistoryInput {
     execution_arn "executionArn" String,
 } {
@@ -375,6 +420,16 @@ structure!(LambdaFunctionTimedOutEventDetails {
 } {
     cause "cause" String,
     error "error" String,
+});
+structure!(ListActivitiesInput {
+} {
+    max_results "maxResults" i32,
+    next_token "nextToken" String,
+});
+structure!(ListActivitiesOutput {
+    activities "activities" Vec<ActivityListItem>,
+} {
+    next_token "nextToken" String,
 });
 structure!(ListExecutionsInput {
 } {

@@ -1,5 +1,6 @@
 //! Executions step by step, with a clock that jumps to what is due and tasks that a closure does.
 
+mod activities;
 mod failures;
 mod history;
 mod limits;

@@ -167,14 +167,6 @@ async fn what_has_no_effect_or_is_wrong_is_refused() {
             "InvalidDefinition",
             "aws-sdk:ecs:fly",
         ),
-        (
-            with(task(
-                "arn:aws:states:us-east-1:000000000000:activity:a",
-                json!({}),
-            )),
-            "InvalidDefinition",
-            "Activities are not supported",
-        ),
     ];
     for (change, code, words) in cases {
         refused(create(change).await, code, words);

@@ -1,6 +1,7 @@
 """A running Roadstead, its clients, and a look at what it leaves on the machine."""
 
 import glob
+import itertools
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 
 import boto3
 import botocore.config
@@ -18,7 +20,8 @@ import botocore.config
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("ROADSTEAD_BIN", ROOT / "target/debug/roadstead"))
 AWS = ROOT / "target/venv/bin/aws"
-PATIENCE = 60
+# Only bounds failures: nothing that works takes as long, also on a machine that is busy with other things.
+PATIENCE = 180
 
 
 def host_has_no_uplink():
@@ -32,7 +35,7 @@ def eventually(condition, what, patience=PATIENCE):
     while True:
         try:
             value = seen = condition()
-        except OSError as error:
+        except (OSError, HTTPException) as error:
             value, seen = None, error
         if value:
             return value
@@ -41,10 +44,28 @@ def eventually(condition, what, patience=PATIENCE):
         time.sleep(0.05)
 
 
+def candidates():
+    """Ports below those that the kernel gives to clients: who asks for nothing in particular never gets one of them."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as file:
+        end = int(file.read().split()[0])
+    ports = range(10_000, end)
+    start = os.getpid() * 97 % len(ports)
+    return itertools.cycle([*ports[start:], *ports[:start]])
+
+
+PORTS = candidates()
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody has, and that nobody else gets in this test run: it stays free until it is taken."""
+    for port in PORTS:
+        try:
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                with socket.socket(socket.AF_INET, kind) as probe:
+                    probe.bind(("0.0.0.0", port))
+            return port
+        except OSError:
+            continue
 
 
 class Roadstead:
@@ -119,7 +140,7 @@ class Roadstead:
                 self.kill()
             return
         extra = ["--purge"] if purge else []
-        done = subprocess.run([BINARY, "down", "--data", self.data, *extra], capture_output=True, text=True, timeout=120)
+        done = subprocess.run([BINARY, "down", "--data", self.data, *extra], capture_output=True, text=True, timeout=PATIENCE)
         if self.process.poll() is None:
             self.process.wait(timeout=PATIENCE)
         assert done.returncode == 0, done.stdout + done.stderr + self.log()[-4000:]
@@ -130,7 +151,7 @@ class Roadstead:
         """`data`: whether it is a command on the data folder, or a client of the API as any other."""
         command = [BINARY, words[0], *words[1:]]
         command += ["--data", self.data] if data else []
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
         if check:
             assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
         return done
@@ -139,7 +160,7 @@ class Roadstead:
 
     def aws(self, *words, cwd=None, check=True):
         """The aws CLI as installed; its JSON (or text) output."""
-        done = subprocess.run([AWS, *words], env=self.env, capture_output=True, text=True, timeout=180, cwd=cwd)
+        done = subprocess.run([AWS, *words], env=self.env, capture_output=True, text=True, timeout=600, cwd=cwd)
         if check:
             assert done.returncode == 0, f"aws {' '.join(words)}: {done.stderr}"
         try:
@@ -151,6 +172,7 @@ class Roadstead:
         key = (service, account, region, repr(sorted(config.items())))
         if key not in self._clients:
             config.setdefault("retries", {"max_attempts": 0})
+            config.setdefault("read_timeout", PATIENCE)
             self._clients[key] = boto3.client(
                 service, endpoint_url=self.url, region_name=region or self.region,
                 aws_access_key_id=account or self.account, aws_secret_access_key="any",
@@ -250,15 +272,16 @@ def address(task):
     return task["containers"][0]["networkInterfaces"][0]["privateIpv4Address"]
 
 
-def http(host, port=80, timeout=5):
+def http(host, port=80, timeout=30):
     with urllib.request.urlopen(f"http://{host}:{port}/", timeout=timeout) as answer:
         return answer.read().decode()
 
 
 def connects(host, port, timeout=1.5):
     try:
-        socket.create_connection((host, port), timeout=timeout).close()
-        return True
+        with socket.create_connection((host, port), timeout=timeout) as connection:
+            # A port that the kernel gave to this very connection answers nobody.
+            return connection.getsockname() != connection.getpeername()
     except OSError:
         return False
 
@@ -274,15 +297,29 @@ def settled_pids(instance):
 
 
 def sandbox_pids(instance):
-    """Processes below the instance's shims: pid by command name."""
+    """Processes below the instance's shims: pid by command name. One that ended and waits for its reaper is none."""
     found = {}
     for path in glob.glob("/proc/[0-9]*/cgroup"):
         try:
             if f"rs-{instance}" in pathlib.Path(path).read_text():
                 pid = int(path.split("/")[2])
-                found[pid] = pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+                name, _, rest = pathlib.Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
+                if rest.split()[0] not in ("Z", "X"):
+                    found[pid] = name
         except OSError:
             pass
+    return found
+
+
+def contents(folder):
+    """What is in the files of a folder, of which some come and go meanwhile."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        try:
+            if path.is_file():
+                found[path] = path.read_bytes()
+        except FileNotFoundError:
+            continue
     return found
 
 

@@ -5,12 +5,13 @@ from roadstead import address, eventually, http
 from test_services import network, remove, running, said, service
 
 
-def server(version):
-    """Serves a page that says which version it is."""
+def server(version, folder=None):
+    """Serves a page that says which version it is. With a folder it is healthy once that holds a file `well`."""
     script = f"mkdir -p /www; echo version {version} > /www/index.html; exec httpd -f -p 80 -h /www"
+    well, mounts = ("/hold/well", [{"sourceVolume": "hold", "containerPath": "/hold"}]) if folder else ("/www/index.html", [])
     return {"name": "web", "image": "busybox", "memory": 32, "command": ["sh", "-c", script],
-            "portMappings": [{"containerPort": 80}],
-            "healthCheck": {"command": ["CMD-SHELL", "test -e /www/index.html"], "interval": 5, "timeout": 2, "retries": 3}}
+            "portMappings": [{"containerPort": 80}], "mountPoints": mounts,
+            "healthCheck": {"command": ["CMD-SHELL", f"test -e {well}"], "interval": 5, "timeout": 30, "retries": 10, "startPeriod": 300}}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def latest(cloud, name, status):
         deployment = described(cloud, listed(cloud, name)[0]["serviceDeploymentArn"])
         return deployment if deployment["status"] == status else None
 
-    return eventually(found, f"the latest deployment of {name} is {status}; {listed(cloud, name)[:1]}", patience=120)
+    return eventually(found, f"the latest deployment of {name} is {status}; {listed(cloud, name)[:1]}")
 
 
 def create(cloud, group, name, **more):
@@ -56,10 +57,11 @@ def pages(cloud, name):
     return {http(address(task)).strip() for task in tasks if task["lastStatus"] == "RUNNING"}
 
 
-def test_a_rolling_update_is_listed_and_described_to_its_end(cloud, group):
+def test_a_rolling_update_is_listed_and_described_to_its_end(cloud, group, tmp_path):
     first, _, created = create(cloud, group, "told")
     assert created["sourceServiceRevisions"] == []
-    second = cloud.define("told", server("two"))
+    # It goes on for as long as its tasks are not healthy.
+    second = cloud.define("told", server("two", tmp_path), volumes=[{"name": "hold", "host": {"sourcePath": str(tmp_path)}}])
     updated = cloud.ecs.update_service(service="told", taskDefinition=second)["service"]
     (going,) = aws(cloud, "list-service-deployments", "--service", "told", "--status", "PENDING", "IN_PROGRESS")[
         "serviceDeployments"]
@@ -70,6 +72,7 @@ def test_a_rolling_update_is_listed_and_described_to_its_end(cloud, group):
     assert new == going["targetServiceRevisionArn"]
     assert [source["arn"] for source in shown["sourceServiceRevisions"]] == [old]
     assert "finishedAt" not in shown
+    (tmp_path / "well").touch()
     cloud.aws("ecs", "wait", "services-stable", "--services", "told")
     done = latest(cloud, "told", "SUCCESSFUL")
     assert done["serviceDeploymentArn"] == arn
@@ -97,7 +100,7 @@ def test_a_deployment_that_is_stopped_goes_back_to_what_ran(cloud, group):
     first, _, created = create(cloud, group, "back")
     second = cloud.define("back", server("two"))
     cloud.ecs.update_service(service="back", taskDefinition=second)
-    eventually(lambda: "version two" in pages(cloud, "back"), "the new version serves", patience=120)
+    eventually(lambda: "version two" in pages(cloud, "back"), "the new version serves")
     arn = service(cloud, "back")["currentServiceDeployment"]
     stopped = aws(cloud, "stop-service-deployment", "--service-deployment-arn", arn, "--stop-type", "ROLLBACK")
     assert stopped == {"serviceDeploymentArn": arn}
@@ -105,7 +108,7 @@ def test_a_deployment_that_is_stopped_goes_back_to_what_ran(cloud, group):
     assert done["rollback"]["serviceRevisionArn"] == created["targetServiceRevision"]["arn"]
     cloud.aws("ecs", "wait", "services-stable", "--services", "back")
     running(cloud, "back", 2)
-    assert pages(cloud, "back") == {"version one"}
+    eventually(lambda: pages(cloud, "back") == {"version one"}, "the old version serves")
     assert service(cloud, "back")["taskDefinition"] == first
     with pytest.raises(cloud.ecs.exceptions.ConflictException, match="ROLLBACK_SUCCESSFUL"):
         cloud.ecs.stop_service_deployment(serviceDeploymentArn=arn)
@@ -125,7 +128,7 @@ def test_an_alarm_fails_a_deployment_and_rolls_it_back(cloud, group):
     assert created["alarms"] == {"alarmNames": ["too-slow"], "status": "MONITORING_COMPLETE"}
     second = cloud.define("alarmed", server("two"))
     cloud.ecs.update_service(service="alarmed", taskDefinition=second)
-    eventually(lambda: "version two" in pages(cloud, "alarmed"), "the new version serves", patience=120)
+    eventually(lambda: "version two" in pages(cloud, "alarmed"), "the new version serves")
     cloud.aws("cloudwatch", "set-alarm-state", "--alarm-name", "too-slow", "--state-value", "ALARM",
               "--state-reason", "pages come slowly")
     assert len(said(cloud, "alarmed", "deployment failed: alarm detected.")) == 1
@@ -134,6 +137,6 @@ def test_an_alarm_fails_a_deployment_and_rolls_it_back(cloud, group):
         "alarmNames": ["too-slow"], "status": "TRIGGERED", "triggeredAlarmNames": ["too-slow"]}
     cloud.aws("ecs", "wait", "services-stable", "--services", "alarmed")
     running(cloud, "alarmed", 2)
-    assert pages(cloud, "alarmed") == {"version one"}
+    eventually(lambda: pages(cloud, "alarmed") == {"version one"}, "the old version serves")
     assert service(cloud, "alarmed")["taskDefinition"] == first
     remove(cloud, "alarmed")

@@ -7,9 +7,10 @@ import signal
 import struct
 import subprocess
 import termios
+import time
 
 import pytest
-from roadstead import BINARY, eventually
+from roadstead import BINARY, PATIENCE, eventually
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def task(cloud):
 
 def execute(cloud, *words, text=None, check=None):
     done = subprocess.run([BINARY, "exec", "--data", cloud.data, *words], input=text, capture_output=True, text=True,
-                          timeout=60)
+                          timeout=PATIENCE)
     if check is not None:
         assert done.returncode == check, done.stdout + done.stderr
     return done
@@ -77,10 +78,19 @@ def test_a_terminal_is_the_programs_until_it_ends(cloud, task):
         process.send_signal(signal.SIGWINCH)
         os.write(ours, b"until stty size | grep '44 122'; do sleep 0.1; done; echo waiting; sleep 600\n")
         shows(b"waiting\r\n")
-        os.write(ours, b"\x03")
+        prompts = seen.count(b"$ ")
+
+        def interrupted():
+            # Whoever is between its fork and its program does not hear of it.
+            os.write(ours, b"\x03")
+            time.sleep(0.2)
+            shows(b"")
+            return seen.count(b"$ ") > prompts
+
+        eventually(interrupted, "the prompt is back")
         os.write(ours, b"echo still $((40 + 2)); exit 5\n")
         shows(b"still 42")
-        assert process.wait(timeout=30) == 5
+        assert process.wait(timeout=PATIENCE) == 5
         assert termios.tcgetattr(theirs) == before
     finally:
         process.kill()
@@ -106,5 +116,5 @@ def test_the_daemon_need_not_run(fresh):
     cloud.until(arn, "RUNNING")
     cloud.kill()
     done = subprocess.run([BINARY, "exec", "--data", cloud.data, arn, "--", "cat", "/proc/1/comm"],
-                          capture_output=True, text=True, timeout=60)
+                          capture_output=True, text=True, timeout=PATIENCE)
     assert done.stdout == "sleep\n", done.stderr

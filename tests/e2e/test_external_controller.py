@@ -21,7 +21,7 @@ def settled(cloud, **counts):
         stable = all(one["stabilityStatus"] == "STEADY_STATE" for one in now.values())
         return now if stable and run == counts["running"] else None
 
-    return eventually(found, f"the task sets run {counts['running']}: {sets(cloud)}", patience=120)
+    return eventually(found, f"the task sets run {counts['running']}: {sets(cloud)}")
 
 
 def started_by(cloud):
@@ -66,7 +66,7 @@ def test_a_third_party_deploys_by_task_sets(cloud):
     victim = next(arn for arn in cloud.ecs.list_tasks(serviceName=NAME)["taskArns"]
                   if cloud.task(arn)["startedBy"] == green["id"])
     cloud.ecs.stop_task(task=victim)
-    eventually(lambda: cloud.task(victim)["lastStatus"] == "STOPPED", "the task has stopped", patience=60)
+    eventually(lambda: cloud.task(victim)["lastStatus"] == "STOPPED", "the task has stopped")
     settled(cloud, running={blue["id"]: 1, green["id"]: 1})
     assert started_by(cloud) == sorted([blue["id"], green["id"]])
 
@@ -89,4 +89,4 @@ def test_a_third_party_deploys_by_task_sets(cloud):
     with pytest.raises(ClientError, match="deployments are active"):
         cloud.ecs.delete_service(service=NAME)
     cloud.ecs.delete_service(service=NAME, force=True)
-    cloud.ecs.get_waiter("services_inactive").wait(services=[NAME], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    cloud.ecs.get_waiter("services_inactive").wait(services=[NAME], WaiterConfig={"Delay": 1, "MaxAttempts": 180})

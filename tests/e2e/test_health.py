@@ -13,7 +13,7 @@ def check(command, **more):
 
 def test_a_container_waits_until_another_is_healthy(cloud):
     db = {"name": "db", "image": "busybox", "essential": False, "command": [*SHELL, "sleep 1; touch /tmp/ready; sleep 300"],
-          **check("test -e /tmp/ready")}
+          **check("test -e /tmp/ready", timeout=30, retries=10)}
     app = {"name": "app", "image": "busybox", "command": ["wget", "-qO-", "http://169.254.170.2/v3/nobody"],
            "dependsOn": [{"containerName": "db", "condition": "HEALTHY"}]}
     metadata = [*SHELL, "wget -qO- $ECS_CONTAINER_METADATA_URI_V4/task"]

@@ -84,7 +84,7 @@ def test_lines_are_followed_as_they_come(cloud):
     logs = filled(cloud, "/tail/a")
     arn = logs.describe_log_groups(logGroupNamePrefix="/tail/a")["logGroups"][0]["logGroupArn"]
     # Without the prefix that clients put before the host, which an address cannot have.
-    tailing = cloud.client("logs", inject_host_prefix=False, read_timeout=20)
+    tailing = cloud.client("logs", inject_host_prefix=False)
     with pytest.raises(ClientError) as refused:
         tailing.start_live_tail(logGroupIdentifiers=["/tail/a"])
     assert refused.value.response["Error"]["Code"] == "InvalidParameterException"

@@ -31,7 +31,7 @@ def test_a_second_node_joins_and_runs_tasks(cloud, images, tmp_path):
         assert task["containerInstanceArn"] == arns[0]
         instance = (data / "instance").read_text()
         assert instance != cloud.instance
-        assert "sleep" in sandbox_pids(instance).values()
+        eventually(lambda: "sleep" in sandbox_pids(instance).values(), "the task's process")
         assert "sleep" not in sandbox_pids(cloud.instance).values()
         agent.send_signal(signal.SIGINT)
         agent.wait(timeout=PATIENCE)

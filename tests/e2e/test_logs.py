@@ -114,7 +114,7 @@ def test_a_schedule_ticks_each_minute_into_a_log_group(cloud):
     events.put_rule(Name="ticks", ScheduleExpression="cron(0/1 * * * ? *)")
     arn = f"arn:aws:logs:{cloud.region}:{cloud.account}:log-group:/events/ticks"
     events.put_targets(Rule="ticks", Targets=[{"Id": "log", "Arn": arn}])
-    ticks = eventually(lambda: logs.filter_log_events(logGroupName="/events/ticks")["events"], "a tick", patience=75)
+    ticks = eventually(lambda: logs.filter_log_events(logGroupName="/events/ticks")["events"], "a tick")
     assert json.loads(ticks[0]["message"])["time"].endswith(":00Z")
     events.remove_targets(Rule="ticks", Ids=["log"])
     events.delete_rule(Name="ticks")

@@ -10,6 +10,12 @@ def server(cloud, family, **more):
     return cloud.define(family, {"name": "web", "image": "busybox", "command": ["sh", "-c", SERVE]}, **more)
 
 
+def asker(cloud, family, target, **more):
+    """Asks until there is an answer: a server of a task that runs may not listen yet."""
+    script = f"n=0; until timeout 5 wget -qO- http://{target}/ && echo REACHED; do n=$((n+1)); [ $n -lt 30 ] || exit 1; sleep 1; done"
+    return cloud.define(family, {"name": "asker", "image": "busybox", "command": ["sh", "-c", script]}, **more)
+
+
 def probe(cloud, family, target, **more):
     script = f"timeout 5 wget -qO- http://{target}/ && echo REACHED || echo BLOCKED"
     return cloud.define(family, {"name": "probe", "image": "busybox", "command": ["sh", "-c", script]}, **more)
@@ -34,9 +40,9 @@ def test_two_vpcs_with_the_same_cidr_do_not_see_each_other(cloud):
     other = cloud.until(cloud.run(definition, [sides[0][0]], [sides[0][1]], launch="FARGATE"), "RUNNING")
     target = address(other)
     assert target not in (left, right)
-    within = cloud.run(probe(cloud, "within", target, fargate=True), [sides[0][0]], [sides[0][1]], launch="FARGATE")
-    across = cloud.run(probe(cloud, "across", target, fargate=True), [sides[1][0]], [sides[1][1]], launch="FARGATE")
+    within = cloud.run(asker(cloud, "within", target, fargate=True), [sides[0][0]], [sides[0][1]], launch="FARGATE")
     assert "REACHED" in cloud.finished(within)[2]
+    across = cloud.run(probe(cloud, "across", target, fargate=True), [sides[1][0]], [sides[1][1]], launch="FARGATE")
     assert "BLOCKED" in cloud.finished(across)[2]
     assert not connects(left, 80), "the host has no way into a VPC that is not attached"
     for arn in [*arns, other["taskArn"]]:
@@ -50,9 +56,8 @@ def test_groups_are_sources(cloud):
         {"IpProtocol": "tcp", "FromPort": 80, "ToPort": 80, "UserIdGroupPairs": [{"GroupId": clients}]}])
     arn = cloud.run(server(cloud, "behind"), groups=[servers])
     target = address(cloud.until(arn, "RUNNING"))
-    definition = probe(cloud, "asks", target)
-    assert "REACHED" in cloud.finished(cloud.run(definition, groups=[clients]))[2]
-    assert "BLOCKED" in cloud.finished(cloud.run(definition, groups=[servers]))[2]
+    assert "REACHED" in cloud.finished(cloud.run(asker(cloud, "asks", target), groups=[clients]))[2]
+    assert "BLOCKED" in cloud.finished(cloud.run(probe(cloud, "asks", target), groups=[servers]))[2]
     assert not connects(target, 80), "the host wears no group"
     cloud.stop(arn)
 

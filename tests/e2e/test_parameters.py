@@ -4,6 +4,7 @@ import json
 
 import boto3
 import pytest
+from roadstead import contents
 
 
 def test_parameters_by_the_cli_and_across_a_crash(fresh):
@@ -15,8 +16,8 @@ def test_parameters_by_the_cli_and_across_a_crash(fresh):
     cloud.aws("ssm", "label-parameter-version", "--name", "/app/url", "--parameter-version", "1", "--labels", "stable")
     # What was answered is durable, and not for whoever reads the disk.
     cloud.kill()
-    kept = [path for path in cloud.data.rglob("*") if path.is_file() and "images" not in path.parts]
-    assert kept and not any(b"hunter-4711" in path.read_bytes() for path in kept)
+    kept = [data for path, data in contents(cloud.data).items() if "images" not in path.parts]
+    assert kept and not any(b"hunter-4711" in data for data in kept)
     cloud.up()
     get = ["ssm", "get-parameter", "--name"]
     assert cloud.aws(*get, "/app/url")["Parameter"]["Value"] == "two"
@@ -104,5 +105,5 @@ def test_parameters_are_read_as_the_execution_role(cloud):
         assert missing["stoppedReason"].endswith(f"invalid ssm parameters: {source}"), missing["stoppedReason"]
     outside = cloud.until(cloud.run(define("outside", A="/other/url")), "STOPPED")
     assert "AccessDeniedException" in outside["stoppedReason"]
-    records = [path.read_text() for path in (cloud.data / "agent").rglob("*") if path.is_file()]
-    assert records and not any("hunter-1848" in text for text in records)
+    records = contents(cloud.data / "agent").values()
+    assert records and not any(b"hunter-1848" in data for data in records)

@@ -29,9 +29,10 @@ def nodes(cloud, images, tmp_path_factory):
             eventually(lambda: "ready" in log.read_text(), f"the node {name} is ready")
             subprocess.run([BINARY, "image", "import", images["busybox"], "--data", data], check=True,
                            stdout=subprocess.DEVNULL)
-        arns = cloud.ecs.list_container_instances(cluster=CLUSTER, filter="agentConnected == true")
-        assert len(arns["containerInstanceArns"]) == 2
-        yield sorted(arns["containerInstanceArns"])
+        def connected():
+            return cloud.ecs.list_container_instances(cluster=CLUSTER, filter="agentConnected == true")["containerInstanceArns"]
+
+        yield sorted(eventually(lambda: len(connected()) == 2 and connected(), "both are connected"))
     for instance in instances:
         assert leftovers(instance) == {}
 
@@ -60,7 +61,7 @@ def hosts(tasks):
 
 def explained(cloud, *words):
     done = subprocess.run([BINARY, "explain", "--cluster", CLUSTER, *words], env=cloud.env, capture_output=True, text=True,
-                          timeout=60)
+                          timeout=180)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

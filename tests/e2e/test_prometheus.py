@@ -9,17 +9,17 @@ import urllib.parse
 import urllib.request
 
 import pytest
-from roadstead import eventually, free_port
+from roadstead import PATIENCE, eventually, free_port
 
 
 @pytest.fixture
 def prometheus(cloud, tmp_path):
-    """Scrapes the cloud once a second; asks it by its query API."""
+    """Scrapes the cloud every two seconds; asks it by its query API."""
     program = shutil.which("prometheus")
     assert program, "scripts/setup.sh test installs it"
     config = tmp_path / "prometheus.yml"
     config.write_text(json.dumps({"scrape_configs": [{
-        "job_name": "roadstead", "metrics_path": "/_roadstead/metrics", "scrape_interval": "1s", "scrape_timeout": "1s",
+        "job_name": "roadstead", "metrics_path": "/_roadstead/metrics", "scrape_interval": "2s", "scrape_timeout": "2s",
         "static_configs": [{"targets": [cloud.listen]}]}]}))
     address = f"127.0.0.1:{free_port()}"
     with open(tmp_path / "prometheus.log", "w") as log:
@@ -40,7 +40,7 @@ def prometheus(cloud, tmp_path):
     found.targets = lambda: ask("targets")["activeTargets"]
     yield found
     process.terminate()
-    process.wait(timeout=30)
+    process.wait(timeout=PATIENCE)
 
 
 def test_a_scrape_knows_calls_tasks_and_cloudwatch_metrics(cloud, prometheus):
@@ -54,7 +54,7 @@ def test_a_scrape_knows_calls_tasks_and_cloudwatch_metrics(cloud, prometheus):
     assert (labels["namespace"], labels["metric"], labels["unit"], labels["account"]) == (
         "Shop/Orders", "Open.Orders", "Count", cloud.account)
     puts = 'roadstead_calls_total{service="cloudwatch",operation="PutMetricData",outcome="ok"}'
-    [(_, before)] = prometheus(puts)
+    [(_, before)] = eventually(lambda: prometheus(f"{puts} >= 1"), "the call itself")
     for _ in range(3):
         metrics.put_metric_data(Namespace="Shop/Orders", MetricData=[{"MetricName": "n", "Value": 1.0}])
     with pytest.raises(metrics.exceptions.ClientError):
@@ -62,13 +62,12 @@ def test_a_scrape_knows_calls_tasks_and_cloudwatch_metrics(cloud, prometheus):
     eventually(lambda: prometheus(f"{puts} == {before + 3}"), "three more calls")
     assert eventually(lambda: prometheus('roadstead_calls_total{operation="PutMetricData",outcome="InvalidParameterValue"}'), "the refusal")
     counted = 'roadstead_call_duration_seconds_count{operation="PutMetricData"}'
-    assert prometheus(counted)[0][1] >= before + 3
+    assert eventually(lambda: prometheus(f"{counted} >= {before + 3}"), "their durations")
     for each in ("roadstead_store_commits_total > 0", "roadstead_volume_bytes > 0", "process_resident_memory_bytes > 1e6",
                  "roadstead_build_info", "roadstead_outbox_waiting", "roadstead_outbox_lag_seconds >= 0",
                  "roadstead_exposition_left_out == 0"):
-        assert prometheus(each), each
-    [target] = prometheus.targets()
-    assert (target["health"], target["lastError"]) == ("up", "")
+        assert eventually(lambda each=each: prometheus(each), each)
+    eventually(lambda: [(target["health"], target["lastError"]) for target in prometheus.targets()] == [("up", "")], "a scrape without a fault")
 
 
 def test_tasks_are_counted_by_their_status(cloud, prometheus):

@@ -4,6 +4,7 @@ import json
 
 import boto3
 import pytest
+from roadstead import contents
 
 
 def test_a_secret_lives_through_versions_labels_and_a_crash(fresh):
@@ -17,8 +18,8 @@ def test_a_secret_lives_through_versions_labels_and_a_crash(fresh):
     assert cloud.aws(*get, "--version-stage", "AWSPREVIOUS")["SecretString"] == "first-4711"
     # What was answered is durable, and not for whoever reads the disk.
     cloud.kill()
-    kept = [path for path in cloud.data.rglob("*") if path.is_file() and "images" not in path.parts]
-    assert kept and not any(b"second-4711" in path.read_bytes() for path in kept)
+    kept = [data for path, data in contents(cloud.data).items() if "images" not in path.parts]
+    assert kept and not any(b"second-4711" in data for data in kept)
     assert (cloud.data / "secrets-key").stat().st_mode & 0o777 == 0o600
     cloud.up()
     assert cloud.aws(*get)["SecretString"] == "second-4711"
@@ -116,5 +117,5 @@ def test_secrets_are_read_as_the_execution_role(cloud):
     shown = cloud.ecs.describe_task_definition(taskDefinition="secret")["taskDefinition"]["containerDefinitions"][0]
     assert {"name": "NOW", "valueFrom": plain} in shown["secrets"]
     # The agent's records have none of it.
-    records = [path.read_text() for path in (cloud.data / "agent").rglob("*") if path.is_file()]
-    assert records and not any("second-word" in text for text in records)
+    records = contents(cloud.data / "agent").values()
+    assert records and not any(b"second-word" in data for data in records)

@@ -4,11 +4,17 @@ import subprocess
 import threading
 import time
 import urllib.error
+from http.client import HTTPException
 
 import pytest
-from roadstead import BINARY, address, eventually, http
+from roadstead import BINARY, PATIENCE, address, eventually, http
 
 NGINX = {"name": "web", "image": "nginx", "memory": 96, "portMappings": [{"containerPort": 80}]}
+
+
+# Ready as soon as it serves, and not already as it runs.
+WELL = {**NGINX, "healthCheck": {"command": ["CMD-SHELL", "wget -q -O /dev/null http://127.0.0.1/"], "interval": 5, "timeout": 30,
+                                 "retries": 10}}
 
 
 def network(cloud, group):
@@ -29,19 +35,19 @@ def running(cloud, name, count):
         run = [task for task in tasks if task["lastStatus"] == "RUNNING"]
         return run if len(run) == len(tasks) == count else None
 
-    return eventually(found, f"{count} tasks of {name} run; {service(cloud, name)['events'][:3]}", patience=120)
+    return eventually(found, f"{count} tasks of {name} run; {service(cloud, name)['events'][:3]}")
 
 
 def said(cloud, name, words):
     def heard():
         return [event["message"] for event in service(cloud, name)["events"] if words in event["message"]]
 
-    return eventually(heard, f"{name} says {words!r}", patience=120)
+    return eventually(heard, f"{name} says {words!r}")
 
 
 def remove(cloud, name):
     cloud.ecs.delete_service(service=name, force=True)
-    cloud.ecs.get_waiter("services_inactive").wait(services=[name], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    cloud.ecs.get_waiter("services_inactive").wait(services=[name], WaiterConfig={"Delay": 1, "MaxAttempts": 180})
     eventually(lambda: all(cloud.task(arn)["lastStatus"] == "STOPPED"
                            for arn in cloud.ecs.list_tasks(serviceName=name, desiredStatus="STOPPED")["taskArns"]),
                f"the tasks of {name} have stopped")
@@ -60,18 +66,25 @@ class Client(threading.Thread):
         self.cloud, self.name = cloud, name
         self.served, self.failed, self.over = 0, [], threading.Event()
 
-    def ask(self):
+    def known(self):
+        """Addresses of the tasks that run and are to run, of those that are healthy first."""
         arns = self.cloud.ecs.list_tasks(serviceName=self.name)["taskArns"]
         tasks = self.cloud.ecs.describe_tasks(tasks=arns)["tasks"] if arns else []
-        tried = []
-        for task in tasks:
-            if task["lastStatus"] != "RUNNING" or task["desiredStatus"] != "RUNNING":
-                continue
-            try:
-                return "nginx" in http(address(task), timeout=2)
-            except OSError as error:
-                tried.append(repr(error))
-        raise urllib.error.URLError(f"nobody answers: {tried} of {[task['lastStatus'] for task in tasks]}")
+        run = [task for task in tasks if task["lastStatus"] == task["desiredStatus"] == "RUNNING"]
+        return [address(task) for task in sorted(run, key=lambda task: task["healthStatus"] != "HEALTHY")]
+
+    def ask(self):
+        """Whoever was stopped after it was found is not counted: then there are others to be found."""
+        found, tried = self.known(), []
+        while True:
+            for ip in found:
+                try:
+                    return "nginx" in http(ip)
+                except (OSError, HTTPException) as error:
+                    tried.append(repr(error))
+            before, found = found, self.known()
+            if found == before:
+                raise urllib.error.URLError(f"nobody answers: {tried} of {found}")
 
     def run(self):
         while not self.over.is_set():
@@ -84,11 +97,12 @@ class Client(threading.Thread):
 
     def end(self):
         self.over.set()
-        self.join(timeout=30)
+        self.join(timeout=PATIENCE)
+        assert not self.is_alive()
 
 
 def test_a_rollout_never_leaves_a_client_alone_and_survives_kill_9(cloud, group):
-    first = cloud.define("rolling", NGINX)
+    first = cloud.define("rolling", WELL)
     made = cloud.ecs.create_service(serviceName="rolling", taskDefinition=first, desiredCount=2,
                                     networkConfiguration=network(cloud, group))["service"]
     assert (made["status"], made["launchType"]) == ("ACTIVE", "EC2")
@@ -99,7 +113,7 @@ def test_a_rollout_never_leaves_a_client_alone_and_survives_kill_9(cloud, group)
     eventually(client.ask, "a page is served")
     client.start()
     try:
-        second = cloud.define("rolling", NGINX)
+        second = cloud.define("rolling", WELL)
         cloud.aws("ecs", "update-service", "--service", "rolling", "--task-definition", second)
         eventually(lambda: len(cloud.ecs.list_tasks(serviceName="rolling")["taskArns"]) == 4, "new ones beside old ones")
         # Without its API nobody can be found; what ran runs on.
@@ -156,15 +170,15 @@ def test_a_broken_image_is_rolled_back(cloud, group):
     assert len(said(cloud, "broken", "deployment failed: tasks failed to start.")) == 1
     said(cloud, "broken", "rolling back to deployment")
     cloud.aws("ecs", "wait", "services-stable", "--services", "broken")
-    now = service(cloud, "broken")
-    assert (now["taskDefinition"], now["deployments"][0]["rolloutState"]) == (good, "COMPLETED")
+    assert service(cloud, "broken")["taskDefinition"] == good
+    eventually(lambda: service(cloud, "broken")["deployments"][0]["rolloutState"] == "COMPLETED", "the way back is over")
     assert [one["taskArn"] for one in running(cloud, "broken", 1)] == [task["taskArn"]], "what ran runs on"
     remove(cloud, "broken")
 
 
 def test_a_task_whose_health_check_fails_is_replaced(cloud):
     app = {"name": "app", "image": "busybox", "command": ["sh", "-c", "touch /tmp/well; sleep 600"],
-           "healthCheck": {"command": ["CMD-SHELL", "test -e /tmp/well"], "interval": 5, "timeout": 2, "retries": 1}}
+           "healthCheck": {"command": ["CMD-SHELL", "test -e /tmp/well"], "interval": 5, "timeout": 30, "retries": 1}}
     definition = cloud.define("checked", app)
     cloud.ecs.create_service(serviceName="checked", taskDefinition=definition, desiredCount=1,
                              networkConfiguration=network(cloud, cloud.open_group("checked", 80)),
@@ -174,7 +188,7 @@ def test_a_task_whose_health_check_fails_is_replaced(cloud):
     assert cloud.task(first["taskArn"])["healthStatus"] == "HEALTHY"
     name = first["taskArn"].rsplit("/", 1)[1]
     subprocess.run([BINARY, "exec", "--data", cloud.data, name, "--container", "app", "--", "rm", "/tmp/well"],
-                   check=True, timeout=60)
+                   check=True, timeout=PATIENCE)
     words = f"(service checked) (task {name}) failed container health checks."
     assert said(cloud, "checked", "failed container health checks.") == [words]
     (second,) = running(cloud, "checked", 1)

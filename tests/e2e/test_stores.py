@@ -1,13 +1,12 @@
 """Records elsewhere than on this machine's disk: in an etcd that may go away, be shared, and outlive the machine."""
 
+import concurrent.futures
 import subprocess
-import threading
-import time
 
 import botocore.exceptions
 import pytest
 from etcd import Etcd
-from roadstead import BINARY, address, eventually, http, leftovers, sandbox_pids, settled_pids
+from roadstead import BINARY, PATIENCE, address, eventually, http, leftovers, sandbox_pids, settled_pids
 
 SERVE = ["sh", "-c", "mkdir /w; echo alive > /w/index.html; httpd -f -p 80 -h /w"]
 
@@ -26,10 +25,10 @@ def start(cloud, family="web"):
     return arn, ip
 
 
-def refused_up(*options, patience=60):
+def refused_up(*options):
     """What `up` says when it does not come up."""
     command = [BINARY, "up", "--listen", "127.0.0.1:0", *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=patience)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode != 0, done.stdout + done.stderr
     return done.stderr.strip().splitlines()[-1]
 
@@ -45,9 +44,7 @@ def test_a_restart_on_etcd_keeps_everything(etcd, fresh):
     for end in (cloud.kill, cloud.interrupt):
         end()
         assert http(ip) == "alive\n"
-        begin = time.monotonic()
         cloud.up()
-        assert time.monotonic() - begin < 30
         task = cloud.task(arn)
         assert (task["lastStatus"], address(task)) == ("RUNNING", ip)
         assert task["createdAt"] == before["createdAt"]
@@ -83,26 +80,20 @@ def test_without_its_etcd_calls_can_be_tried_again_and_tasks_go_on(etcd, fresh):
     arn, ip = start(cloud)
     processes = settled_pids(cloud.instance)
     etcd.kill()
-    answers, threads = {}, []
     calls = {
         "ecs": lambda: cloud.ecs.create_cluster(clusterName="later"),
         "ec2": lambda: cloud.ec2.create_security_group(GroupName="later", Description="later"),
     }
-    for name, call in calls.items():
-        thread = threading.Thread(target=lambda name=name, call=call: answers.__setitem__(name, failure(call)))
-        thread.start()
-        threads.append(thread)
-    for thread in threads:
-        thread.join(timeout=60)
-    for name, (status, code, message) in answers.items():
+    with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+        answers = {name: pool.submit(failure, call) for name, call in calls.items()}
+    for name, answer in answers.items():
+        status, code, message = answer.result()
         assert status == 503, (name, code, message)
         assert "try again" in message.lower(), (name, code, message)
-    assert set(answers) == set(calls)
     # A client that tries again, as SDKs do, succeeds once the store is back.
-    patient = cloud.client("ecs", retries={"max_attempts": 8, "mode": "standard"}, read_timeout=60)
-    made = {}
-    trying = threading.Thread(target=lambda: made.update(patient.create_cluster(clusterName="later")))
-    trying.start()
+    patient = cloud.client("ecs", retries={"max_attempts": 50, "mode": "standard"})
+    pool = concurrent.futures.ThreadPoolExecutor(1)
+    trying = pool.submit(patient.create_cluster, clusterName="later")
     # What is running is unharmed, and an exit meanwhile is told when the store is back.
     assert http(ip) == "alive\n"
     assert settled_pids(cloud.instance) == processes
@@ -110,8 +101,8 @@ def test_without_its_etcd_calls_can_be_tried_again_and_tasks_go_on(etcd, fresh):
     subprocess.run(["kill", "-9", str(httpd)], check=True)
     eventually(lambda: httpd not in sandbox_pids(cloud.instance), "the application ended")
     etcd.start()
-    trying.join(timeout=90)
-    assert made["cluster"]["clusterName"] == "later"
+    assert trying.result(timeout=PATIENCE)["cluster"]["clusterName"] == "later"
+    pool.shutdown()
     task = cloud.until(arn, "STOPPED")
     assert task["stopCode"] == "EssentialContainerExited"
     assert task["containers"][0]["exitCode"] == 137

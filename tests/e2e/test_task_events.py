@@ -40,10 +40,11 @@ def test_a_task_that_stopped_is_told_as_it_is_described(cloud):
     arn = cloud.run(definition)
     running = cloud.until(arn, "RUNNING")
 
-    def told(status):
-        return [event for event in written(cloud, "all", arn) if event["detail"]["lastStatus"] == status]
+    def told(status, version=None):
+        return [event for event in written(cloud, "all", arn)
+                if event["detail"]["lastStatus"] == status and version in (None, event["detail"]["version"])]
 
-    event = eventually(lambda: told("RUNNING"), "the event of the running task")[0]
+    event, = eventually(lambda: told("RUNNING", running["version"]), "the event of the running task")
     assert as_described(event["detail"]) == running
     assert written(cloud, "stopped", arn) == []
 
@@ -107,10 +108,10 @@ def test_a_cron_rule_starts_a_task_each_minute_across_a_crash(fresh):
         arns = cloud.ecs.list_tasks(startedBy="events-rule/each-minute")["taskArns"]
         return cloud.ecs.describe_tasks(tasks=arns)["tasks"] if arns else []
 
-    first, = eventually(started, "the task of a minute", patience=90)
+    first, = eventually(started, "the task of a minute")
     cloud.kill()
     cloud.up()
-    tasks = eventually(lambda: len(started()) > 1 and started(), "the task of the minute after the crash", patience=90)
+    tasks = eventually(lambda: len(started()) > 1 and started(), "the task of the minute after the crash")
     assert first["taskArn"] in {task["taskArn"] for task in tasks}
     # One each minute: no tick twice, and the one during the crash, if any, neither lost nor doubled.
     minutes = sorted(task["createdAt"].timestamp() // 60 for task in tasks)

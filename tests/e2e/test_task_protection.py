@@ -3,14 +3,17 @@
 import datetime
 import json
 
+from dateutil.parser import isoparse
 from roadstead import eventually
 
 SERVICE = "worker"
-# Standard input stays open until the answer is there: whoever closes it has hung up.
+# Standard input stays open until the answer, which ends in a brace, is there: whoever closes it has hung up.
 ASK = r"""
 ask() {
     url=${ECS_AGENT_URI#http://169.254.170.2}/task-protection/v1/state
-    { printf '%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %s\r\n\r\n%s' "$1" "$url" ${#2} "$2"; sleep 2; } |
+    : > /out/part.$HOSTNAME
+    { printf '%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %s\r\n\r\n%s' "$1" "$url" ${#2} "$2"
+      until tail -c 2 /out/part.$HOSTNAME | grep -q '}'; do sleep 0.1; done; } |
         nc 169.254.170.2 80 > /out/part.$HOSTNAME
     mv /out/part.$HOSTNAME /out/$3
 }
@@ -71,8 +74,8 @@ while :; do sleep 0.1; done
     status, protected = answer(tmp_path, "protected")
     assert (status, protected["protection"]["ProtectionEnabled"], protected["protection"]["TaskArn"]) == (200, True, busy)
     seen = cloud.ecs.get_task_protection(cluster="default", tasks=[busy])["protectedTasks"][0]
-    until = f"{seen['expirationDate'].astimezone(datetime.timezone.utc):%Y-%m-%dT%H:%M}"
-    assert seen["protectionEnabled"] and protected["protection"]["ExpirationDate"].startswith(until)
+    shown = isoparse(protected["protection"]["ExpirationDate"])
+    assert seen["protectionEnabled"] and abs(shown - seen["expirationDate"]) <= datetime.timedelta(seconds=1)
 
     eventually(lambda: list(states(cloud).values()) == ["RUNNING", "RUNNING"], "both run")
     (other,) = states(cloud).keys() - {busy}

@@ -23,13 +23,13 @@ def running(cloud, name, count):
         run = [task for task in tasks if task["lastStatus"] == "RUNNING"]
         return run if len(run) == len(tasks) == count else None
 
-    return eventually(found, f"{count} tasks of {name} run", patience=120)
+    return eventually(found, f"{count} tasks of {name} run")
 
 
 def remove(cloud, name):
     cloud.ecs.delete_service(cluster=CLUSTER, service=name, force=True)
     waiter = cloud.ecs.get_waiter("services_inactive")
-    waiter.wait(cluster=CLUSTER, services=[name], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    waiter.wait(cluster=CLUSTER, services=[name], WaiterConfig={"Delay": 1, "MaxAttempts": 180})
 
 
 def test_a_service_is_shared_over_fargate_and_fargate_spot(cloud, home):
@@ -49,5 +49,5 @@ def test_a_service_is_shared_over_fargate_and_fargate_spot(cloud, home):
         cloud.ecs.update_service(cluster=CLUSTER, service="shared", capacityProviderStrategy=spot)
     cloud.ecs.update_service(cluster=CLUSTER, service="shared", capacityProviderStrategy=spot, forceNewDeployment=True)
     eventually(lambda: [task["capacityProviderName"] for task in running(cloud, "shared", 2)] == ["FARGATE_SPOT"] * 2,
-               "both tasks count for FARGATE_SPOT", patience=120)
+               "both tasks count for FARGATE_SPOT")
     remove(cloud, "shared")

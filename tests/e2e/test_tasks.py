@@ -150,12 +150,13 @@ def test_a_task_that_ignores_sigterm_is_killed_after_its_stop_timeout(cloud, gro
 
 
 def test_metadata_answers_the_task_that_asks_and_no_other(cloud, group):
-    script = ("echo URI=$ECS_CONTAINER_METADATA_URI_V4; timeout 5 wget -qO- $ECS_CONTAINER_METADATA_URI_V4/task; echo; "
-              "timeout 5 wget -qO- $ECS_CONTAINER_METADATA_URI_V4; echo; sleep 300")
+    script = ("echo URI=$ECS_CONTAINER_METADATA_URI_V4; timeout 60 wget -qO- $ECS_CONTAINER_METADATA_URI_V4/task; echo; "
+              "timeout 60 wget -qO- $ECS_CONTAINER_METADATA_URI_V4; echo; sleep 300")
     definition = cloud.define("metadata", {"name": "app", "image": "busybox", "command": [*SHELL, script]})
     first = cloud.run(definition, groups=[group])
     running = cloud.until(first, "RUNNING")
-    eventually(lambda: cloud.logs(first).count("{") >= 2, "the answers")
+    answers = lambda: [line for line in cloud.logs(first).splitlines() if line.startswith("{") and line.endswith("}")]
+    eventually(lambda: len(answers()) == 2, "the answers")
     lines = cloud.logs(first).splitlines()
     uri = next(line for line in lines if line.startswith("URI=")).removeprefix("URI=")
     task, container = [json.loads(line) for line in lines if line.startswith("{")]
@@ -163,7 +164,7 @@ def test_metadata_answers_the_task_that_asks_and_no_other(cloud, group):
     assert (container["Name"], container["Networks"][0]["IPv4Addresses"]) == ("app", [address(running)])
     # The very address that just answered its own task, asked by another one.
     spy = cloud.define("spy", {"name": "app", "image": "busybox", "command": [
-        *SHELL, f"timeout 5 wget -qO- $ECS_CONTAINER_METADATA_URI_V4 > /dev/null && echo own; "
+        *SHELL, f"timeout 60 wget -qO- $ECS_CONTAINER_METADATA_URI_V4 > /dev/null && echo own; "
                 f"timeout 5 wget -qO- {uri} && echo TOLD || echo refused"]})
     _, _, output = cloud.finished(cloud.run(spy, groups=[group]))
     assert "own" in output and "refused" in output and "TOLD" not in output and first not in output
@@ -171,10 +172,10 @@ def test_metadata_answers_the_task_that_asks_and_no_other(cloud, group):
 
 
 def test_the_api_is_there_for_tasks_and_refuses_strangers(cloud, group):
-    script = ("timeout 5 wget -qO- --header 'X-Amz-Target: AmazonEC2ContainerServiceV20141113.ListClusters' "
+    script = ("timeout 60 wget -qO- --header 'X-Amz-Target: AmazonEC2ContainerServiceV20141113.ListClusters' "
               "--header 'Authorization: AWS4-HMAC-SHA256 Credential=AK/20260101/us-east-1/ecs/aws4_request, "
               "SignedHeaders=host, Signature=0' --post-data '{}' $AWS_ENDPOINT_URL 2>&1 || true; "
-              "timeout 5 wget -qO- $AWS_ENDPOINT_URL/_roadstead/health")
+              "timeout 60 wget -qO- $AWS_ENDPOINT_URL/_roadstead/health")
     codes, _, output = once(cloud, group, "api", {"name": "app", "image": "busybox", "command": [*SHELL, script]})
     assert codes == {"app": 0}
     assert "400" in output and "running" in output, output

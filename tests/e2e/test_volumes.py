@@ -61,16 +61,16 @@ def test_a_shared_volume_is_one_for_all_tasks_and_outlives_a_restart(fresh):
     assert codes == {"app": 0} and "one" in output and "two" in output, output
     record = json.loads((cloud.data / "shared-volumes/data/volume.json").read_text())
     assert record["labels"] == {"team": "blue"} and record["driver"] == "local"
-    assert not list((cloud.data / "shared-volumes/data/used-by").iterdir())
+    eventually(lambda: not list((cloud.data / "shared-volumes/data/used-by").iterdir()), "nobody has it any more")
 
 
 def test_an_empty_volume_begins_with_what_the_image_has(cloud):
     html = [{"sourceVolume": "html", "containerPath": "/usr/share/nginx/html"}]
     for scope in ({"scope": "shared", "autoprovision": True}, {"scope": "task"}):
-        look = {"name": "look", "image": "busybox", "essential": False, "command": [*SHELL, "cat /html/index.html"],
+        look = {"name": "look", "image": "busybox", "command": [*SHELL, "cat /html/index.html"],
                 "dependsOn": [{"containerName": "app", "condition": "START"}],
                 "mountPoints": [{"sourceVolume": "html", "containerPath": "/html", "readOnly": True}]}
-        codes, _, output = once(cloud, "filled", app("sleep 2", image="nginx", mountPoints=html), look,
+        codes, _, output = once(cloud, "filled", app("sleep 600", image="nginx", mountPoints=html, essential=False), look,
                                 volumes=[docker("html", **scope)])
         assert codes["look"] == 0 and "Welcome to nginx!" in output, output
     # What is in it stays when a task with other content comes.

@@ -87,9 +87,9 @@ def test_nginx_answers_on_port_80_and_every_other_port_is_closed(running):
 
 def test_the_interfaces_in_the_namespace_are_the_three_described(cloud, running):
     mac = {detail["name"]: detail["value"] for detail in running["attachments"][0]["details"]}["macAddress"]
+    eventually(lambda: "nginx" in sandbox_pids(cloud.instance).values(), "the process")
     pids = sandbox_pids(cloud.instance)
     inside = [pid for pid, name in pids.items() if name == "nginx"]
-    assert inside, pids
     assert "pause" in pids.values(), pids
     for pid in inside:
         shown = subprocess.run(["nsenter", "-t", str(pid), "-n", "ip", "-j", "addr"], capture_output=True, check=True)
@@ -135,8 +135,7 @@ def test_stopping_leaves_nothing(cloud, walk, running):
     assert "InvalidNetworkInterfaceID.NotFound" in refused.stderr
     eventually(lambda: not sandbox_pids(cloud.instance), "no process of the task")
     assert not connects(address(running), 80)
-    left = leftovers(cloud.instance)
-    assert "mounts" not in left and "processes" not in left, left
+    eventually(lambda: not {"mounts", "processes"} & set(leftovers(cloud.instance)), "nothing of it is left")
 
 
 def test_a_cluster_without_instances_says_so(cloud, walk):

@@ -16,7 +16,7 @@ import botocore.config
 import pytest
 from botocore import xform_name
 from botocore.exceptions import ClientError, SSLError
-from roadstead import BINARY, ROOT, eventually, free_port
+from roadstead import BINARY, PATIENCE, ROOT, eventually, free_port
 
 # Of its own, so that it is not the loopback listener's address.
 PUBLIC = "127.0.0.2"
@@ -43,7 +43,7 @@ def code(call, **arguments):
 
 
 def curl(*words):
-    done = subprocess.run(["curl", "--silent", "--show-error", "--max-time", "10", *words], capture_output=True, text=True)
+    done = subprocess.run(["curl", "--silent", "--show-error", "--max-time", "60", *words], capture_output=True, text=True)
     return done.stdout if done.returncode == 0 else done.stderr
 
 
@@ -165,7 +165,7 @@ def test_the_operators_certificate_is_read_again_when_it_changes(fresh, tmp_path
     assert ssl.PEM_cert_to_DER_cert(shown()) == der(second)
     cloud.interrupt()
     refused = subprocess.run([BINARY, "up", "--data", cloud.data, "--listen", cloud.listen, "--listen-public", f"{PUBLIC}:{port}",
-                              "--tls-cert", chain, "--tls-key", key], capture_output=True, text=True, timeout=60)
+                              "--tls-cert", chain, "--tls-key", key], capture_output=True, text=True, timeout=PATIENCE)
     assert refused.returncode != 0 and "no certificate in the chain" in refused.stderr, refused.stderr
 
 

@@ -194,6 +194,13 @@ class Roadstead:
         subnets = self.ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])["Subnets"]
         return min(subnets, key=lambda subnet: subnet["AvailabilityZone"])["SubnetId"]
 
+    def let_rules_write_logs(self):
+        """Lets rules write to every log group of the account."""
+        statement = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Resource": "*",
+                     "Action": ["logs:CreateLogStream", "logs:PutLogEvents"]}
+        self.client("logs").put_resource_policy(
+            policyName="rules", policyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+
     def open_group(self, name, *ports, vpc=None, cidr="0.0.0.0/0"):
         extra = {"VpcId": vpc} if vpc else {}
         group = self.ec2.create_security_group(GroupName=name, Description=name, **extra)["GroupId"]

@@ -34,6 +34,7 @@ def test_an_alarm_on_seconds_fires_clears_tells_and_lasts(fresh):
     cloud = fresh("alarms", clusters=())
     metrics, logs, events = (cloud.client(name) for name in ("cloudwatch", "logs", "events"))
     logs.create_log_group(logGroupName="/alarms")
+    cloud.let_rules_write_logs()
     events.put_rule(Name="alarms", EventPattern=json.dumps(
         {"source": ["aws.cloudwatch"], "detail-type": ["CloudWatch Alarm State Change"]}))
     events.put_targets(Rule="alarms", Targets=[

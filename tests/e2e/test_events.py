@@ -71,6 +71,7 @@ def test_calls_become_events_and_what_rules_did_becomes_metrics(fresh):
     cloud = fresh("calls", clusters=())
     logs, events = cloud.client("logs"), cloud.client("events")
     logs.create_log_group(logGroupName="/calls")
+    cloud.let_rules_write_logs()
     pattern = {"source": ["aws.ecs"], "detail-type": ["AWS API Call via CloudTrail"]}
     events.put_rule(Name="calls", EventPattern=json.dumps(pattern))
     group = f"arn:aws:logs:{cloud.region}:{cloud.account}:log-group:/calls"

@@ -143,6 +143,7 @@ def test_executions_go_on_after_the_daemon_is_killed(cloud, role):
 def test_executions_that_begin_and_end_are_events(cloud, role):
     events, logs = cloud.client("events"), cloud.client("logs")
     logs.create_log_group(logGroupName="/executions")
+    cloud.let_rules_write_logs()
     arn = machine(cloud, role, "told", {"P": {"Type": "Pass", "End": True}})
     events.put_rule(Name="executions", EventPattern=json.dumps({
         "source": ["aws.states"], "detail-type": ["Step Functions Execution Status Change"], "detail": {"stateMachineArn": [arn]}}))

@@ -11,6 +11,7 @@ TASK = "ECS Task State Change"
 def rule_into_a_group(cloud, name, pattern):
     events, logs = cloud.client("events"), cloud.client("logs")
     logs.create_log_group(logGroupName=f"/events/{name}")
+    cloud.let_rules_write_logs()
     events.put_rule(Name=name, EventPattern=json.dumps(pattern))
     arn = f"arn:aws:logs:{cloud.region}:{cloud.account}:log-group:/events/{name}"
     answer = events.put_targets(Rule=name, Targets=[{"Id": "log", "Arn": arn}])

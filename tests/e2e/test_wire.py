@@ -256,6 +256,7 @@ PAGED = {
     ("logs", "DescribeMetricFilters"): (dict(limit=1, logGroupName="g0"), "metricFilters"),
     ("logs", "DescribeQueries"): (dict(maxResults=1, status="Complete"), "queries"),
     ("logs", "DescribeQueryDefinitions"): (dict(maxResults=1), "queryDefinitions"),
+    ("logs", "DescribeResourcePolicies"): (dict(limit=1), "resourcePolicies"),
     ("logs", "ListLogGroups"): (dict(limit=1), "logGroups"),
     ("secretsmanager", "ListSecrets"): (dict(MaxResults=1), "SecretList"),
     ("sns", "ListSubscriptions"): (dict(), "Subscriptions"),
@@ -321,6 +322,8 @@ def many(tmp_path_factory, images):
             logs.create_log_stream(logGroupName="g0", logStreamName=f"s{number}")
             logs.put_metric_filter(logGroupName="g0", filterName=f"f{number}", filterPattern="x", metricTransformations=[
                 {"metricName": "m", "metricNamespace": "n", "metricValue": "1"}])
+            logs.put_resource_policy(policyName=f"p{number}", policyDocument=json.dumps({"Statement": {
+                "Effect": "Allow", "Principal": "*", "Action": "logs:*", "Resource": "*"}}))
             logs.put_query_definition(name=f"q{number}", queryString="limit 1")
             logs.start_query(logGroupName="g0", startTime=0, endTime=1, queryString="limit 1")
             events.create_event_bus(Name=f"b{number}")

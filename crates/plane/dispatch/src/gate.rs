@@ -142,6 +142,21 @@ impl Dispatcher {
         if !is_bound(ctx) {
             return Ok(());
         }
+        self.decide_across(ctx, action, resource, keys, resource_policy)
+    }
+
+    /// Whether the caller may do this in another account: its root too, whom only the policies of its own do not bind.
+    ///
+    /// # Errors
+    /// The denial.
+    pub fn decide_across(
+        &self,
+        ctx: &Ctx,
+        action: &str,
+        resource: &str,
+        keys: &Keys,
+        resource_policy: Option<&str>,
+    ) -> Result<(), Denial> {
         let asked = Asked {
             ctx,
             action,

@@ -4,14 +4,15 @@ pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod describe;
 pub(crate) mod list;
+pub(crate) mod policy;
 pub(crate) mod update;
 
 use roadstead_api_events::{DeadLetterConfig, LogConfig};
-use roadstead_base::{Ctx, Tags, Timestamp};
+use roadstead_base::{Ctx, Partition, Tags, Timestamp};
 
 use crate::Events;
 use crate::error::{Error, Result, refuse};
-use crate::names::DEFAULT_BUS;
+use crate::names::{DEFAULT_BUS, bus_anywhere};
 use crate::records::BusRecord;
 use crate::tables::{self, bus_key};
 
@@ -27,12 +28,18 @@ impl Events {
     }
 
     /// Whether a bus is there. Publishers ask this of every event, so memory answers where it can.
-    pub(crate) async fn has_bus(&self, ctx: &Ctx, name: &str) -> Result<bool> {
-        let key = bus_key(&ctx.partition(), name);
+    pub(crate) async fn has_bus(&self, partition: &Partition, name: &str) -> Result<bool> {
+        let key = bus_key(partition, name);
         if name == DEFAULT_BUS || self.buses.get(&key).is_some() {
             return Ok(true);
         }
         Ok(tables::buses(&self.store).get(&key).await?.is_some())
+    }
+
+    /// The policy of the bus of an ARN, also of another account's.
+    pub(crate) fn policy_of_bus(&self, ctx: &Ctx, arn: &str) -> Option<String> {
+        let (partition, bus) = bus_anywhere(ctx, Some(arn)).ok()?;
+        self.buses.get(&bus_key(&partition, &bus))?.value.policy.clone()
     }
 }
 
@@ -42,6 +49,7 @@ pub(crate) fn untouched_default() -> BusRecord {
         name: DEFAULT_BUS.to_owned(),
         description: None,
         tags: Tags::default(),
+        policy: None,
         created_at: Timestamp(0),
         modified_at: Timestamp(0),
     }

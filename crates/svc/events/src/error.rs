@@ -24,6 +24,8 @@ pub enum Error {
     NotFound(String),
     #[error("Event bus {0} already exists.")]
     BusExists(String),
+    #[error("Policy size would be larger than the maximum allowed.")]
+    PolicyTooLong,
     #[error("{0}")]
     Limit(String),
     /// Others kept changing what this call wanted to change.
@@ -67,6 +69,7 @@ impl From<Error> for ApiError {
                 api::resource_not_found_exception(message)
             }
             Error::BusExists(_) => api::resource_already_exists_exception(message),
+            Error::PolicyTooLong => api::policy_length_exceeded_exception(message),
             Error::Limit(_) => api::limit_exceeded_exception(message),
             Error::Contended => api::concurrent_modification_exception(message),
             Error::Store(source) => {
@@ -99,6 +102,7 @@ mod tests {
                 "ResourceAlreadyExistsException",
                 400,
             ),
+            (Error::PolicyTooLong, "PolicyLengthExceededException", 400),
             (Error::Limit("l".into()), "LimitExceededException", 400),
             (Error::Contended, "ConcurrentModificationException", 400),
             (

@@ -33,6 +33,22 @@ pub(crate) fn bus(ctx: &Ctx, given: Option<&str>) -> Result<String> {
     Ok(name.to_owned())
 }
 
+/// Where an event goes: a bus of the caller's, or one of another account in the caller's region, by its ARN.
+pub(crate) fn bus_anywhere(ctx: &Ctx, given: Option<&str>) -> Result<(Partition, String)> {
+    let own = ctx.partition();
+    let arn: Option<Arn> = given.and_then(|given| given.parse().ok());
+    let account = arn.as_ref().and_then(|arn| {
+        let foreign = arn.service == "events"
+            && arn.region == own.region.as_str()
+            && arn.account != own.account.as_str();
+        arn.account.parse().ok().filter(|_| foreign)
+    });
+    match (account, arn.as_ref().and_then(|arn| arn.resource_of("event-bus"))) {
+        (Some(account), Some(bus)) => Ok((Partition { account, ..own }, bus.to_owned())),
+        _ => Ok((own, bus(ctx, given)?)),
+    }
+}
+
 pub(crate) fn bus_arn(partition: &Partition, bus: &str) -> String {
     Arn::new(
         "events",

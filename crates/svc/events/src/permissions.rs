@@ -155,4 +155,8 @@ impl Permissions for EventsPermissions {
             tags.map(|tags| tags.pairs()).unwrap_or_default()
         })
     }
+
+    fn resource_policy<'a>(&'a self, ctx: &'a Ctx, arn: &'a str) -> BoxFuture<'a, Option<String>> {
+        Box::pin(async move { self.0.upgrade()?.policy_of_bus(ctx, arn) })
+    }
 }

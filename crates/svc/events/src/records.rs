@@ -13,6 +13,9 @@ pub(crate) struct BusRecord {
     pub name: String,
     pub description: Option<String>,
     pub tags: Tags,
+    /// Who else may do what with it, as a document.
+    #[serde(default)]
+    pub policy: Option<String>,
     pub created_at: Timestamp,
     pub modified_at: Timestamp,
 }

@@ -96,6 +96,18 @@ impl api::Events for Events {
         Ok(publish::put::put_events(self, ctx, input).await?)
     }
 
+    async fn put_permission(&self, ctx: &Ctx, input: api::PutPermissionRequest) -> Result<(), ApiError> {
+        Ok(buses::policy::put_permission(self, ctx, input).await?)
+    }
+
+    async fn remove_permission(
+        &self,
+        ctx: &Ctx,
+        input: api::RemovePermissionRequest,
+    ) -> Result<(), ApiError> {
+        Ok(buses::policy::remove_permission(self, ctx, input).await?)
+    }
+
     async fn put_rule(
         &self,
         ctx: &Ctx,

@@ -5,6 +5,7 @@ mod buses;
 mod dead_letters;
 mod deliveries;
 mod metrics;
+mod policies;
 mod publishing;
 mod rules;
 mod schedules;

@@ -180,7 +180,8 @@ impl Iam {
             Caller::Service(name) if ctx.origin.source_arn.is_some() => {
                 return for_service(asked, name, context);
             }
-            Caller::Root | Caller::Service(_) | Caller::Node => return Cause::Allowed,
+            Caller::Root => return for_root(asked, account, context),
+            Caller::Service(_) | Caller::Node => return Cause::Allowed,
         };
         let Some(entry) = entry else { return nothing };
         let principal = match &ctx.caller {
@@ -437,6 +438,26 @@ impl Authority for Iam {
             expires,
         }
     }
+}
+
+/// About an account's root: what is another account's must let it in by its own policy.
+fn for_root(asked: &Asked<'_>, account: &str, context: &Context) -> Cause {
+    let request = Request {
+        principal: Principal::Root { account },
+        action: asked.action,
+        resource: asked.resource,
+        resource_account: None,
+        context,
+    };
+    if request.same_account() {
+        return Cause::Allowed;
+    }
+    let resource = asked.resource_policy.map(|text| read(text, Document::Resource));
+    let policies = Policies {
+        resource: resource.as_deref(),
+        ..Policies::default()
+    };
+    decide(policies, &request).cause
 }
 
 /// About a service that calls for something of a customer's: the resource's own policy must let it in.

@@ -27,6 +27,8 @@ pub enum Error {
     NoSuchQuery,
     #[error("The specified query definition does not exist.")]
     NoSuchDefinition,
+    #[error("The specified resource policy does not exist.")]
+    NoSuchPolicy,
     #[error("The specified log record does not exist.")]
     NoSuchRecord,
     /// `MalformedQueryException`, with the place of the fault.
@@ -91,6 +93,7 @@ impl From<Error> for ApiError {
             | Error::NoGroupNamed(_)
             | Error::NoSuchQuery
             | Error::NoSuchDefinition
+            | Error::NoSuchPolicy
             | Error::NoSuchRecord => api::resource_not_found_exception(message),
             Error::Malformed(fault) => malformed(&fault),
             Error::GroupExists | Error::StreamExists => api::resource_already_exists_exception(message),
@@ -148,6 +151,7 @@ mod tests {
             (Error::NoSuchSubscription, "ResourceNotFoundException", 400),
             (Error::NoSuchQuery, "ResourceNotFoundException", 400),
             (Error::NoSuchDefinition, "ResourceNotFoundException", 400),
+            (Error::NoSuchPolicy, "ResourceNotFoundException", 400),
             (Error::NoSuchRecord, "ResourceNotFoundException", 400),
             (Error::Contended, "OperationAbortedException", 400),
             (Error::Protected, "ValidationException", 400),

@@ -9,6 +9,7 @@ mod lines;
 mod names;
 mod page;
 mod permissions;
+mod policies;
 mod queries;
 mod records;
 mod service;
@@ -93,6 +94,7 @@ pub struct Logs {
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) options: Options,
     pub(crate) groups: Mirror<records::GroupRecord>,
+    pub(crate) policies: Mirror<policies::PoliciesRecord>,
     pub(crate) queries: queries::Queries,
     pub(crate) tails: tail::Tails,
     /// Who pays what is owed to subscriptions, once that runs.
@@ -119,6 +121,7 @@ impl Logs {
             options,
         } = parts;
         let groups = Mirror::of(&groups::table(&store)).await?;
+        let policies = Mirror::of(&policies::table(&store)).await?;
         let queries = queries::Queries::open(&store, &volume, &options).await?;
         let lines = lines::Lines::open(volume)?;
         Ok(Arc::new(Self {
@@ -128,6 +131,7 @@ impl Logs {
             dispatcher,
             options,
             groups,
+            policies,
             queries,
             tails: tail::Tails::default(),
             deliveries: OnceLock::new(),

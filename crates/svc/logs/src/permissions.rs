@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Weak};
 
-use roadstead_base::Ctx;
+use roadstead_base::{Caller, Ctx};
 use roadstead_dispatch::{Asking, Need, Permissions, Rule};
 use roadstead_protocol::{BoxFuture, Value};
 
@@ -81,6 +81,16 @@ fn on_resource(asking: &Asking<'_>) -> Vec<Need> {
     ]
 }
 
+/// On the group that the policy is of; those of the account are of nothing.
+fn on_policy(asking: &Asking<'_>) -> Vec<Need> {
+    let need = Need::new(format!("logs:{}", asking.operation));
+    let Some(arn) = asking.text("resourceArn") else {
+        return vec![need];
+    };
+    let group = from_identifier(asking.ctx, arn).unwrap_or_default();
+    vec![need.on([stream_arn(&asking.ctx.partition(), &group, "")])]
+}
+
 fn map(value: Option<&Value>) -> Vec<(String, String)> {
     let Some(Value::Map(fields)) = value else {
         return Vec::new();
@@ -95,12 +105,18 @@ fn map(value: Option<&Value>) -> Vec<(String, String)> {
         .collect()
 }
 
+/// The group in the ARN of a group or a stream of the caller's account and region.
+fn group_in<'a>(ctx: &Ctx, arn: &'a str) -> Option<&'a str> {
+    let rest = arn.strip_prefix(&group_arn(&ctx.partition(), ""))?;
+    Some(rest.split_once(":log-stream:").map_or(rest, |(name, _)| name))
+}
+
 impl Permissions for LogsPermissions {
     fn rules(&self) -> &'static [Rule] {
         const fn of(operation: &'static str, needs: fn(&Asking<'_>) -> Vec<Need>) -> Rule {
             Rule { operation, needs }
         }
-        const RULES: [Rule; 26] = [
+        const RULES: [Rule; 28] = [
             of("CreateLogGroup", create_group),
             of("DeleteLogGroup", on_group),
             of("DescribeLogGroups", on_group),
@@ -127,6 +143,8 @@ impl Permissions for LogsPermissions {
             of("PutLogGroupDeletionProtection", on_group),
             of("TagResource", on_resource),
             of("UntagResource", on_resource),
+            of("PutResourcePolicy", on_policy),
+            of("DeleteResourcePolicy", on_policy),
         ];
         &RULES
     }
@@ -136,14 +154,22 @@ impl Permissions for LogsPermissions {
             let Some(logs) = self.0.upgrade() else {
                 return Vec::new();
             };
-            let base = group_arn(&ctx.partition(), "");
-            let Some(rest) = arn.strip_prefix(&base) else {
+            let Some(name) = group_in(ctx, arn) else {
                 return Vec::new();
             };
-            let name = rest.split_once(":log-stream:").map_or(rest, |(name, _)| name);
             // What is not there has no tags; the operation says that it is not there.
             let tags = logs.group(ctx, name).await.map(|group| group.tags);
             tags.map(|tags| tags.into_iter().collect()).unwrap_or_default()
+        })
+    }
+
+    /// They decide about services alone, as documented: users and roles go by their own policies.
+    fn resource_policy<'a>(&'a self, ctx: &'a Ctx, arn: &'a str) -> BoxFuture<'a, Option<String>> {
+        Box::pin(async move {
+            let (Caller::Service(_), Some(group)) = (&ctx.caller, group_in(ctx, arn)) else {
+                return None;
+            };
+            self.0.upgrade()?.policy_for_services(&ctx.partition(), group)
         })
     }
 }

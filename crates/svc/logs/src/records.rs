@@ -19,6 +19,8 @@ pub(crate) struct GroupRecord {
     pub filters: BTreeMap<String, FilterRecord>,
     #[serde(default)]
     pub subscriptions: BTreeMap<String, SubscriptionRecord>,
+    #[serde(default)]
+    pub policy: Option<crate::policies::GroupPolicyRecord>,
 }
 
 /// A metric filter.

@@ -7,7 +7,7 @@ use roadstead_api_logs as api;
 use roadstead_base::Ctx;
 use roadstead_protocol::ApiError;
 
-use crate::{Logs, filters, groups, queries, streams, subscriptions, tags, tail};
+use crate::{Logs, filters, groups, policies, queries, streams, subscriptions, tags, tail};
 
 /// The service behind the gate.
 pub struct Server(pub Arc<Logs>);
@@ -263,5 +263,31 @@ impl api::Logs for Server {
         input: api::StartLiveTailRequest,
     ) -> Result<api::StartLiveTailResponse, ApiError> {
         Ok(tail::start::start_live_tail(&self.0, ctx, input).await?)
+    }
+
+    async fn delete_resource_policy(
+        &self,
+        ctx: &Ctx,
+        input: api::DeleteResourcePolicyRequest,
+    ) -> Result<(), ApiError> {
+        Ok(policies::delete::delete_resource_policy(&self.0, ctx, input).await?)
+    }
+
+    async fn describe_resource_policies(
+        &self,
+        ctx: &Ctx,
+        input: api::DescribeResourcePoliciesRequest,
+    ) -> Result<api::DescribeResourcePoliciesResponse, ApiError> {
+        Ok(policies::describe::describe_resource_policies(
+            &self.0, ctx, input,
+        )?)
+    }
+
+    async fn put_resource_policy(
+        &self,
+        ctx: &Ctx,
+        input: api::PutResourcePolicyRequest,
+    ) -> Result<api::PutResourcePolicyResponse, ApiError> {
+        Ok(policies::put::put_resource_policy(&self.0, ctx, input).await?)
     }
 }

@@ -3,6 +3,7 @@
 mod filters;
 mod groups;
 mod lines;
+mod policies;
 mod queries;
 mod streams;
 mod subscriptions;

@@ -33,6 +33,10 @@ pub fn operation_disabled_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("OperationDisabledException", 400, message)
 }
 
+pub fn policy_length_exceeded_exception(message: impl Into<String>) -> ApiError {
+    ApiError::new("PolicyLengthExceededException", 400, message)
+}
+
 pub fn resource_already_exists_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("ResourceAlreadyExistsException", 400, message)
 }

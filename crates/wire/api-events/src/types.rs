@@ -42,6 +42,12 @@ structure!(CapacityProviderStrategyItem {
     base "base" i32,
     weight "weight" i32,
 });
+structure!(Condition {
+    key "Key" String,
+    r#type "Type" String,
+    value "Value" String,
+} {
+});
 structure!(CreateEventBusRequest {
     name "Name" String,
 } {
@@ -286,6 +292,15 @@ structure!(PutEventsResultEntry {
     error_message "ErrorMessage" String,
     event_id "EventId" String,
 });
+structure!(PutPermissionRequest {
+} {
+    action "Action" String,
+    condition "Condition" Condition,
+    event_bus_name "EventBusName" String,
+    policy "Policy" String,
+    principal "Principal" String,
+    statement_id "StatementId" String,
+});
 structure!(PutRuleRequest {
     name "Name" String,
 } {
@@ -327,6 +342,12 @@ structure!(RedshiftDataParameters {
     sqls "Sqls" Vec<String>,
     statement_name "StatementName" String,
     with_event "WithEvent" bool,
+});
+structure!(RemovePermissionRequest {
+} {
+    event_bus_name "EventBusName" String,
+    remove_all_permissions "RemoveAllPermissions" bool,
+    statement_id "StatementId" String,
 });
 structure!(RemoveTargetsRequest {
     ids "Ids" Vec<String>,

@@ -53,6 +53,12 @@ structure!(DeleteQueryDefinitionResponse {
 } {
     success "success" bool,
 });
+structure!(DeleteResourcePolicyRequest {
+} {
+    expected_revision_id "expectedRevisionId" String,
+    policy_name "policyName" String,
+    resource_arn "resourceArn" String,
+});
 structure!(DeleteRetentionPolicyRequest {
     log_group_name "logGroupName" String,
 } {
@@ -131,6 +137,18 @@ structure!(DescribeQueryDefinitionsResponse {
 } {
     next_token "nextToken" String,
     query_definitions "queryDefinitions" Vec<QueryDefinition>,
+});
+structure!(DescribeResourcePoliciesRequest {
+} {
+    limit "limit" i32,
+    next_token "nextToken" String,
+    policy_scope "policyScope" PolicyScope,
+    resource_arn "resourceArn" String,
+});
+structure!(DescribeResourcePoliciesResponse {
+} {
+    next_token "nextToken" String,
+    resource_policies "resourcePolicies" Vec<ResourcePolicy>,
 });
 structure!(DescribeSubscriptionFiltersRequest {
     log_group_name "logGroupName" String,
@@ -388,6 +406,10 @@ structure!(OutputLogEvent {
     message "message" String,
     timestamp "timestamp" i64,
 });
+enumeration!(PolicyScope {
+    Account "ACCOUNT",
+    Resource "RESOURCE",
+});
 structure!(PutLogEventsRequest {
     log_events "logEvents" Vec<InputLogEvent>,
     log_group_name "logGroupName" String,
@@ -430,6 +452,18 @@ structure!(PutQueryDefinitionRequest {
 structure!(PutQueryDefinitionResponse {
 } {
     query_definition_id "queryDefinitionId" String,
+});
+structure!(PutResourcePolicyRequest {
+} {
+    expected_revision_id "expectedRevisionId" String,
+    policy_document "policyDocument" String,
+    policy_name "policyName" String,
+    resource_arn "resourceArn" String,
+});
+structure!(PutResourcePolicyResponse {
+} {
+    resource_policy "resourcePolicy" ResourcePolicy,
+    revision_id "revisionId" String,
 });
 structure!(PutRetentionPolicyRequest {
     log_group_name "logGroupName" String,
@@ -518,6 +552,15 @@ structure!(RejectedLogEventsInfo {
     expired_log_event_end_index "expiredLogEventEndIndex" i32,
     too_new_log_event_start_index "tooNewLogEventStartIndex" i32,
     too_old_log_event_end_index "tooOldLogEventEndIndex" i32,
+});
+structure!(ResourcePolicy {
+} {
+    last_updated_time "lastUpdatedTime" i64,
+    policy_document "policyDocument" String,
+    policy_name "policyName" String,
+    policy_scope "policyScope" PolicyScope,
+    resource_arn "resourceArn" String,
+    revision_id "revisionId" String,
 });
 structure!(ResultField {
 } {

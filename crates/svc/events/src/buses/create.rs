@@ -58,6 +58,7 @@ pub(crate) async fn create_event_bus(
         name: name.clone(),
         description: description.clone(),
         tags: tags::of(tags)?,
+        policy: None,
         created_at: now,
         modified_at: now,
     };

@@ -22,6 +22,7 @@ pub(crate) async fn describe_event_bus(
         description: bus.description,
         last_modified_time: known(bus.modified_at),
         name: Some(bus.name),
+        policy: bus.policy,
         ..Default::default()
     })
 }

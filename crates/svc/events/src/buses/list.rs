@@ -39,7 +39,7 @@ pub(crate) async fn list_event_buses(
         description: bus.description,
         last_modified_time: known(bus.modified_at),
         name: Some(bus.name),
-        policy: None,
+        policy: bus.policy,
     };
     Ok(ListEventBusesResponse {
         event_buses: Some(buses.into_iter().map(show).collect()),

@@ -32,9 +32,16 @@ pub(super) async fn forward(delivery: &Delivery<'_>) -> Result<(), Failed> {
         return Err(Failed::for_good("INVALID_PARAMETER", format!("{arn} is no bus")));
     };
     let caller = delivery.caller()?;
+    let policy = events.policy_of_bus(own, arn);
     events
         .dispatcher
-        .decide(&caller, "events:PutEvents", arn, &Keys::default(), None)
+        .decide(
+            &caller,
+            "events:PutEvents",
+            arn,
+            &Keys::default(),
+            policy.as_deref(),
+        )
         .map_err(|denial| Failed::for_good("NO_PERMISSIONS", denial.to_string()))?;
     events.bus(own, &bus).await.map_err(|error| match error {
         crate::Error::Store(_) => Failed::for_now("INTERNAL_ERROR", error.to_string()),

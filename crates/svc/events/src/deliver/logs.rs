@@ -1,4 +1,5 @@
-//! To a log group: a stream of the rule's own, one line.
+//! To a log group: a stream of the rule's own, one line. A resource policy of the account's, or the group's, must let
+//! the service write for the rule.
 
 use roadstead_base::{Arn, Ctx};
 use serde_json::json;
@@ -25,7 +26,7 @@ pub(super) async fn log(delivery: &Delivery<'_>) -> Result<(), Failed> {
     let arn: Arn = delivery.arn()?;
     let group = group(&arn).unwrap_or_default();
     let stream = format!("{}/{}", record.rule, record.target.id);
-    let caller = delivery.caller()?;
+    let caller = delivery.guest()?;
     let name = json!({"logGroupName": group, "logStreamName": stream});
     let dispatcher = &delivery.events.dispatcher;
     let created = dispatcher

@@ -1,9 +1,12 @@
 //! PutEvents. Each entry stands for itself: one that is not valid fails alone, with a code of its own.
 
+use std::collections::BTreeMap;
+
 use roadstead_api_events::{
-    PutEventsRequest, PutEventsRequestEntry, PutEventsResponse, PutEventsResultEntry,
+    MODEL, PutEventsRequest, PutEventsRequestEntry, PutEventsResponse, PutEventsResultEntry,
 };
-use roadstead_base::{Caller, Ctx, random_uuid};
+use roadstead_base::{Caller, Ctx, Partition, random_uuid};
+use roadstead_dispatch::{Keys, denied};
 use serde_json::Value as Json;
 
 use crate::Events;
@@ -40,14 +43,17 @@ pub(crate) async fn put_events(
             &format!("Entries[{index}].TraceHeader"),
             entry.trace_header.as_ref(),
         )?;
+        check_foreign(events, ctx, entry)?;
     }
+    // An event is of whose call it is, also on another account's bus.
     let partition = ctx.partition();
     let mut results = Vec::with_capacity(entries.len());
-    let mut routed = Routed::default();
+    let mut routed: BTreeMap<Partition, Routed> = BTreeMap::new();
     for entry in entries {
         match take(events, ctx, entry).await? {
-            Ok((bus, event)) => {
-                routed.extend(events.route(&partition, &bus, &event.id, &event.to_json(&partition), &[]));
+            Ok((whose, bus, event)) => {
+                let found = events.route(&whose, &bus, &event.id, &event.to_json(&partition), &[]);
+                routed.entry(whose).or_default().extend(found);
                 results.push(PutEventsResultEntry {
                     event_id: Some(event.id),
                     ..Default::default()
@@ -60,7 +66,9 @@ pub(crate) async fn put_events(
             }),
         }
     }
-    events.owe(&partition, routed).await?;
+    for (whose, routed) in routed {
+        events.owe(&whose, routed).await?;
+    }
     let failed = results
         .iter()
         .filter(|result| result.error_code.is_some())
@@ -75,7 +83,7 @@ async fn take(
     events: &Events,
     ctx: &Ctx,
     entry: PutEventsRequestEntry,
-) -> Result<Result<(String, Event), Failure>> {
+) -> Result<Result<(Partition, String, Event), Failure>> {
     let PutEventsRequestEntry {
         detail,
         detail_type,
@@ -114,8 +122,8 @@ async fn take(
             }));
         }
     };
-    let bus = names::bus(ctx, event_bus_name.as_deref())?;
-    if !events.has_bus(ctx, &bus).await? {
+    let (whose, bus) = names::bus_anywhere(ctx, event_bus_name.as_deref())?;
+    if !events.has_bus(&whose, &bus).await? {
         return Ok(Err(Failure {
             code: "ResourceNotFoundException",
             message: Error::NoSuchBus(bus).to_string(),
@@ -129,7 +137,31 @@ async fn take(
         resources: resources.unwrap_or_default(),
         detail,
     };
-    Ok(Ok((bus, event)))
+    Ok(Ok((whose, bus, event)))
+}
+
+/// Whether a bus of another account lets the caller in: the account's root too, whom no policy of its own binds.
+fn check_foreign(events: &Events, ctx: &Ctx, entry: &PutEventsRequestEntry) -> Result<()> {
+    let given = entry.event_bus_name.as_deref();
+    let (whose, bus) = names::bus_anywhere(ctx, given)?;
+    if whose == ctx.partition() {
+        return Ok(());
+    }
+    let arn = names::bus_arn(&whose, &bus);
+    let mut keys = Keys::default();
+    for (key, value) in [
+        ("events:source", &entry.source),
+        ("events:detail-type", &entry.detail_type),
+    ] {
+        if let Some(value) = value {
+            keys.add(key, value.clone());
+        }
+    }
+    let policy = events.policy_of_bus(ctx, &arn);
+    let decided = events
+        .dispatcher
+        .decide_across(ctx, "events:PutEvents", &arn, &keys, policy.as_deref());
+    decided.map_err(|denial| Error::Other(denied(&MODEL, &denial)))
 }
 
 /// As documented under "Calculating PutEvents event entry size".

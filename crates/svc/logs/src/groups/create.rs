@@ -45,6 +45,7 @@ pub(crate) async fn create_log_group(logs: &Logs, ctx: &Ctx, input: CreateLogGro
         tags,
         filters: Default::default(),
         subscriptions: Default::default(),
+        policy: None,
     };
     match groups
         .insert(&group_key(&partition, &log_group_name), &record)

@@ -389,3 +389,35 @@ async fn a_service_that_calls_for_a_rule_needs_the_resources_policy() {
     let other = "arn:aws:events:us-east-1:123456789012:rule/s";
     assert_eq!(ask(&ctx, Some(&policy("events.amazonaws.com", other))), denied);
 }
+
+#[tokio::test]
+async fn the_root_of_an_account_needs_leave_in_another_alone() {
+    let bench = Bench::new().await;
+    let root = bench.root();
+    let foreign = "arn:aws:events:us-east-1:999999999999:event-bus/default";
+    let policy = |effect: &str, account: &str| {
+        format!(
+            r#"{{"Statement": {{"Effect": "{effect}", "Principal": {{"AWS": "{account}"}},
+                "Action": "events:PutEvents", "Resource": "*"}}}}"#
+        )
+    };
+    let own = root.account.to_string();
+    for (resource, policy, wanted) in [
+        (CLUSTER, None, Ok(())),
+        (foreign, None, Err(Because::NoResourcePolicy)),
+        (foreign, Some(policy("Allow", &own)), Ok(())),
+        (
+            foreign,
+            Some(policy("Allow", "888888888888")),
+            Err(Because::NoResourcePolicy),
+        ),
+        (
+            foreign,
+            Some(policy("Deny", &own)),
+            Err(Because::ExplicitResourceDeny),
+        ),
+    ] {
+        let decided = decide_with(&bench, &root, "events:PutEvents", resource, policy.as_deref());
+        assert_eq!(decided, wanted, "{resource} {policy:?}");
+    }
+}

@@ -24,6 +24,22 @@ def start(folder, name, more=""):
     return process, port
 
 
+def push(archive, port, name):
+    done = subprocess.run([sys.executable, ROOT / "scripts/oci_image.py", "push", archive, f"http://127.0.0.1:{port}", "--name", name],
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def running(cloud, service, count):
+    """The service's tasks once this many run."""
+    def found():
+        arns = cloud.ecs.list_tasks(serviceName=service)["taskArns"]
+        tasks = cloud.ecs.describe_tasks(tasks=arns)["tasks"] if arns else []
+        return tasks if [task["lastStatus"] for task in tasks] == ["RUNNING"] * count else None
+
+    return eventually(found, f"{count} tasks of {service} run", patience=120)
+
+
 @pytest.fixture(scope="module")
 def registries(tmp_path_factory, images):
     """One that anybody may ask, and one of the same images that wants a name and a password."""
@@ -34,10 +50,7 @@ def registries(tmp_path_factory, images):
     try:
         for _, port in started:
             eventually(lambda port=port: connects("127.0.0.1", port), "the registry")
-        push = subprocess.run([sys.executable, ROOT / "scripts/oci_image.py", "push", images["busybox"],
-                               f"http://127.0.0.1:{started[0][1]}", "--name", "library/busybox:latest"],
-                              capture_output=True, text=True)
-        assert push.returncode == 0, push.stdout + push.stderr
+        push(images["busybox"], started[0][1], "library/busybox:latest")
         yield [f"127.0.0.1:{port}" for _, port in started]
     finally:
         for process, _ in started:
@@ -90,6 +103,41 @@ def test_images_are_listed_and_removed(fresh):
     assert "nginx" not in cloud.command("image", "list").stdout
     gone = cloud.command("image", "rm", "nginx:latest", check=False)
     assert gone.returncode != 0 and "nginx" in gone.stderr
+
+
+def test_all_tasks_of_a_service_run_the_image_of_the_first(fresh, images, tmp_path):
+    cloud = fresh()
+    process, port = start(tmp_path, "moving")
+    try:
+        eventually(lambda: connects("127.0.0.1", port), "the registry")
+        image = f"127.0.0.1:{port}/library/app:1"
+        push(images["busybox"], port, "library/app:1")
+        definition = cloud.define("moving", {"name": "app", "image": image, "command": ["sleep", "600"]})
+        network = {"awsvpcConfiguration": {"subnets": [cloud.subnet()], "securityGroups": [cloud.open_group("moving")]}}
+        created = cloud.ecs.create_service(serviceName="app", taskDefinition=definition, desiredCount=1, launchType="EC2",
+                                           networkConfiguration=network)["service"]
+        first = running(cloud, "app", 1)[0]["containers"][0]["imageDigest"]
+        push(images["nginx"], port, "library/app:1")
+        # A task of nobody's gets what the tag leads to now, and takes it from the image that the service has.
+        alone = cloud.run(definition, groups=[cloud.open_group("alone")])
+        second = eventually(lambda: cloud.task(alone)["containers"][0].get("imageDigest"), "its digest")
+        assert second != first
+        cloud.ecs.update_service(service="app", desiredCount=2)
+        tasks = running(cloud, "app", 2)
+        assert [task["containers"][0]["imageDigest"] for task in tasks] == [first, first]
+        assert {task["containers"][0]["image"] for task in tasks} == {image}
+        revision = created["currentServiceRevisions"][0]["arn"]
+        found = cloud.ecs.describe_service_revisions(serviceRevisionArns=[revision])["serviceRevisions"][0]
+        assert found["containerImages"] == [{"containerName": "app", "image": image, "imageDigest": first}]
+    finally:
+        process.terminate()
+        process.wait()
+    # Nor does a registry have to be there to replace one.
+    for task in tasks:
+        cloud.stop(task["taskArn"])
+    again = running(cloud, "app", 2)
+    assert [task["containers"][0]["imageDigest"] for task in again] == [first, first]
+    assert not {task["taskArn"] for task in again} & {task["taskArn"] for task in tasks}
 
 
 def test_a_private_image_is_pulled_with_the_secret_that_the_definition_names(cloud, private):

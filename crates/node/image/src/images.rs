@@ -329,7 +329,10 @@ impl Inner {
         let mut replaced = false;
         for reference in &ready.references {
             let before = self.store.name(reference)?;
-            replaced |= before.is_some_and(|name| name.manifest != ready.manifest_digest);
+            if let Some(before) = before.filter(|name| name.manifest != ready.manifest_digest) {
+                self.keep_used(&guard, before)?;
+                replaced = true;
+            }
             let name = Name {
                 reference: reference.clone(),
                 digest: ready.digest.clone(),
@@ -344,6 +347,26 @@ impl Inner {
             self.collect(guard)?;
         }
         Ok(Some(images))
+    }
+
+    /// An image in use that loses its name to another stays to be had by its digest, which the other tasks of a
+    /// service ask for; it is cleaned up as one that was pulled.
+    fn keep_used(&self, guard: &Guard, before: Name) -> Result<()> {
+        let reference = before.reference.by_digest(&before.digest);
+        let used = self
+            .store
+            .pins()?
+            .iter()
+            .any(|pin| pin.manifest == before.manifest);
+        if !used || self.store.name(&reference)?.is_some() {
+            return Ok(());
+        }
+        let name = Name {
+            reference,
+            tracked: true,
+            ..before
+        };
+        self.store.set_name(guard, &name)
     }
 
     /// Makes sure that an image found under another name of its repository has the name asked for too, and is known

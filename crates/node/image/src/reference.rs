@@ -110,6 +110,14 @@ impl Reference {
         }
     }
 
+    /// What a digest of the same repository is called.
+    pub(crate) fn by_digest(&self, digest: &Digest) -> Self {
+        Self {
+            version: Version::Digest(digest.clone()),
+            ..self.clone()
+        }
+    }
+
     /// `docker.io/library/nginx`: the reference without tag or digest.
     pub fn name(&self) -> String {
         format!("{}/{}", self.registry, self.repository)

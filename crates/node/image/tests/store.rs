@@ -97,12 +97,22 @@ async fn what_is_in_use_stays() {
     assert!(images.unpin("task-a/web").await.expect("unpin"));
     assert!(!images.unpin("task-a/web").await.expect("unpin"));
     assert!(image.layers[0].exists());
-    // The agent comes back and knows of no task: the last pin goes, and the image with it.
+    // Who asks for it by its digest, as the other tasks of a service do, still finds it.
+    let pinned = format!("app:1@{}", image.digest);
+    let found = images.get(&pinned).expect("get").expect("there");
+    assert_eq!(
+        (&found.manifest_digest, &found.layers),
+        (&image.manifest_digest, &image.layers)
+    );
+    images.remove(&pinned).await.expect_err("it is in use");
+    // The agent comes back and knows of no task: the last pin goes, and with its last name the image.
     let dropped = images
         .retain_pins(|pin| pin.owner != "task-b/web")
         .await
         .expect("retain");
     assert_eq!(dropped.len(), 1);
+    assert!(image.layers[0].exists());
+    images.remove(&pinned).await.expect("nobody uses it");
     assert!(!image.layers[0].exists());
     assert!(
         image.layers[1].exists(),

@@ -101,6 +101,8 @@ pub struct Ecs {
     /// What they said last of tasks and machines.
     pub(crate) telemetry: tcs::Telemetry,
     pub(crate) present: reconcile::Present,
+    /// Held while it is decided which task of a deployment says what its images are.
+    pub(crate) first: tokio::sync::Mutex<()>,
     pub(crate) wake: reconcile::Wake,
     pub(crate) scheduler: reconcile::Wake,
 }
@@ -125,6 +127,7 @@ impl Ecs {
             agents: acs::Sessions::default(),
             telemetry: tcs::Telemetry::default(),
             present: reconcile::Present::default(),
+            first: tokio::sync::Mutex::default(),
             wake: reconcile::Wake::default(),
             scheduler: reconcile::Wake::default(),
         }

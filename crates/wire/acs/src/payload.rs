@@ -99,6 +99,9 @@ impl std::fmt::Debug for RoleCredentials {
 pub struct Container {
     pub name: String,
     pub image: String,
+    /// As the definition has it, where `image` is by the digest that this led to; the vendor's agent does not know it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub defined_image: String,
     /// CPU units, 1024 to the vCPU; 0 is unset.
     pub cpu: i64,
     /// MiB, hard limit; 0 is unset. The reservation travels in the host configuration.

@@ -16,15 +16,22 @@ pub const MAX_REASON: usize = 1024;
 /// was told is part of the state that is written together with the outbox.
 pub(super) fn collect(task: &Task, state: &mut TaskState, now: Timestamp) {
     let status = present(task, state);
+    let mut resolved = false;
     let news: Vec<ContainerChange> = task
         .containers
         .iter()
         .filter_map(|container| {
             let known = state.containers.get_mut(&container.name)?;
             let shown = known.shown();
-            let worth = matches!(shown, Status::Running | Status::Stopped) && known.told < shown;
-            worth.then(|| {
+            if matches!(shown, Status::Running | Status::Stopped) && known.told < shown {
                 known.told = shown;
+                return Some(container_change(task, container, known));
+            }
+            // As soon as it is known: the other tasks of the service wait for it.
+            let image = task.resolves_for_others(container) && shown < Status::Running && !known.told_image;
+            (image && known.image.as_ref()?.digest.is_some()).then(|| {
+                known.told_image = true;
+                resolved = true;
                 container_change(task, container, known)
             })
         })
@@ -37,7 +44,7 @@ pub(super) fn collect(task: &Task, state: &mut TaskState, now: Timestamp) {
         return;
     }
     let wait = match status {
-        _ if step => 0,
+        _ if step || resolved => 0,
         Status::Running => WAIT_RUNNING_MS,
         _ => WAIT_PENDING_MS,
     };

@@ -167,6 +167,8 @@ pub struct Container {
     /// The id in the metadata address, derived as well.
     pub metadata_id: String,
     pub image: String,
+    /// What it is called: as the definition has it, without the digest that it was found to be.
+    pub image_name: String,
     /// Who pulls it, unless anybody may.
     pub registry: Option<RegistrySecret>,
     /// CPU units; 0 is unset.
@@ -282,6 +284,11 @@ pub struct SharedVolume {
 impl Task {
     pub fn container(&self, name: &str) -> Option<&Container> {
         self.containers.iter().find(|container| container.name == name)
+    }
+
+    /// Other tasks wait to run the very image that this container's tag leads to: those of the same service.
+    pub fn resolves_for_others(&self, container: &Container) -> bool {
+        self.group.starts_with("service:") && !container.image.contains('@')
     }
 
     /// What Docker would call a container.

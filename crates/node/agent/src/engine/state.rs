@@ -133,6 +133,9 @@ pub struct ContainerState {
     pub stopping: Option<Stopping>,
     /// What of it was put into the outbox: None, Running or Stopped.
     pub told: Status,
+    /// Which image it is was told by itself.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub told_image: bool,
     /// The runtime may hold something of it, which has to be deleted.
     pub exists: bool,
     /// Its place on the node's bridge; none in other network modes.

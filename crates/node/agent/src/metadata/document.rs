@@ -73,7 +73,7 @@ pub(super) fn container(machine: &Machine, spec: &Container, state: &ContainerSt
     put(&mut all, "DockerId", Some(spec.runtime_id.clone()));
     put(&mut all, "Name", Some(spec.name.clone()));
     put(&mut all, "DockerName", Some(task.docker_name(spec)));
-    put(&mut all, "Image", Some(spec.image.clone()));
+    put(&mut all, "Image", Some(spec.image_name.clone()));
     put(
         &mut all,
         "ImageID",

@@ -133,7 +133,7 @@ impl Supply {
             }
             local => local.map_err(failed)?,
         };
-        let imported = |image: &Image| !lock(&self.pulled).contains(&mark(image));
+        let imported = |image: &Image| !was_pulled(&lock(&self.pulled), image);
         let (cached, patience) = match (self.behaviour, local) {
             (PullBehaviour::PreferCached, Some(image)) => return Ok(image),
             (PullBehaviour::Once, Some(image)) if !imported(&image) => return Ok(image),
@@ -230,6 +230,62 @@ impl Supply {
     }
 }
 
+/// Whether it was pulled by its reference, or, for a digest, by any of the same repository that led there.
+fn was_pulled(pulled: &BTreeSet<String>, image: &Image) -> bool {
+    if pulled.contains(&mark(image)) {
+        return true;
+    }
+    if image.reference.digest().is_none() {
+        return false;
+    }
+    let (name, digest) = (image.reference.name(), format!(" {}", image.digest));
+    pulled.iter().any(|mark| {
+        let reference = mark.strip_suffix(&digest);
+        let version = reference.and_then(|reference| reference.strip_prefix(&name));
+        version.is_some_and(|version| version.starts_with([':', '@']))
+    })
+}
+
 fn mark(image: &Image) -> String {
     format!("{} {}", image.reference, image.digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use roadstead_image::{Digest, Reference};
+
+    use super::*;
+
+    /// What came by a tag is no import when it is asked for by its digest: its registry still has a say.
+    #[test]
+    fn what_was_pulled_by_a_tag_was_pulled_by_its_digest_too() {
+        let digest =
+            |letter: &str| Digest::parse(&format!("sha256:{}", letter.repeat(64))).expect("a digest");
+        let image = |reference: &str, letter: &str| Image {
+            reference: Reference::parse(reference).expect("a reference"),
+            digest: digest(letter),
+            manifest_digest: digest(letter),
+            image_id: digest("0"),
+            config: roadstead_image::ImageConfig::default(),
+            layers: Vec::new(),
+            size: 0,
+        };
+        let pulled = BTreeSet::from([mark(&image("host:5000/a/app:1", "1"))]);
+        let pinned = format!("host:5000/a/app@{}", digest("1"));
+        for (reference, letter, wanted) in [
+            ("host:5000/a/app:1", "1", true),
+            ("host:5000/a/app:1", "2", false),
+            ("host:5000/a/app:2", "1", false),
+            (pinned.as_str(), "1", true),
+            (pinned.replace("1@", "2@").as_str(), "2", false),
+            (pinned.replace("app", "application").as_str(), "1", false),
+            (pinned.replace("app", "ap").as_str(), "1", false),
+        ] {
+            assert_eq!(
+                was_pulled(&pulled, &image(reference, letter)),
+                wanted,
+                "{reference}"
+            );
+        }
+    }
 }

@@ -73,6 +73,8 @@ pub(crate) enum Delivery {
     /// Sent, and not acknowledged yet, or the agent is too far behind to be sent more.
     Waiting,
     Acknowledged,
+    /// The first task of its deployment is to say what the images are.
+    Behind,
 }
 
 /// What a connection task reads.

@@ -204,6 +204,8 @@ fn compile_container(
         .collect();
     Ok(acs::Container {
         image: container.image.clone().unwrap_or_default(),
+        // What it is by digest is no part of a definition either.
+        defined_image: String::new(),
         cpu: container.cpu.unwrap_or_default().into(),
         memory: container.memory.unwrap_or_default().into(),
         essential: container.essential.unwrap_or(true),

@@ -54,6 +54,7 @@ pub(crate) fn task(attachment: bool) -> TaskRecord {
         memory_reservation: None,
         runtime_id: None,
         image_digest: None,
+        by_tag: false,
         exit_code: None,
         reason: None,
         bindings: Vec::new(),

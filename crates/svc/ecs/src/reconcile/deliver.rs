@@ -6,8 +6,9 @@ use roadstead_base::random_uuid;
 
 use crate::acs::{Delivery, Order, Session, Stage, network_map};
 use crate::compile;
+use crate::definitions::Definition;
 use crate::error::{Error, Result};
-use crate::reconcile::Worker;
+use crate::reconcile::{Worker, images};
 use crate::tables::definition_key;
 use crate::tasks::{TaskRecord, definition_with, roles};
 
@@ -22,11 +23,21 @@ pub(super) async fn tell(worker: &Worker, task: &TaskRecord, stage: Stage) -> Re
     if let Some(standing) = session.standing(&arn, stage, worker.options.resend) {
         return Ok(standing);
     }
-    let order = order(worker, task, stage, &session).await?;
+    let definition = definition_of(worker, task).await?;
+    let known = match stage {
+        Stage::Start => images::known(worker, task, &definition).await?,
+        // It is told of the containers that it has.
+        Stage::Stop => Some(images::Known::default()),
+    };
+    let Some(known) = known else {
+        return Ok(Delivery::Behind);
+    };
+    let order = order(worker, task, stage, &session, (&definition, &known)).await?;
     Ok(session.send(&arn, stage, order))
 }
 
-async fn order(worker: &Worker, task: &TaskRecord, stage: Stage, session: &Session) -> Result<Order> {
+/// With the task's overrides in it.
+async fn definition_of(worker: &Worker, task: &TaskRecord) -> Result<Definition> {
     let key = definition_key(&task.partition, &task.definition);
     let Some(definition) = worker.definitions().get(&key).await? else {
         return Err(Error::client(format!(
@@ -35,10 +46,20 @@ async fn order(worker: &Worker, task: &TaskRecord, stage: Stage, session: &Sessi
             task.arn()
         )));
     };
-    let definition = definition_with(&definition.value.definition, task)?;
-    let mut compiled = compile::compile(&definition, task)?;
+    definition_with(&definition.value.definition, task)
+}
+
+async fn order(
+    worker: &Worker,
+    task: &TaskRecord,
+    stage: Stage,
+    session: &Session,
+    (definition, known): (&Definition, &images::Known<'_>),
+) -> Result<Order> {
+    let mut compiled = compile::compile(definition, task)?;
+    known.pin(&mut compiled);
     if stage == Stage::Start {
-        roles::give(&worker.dispatcher, &definition, task, &mut compiled);
+        roles::give(&worker.dispatcher, definition, task, &mut compiled);
     }
     let mut frames = Vec::new();
     if stage == Stage::Start && task.attachment.is_some() {

@@ -3,6 +3,7 @@
 //! from the task's.
 
 mod deliver;
+mod images;
 mod interface;
 mod keep;
 mod task;
@@ -117,6 +118,13 @@ impl Ecs {
                 .map(|entry| entry.value.name.clone());
             match (ecs.upgrade(), instance) {
                 (Some(ecs), Some(instance)) => ecs.tasks_of(&instance),
+                _ => Vec::new(),
+            }
+        });
+        let ecs = Arc::downgrade(self);
+        tasks.follow(mirrors.services.changes(), move |changed| {
+            match (ecs.upgrade(), &changed.before, &changed.after) {
+                (Some(ecs), Some(before), Some(after)) => images::let_go(&ecs, &before.value, &after.value),
                 _ => Vec::new(),
             }
         });

@@ -129,6 +129,8 @@ impl Worker {
                 }
                 Step::Tell(stage) => match deliver::tell(self, &entry.value, stage).await {
                     Ok(Delivery::Waiting) => return Ok(Action::Again(self.options.resend)),
+                    // What it waits for brings the key back, unless it is an agent's going.
+                    Ok(Delivery::Behind) => return Ok(Action::Again(AGAIN)),
                     // Away: its next connection brings the key back.
                     Ok(Delivery::Away | Delivery::Acknowledged) => return Ok(Action::Done),
                     Err(error @ (Error::Store(_) | Error::Contended | Error::Other(_))) => return Err(error),
@@ -168,7 +170,7 @@ impl Worker {
         finish(self, entry, &task).await.map(|_| ())
     }
 
-    fn told(&self, task: &TaskRecord) -> bool {
+    pub(super) fn told(&self, task: &TaskRecord) -> bool {
         let session = self.agents.find(&task.host.arn());
         session.is_some_and(|session| session.knows(&task.arn()))
     }

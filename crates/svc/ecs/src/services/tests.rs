@@ -6,6 +6,7 @@ mod bus;
 mod definitions;
 mod deployments;
 mod health;
+mod images;
 mod life;
 mod places;
 mod protection;

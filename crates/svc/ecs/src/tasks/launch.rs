@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_acs::FARGATE_CLUSTER;
-use roadstead_api_ecs::{ContainerDefinition, Failure};
+use roadstead_api_ecs::{ContainerDefinition, Failure, VersionConsistency};
 use roadstead_base::{Arn, Ctx, derived_hex};
 use roadstead_placement::{
     CandidateId, NodeId, Refusal, Snapshot, admit, missing_attribute, place, unsatisfied,
@@ -401,6 +401,7 @@ fn new_container(definition: &ContainerDefinition, name: String, arn: String) ->
         memory_reservation: definition.memory_reservation,
         runtime_id: None,
         image_digest: None,
+        by_tag: definition.version_consistency == Some(VersionConsistency::Disabled),
         exit_code: None,
         reason: None,
         bindings: Vec::new(),

@@ -138,6 +138,9 @@ pub(crate) struct ContainerRecord {
     pub runtime_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_digest: Option<String>,
+    /// Its definition says `versionConsistency` `disabled`: what its image is, is of no other task's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_tag: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

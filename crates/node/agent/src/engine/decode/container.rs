@@ -64,6 +64,10 @@ pub(super) fn read_container(
         runtime_id: runtime_id(&task.arn, id, &name),
         metadata_id: metadata_id(&task.arn, &name),
         image: container.image.clone(),
+        image_name: match container.defined_image.as_str() {
+            "" => container.image.clone(),
+            defined => defined.to_owned(),
+        },
         registry: container
             .registry_authentication
             .as_ref()

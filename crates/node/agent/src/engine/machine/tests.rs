@@ -46,6 +46,43 @@ fn a_task_runs_and_is_stopped() {
     assert!(machine.is_over());
 }
 
+/// The other tasks of a service wait for the first one's images; nobody waits for a standalone task's, nor for what is
+/// named by its digest.
+#[test]
+fn the_images_of_a_service_are_told_once_they_are_known() {
+    for (group, image, wanted) in [
+        ("service:web", "busybox:1", 1),
+        ("service:web", "busybox@sha256:2", 0),
+        ("family:web", "busybox:1", 0),
+    ] {
+        let mut web = container("web", true, &[]);
+        web.image = image.to_owned();
+        let mut machine = machine(vec![web]);
+        Arc::make_mut(&mut machine.task).group = group.to_owned();
+        let pulled = E::Pulled {
+            container: name("web"),
+            image: ImageFacts {
+                digest: Some("sha256:2".to_owned()),
+                ..ImageFacts::default()
+            },
+        };
+        for event in [E::Tick, E::Admitted, pulled, E::Tick] {
+            machine.step(event, at(1));
+        }
+        let said = |change: &crate::engine::state::Change| {
+            let digests = change.containers.iter().map(|it| it.image_digest.clone());
+            (
+                change.status.upstream(),
+                change.not_before,
+                digests.collect::<Vec<_>>(),
+            )
+        };
+        let outbox: Vec<_> = machine.state.outbox.iter().map(said).collect();
+        let one = ("PENDING", at(1), vec![Some("sha256:2".to_owned())]);
+        assert_eq!(outbox, vec![one; wanted], "{group} {image}");
+    }
+}
+
 #[test]
 fn the_image_or_the_definition_says_which_signal_stops() {
     for (image, definition, wanted) in [

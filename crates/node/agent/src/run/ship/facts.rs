@@ -25,7 +25,7 @@ pub(super) fn of(machine: &Machine, container: &Container) -> Facts {
     Facts {
         id: container.runtime_id.clone(),
         name: task.docker_name(container),
-        image_name: container.image.clone(),
+        image_name: container.image_name.clone(),
         image_id: image.map(|image| image.id.clone()).unwrap_or_default(),
         command: told.map(|told| told.command.join(" ")).unwrap_or_default(),
         created: created.map(|at| at.to_rfc3339()).unwrap_or_default(),

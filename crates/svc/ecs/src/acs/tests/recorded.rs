@@ -156,6 +156,35 @@ async fn the_recorded_agent_runs_its_tasks_to_their_end() {
     );
 }
 
+/// Newer ones say what an image is before they have it, in a report of its own (ecs-agent-protocol, section 2); the
+/// other tasks of the service are then told of by digest.
+#[tokio::test]
+async fn the_recorded_agent_says_what_the_images_of_a_service_are() {
+    let cloud = cloud().await;
+    let (_, mut agent) = register(&cloud, EC2_MODE).await;
+    let web = definition("web", "host", |_| {});
+    cloud
+        .call("RegisterTaskDefinition", web)
+        .await
+        .expect("registers");
+    let service = json!({"serviceName": "web", "taskDefinition": "web", "desiredCount": 2});
+    cloud.call("CreateService", service).await.expect("creates");
+    let first = agent.payload().await.1.tasks.remove(0);
+    let image = &first.containers[0].image;
+    let digest = format!("sha256:{}", "1".repeat(64));
+    let report = json!({
+        "cluster": "default", "task": first.arn, "status": "PENDING", "reason": "",
+        "containers": [{"containerName": first.containers[0].name, "status": "PENDING", "imageDigest": digest}],
+    });
+    cloud
+        .call("SubmitTaskStateChange", report)
+        .await
+        .expect("is acknowledged");
+    assert_eq!(cloud.task(&first.arn).await["lastStatus"], "PENDING");
+    let second = agent.payload().await.1.tasks.remove(0);
+    assert_eq!(second.containers[0].image, format!("{image}@{digest}"));
+}
+
 #[tokio::test]
 async fn the_recorded_failures_have_their_reasons() {
     let cloud = cloud().await;

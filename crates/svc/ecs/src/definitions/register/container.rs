@@ -1,6 +1,6 @@
 //! One container of a task definition: every member is checked, filled in with its default, or refused by name.
 
-use roadstead_api_ecs::{ContainerDefinition, PortMapping, VersionConsistency};
+use roadstead_api_ecs::{ContainerDefinition, PortMapping};
 
 use super::around::Around;
 use super::{
@@ -134,9 +134,6 @@ pub(super) fn check(
     refuse(&member("credentialSpecs"), credential_specs)?;
     refuse(&member("environmentFiles"), environment_files)?;
     refuse(&member("firelensConfiguration"), firelens_configuration)?;
-    if version_consistency == Some(VersionConsistency::Enabled) {
-        return Err(Error::unsupported(member("versionConsistency = enabled")));
-    }
 
     Ok(ContainerDefinition {
         command,

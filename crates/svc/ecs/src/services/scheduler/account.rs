@@ -63,6 +63,7 @@ pub(super) fn account(
 fn learn(digests: &mut BTreeMap<String, String>, task: &TaskRecord) {
     for container in &task.containers {
         if let Some(digest) = &container.image_digest
+            && !container.by_tag
             && !digests.contains_key(&container.name)
         {
             digests.insert(container.name.clone(), digest.clone());

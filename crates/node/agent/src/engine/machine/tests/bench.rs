@@ -20,6 +20,7 @@ pub(super) fn container(name: &str, essential: bool, on: &[(&str, Condition)]) -
         runtime_id: format!("t-{name}"),
         metadata_id: String::new(),
         image: "busybox".to_owned(),
+        image_name: "busybox".to_owned(),
         registry: None,
         cpu: 0,
         memory: 0,

@@ -238,12 +238,6 @@ async fn what_nodes_cannot_do_yet_is_refused_by_name() {
         let words = format!("containerDefinitions[0].{member} is not supported by Roadstead yet.");
         containers_refused(INVALID, &[(json!({member: value}), json!({}), &words)]).await;
     }
-    let enabled = (
-        json!({"versionConsistency": "enabled"}),
-        json!({}),
-        "containerDefinitions[0].versionConsistency",
-    );
-    containers_refused(INVALID, &[enabled]).await;
     for (member, value) in [
         ("enableFaultInjection", json!(true)),
         (

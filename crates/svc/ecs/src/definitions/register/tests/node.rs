@@ -73,6 +73,8 @@ async fn timeouts_user_and_directory_are_kept_or_refused() {
         "versionConsistency": "disabled"
     });
     container_shows(accepted.clone(), json!({}), accepted).await;
+    let enabled = json!({"versionConsistency": "enabled"});
+    container_shows(enabled.clone(), json!({}), enabled).await;
     let cases = [
         (
             json!({"startTimeout": -1}),

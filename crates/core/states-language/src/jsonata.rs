@@ -7,13 +7,15 @@
 
 mod functions;
 mod references;
+#[cfg(test)]
+mod suite;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jlens_core::audit::{Tracer, ValueRef};
-use jlens_core::{CancelToken, Expression, Node, Options};
+use jlens_core::{Bindings, CancelToken, Expression, Node, Options};
 use serde_json::Value;
 
 use crate::Dice;
@@ -98,20 +100,6 @@ impl Jsonata {
                 bindings = bindings.var(name.as_str(), value.clone());
             }
         }
-        let token = CancelToken::new();
-        let mut meter = Meter {
-            left: STEPS,
-            token: token.clone(),
-        };
-        let options = Options::new()
-            .now(now)
-            .seed(dice.bits())
-            .max_depth(DEPTH)
-            .max_string_length(BYTES)
-            .max_array_length(ITEMS)
-            .max_result_size(BYTES)
-            .timeout(ASTRAY)
-            .cancel_token(token);
         let fail = |what: String| {
             let text = &self.text;
             Failure::query(
@@ -119,10 +107,7 @@ impl Jsonata {
                 format!("The JSONata expression '{text}' specified for the field '{field}' {what}"),
             )
         };
-        match self
-            .expression
-            .evaluate_traced(None, &bindings, &options, &mut meter)
-        {
+        match run(&self.expression, None, &bindings, dice, now) {
             Ok(Some(value)) => Ok(value),
             Ok(None) => Err(fail("returned nothing (undefined).".to_owned())),
             Err(fault) if fault.code() == "U1003" => Err(fail(format!("took more than {STEPS} steps."))),
@@ -133,6 +118,31 @@ impl Jsonata {
             ))),
         }
     }
+}
+
+/// Evaluates within the bounds. Expressions of states have no `input`; those of JSONata's own tests do.
+fn run(
+    expression: &Expression,
+    input: Option<&Value>,
+    bindings: &Bindings,
+    dice: &Dice,
+    now: i64,
+) -> jlens_core::Result<Option<Value>> {
+    let token = CancelToken::new();
+    let mut meter = Meter {
+        left: STEPS,
+        token: token.clone(),
+    };
+    let options = Options::new()
+        .now(now)
+        .seed(dice.bits())
+        .max_depth(DEPTH)
+        .max_string_length(BYTES)
+        .max_array_length(ITEMS)
+        .max_result_size(BYTES)
+        .timeout(ASTRAY)
+        .cancel_token(token);
+    expression.evaluate_traced(input, bindings, &options, &mut meter)
 }
 
 /// Two expressions are the same when their texts are.

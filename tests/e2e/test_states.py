@@ -73,6 +73,10 @@ def test_a_machine_branches_loops_and_calls_services_as_its_role(cloud, role, tm
     assert told[:3] == ["ExecutionStarted", "ParallelStateEntered", "ParallelStateStarted"]
     assert told[-1] == "ExecutionSucceeded" and told.count("MapIterationSucceeded") == 3
     assert cloud.aws("stepfunctions", "list-executions", "--state-machine-arn", arn, "--status-filter", "SUCCEEDED")["executions"]
+    shown = cloud.aws("stepfunctions", "describe-state-machine", "--state-machine-arn", arn)
+    assert shown["variableReferences"] == {"Done": ["clusters"]}, shown
+    first = cloud.client("stepfunctions").get_execution_history(executionArn=execution, maxResults=3)["events"]
+    assert [event["previousEventId"] for event in first] == [0, 0, 2], "nothing leads to the first state"
 
 
 def test_what_the_role_may_not_is_an_error_that_can_be_caught(cloud, role):

@@ -10,6 +10,7 @@ mod reader;
 mod resource;
 mod state;
 mod templates;
+mod variables;
 
 use std::collections::BTreeMap;
 

@@ -24,6 +24,8 @@ pub struct Intrinsic {
 #[derive(Debug, Clone, PartialEq)]
 enum Argument {
     Literal(Value),
+    /// What stands between apostrophes, its backslashes and all.
+    Text(String),
     Path(Path),
     Call(Intrinsic),
 }
@@ -108,6 +110,17 @@ impl Function {
 }
 
 impl Intrinsic {
+    /// Every path among its arguments, and those of calls within.
+    pub(crate) fn each_path<'a>(&'a self, see: &mut dyn FnMut(&'a Path)) {
+        for argument in &self.arguments {
+            match argument {
+                Argument::Path(path) => see(path),
+                Argument::Call(call) => call.each_path(see),
+                Argument::Literal(_) | Argument::Text(_) => {}
+            }
+        }
+    }
+
     /// Reads a call. At most ten may stand in one another.
     pub fn parse(text: &str) -> Result<Intrinsic, crate::path::PathFault> {
         parser::parse(text)
@@ -116,19 +129,26 @@ impl Intrinsic {
     /// What the call gives. `field` is the field it stands in, for the cause of a failure.
     pub fn call(&self, view: &View<'_>, dice: &Dice, field: &str) -> Result<Value, Failure> {
         let mut values = Vec::with_capacity(self.arguments.len());
-        for argument in &self.arguments {
-            values.push(match argument {
-                Argument::Literal(value) => value.clone(),
-                Argument::Call(call) => call.call(view, dice, field)?,
-                Argument::Path(path) => path.find(view).ok_or_else(|| missing(path, view, field))?,
-            });
-        }
-        functions::call(self.function, values, dice).map_err(|cause| {
+        let invalid = |cause| {
             Failure::new(
                 names::INTRINSIC,
                 format!("Invalid arguments in {}: {cause}", self.function.name()),
             )
-        })
+        };
+        for (index, argument) in self.arguments.iter().enumerate() {
+            values.push(match argument {
+                Argument::Literal(value) => value.clone(),
+                Argument::Text(written) => {
+                    let meant = functions::unescape(written).map_err(invalid)?;
+                    // A template's own braces are told from its places by their backslashes.
+                    let template = self.function == Function::Format && index == 0;
+                    Value::String(if template { written.clone() } else { meant })
+                }
+                Argument::Call(call) => call.call(view, dice, field)?,
+                Argument::Path(path) => path.find(view).ok_or_else(|| missing(path, view, field))?,
+            });
+        }
+        functions::call(self.function, values, dice).map_err(invalid)
     }
 }
 

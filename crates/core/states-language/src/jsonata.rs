@@ -78,9 +78,22 @@ impl Jsonata {
         &self.text
     }
 
-    /// Whether it names `$states.errorOutput`.
-    pub(crate) fn reads_error_output(&self) -> bool {
-        references::reads_error_output(self.expression.ast())
+    /// The variables that it reads and does not bind itself, without `states`. A function's name is a variable where the
+    /// machine assigns it, as `known` says.
+    pub(crate) fn references<'a>(&'a self, known: &BTreeSet<&str>) -> Vec<&'a str> {
+        let reads = self.expression.reads();
+        let builtin = |name: &str| jlens_core::function_catalog().iter().any(|one| one.name == name);
+        let names = self.variables.iter().map(String::as_str);
+        let free = names.filter(|name| match reads.binding(name) {
+            Some(_) => *name != "states" && (known.contains(name) || !functions::NAMES.contains(name)),
+            None => known.contains(name) && builtin(name),
+        });
+        free.collect()
+    }
+
+    /// Whether it names that member of `$states`.
+    pub(crate) fn reads(&self, member: &str) -> bool {
+        references::reads(self.expression.ast(), member)
     }
 
     /// What it gives. `field` is where it stands, for the cause of a failure.

@@ -104,6 +104,11 @@ impl Path {
         self.steps.iter().all(Selector::is_definite)
     }
 
+    /// Whether it can only name one value and calls no function, as a Reference Path does.
+    pub fn is_reference(&self) -> bool {
+        self.is_definite() && self.function.is_none()
+    }
+
     /// The value that the path names, or an array of those it finds; nothing if there is none.
     pub fn find(&self, view: &View<'_>) -> Option<Value> {
         let root = match &self.root {

@@ -4,6 +4,7 @@ use roadstead_states_language::{
     Code, Diagnostic, Flow, Kind, Machine, Pattern, Resource, Severity, State, Task,
 };
 
+use crate::error::{Error, Result};
 use crate::records::Workflow;
 use crate::{States, express, integrations, sdk};
 
@@ -12,6 +13,20 @@ pub(crate) struct Accepted {
     /// Nothing if there is an error among the diagnostics.
     pub machine: Option<Machine>,
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// "Maximum request size" of the service's quotas: 1 MB.
+const BYTES: usize = 1024 * 1024;
+
+/// The model bounds a definition in characters; with more bytes than this it would come in no request.
+pub(crate) fn fits(definition: &str) -> Result<()> {
+    let bytes = definition.len();
+    if bytes > BYTES {
+        return Err(Error::Validation(format!(
+            "The definition has {bytes} bytes; a request has at most {BYTES}"
+        )));
+    }
+    Ok(())
 }
 
 /// Reads and validates a definition.

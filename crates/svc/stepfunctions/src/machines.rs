@@ -2,9 +2,9 @@
 
 use roadstead_api_stepfunctions::{
     CreateStateMachineInput, CreateStateMachineOutput, DeleteStateMachineInput, DeleteStateMachineOutput,
-    DescribeStateMachineInput, DescribeStateMachineOutput, EncryptionConfiguration, EncryptionType,
-    IncludedData, LogLevel, LoggingConfiguration, StateMachineStatus, TracingConfiguration,
-    UpdateStateMachineInput, UpdateStateMachineOutput,
+    DescribeStateMachineInput, DescribeStateMachineOutput, EncryptionConfiguration, EncryptionType, LogLevel,
+    LoggingConfiguration, StateMachineStatus, TracingConfiguration, UpdateStateMachineInput,
+    UpdateStateMachineOutput,
 };
 use roadstead_base::{Ctx, Partition, Tags, derived_hex, random_uuid};
 use roadstead_states_language::refusal;
@@ -66,6 +66,7 @@ impl States {
     }
 
     fn checked(&self, definition: &str, workflow: Workflow) -> Result<()> {
+        accept::fits(definition)?;
         let Accepted { machine, diagnostics } = accept::definition(self, definition, workflow);
         match machine {
             Some(_) => Ok(()),
@@ -269,14 +270,14 @@ pub(crate) async fn describe_state_machine(
         included_data,
     } = input;
     let (record, version) = states.configured(ctx, &state_machine_arn).await?;
-    let definition = match included_data {
-        Some(IncludedData::MetadataOnly) => "{}".to_owned(),
-        None | Some(IncludedData::AllData) => {
-            states
-                .definition(&ctx.partition(), &record.name, &record.definition)
-                .await?
-        }
-    };
+    let (definition, variable_references) = states
+        .described(
+            &ctx.partition(),
+            &record.name,
+            &record.definition,
+            included_data.as_ref(),
+        )
+        .await?;
     Ok(DescribeStateMachineOutput {
         creation_date: version.as_ref().map_or(record.created, |version| version.created),
         description: version.and_then(|version| version.description),
@@ -300,6 +301,7 @@ pub(crate) async fn describe_state_machine(
             false => StateMachineStatus::Active,
         }),
         tracing_configuration: Some(TracingConfiguration { enabled: Some(false) }),
+        variable_references,
         ..DescribeStateMachineOutput::default()
     })
 }
@@ -338,19 +340,6 @@ pub(crate) async fn update_state_machine(
     let workflow = states.machine(ctx, &name)?.workflow;
     if let Some(definition) = &definition {
         states.checked(definition, workflow)?;
-        // Before the machine names it.
-        let key = states.definition_key(&partition, &name, &digest(definition));
-        let record = DefinitionRecord {
-            text: definition.clone(),
-        };
-        let written = Transaction::new(&states.store)
-            .compare_exists(&states.machine_key(&partition, &name))
-            .put(&records::definitions(&states.store), &key, &record)
-            .commit()
-            .await?;
-        if written == Outcome::Conflict {
-            return Err(Error::NoSuchMachine(state_machine_arn));
-        }
     }
     if let Some(role) = &role_arn {
         states.trusted(&partition, &name, role)?;
@@ -362,7 +351,15 @@ pub(crate) async fn update_state_machine(
         let before = record.clone();
         if let Some(definition) = &definition {
             record.definition = digest(definition);
+            // With the machine that names it: what nobody names is cleared away.
+            let key = states.definition_key(&partition, &name, &record.definition);
+            let text = DefinitionRecord {
+                text: definition.clone(),
+            };
+            change =
+                change.with(|transaction| transaction.put(&records::definitions(&states.store), &key, &text));
         }
+        let record = &mut change.machine;
         if let Some(role) = &role_arn {
             record.role_arn.clone_from(role);
         }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use roadstead_base::{Partition, Tags, Timestamp};
 use roadstead_states_language::{Execution, HistoryEvent, Order, Status};
 use roadstead_store::{Key, Store, Table};
@@ -150,8 +152,47 @@ pub(crate) struct ActivityRecord {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "KeptDefinition", into = "KeptDefinition")]
 pub(crate) struct DefinitionRecord {
     pub text: String,
+}
+
+/// A definition as it is kept: as base64 where escapes would make it larger than what is written at once may be.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum KeptDefinition {
+    Text(String),
+    Base64(String),
+}
+
+/// Bytes of a definition as a JSON string beside which a machine fits into a transaction.
+const PLAIN: usize = 1_200_000;
+
+impl From<DefinitionRecord> for KeptDefinition {
+    fn from(record: DefinitionRecord) -> Self {
+        let DefinitionRecord { text } = record;
+        let fits = serde_json::to_string(&text).is_ok_and(|json| json.len() <= PLAIN);
+        if fits {
+            Self::Text(text)
+        } else {
+            Self::Base64(STANDARD.encode(text))
+        }
+    }
+}
+
+impl TryFrom<KeptDefinition> for DefinitionRecord {
+    type Error = String;
+
+    fn try_from(kept: KeptDefinition) -> Result<Self, String> {
+        let text = match kept {
+            KeptDefinition::Text(text) => text,
+            KeptDefinition::Base64(encoded) => {
+                let bytes = STANDARD.decode(encoded).map_err(|fault| fault.to_string())?;
+                String::from_utf8(bytes).map_err(|fault| fault.to_string())?
+            }
+        };
+        Ok(Self { text })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! What goes: executions that ended long ago, and machines that were deleted with all that is of them. A transaction
 //! removes a bounded number of records, so histories go page by page, each before what names it.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use roadstead_base::Partition;
@@ -9,7 +10,7 @@ use roadstead_states_language::Input;
 use roadstead_store::{Entry, Key, Listing, Outcome, Transaction};
 
 use crate::error::Result;
-use crate::records::{self, ExecutionRecord};
+use crate::records::{self, ExecutionRecord, MachineRecord};
 use crate::{States, ending, run};
 
 /// How long an execution, and its name, is kept after its end.
@@ -18,6 +19,10 @@ pub(crate) const KEPT_MILLIS: i64 = 90 * 86_400_000;
 const PAGE: u64 = 5_000;
 /// Executions of a deleted machine before others have their turn.
 const EXECUTIONS: usize = 50;
+/// How long a definition stays at least that was replaced: for calls that read the machine before.
+const REPLACED_MILLIS: i64 = 60_000;
+/// Definitions that are read at a time.
+const DEFINITIONS: usize = 4;
 
 /// An execution that ended long ago goes, and its name can be used again.
 pub(crate) async fn expired(states: &States, entry: &Entry<ExecutionRecord>) -> Result<Action> {
@@ -52,6 +57,12 @@ async fn execution(states: &States, entry: &Entry<ExecutionRecord>) -> Result<()
         .delete_below(&events)
         .commit()
         .await?;
+    // Its definition may be named by nobody any more.
+    if let Some(partition) = records::partition_of(&entry.key) {
+        states
+            .work
+            .changed(&states.machine_key(&partition, &entry.value.machine));
+    }
     Ok(())
 }
 
@@ -61,7 +72,7 @@ pub(crate) async fn machine(states: &States, partition: &Partition, key: &Key) -
         return Ok(Action::Done);
     };
     if !entry.value.deleting {
-        return Ok(Action::Done);
+        return definitions(states, partition, &entry).await;
     }
     let name = &entry.value.name;
     let table = records::executions(&states.store);
@@ -104,6 +115,71 @@ pub(crate) async fn machine(states: &States, partition: &Partition, key: &Key) -
         .delete_below(&records::aliases(&states.store).key(partition, name))
         .commit()
         .await?;
+    states.work.changed(key);
+    Ok(Action::Done)
+}
+
+/// Clears definitions away that nobody names any more: neither the machine nor a version of it nor an execution.
+async fn definitions(
+    states: &States,
+    partition: &Partition,
+    machine: &Entry<MachineRecord>,
+) -> Result<Action> {
+    let now = states.clock.now();
+    let wait = machine.value.updated().0.saturating_add(REPLACED_MILLIS) - now.0;
+    if wait > 0 {
+        return Ok(Action::Again(Duration::from_millis(wait.unsigned_abs())));
+    }
+    let name = &machine.value.name;
+    let table = records::definitions(&states.store);
+    let below = table.key(partition, name);
+    let page = |after, limit| Listing {
+        after,
+        limit: Some(limit),
+        ..Listing::default()
+    };
+    // Nearly every machine has one only.
+    if table.list(&below, page(None, 2)).await?.entries.len() > 1 {
+        // What executions begin with is named by the machine and its versions, as long as the machine is as it was read.
+        states.executions.wait_for(machine.revision).await?;
+        let versions = records::versions(&states.store).key(partition, name);
+        let (versions, _) = records::versions(&states.store).all(&versions).await?;
+        let executions = records::executions(&states.store).key(partition, name);
+        let snapshot = states.executions.snapshot();
+        let mut named: HashSet<&str> = snapshot
+            .below(&executions)
+            .map(|entry| entry.value.definition.as_str())
+            .collect();
+        named.extend(
+            versions
+                .iter()
+                .map(|entry| entry.value.machine.definition.as_str()),
+        );
+        named.insert(&machine.value.definition);
+        let mut after = None;
+        loop {
+            let found = table.list(&below, page(after, DEFINITIONS)).await?;
+            for entry in &found.entries {
+                if entry
+                    .key
+                    .segments()
+                    .last()
+                    .is_some_and(|digest| named.contains(digest.as_str()))
+                {
+                    continue;
+                }
+                let transaction = Transaction::new(&states.store).compare_unmodified(machine);
+                if transaction.delete(&entry.key).commit().await? == Outcome::Conflict {
+                    return Ok(Action::Again(Duration::ZERO));
+                }
+            }
+            after = found.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    states.work.cleared(&machine.key, machine.revision);
     Ok(Action::Done)
 }
 

@@ -18,7 +18,7 @@ use crate::activities::{Offer, Offers, Registered};
 use crate::call::Acting;
 use crate::error::{Error, Result};
 use crate::jobs::Happened;
-use crate::records::{self, ExecutionRecord, partition_of};
+use crate::records::{self, ExecutionRecord, MachineRecord, partition_of};
 use crate::remove::{self, KEPT_MILLIS};
 use crate::{States, call, ending, jobs, names, published, report, sync};
 
@@ -44,6 +44,8 @@ pub(crate) struct Work {
     /// When this service began to execute.
     pub(crate) began: OnceLock<Timestamp>,
     parsed: Mutex<HashMap<Key, Arc<Machine>>>,
+    /// Machines without definitions that nobody names, and the revisions that they were seen so at.
+    cleared: Mutex<HashMap<Key, Revision>>,
     driver: OnceLock<Handle<Key>>,
 }
 
@@ -92,6 +94,22 @@ impl Work {
                 .filter(|entry| entry.value.is_running())
                 .nth(most.saturating_sub(1))
                 .is_none()
+    }
+
+    /// A machine has no definition that nobody names.
+    pub(crate) fn cleared(&self, machine: &Key, revision: Revision) {
+        lock(&self.cleared).insert(machine.clone(), revision);
+    }
+
+    /// A machine may have such a definition.
+    pub(crate) fn changed(&self, machine: &Key) {
+        lock(&self.cleared).remove(machine);
+    }
+
+    /// Whether a machine was updated and is to be looked at for definitions that nobody names.
+    pub(crate) fn is_uncleared(&self, machine: &Entry<MachineRecord>) -> bool {
+        machine.value.updated.is_some()
+            && lock(&self.cleared).get(&machine.key).copied() != Some(machine.revision)
     }
 
     /// Ends the calls that are under way; they are made again after the next start.
@@ -198,10 +216,13 @@ impl Reconciler for Executions {
         let wanted = executions
             .iter()
             .filter(|entry| entry.value.stopped.is_none_or(old) || !entry.value.ending.is_empty());
-        let deleting = machines.iter().filter(|entry| entry.value.deleting);
+        let work = &self.0.work;
+        let uncleared = machines
+            .iter()
+            .filter(|entry| entry.value.deleting || work.is_uncleared(entry));
         wanted
             .map(|entry| entry.key.clone())
-            .chain(deleting.map(|entry| entry.key.clone()))
+            .chain(uncleared.map(|entry| entry.key.clone()))
             .collect()
     }
 }

@@ -3,6 +3,7 @@
 mod activities;
 mod aliases;
 mod calls;
+mod definitions;
 mod executions;
 mod express;
 mod lambda;

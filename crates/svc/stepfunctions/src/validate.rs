@@ -25,6 +25,7 @@ pub(crate) fn validate_state_machine_definition(
         severity,
         r#type,
     } = input;
+    accept::fits(&definition)?;
     let Accepted { machine, diagnostics } = accept::definition(states, &definition, Workflow::of(r#type));
     let all = severity == Some(ShownSeverity::Warning);
     let asked_for = |one: &&Diagnostic| all || one.severity() == Severity::Error;

@@ -119,8 +119,7 @@ pub(super) fn rules(reader: &Reader<'_>, reading: Reading<'_>) -> Vec<Rule> {
     let at = reader.below("Choices");
     let rules = choices.iter().enumerate().filter_map(|(index, choice)| {
         let one = Reader::of(choice, &format!("{at}/{index}"), reader.report)?;
-        one.require(&["Next"]);
-        let next = one.string("Next").unwrap_or_default().to_owned();
+        let next = one.next();
         one.string("Comment");
         let field = format!("Choices[{index}]");
         let assign = assign(&one, reading, &format!("{field}/Assign"));
@@ -172,6 +171,11 @@ fn condition(reader: &Reader<'_>, depth: usize) -> Option<Condition> {
         reader
             .report
             .schema("Each Choice Rule has exactly one comparison operator", &reader.at);
+        // One fault is told once.
+        reader.get("Variable");
+        for operator in operators {
+            reader.get(operator);
+        }
         return None;
     };
     if depth > DEPTH {

@@ -1,11 +1,12 @@
 //! Fields that many states have: what they take and give, and numbers and texts that may be computed.
 
 use serde_json::Value;
+use unicode_ident::{is_xid_continue, is_xid_start};
 
 use super::reader::Reader;
 use super::templates::Reading;
 use super::{Io, QueryLanguage};
-use crate::path::{Path, Place};
+use crate::path::{Path, Place, Root};
 use crate::template::Template;
 
 /// Which of the fields a type of state has.
@@ -31,6 +32,11 @@ pub(super) fn io(reader: &Reader<'_>, reading: Reading<'_>, has: Has) -> Io {
             .get(name)
             .map(|value| reading.template(value, name, &reader.below(name)))
     };
+    // What a state's work came to is there once it is done.
+    let done = Reading {
+        working: false,
+        ..reading
+    };
     match reading.language {
         QueryLanguage::JsonPath => {
             if has.edges {
@@ -38,6 +44,7 @@ pub(super) fn io(reader: &Reader<'_>, reading: Reading<'_>, has: Has) -> Io {
                 io.output_path = path(reader, "OutputPath");
             }
             if has.shapes {
+                reader.object("Parameters");
                 io.parameters = template("Parameters");
                 io.result_path = place(reader);
             }
@@ -48,7 +55,9 @@ pub(super) fn io(reader: &Reader<'_>, reading: Reading<'_>, has: Has) -> Io {
         }
         QueryLanguage::Jsonata => {
             if has.edges {
-                io.output = template("Output");
+                io.output = reader
+                    .get("Output")
+                    .map(|value| done.template(value, "Output", &reader.below("Output")));
             }
             if has.arguments {
                 io.parameters = template("Arguments");
@@ -56,7 +65,7 @@ pub(super) fn io(reader: &Reader<'_>, reading: Reading<'_>, has: Has) -> Io {
         }
     }
     if has.assign {
-        io.assign = assign(reader, reading, "Assign");
+        io.assign = assign(reader, done, "Assign");
     }
     io
 }
@@ -79,6 +88,20 @@ fn path(reader: &Reader<'_>, name: &'static str) -> Option<Option<Path>> {
     }
 }
 
+const NO_REFERENCE: &str = "Value is not a Reference Path: it names exactly one place of the input";
+
+/// A path that names one place.
+pub(super) fn reference(reader: &Reader<'_>, name: &str, value: &Value) -> Option<Path> {
+    let fault = match value.as_str().map(Path::parse) {
+        Some(Ok(path)) if path.is_reference() => return Some(path),
+        Some(Ok(_)) => NO_REFERENCE.to_owned(),
+        Some(Err(fault)) => format!("Value is not a Reference Path: {fault}"),
+        None => "Value is not a Reference Path".to_owned(),
+    };
+    reader.schema(name, fault);
+    None
+}
+
 /// `ResultPath`: a reference path, or `null`.
 pub(super) fn place(reader: &Reader<'_>) -> Option<Option<Place>> {
     match reader.get("ResultPath")? {
@@ -86,15 +109,12 @@ pub(super) fn place(reader: &Reader<'_>) -> Option<Option<Place>> {
         Value::String(text) => match Place::parse(text) {
             Ok(place) => Some(Some(place)),
             Err(fault) => {
-                reader.schema(
-                    "ResultPath",
-                    format!("Value is not a valid Reference Path: {fault}"),
-                );
+                reader.schema("ResultPath", format!("Value is not a Reference Path: {fault}"));
                 None
             }
         },
         _ => {
-            reader.schema("ResultPath", "Value is not a valid Reference Path");
+            reader.schema("ResultPath", "Value is not a Reference Path");
             None
         }
     }
@@ -115,7 +135,7 @@ pub(super) fn assign(reader: &Reader<'_>, reading: Reading<'_>, field: &str) -> 
     for (name, _) in &members {
         if name == "states" || !is_identifier(name) {
             let message = format!(
-                "'{name}' is not a valid variable name: letters, digits and '_', at most 80, no digit first, and not 'states'"
+                "'{name}' is not a valid variable name: a letter, then letters, digits and '_', at most 80, and not 'states'"
             );
             reader.report.schema(message, &at);
         }
@@ -123,12 +143,11 @@ pub(super) fn assign(reader: &Reader<'_>, reading: Reading<'_>, field: &str) -> 
     members
 }
 
+/// An identifier as Unicode has them (Standard Annex #31).
 fn is_identifier(name: &str) -> bool {
     let mut characters = name.chars();
-    let first = characters
-        .next()
-        .is_some_and(|one| one.is_alphabetic() || one == '_');
-    first && characters.all(|one| one.is_alphanumeric() || one == '_') && name.chars().count() <= 80
+    let first = characters.next().is_some_and(is_xid_start);
+    first && characters.all(is_xid_continue) && name.chars().count() <= 80
 }
 
 /// An integer within bounds, or what gives one: a path in `by_path`, an expression.
@@ -172,14 +191,23 @@ fn computed(
         QueryLanguage::JsonPath => {
             reader.exclusive(&[name, by_path]);
             let value = reader.get(by_path)?;
+            // If it is there too, that has been told of.
+            reader.get(name);
             // Only the fields of Fail take functions; a path is all that the others take.
-            if matches!(by_path, "ErrorPath" | "CausePath")
-                || value.as_str().is_some_and(|text| Path::parse(text).is_ok())
-            {
-                return Some(reading.dynamic(value, by_path, &reader.below(by_path)));
+            if matches!(by_path, "ErrorPath" | "CausePath") {
+                let template = reading.dynamic(value, by_path, &reader.below(by_path));
+                if let Template::Path(path, _) = &template
+                    && !path.is_reference()
+                {
+                    reader.schema(by_path, NO_REFERENCE);
+                }
+                return Some(template);
             }
-            reader.schema(by_path, "Value is not a valid JSONPath");
-            None
+            let path = reference(reader, by_path, value)?;
+            if path.root() == &Root::Context {
+                reader.schema(by_path, NO_REFERENCE);
+            }
+            Some(Template::Path(path, by_path.to_owned()))
         }
         QueryLanguage::Jsonata => match reader.get(name)? {
             Value::String(text) if text.starts_with("{%") => Some(

@@ -209,6 +209,7 @@ fn targets(state: &State) -> Vec<(&'static str, &str, String)> {
         let nexts = rules
             .iter()
             .enumerate()
+            .filter(|(_, rule)| !rule.next.is_empty())
             .map(|(index, rule)| ("Next", rule.next.as_str(), format!("/Choices/{index}/Next")));
         targets.extend(nexts);
         targets.extend(
@@ -221,6 +222,7 @@ fn targets(state: &State) -> Vec<(&'static str, &str, String)> {
         .catch
         .iter()
         .enumerate()
+        .filter(|(_, one)| !one.next.is_empty())
         .map(|(index, one)| ("Next", one.next.as_str(), format!("/Catch/{index}/Next")));
     targets.extend(caught);
     targets
@@ -255,7 +257,8 @@ fn scopes(flow: &Flow, at: &str, outer: &BTreeSet<&str>, report: &Report) {
     }
 }
 
-fn assigned(state: &State) -> impl Iterator<Item = &str> {
+/// The variables that a state assigns.
+pub(super) fn assigned(state: &State) -> impl Iterator<Item = &str> {
     let rules = match &state.kind {
         Kind::Choice { rules, default: _ } => rules.as_slice(),
         _ => &[],

@@ -61,12 +61,12 @@ pub(super) fn retry(reader: &Reader<'_>, reading: Reading<'_>) -> Vec<Retrier> {
 pub(super) fn catch(reader: &Reader<'_>, reading: Reading<'_>) -> Vec<Catcher> {
     let reading = Reading {
         caught: true,
+        working: false,
         ..reading
     };
     each(reader, "Catch", |index, count, one| {
         let errors = errors(&one, index + 1 == count);
-        one.require(&["Next"]);
-        let next = one.string("Next").unwrap_or_default().to_owned();
+        let next = one.next();
         one.string("Comment");
         let (mut result_path, mut output) = (None, None);
         match reading.language {

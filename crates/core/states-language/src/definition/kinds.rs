@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::choice::{rules, timestamp};
-use super::fields::{number, text};
+use super::fields::{number, reference, text};
 use super::flow::{self, Nesting};
 use super::handlers::MOST;
 use super::reader::Reader;
@@ -11,7 +11,6 @@ use super::resource::Resource;
 use super::templates::Reading;
 use super::{Kind, Map, QueryLanguage, Task, Wait};
 use crate::diagnostic::Code;
-use crate::path::Path;
 use crate::template::Template;
 
 pub(super) fn task(reader: &Reader<'_>, reading: Reading<'_>) -> Option<Kind> {
@@ -186,6 +185,9 @@ pub(super) fn map(
     let selector = match reading.language {
         QueryLanguage::JsonPath => {
             reader.exclusive(&["ItemSelector", "Parameters"]);
+            for name in ["ItemSelector", "Parameters"] {
+                reader.object(name);
+            }
             let old = reader
                 .get("Parameters")
                 .map(|value| reading.template(value, "Parameters", &reader.below("Parameters")));
@@ -195,14 +197,9 @@ pub(super) fn map(
     };
     let items = match reading.language {
         QueryLanguage::JsonPath => reader
-            .string("ItemsPath")
-            .and_then(|text| match Path::parse(text) {
-                Ok(path) => Some(Template::Path(path, "ItemsPath".to_owned())),
-                Err(fault) => {
-                    reader.schema("ItemsPath", format!("Value is not a valid JSONPath: {fault}"));
-                    None
-                }
-            }),
+            .get("ItemsPath")
+            .and_then(|value| reference(reader, "ItemsPath", value))
+            .map(|path| Template::Path(path, "ItemsPath".to_owned())),
         QueryLanguage::Jsonata => reader
             .get("Items")
             .and_then(|value| items(value, reader, reading)),

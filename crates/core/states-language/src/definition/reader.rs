@@ -101,6 +101,16 @@ impl<'a> Reader<'a> {
         self.typed(name, "String", Value::as_str)
     }
 
+    /// Where a rule or a catcher leads. What names nothing has been told of, and is empty.
+    pub(super) fn next(&self) -> String {
+        self.require(&["Next"]);
+        let next = self.string("Next");
+        if next == Some("") {
+            self.schema("Next", "The value of 'Next' must not be empty");
+        }
+        next.unwrap_or_default().to_owned()
+    }
+
     pub(super) fn boolean(&self, name: &str) -> Option<bool> {
         self.typed(name, "Boolean", Value::as_bool)
     }

@@ -14,13 +14,14 @@ pub(super) fn read(value: &Value, at: &str, nesting: &Nesting<'_>) -> Option<Sta
     let reader = Reader::of(value, at, nesting.report)?;
     reader.string("Comment");
     let language = language(&reader, nesting.language);
+    reader.require(&["Type"]);
+    let kind = reader.string("Type")?;
     let reading = Reading {
         report: nesting.report,
         language,
         caught: false,
+        working: matches!(kind, "Task" | "Parallel" | "Map"),
     };
-    reader.require(&["Type"]);
-    let kind = reader.string("Type")?;
     let edges = Has {
         edges: true,
         ..Has::default()

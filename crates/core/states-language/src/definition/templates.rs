@@ -18,6 +18,8 @@ pub(super) struct Reading<'a> {
     pub(super) language: QueryLanguage,
     /// Whether an error was caught, so that `$states.errorOutput` is there.
     pub(super) caught: bool,
+    /// Whether the state's work is still to be done, so that `$states.result` is not there.
+    pub(super) working: bool,
 }
 
 impl Reading<'_> {
@@ -130,9 +132,16 @@ impl Reading<'_> {
         };
         match Jsonata::parse(inner) {
             Ok(query) => {
-                if query.reads_error_output() && !self.caught {
-                    let message = "Reference to '$states.errorOutput' is only supported in a Catch.";
-                    self.report.add(Code::UnsupportedJsonataExpression, message, at);
+                let places = [
+                    ("errorOutput", self.caught, "a Catch"),
+                    ("result", !self.working, "Output and Assign"),
+                ];
+                for (member, there, place) in places {
+                    if !there && query.reads(member) {
+                        let message =
+                            format!("Reference to '$states.{member}' is only supported in {place}.");
+                        self.report.add(Code::UnsupportedJsonataExpression, message, at);
+                    }
                 }
                 Some(Template::Query(query, field.to_owned()))
             }

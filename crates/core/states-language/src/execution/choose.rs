@@ -78,7 +78,14 @@ fn compare(value: &Value, comparison: &Comparison, view: &View<'_>) -> Result<bo
                 .is_some_and(|(left, right)| order.accepts(left.cmp(&right)))
         }
         Comparison::BooleanEquals(literal) => value.is_boolean() && *value == other(literal)?,
-        Comparison::StringMatches(pattern) => value.as_str().is_some_and(|text| matches(pattern, text)),
+        Comparison::StringMatches(pattern) => {
+            let parts = parts(pattern).ok_or_else(|| {
+                Failure::runtime(format!(
+                    "The pattern '{pattern}' of 'StringMatches' has a backslash that neither '*' nor a backslash follows."
+                ))
+            })?;
+            value.as_str().is_some_and(|text| matches(&parts, text))
+        }
         Comparison::IsNull(expected) => value.is_null() == *expected,
         Comparison::IsPresent(expected) => *expected,
         Comparison::IsNumeric(expected) => value.is_number() == *expected,
@@ -88,17 +95,21 @@ fn compare(value: &Value, comparison: &Comparison, view: &View<'_>) -> Result<bo
     })
 }
 
-/// `*` stands for any characters, `\*` for itself and `\\` for a backslash.
-fn matches(pattern: &str, text: &str) -> bool {
-    let mut parts: Vec<Option<char>> = Vec::new();
+/// `*` stands for any characters, `\*` for itself and `\\` for a backslash. Nothing of a pattern with another backslash.
+fn parts(pattern: &str) -> Option<Vec<Option<char>>> {
+    let mut parts = Vec::new();
     let mut characters = pattern.chars();
     while let Some(one) = characters.next() {
-        match one {
-            '*' => parts.push(None),
-            '\\' => parts.push(Some(characters.next().unwrap_or('\\'))),
-            other => parts.push(Some(other)),
-        }
+        parts.push(match one {
+            '*' => None,
+            '\\' => Some(characters.next().filter(|one| matches!(one, '*' | '\\'))?),
+            other => Some(other),
+        });
     }
+    Some(parts)
+}
+
+fn matches(parts: &[Option<char>], text: &str) -> bool {
     let text: Vec<char> = text.chars().collect();
     let (mut at, mut part) = (0, 0);
     // Where to go on if what follows the last star does not fit: time grows with the product of the lengths at most.

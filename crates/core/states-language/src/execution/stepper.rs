@@ -54,10 +54,8 @@ impl<'a> Stepper<'a> {
         }
         if self.execution.events == 0 {
             let input = self.execution.about.input.clone();
-            let id = self.tell(0, History::ExecutionStarted { input });
-            if let Some(root) = self.execution.threads.get_mut(&1) {
-                root.previous = id;
-            }
+            // Nothing leads to the first state: its event's previous one is 0, too.
+            self.tell(0, History::ExecutionStarted { input });
         }
         self.take(input);
         self.expire();

@@ -77,6 +77,25 @@ fn decode(text: &str) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "what was encoded is no text".to_owned())
 }
 
+/// Stand for themselves after a backslash.
+const RESERVED: [char; 4] = ['\'', '{', '}', '\\'];
+
+/// What is written in apostrophes, without its backslashes. One that nothing reserved follows is open.
+pub(super) fn unescape(written: &str) -> Result<String, String> {
+    let mut meant = String::with_capacity(written.len());
+    let mut characters = written.chars();
+    while let Some(one) = characters.next() {
+        meant.push(match one {
+            '\\' => characters
+                .next()
+                .filter(|one| RESERVED.contains(one))
+                .ok_or_else(|| format!("a backslash in '{written}' is followed by none of ' {{ }} and \\"))?,
+            other => other,
+        });
+    }
+    Ok(meant)
+}
+
 /// `{}` takes the next value; `\{` and `\}` are braces.
 fn format(template: &str, values: &[Value]) -> Result<String, String> {
     let mut text = String::new();
@@ -84,11 +103,18 @@ fn format(template: &str, values: &[Value]) -> Result<String, String> {
     let mut characters = template.chars().peekable();
     while let Some(one) = characters.next() {
         match one {
-            '\\' if matches!(characters.peek(), Some('{' | '}' | '\\')) => text.extend(characters.next()),
+            '\\' if characters.peek().is_some_and(|one| RESERVED.contains(one)) => {
+                text.extend(characters.next())
+            }
             '{' if characters.peek() == Some(&'}') => {
                 characters.next();
                 match values.next() {
                     Some(Value::String(value)) => text.push_str(value),
+                    Some(value @ (Value::Array(_) | Value::Object(_))) => {
+                        return Err(format!(
+                            "a string, number, boolean or null was expected, not {value}"
+                        ));
+                    }
                     Some(value) => text.push_str(&value.to_string()),
                     None => return Err("there are more '{}' than values".to_owned()),
                 }

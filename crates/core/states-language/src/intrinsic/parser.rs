@@ -61,7 +61,6 @@ impl Parser {
         let Some(function) = name.strip_prefix("States.").and_then(Function::named) else {
             return self.refuse(&format!("there is no intrinsic function '{name}'"));
         };
-        self.space();
         if self.peek() != Some('(') {
             return self.refuse("'(' was expected");
         }
@@ -96,7 +95,7 @@ impl Parser {
 
     fn argument(&mut self, depth: usize) -> Parsed<Argument> {
         match self.peek() {
-            Some('\'') => self.string().map(|text| Argument::Literal(Value::String(text))),
+            Some('\'') => self.string().map(Argument::Text),
             Some('$') => self.path(),
             Some('S') => self.call(depth + 1).map(Argument::Call),
             _ => {
@@ -117,7 +116,7 @@ impl Parser {
         }
     }
 
-    /// `\'`, `\\`, `\{` and `\}` stand for themselves; the braces keep their mark for `States.Format`.
+    /// As it is written: what its backslashes mean depends on the function.
     fn string(&mut self) -> Parsed<String> {
         self.at += 1;
         let mut text = String::new();
@@ -128,8 +127,6 @@ impl Parser {
                 Some('\\') => {
                     self.at += 1;
                     match self.peek() {
-                        Some(one @ ('\'' | '\\')) => text.push(one),
-                        Some(one @ ('{' | '}')) => text.extend(['\\', one]),
                         Some(one) => text.extend(['\\', one]),
                         None => return self.refuse("the string is not closed"),
                     }
@@ -149,7 +146,7 @@ impl Parser {
         let mut quote = None;
         while let Some(one) = self.peek() {
             match (quote, one) {
-                (Some(_), '\\') => self.at += 1,
+                (_, '\\') => self.at += 1,
                 (Some(mark), _) if one == mark => quote = None,
                 (Some(_), _) => {}
                 (None, '\'' | '"') => quote = Some(one),

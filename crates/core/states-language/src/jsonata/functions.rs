@@ -8,6 +8,9 @@ use serde_json::Value;
 use crate::Dice;
 use crate::intrinsic::{hash, partition, range};
 
+/// What they are called.
+pub(super) const NAMES: [&str; 7] = ["partition", "range", "hash", "random", "uuid", "parse", "eval"];
+
 /// Everything an expression may call beyond what JSONata has.
 pub(super) fn bindings(dice: &Dice) -> Bindings {
     let numbers = Arc::new(Dice::new(u128::from(dice.bits())));

@@ -35,13 +35,13 @@ pub(super) fn check(ast: &Ast) -> Result<BTreeSet<String>, JsonataFault> {
     }
 }
 
-pub(super) fn reads_error_output(ast: &Ast) -> bool {
+pub(super) fn reads(ast: &Ast, member: &str) -> bool {
     let mut reads = false;
     visit(&ast.root, &mut |node| {
         if let NodeKind::Path { steps, .. } = &node.kind
             && let [first, second, ..] = steps.as_slice()
             && matches!(&first.kind, NodeKind::Variable { name } if name == "states")
-            && matches!(&second.kind, NodeKind::Name { name } if name == "errorOutput")
+            && matches!(&second.kind, NodeKind::Name { name } if name == member)
         {
             reads = true;
         }

@@ -37,7 +37,8 @@ const DIFFERENT: [(&str, &str, &str); 16] = [
 const EVAL: &str = "the service has no $eval";
 const COPY: &str = "jsonata-js expects what is given here; the copy was changed";
 const ITEMS: &str = "an array has at most 262144 items";
-const DEPTH: &str = "the case sets a depth of its own; expressions of states have 1000 calls and 1000000 steps";
+const DEPTH: &str =
+    "the case sets a depth of its own; expressions of states have 1000 calls and 1000000 steps";
 
 struct Case<'a> {
     name: String,

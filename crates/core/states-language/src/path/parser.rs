@@ -1,6 +1,7 @@
 //! Reading a path.
 
 use serde_json::Value;
+use unicode_ident::{is_xid_continue, is_xid_start};
 
 use super::filter::{Comparison, Filter, Operand};
 use super::function::Function;
@@ -76,11 +77,11 @@ impl Parser {
         if self.skip("$") {
             return Ok(Root::Context);
         }
-        let name = self.word(|one| one.is_alphanumeric() || one == '_');
+        let name = self.word(is_xid_continue);
         if name.is_empty() {
             return Ok(Root::Input);
         }
-        if name.starts_with(|one: char| one.is_numeric()) {
+        if !name.starts_with(is_xid_start) {
             return self.refuse("a variable's name starts with a letter");
         }
         Ok(Root::Variable(name))
@@ -111,7 +112,7 @@ impl Parser {
                 steps.push(wrap(Selector::Wildcard, descend));
                 continue;
             }
-            let name = self.word(|one| !one.is_whitespace() && !"[].,()'\"=<>!&|?@*:{}".contains(one));
+            let name = self.name(depth > 0)?;
             if name.is_empty() {
                 return self.refuse("the name of a member was expected");
             }
@@ -123,6 +124,27 @@ impl Parser {
             }
             steps.push(wrap(Selector::Names(vec![name]), descend));
         }
+    }
+
+    /// A member after a dot. A backslash takes the meaning from what follows it; within a filter operators end a name.
+    fn name(&mut self, filtering: bool) -> Parsed<String> {
+        let ends = |one: char| {
+            one.is_whitespace() || "[].,()'\"?@*:".contains(one) || filtering && "=<>!&|{}".contains(one)
+        };
+        let mut name = String::new();
+        while let Some(one) = self.peek().filter(|one| !ends(*one)) {
+            self.at += 1;
+            if one != '\\' {
+                name.push(one);
+                continue;
+            }
+            let Some(meant) = self.peek() else {
+                return self.refuse("a character was expected after the backslash");
+            };
+            name.push(meant);
+            self.at += 1;
+        }
+        Ok(name)
     }
 
     fn bracket(&mut self, depth: usize) -> Parsed<Selector> {

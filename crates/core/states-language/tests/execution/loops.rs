@@ -43,9 +43,12 @@ fn a_map_works_on_each_item() {
     };
     let input = json!({"list": [{"v": 1}, {"v": 2}], "c": 1});
     let cases = [
-        (json!({"ItemsPath": "$.list"}), json!([{"v": 1}, {"v": 2}])),
         (
-            json!({"ItemsPath": "$.list[*].v", "MaxConcurrencyPath": "$.c"}),
+            json!({"ItemsPath": "$.list", "MaxConcurrencyPath": "$.c"}),
+            json!([{"v": 1}, {"v": 2}]),
+        ),
+        (
+            json!({"InputPath": "$.list[*].v", "MaxConcurrency": 1}),
             json!([1, 2]),
         ),
         (json!({"InputPath": "$.list"}), json!([{"v": 1}, {"v": 2}])),
@@ -54,7 +57,7 @@ fn a_map_works_on_each_item() {
             json!([{"i": 0, "v": 1, "c": 1}, {"i": 1, "v": 2, "c": 1}]),
         ),
         (
-            json!({"ItemsPath": "$.list[5:]", "ResultPath": "$.list"}),
+            json!({"InputPath": "$.list[5:]", "ResultPath": "$.list", "MaxConcurrency": 0}),
             json!({"list": [], "c": 1}),
         ),
     ];

@@ -1,12 +1,14 @@
 //! Executions step by step, with a clock that jumps to what is due and tasks that a closure does.
 
 mod activities;
+mod arbitrary;
 mod failures;
 mod history;
 mod limits;
 mod loops;
 mod properties;
 mod redrive;
+mod specification;
 mod states;
 mod variables;
 

@@ -3,4 +3,5 @@
 mod intrinsics;
 mod paths;
 mod queries;
+mod references;
 mod validation;

@@ -68,7 +68,7 @@ async fn an_execution_is_started_shown_and_told_of() {
     let expected = json!([
         {"id": 1, "previousEventId": 0, "timestamp": 1_700_000_000, "type": "ExecutionStarted",
             "executionStartedEventDetails": {"input": "{\"a\":1}", "inputDetails": {"truncated": false}, "roleArn": super::ROLE}},
-        {"id": 2, "previousEventId": 1, "timestamp": 1_700_000_000, "type": "PassStateEntered",
+        {"id": 2, "previousEventId": 0, "timestamp": 1_700_000_000, "type": "PassStateEntered",
             "stateEnteredEventDetails": {"name": "P", "input": "{\"a\":1}", "inputDetails": {"truncated": false}}},
         {"id": 3, "previousEventId": 2, "timestamp": 1_700_000_000, "type": "PassStateExited",
             "stateExitedEventDetails": {"name": "P", "output": "{\"a\":1}", "outputDetails": {"truncated": false}}},

@@ -223,7 +223,7 @@ async fn a_dead_letter_and_a_record_are_sent_each_by_itself_also_after_a_restart
     );
     event(&bench, &quotes).await;
     let running = bench.lambda.start();
-    for _ in 0..2000 {
+    for _ in 0..24_000 {
         let waiting: Vec<u32> = bench
             .lambda
             .events
@@ -297,7 +297,7 @@ async fn records_say_why_the_code_did_not_run() {
     bench.ok("PutFunctionConcurrency", none).await;
     event(&bench, "1").await;
     let running = bench.lambda.start();
-    for _ in 0..2000 {
+    for _ in 0..24_000 {
         if bench.queues.asked().len() == 2
             && bench.topics.asked().len() == 2
             && bench.lambda.events.snapshot().is_empty()

@@ -37,6 +37,7 @@ async fn keeps_time(minutes: i64) {
             calls += 1;
             simulation.called(calls).await;
         }
+        simulation.succeeded(first + minute * MINUTE).await;
         if (minute + 1) % looks == 0 {
             let from = first + (minute + 1 - looks) * MINUTE;
             for metric in METRICS {

@@ -43,7 +43,7 @@ const MEMORY_BYTES: u64 = 12 << 20;
 /// A stopped task is shown for an hour, as the API promises; so much memory each may have while it is.
 const MEMORY_PER_STOPPED: u64 = 16 << 10;
 /// How long what has ended may take to be gone.
-const SETTLE: Duration = Duration::from_secs(90);
+const SETTLE: Duration = Duration::from_secs(300);
 
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     if !options.inside {
@@ -160,7 +160,7 @@ fn settled(cloud: &Cloud, instance: &str, before: Option<&Census>) -> Result<Cen
         match before {
             Some(before) if before.differences(&census).is_empty() => return Ok(census),
             // With nothing to compare with, for some seconds nothing changed.
-            None if same >= 8 => return Ok(census),
+            None if same >= 20 => return Ok(census),
             _ => {}
         }
         if begin.elapsed() > SETTLE {

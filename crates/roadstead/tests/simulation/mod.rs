@@ -29,8 +29,8 @@ const REGION: &str = "us-west-2";
 const BEGINS: Timestamp = Timestamp(1_700_000_010_000);
 /// An archive with a handler that does nothing: what the function does is simulated.
 const CODE: &str = "UEsDBBQAAAAAAAAAIQCvpYU8IgAAACIAAAASAAAAbGFtYmRhX2Z1bmN0aW9uLnB5ZGVmIGhhbmRsZXIoZXZlbnQsIGNvbnRleHQpOiBwYXNzClBLAQIUAxQAAAAAAAAAIQCvpYU8IgAAACIAAAASAAAAAAAAAAAAAACAAQAAAABsYW1iZGFfZnVuY3Rpb24ucHlQSwUGAAAAAAEAAQBAAAAAUgAAAAAA";
-/// Looks for a condition before it counts as never met.
-const LOOKS: usize = 3_000_000;
+/// How long a condition is waited for by the machine's own time, which only bounds a failure.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 macro_rules! walkthrough {
     ($file:literal) => {
@@ -50,6 +50,24 @@ impl Clock for RuntimeClock {
         let passed = Instant::now().duration_since(self.0).as_millis();
         BEGINS.plus_millis(i64::try_from(passed).unwrap_or(i64::MAX))
     }
+}
+
+/// Whether it came to be so while the simulated time stood still. Other threads have their turn as well.
+async fn patiently(mut is_so: impl AsyncFnMut() -> bool) -> bool {
+    let begun = std::time::Instant::now();
+    for look in 1_u32.. {
+        if is_so().await {
+            return true;
+        }
+        if begun.elapsed() > PATIENCE {
+            return false;
+        }
+        tokio::task::yield_now().await;
+        if look % 64 == 0 {
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+    }
+    false
 }
 
 pub(crate) struct Execution {
@@ -248,47 +266,57 @@ impl Simulation {
     /// Waits until the function has been called so often, and not more often.
     pub(crate) async fn called(&self, times: i64) {
         let calls = || self.calls.load(Ordering::SeqCst);
-        for _ in 0..LOOKS {
-            if calls() >= times {
-                break;
-            }
-            tokio::task::yield_now().await;
-            std::thread::yield_now();
-        }
+        let _in_time = patiently(async || calls() >= times).await;
         assert_eq!(calls(), times, "calls at {}", self.now().to_rfc3339());
     }
 
+    /// Waits until the execution that was started then has succeeded: the clock is not to move before that is written.
+    pub(crate) async fn succeeded(&self, started: i64) {
+        let is_so = patiently(async || {
+            let latest = self.listed(json!({"maxResults": 1})).await.0;
+            latest.first().is_some_and(|latest| latest.started == started)
+        });
+        assert!(is_so.await, "none that was started at {started} succeeded");
+    }
+
     pub(crate) async fn ended(&self, executions: usize) {
-        for _ in 0..1000 {
-            if self.executions().await.len() == executions {
-                return;
-            }
-            tokio::task::yield_now().await;
+        let mut last = 0;
+        let is_so = patiently(async || {
+            last = self.executions().await.len();
+            last == executions
+        });
+        assert!(is_so.await, "{last} of {executions} executions succeeded");
+    }
+
+    /// One page of those that succeeded, the latest first, and the token of the next.
+    async fn listed(&self, more: Json) -> (Vec<Execution>, Option<Json>) {
+        let machine = format!("arn:aws:states:{REGION}:{}:stateMachine:{NAME}", self.ctx.account);
+        let mut input = json!({"stateMachineArn": machine, "statusFilter": "SUCCEEDED"});
+        for (name, value) in more.as_object().into_iter().flatten() {
+            input[name] = value.clone();
         }
-        panic!(
-            "{} of {executions} executions succeeded",
-            self.executions().await.len()
-        );
+        let page = self.call("stepfunctions", "ListExecutions", input).await;
+        let millis = |value: &Json| (value.as_f64().expect("a time") * 1000.0).round() as i64;
+        let executions = page["executions"].as_array().expect("a list").iter();
+        let executions = executions.map(|execution| Execution {
+            arn: execution["executionArn"].as_str().expect("an ARN").to_owned(),
+            started: millis(&execution["startDate"]),
+            stopped: millis(&execution["stopDate"]),
+        });
+        let token = page.get("nextToken").filter(|token| !token.is_null());
+        (executions.collect(), token.cloned())
     }
 
     /// Those that succeeded, the latest first.
     pub(crate) async fn executions(&self) -> Vec<Execution> {
-        let machine = format!("arn:aws:states:{REGION}:{}:stateMachine:{NAME}", self.ctx.account);
-        let mut input = json!({"stateMachineArn": machine, "statusFilter": "SUCCEEDED", "maxResults": 1000});
         let mut all = Vec::new();
+        let mut more = json!({"maxResults": 1000});
         loop {
-            let page = self.call("stepfunctions", "ListExecutions", input.clone()).await;
-            let millis = |value: &Json| (value.as_f64().expect("a time") * 1000.0).round() as i64;
-            for execution in page["executions"].as_array().expect("a list") {
-                all.push(Execution {
-                    arn: execution["executionArn"].as_str().expect("an ARN").to_owned(),
-                    started: millis(&execution["startDate"]),
-                    stopped: millis(&execution["stopDate"]),
-                });
-            }
-            match page.get("nextToken") {
-                Some(token) if !token.is_null() => input["nextToken"] = token.clone(),
-                _ => return all,
+            let (page, token) = self.listed(more.clone()).await;
+            all.extend(page);
+            match token {
+                Some(token) => more["nextToken"] = token,
+                None => return all,
             }
         }
     }

@@ -147,24 +147,24 @@ mod tests {
     async fn a_client_that_does_not_read_is_given_up() {
         let (near, far) = pair().await;
         let mut steady = Steady::new(near, PATIENCE);
-        let started = Instant::now();
         let all = steady.write_all(&vec![0; 64 * 1024 * 1024]).await;
         assert_eq!(all.map_err(|error| error.kind()), Err(io::ErrorKind::TimedOut));
-        assert!(started.elapsed() < PATIENCE * 20, "{:?}", started.elapsed());
         drop(far);
     }
 
     #[tokio::test]
     async fn a_client_that_reads_slowly_is_not() {
         use tokio::io::AsyncReadExt as _;
+        // In all it takes longer than may lie between two reads, and each comes long before that.
+        let (patience, pause) = (Duration::from_secs(3), Duration::from_millis(300));
         let (near, mut far) = pair().await;
-        let mut steady = Steady::new(near, PATIENCE);
+        let mut steady = Steady::new(near, patience);
         let total = 16 * 1024 * 1024;
         let reader = async {
             let mut buffer = vec![0; 1024 * 1024];
             let mut read = 0;
             while read < total {
-                sleep(PATIENCE / 10).await;
+                sleep(pause).await;
                 read += far.read(&mut buffer).await.expect("reads");
             }
         };

@@ -126,7 +126,7 @@ impl Bench {
     }
 
     async fn emptied(&self) {
-        for _ in 0..1000 {
+        for _ in 0..12_000 {
             if self.waiting().await == 0 {
                 return;
             }
@@ -192,7 +192,7 @@ async fn what_was_handed_over_when_the_daemon_died_is_handed_over_again() {
     let bench = Bench::new(true, [Mood::Hang]);
     bench.add(&[event("arn:a", 1), event("arn:a", 2)]).await;
     let driver = bench.run().await;
-    for _ in 0..1000 {
+    for _ in 0..12_000 {
         if !bench.heard().is_empty() {
             break;
         }

@@ -41,7 +41,7 @@ fn run_and_kill(dir: &Path, alive: Duration) -> HashMap<u64, u64> {
             }
         }
     });
-    assert_eq!(received.recv_timeout(Duration::from_secs(30)).unwrap(), "ready");
+    assert_eq!(received.recv_timeout(Duration::from_secs(120)).unwrap(), "ready");
     let (end, mut counts) = (Instant::now() + alive, HashMap::new());
     let mut note = |line: &str| {
         let mut numbers = line.split(' ').map(|number| number.parse::<u64>());

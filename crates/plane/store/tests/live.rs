@@ -245,7 +245,7 @@ async fn stopping_ends_watches(mut f: Fixture) {
     let _idle = f.store().watch(KeyRange::all(), None).await.unwrap();
     let waiting = tokio::spawn(async move { watch.next().await });
     f.store = None;
-    let ended = tokio::time::timeout(Duration::from_secs(10), waiting)
+    let ended = tokio::time::timeout(Duration::from_secs(60), waiting)
         .await
         .unwrap()
         .unwrap();

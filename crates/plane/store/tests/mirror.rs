@@ -16,7 +16,7 @@ on_all!(
 );
 
 async fn told(changes: &mut roadstead_store::Changes<Boat>) -> Arc<Changed<Boat>> {
-    match tokio::time::timeout(Duration::from_secs(10), changes.next())
+    match tokio::time::timeout(Duration::from_secs(60), changes.next())
         .await
         .unwrap()
     {

@@ -21,7 +21,7 @@ pub use fake::{Asked, Fake};
 pub const START: Timestamp = Timestamp(1_700_000_000_000);
 
 /// Looks for a condition before it counts as never met, and how long between two.
-const LOOKS: usize = 1000;
+const LOOKS: usize = 24_000;
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// A call of the account's root in us-east-1.

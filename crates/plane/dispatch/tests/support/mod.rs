@@ -138,7 +138,7 @@ impl World {
         let _ = stream.write_all(request).await;
         let mut answer = Vec::new();
         let read = stream.read_to_end(&mut answer);
-        let _ = tokio::time::timeout(Duration::from_secs(10), read)
+        let _ = tokio::time::timeout(Duration::from_secs(60), read)
             .await
             .expect("answers in time");
         let answer = String::from_utf8_lossy(&answer).into_owned();

@@ -3,6 +3,8 @@
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use roadstead_store::Etcd;
@@ -307,6 +309,7 @@ fn base64(bytes: &[u8]) -> String {
 pub struct Wire {
     port: u16,
     mode: tokio::sync::watch::Sender<Mode>,
+    held: Arc<AtomicUsize>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -328,29 +331,41 @@ impl Wire {
         let port = listener.local_addr().unwrap().port();
         let mode = tokio::sync::watch::Sender::new(Mode::Whole);
         let state = mode.subscribe();
+        let held = Arc::new(AtomicUsize::new(0));
+        let counts = held.clone();
         let task = tokio::spawn(async move {
             loop {
                 let (client, _) = listener.accept().await.unwrap();
                 if *state.borrow() == Mode::Cut {
                     continue;
                 }
-                let (target, state) = (target.clone(), state.clone());
+                let (target, state, counts) = (target.clone(), state.clone(), counts.clone());
                 tokio::spawn(async move {
                     let Ok(server) = tokio::net::TcpStream::connect(target).await else {
                         return;
                     };
                     let (client_read, client_write) = client.into_split();
                     let (server_read, server_write) = server.into_split();
-                    let mut cut = state.clone();
+                    let (mut cut, answers) = (state.clone(), AtomicUsize::new(0));
                     tokio::select! {
-                        () = carry(client_read, server_write, state.clone(), Mode::OneWay) => {}
-                        () = carry(server_read, client_write, state.clone(), Mode::Whole) => {}
+                        () = carry(client_read, server_write, state.clone(), Mode::OneWay, &counts) => {}
+                        () = carry(server_read, client_write, state.clone(), Mode::Whole, &answers) => {}
                         _ = cut.wait_for(|mode| *mode == Mode::Cut) => {}
                     }
                 });
             }
         });
-        Self { port, mode, task }
+        Self {
+            port,
+            mode,
+            held,
+            task,
+        }
+    }
+
+    /// How often something came from the client that had to wait on the way.
+    pub fn held(&self) -> usize {
+        self.held.load(Ordering::SeqCst)
     }
 
     pub fn endpoints(&self) -> Endpoints {
@@ -386,6 +401,7 @@ async fn carry(
     mut to: tokio::net::tcp::OwnedWriteHalf,
     mut state: tokio::sync::watch::Receiver<Mode>,
     also: Mode,
+    held: &AtomicUsize,
 ) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let mut buffer = vec![0; 64 * 1024];
@@ -393,11 +409,11 @@ async fn carry(
         let Ok(read @ 1..) = from.read(&mut buffer).await else {
             return;
         };
-        if state
-            .wait_for(|mode| *mode == Mode::Whole || *mode == also)
-            .await
-            .is_err()
-        {
+        let through = |mode: Mode| mode == Mode::Whole || mode == also;
+        if !through(*state.borrow()) {
+            held.fetch_add(1, Ordering::SeqCst);
+        }
+        if state.wait_for(|mode| through(*mode)).await.is_err() {
             return;
         }
         if to.write_all(&buffer[..read]).await.is_err() {

@@ -138,7 +138,7 @@ pub fn show(kvs: &[KeyValue]) -> Vec<String> {
 }
 
 pub async fn next(watch: &mut Watch) -> WatchBatch {
-    let batch = tokio::time::timeout(Duration::from_secs(10), watch.next()).await;
+    let batch = tokio::time::timeout(Duration::from_secs(60), watch.next()).await;
     batch
         .expect("a batch in time")
         .expect("the watch goes on")

@@ -276,7 +276,7 @@ async fn a_node_hears_of_what_another_server_did() {
     let mut node = other.subscribe("i-0a");
     assert_eq!(now(&mut node).vpcs[0].interfaces.len(), 1);
     bench.interface(&bench.root(), &subnet).await;
-    tokio::time::timeout(std::time::Duration::from_secs(10), node.changed())
+    tokio::time::timeout(std::time::Duration::from_secs(120), node.changed())
         .await
         .expect("in time")
         .expect("a sender");

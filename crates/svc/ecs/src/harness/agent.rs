@@ -53,7 +53,7 @@ impl Agent {
     /// The next frame that is not a heartbeat; none once the connection is closed.
     pub(crate) async fn hear(&mut self) -> Option<ToAgent> {
         loop {
-            let next = tokio::time::timeout(Duration::from_secs(10), self.socket.next()).await;
+            let next = tokio::time::timeout(Duration::from_secs(120), self.socket.next()).await;
             match next.expect("a frame in time") {
                 Some(Ok(Message::Text(text))) => match ToAgent::from_text(&text).expect("a readable frame") {
                     ToAgent::Heartbeat(beat) if self.alive => {

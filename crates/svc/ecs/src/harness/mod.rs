@@ -208,9 +208,9 @@ impl Cloud {
         agent
     }
 
-    /// Waits for something that takes no more than a few seconds.
+    /// Waits for what must come; how often it looks only bounds a failure.
     pub(crate) async fn until(&self, done: impl Fn() -> bool, what: &str) {
-        for _ in 0..500 {
+        for _ in 0..12_000 {
             if done() {
                 return;
             }
@@ -230,7 +230,7 @@ impl Cloud {
     /// The task once it has this `lastStatus`.
     pub(crate) async fn task_when(&self, arn: &str, status: &str) -> Json {
         let mut last = Json::Null;
-        for _ in 0..500 {
+        for _ in 0..12_000 {
             last = self.task(arn).await;
             if last["lastStatus"] == status {
                 return last;

@@ -102,7 +102,7 @@ impl Reporter {
     /// The next frame that is not a heartbeat; none once the connection is closed.
     pub(crate) async fn hear(&mut self) -> Option<ToTelemetry> {
         loop {
-            let next = tokio::time::timeout(Duration::from_secs(10), self.socket.next()).await;
+            let next = tokio::time::timeout(Duration::from_secs(120), self.socket.next()).await;
             match next.expect("a frame in time") {
                 Some(Ok(Message::Text(text))) => {
                     match ToTelemetry::from_text(&text).expect("a readable frame") {

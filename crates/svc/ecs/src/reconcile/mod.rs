@@ -210,6 +210,16 @@ impl Ecs {
         }
     }
 
+    /// Looks at every service here and now, beside the reconciler.
+    #[cfg(test)]
+    pub(crate) async fn look_at_services(self: &Arc<Self>) {
+        use roadstead_reconcile::Reconciler as _;
+        let services = Services(Arc::clone(self));
+        for key in services.keys() {
+            let _next = services.reconcile(&key).await.expect("looks");
+        }
+    }
+
     /// Every service is to be looked at: a clock that a test moves wakes nobody.
     #[cfg(test)]
     pub(crate) fn wake_services(&self) {

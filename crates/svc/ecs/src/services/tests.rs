@@ -106,7 +106,7 @@ impl Plane {
     /// The service once it is so.
     pub(super) async fn service_when(&self, what: &str, is: impl Fn(&Json) -> bool) -> Json {
         let mut last = Json::Null;
-        for _ in 0..500 {
+        for _ in 0..12_000 {
             last = self.service().await;
             if is(&last) {
                 return last;
@@ -127,7 +127,7 @@ impl Plane {
     /// The tasks of the service that are meant to be so, once there are this many.
     pub(super) async fn tasks(&self, desired: &str, count: usize) -> Vec<String> {
         let mut last = Vec::new();
-        for _ in 0..500 {
+        for _ in 0..12_000 {
             let request = json!({"serviceName": "web", "desiredStatus": desired});
             let answer = self.cloud.call("ListTasks", request).await.expect("lists");
             last = answer["taskArns"]

@@ -32,7 +32,7 @@ fn owed(bench: &Bench) -> Vec<Json> {
 }
 
 async fn settled(bench: &Bench, count: usize) {
-    for _ in 0..200 {
+    for _ in 0..24_000 {
         if bench.events.owed.snapshot().len() == count {
             return;
         }

@@ -26,7 +26,7 @@ fn rule(names: &[&str], rollback: bool) -> Json {
 async fn deployed(plane: &Plane, rule: Json) -> Vec<String> {
     plane.create(json!({"deploymentConfiguration": rule})).await;
     let tasks = plane.all_run(2).await;
-    for _ in 0..500 {
+    for _ in 0..12_000 {
         let service = plane.service().await;
         if service["deployments"][0]["rolloutState"] == "COMPLETED" {
             break;
@@ -60,7 +60,7 @@ async fn alarms_are_watched_for_a_while_after_all_runs() {
             .and_then(|current| current.watch)
             .and_then(|watch| watch.since)
     };
-    for _ in 0..500 {
+    for _ in 0..12_000 {
         if bakes(&plane).await.is_some() {
             break;
         }

@@ -77,7 +77,7 @@ async fn a_placement_that_fails_is_told_once() {
     };
     let before = tried().await;
     plane.cloud.clock.advance(6_000);
-    for _ in 0..500 {
+    for _ in 0..12_000 {
         if tried().await > before {
             break;
         }

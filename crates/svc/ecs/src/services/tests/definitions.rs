@@ -113,7 +113,7 @@ async fn a_deleted_definition_stays_while_a_service_or_a_task_has_it() {
 }
 
 async fn is_gone(plane: &Plane, named: &str) {
-    for _ in 0..500 {
+    for _ in 0..12_000 {
         let asked = json!({"taskDefinition": named});
         if plane.cloud.call("DescribeTaskDefinition", asked).await.is_err() {
             return;

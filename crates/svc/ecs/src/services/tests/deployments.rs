@@ -36,7 +36,7 @@ pub(super) async fn describe(plane: &Plane, arn: &Json) -> Json {
 /// The latest of the service once it is so.
 pub(super) async fn latest_when(plane: &Plane, status: &str) -> Json {
     let mut last = Json::Null;
-    for _ in 0..500 {
+    for _ in 0..12_000 {
         if let Some(latest) = all(plane).await.first() {
             last = describe(plane, &latest["serviceDeploymentArn"]).await;
             if last["status"] == status {
@@ -399,7 +399,7 @@ async fn what_is_older_than_ninety_days_is_forgotten() {
             .expect("reads");
         (deployments.len(), revisions.len())
     };
-    for _ in 0..500 {
+    for _ in 0..12_000 {
         if kept().await.0 == 2 {
             break;
         }
@@ -418,7 +418,7 @@ async fn what_is_older_than_ninety_days_is_forgotten() {
     plane.cloud.clock.advance(45 * DAY);
     plane.update(json!({"forceNewDeployment": true})).await;
     latest_when(&plane, "SUCCESSFUL").await;
-    for _ in 0..500 {
+    for _ in 0..12_000 {
         if kept().await.0 == 2 {
             break;
         }
@@ -439,7 +439,7 @@ async fn what_goes_on_is_told_however_old_it_is() {
         "IN_PROGRESS"
     );
     plane.all_run(1).await;
-    for _ in 0..500 {
+    for _ in 0..12_000 {
         if all(&plane).await.is_empty() {
             return;
         }

@@ -52,7 +52,7 @@ async fn an_unhealthy_task_is_replaced_after_the_grace_period() {
     plane.cloud.clock.advance(200_000);
     plane.cloud.ecs.wake_services();
     assert_eq!(plane.cloud.task(&task).await["healthStatus"], "UNHEALTHY");
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    plane.cloud.ecs.look_at_services().await;
     assert_eq!(plane.tasks("RUNNING", 1).await, *std::slice::from_ref(&task));
     plane.cloud.clock.advance(101_000);
     assert_eq!(plane.tasks("STOPPED", 1).await, *std::slice::from_ref(&task));

@@ -78,7 +78,7 @@ async fn fail(plane: &super::Plane, spared: &[String], count: u32) {
 }
 
 async fn a_new_one(plane: &super::Plane, spared: &[String]) -> String {
-    for _ in 0..500 {
+    for _ in 0..12_000 {
         let answer = plane
             .cloud
             .call("ListTasks", json!({"serviceName": "web"}))
@@ -207,7 +207,7 @@ async fn a_cluster_without_instances_is_said_to_be_so() {
         .await
         .expect("a cluster");
     plane.create(json!({"cluster": "empty"})).await;
-    for _ in 0..500 {
+    for _ in 0..12_000 {
         let request = json!({"services": ["web"], "cluster": "empty"});
         let answer = plane
             .cloud

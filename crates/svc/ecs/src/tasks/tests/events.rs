@@ -158,7 +158,7 @@ async fn an_interface_is_told_of_also_when_it_is_written_down_late() {
     let request = json!({"taskDefinition": "web", "networkConfiguration": awsvpc(&[SUBNET_A], &[GROUP])});
     let arn = text(&cloud.run(request).await["taskArn"]);
     report(&cloud, &arn, "RUNNING").await;
-    for _ in 0..500 {
+    for _ in 0..12_000 {
         if record(&cloud, &arn)
             .await
             .value
@@ -211,7 +211,7 @@ async fn container_instances_are_told_of_but_those_behind_fargate() {
     let instance = cloud.register("default", MACHINE, 2).await;
     let agent = cloud.agent(&instance).await;
     let connected = async |wanted: bool, count: usize| {
-        for _ in 0..500 {
+        for _ in 0..12_000 {
             let events = told(&cloud, &instance).await;
             if events.len() == count {
                 let detail = &events[count - 1].value.detail;

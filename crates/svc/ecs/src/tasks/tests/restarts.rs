@@ -125,7 +125,7 @@ async fn stopped_tasks_and_deregistered_instances_are_forgotten_after_an_hour() 
     cloud.clock.advance(2_000);
     // The wait is by the machine's time; a restart looks at the clock again.
     let cloud = cloud.restart().await;
-    for _ in 0..500 {
+    for _ in 0..12_000 {
         if cloud.task(&arn).await.is_null() {
             break;
         }

@@ -206,7 +206,7 @@ async fn minutes_are_published_as_they_pass() {
     cloud.register("default", "i-0000000000000000a", 2).await;
     cloud.clock.advance(120_000);
     let mut times = Vec::new();
-    for _ in 0..500 {
+    for _ in 0..12_000 {
         for (_, input) in store.taken() {
             times.push(input["MetricData"][0]["Timestamp"].as_i64().expect("a time"));
         }

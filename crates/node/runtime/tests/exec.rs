@@ -8,7 +8,7 @@ use std::time::Duration;
 use roadstead_runtime::{Capabilities, Command, Error, ExecSpec, ExecStreams, Process};
 use support::Bench;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 fn script(text: &str) -> ExecSpec {
     ExecSpec {

@@ -100,6 +100,7 @@ async fn an_unknown_instance_registers_anew_and_an_inactive_one_rests() {
     let (plane, machine) = (Plane::start().await, Machine::new());
     plane.refuse(&["InactiveInstanceException"]);
     let agent = machine.agent(&plane).await;
+    plane.until("RegisterContainerInstance", |_| true).await;
     assert!(agent.connected(Duration::from_millis(500)).await.is_err());
     assert_eq!(
         plane.calls("RegisterContainerInstance").len(),
@@ -112,10 +113,11 @@ async fn an_unknown_instance_registers_anew_and_an_inactive_one_rests() {
 #[tokio::test(flavor = "multi_thread")]
 async fn silence_closes_the_channel_and_frames_keep_it() {
     let (plane, mut machine) = (Plane::start().await, Machine::new());
-    machine.timing.inactivity = Duration::from_millis(200);
+    // Far more than a busy machine makes of the tenth of a second between two beats.
+    machine.timing.inactivity = Duration::from_secs(6);
     let agent = machine.agent(&plane).await;
     let mut connection = plane.accept().await;
-    for beat in 0..6 {
+    for beat in 0..70 {
         tokio::time::sleep(Duration::from_millis(100)).await;
         connection
             .send(
@@ -186,9 +188,13 @@ async fn a_stale_map_changes_nothing_and_a_task_waits_for_its_own() {
     let mut t1 = task("t1", json!([container("web")]));
     t1["networkMode"] = json!("awsvpc");
     t1["elasticNetworkInterfaces"] = json!([interface("eni-1")]);
-    connection.send("PayloadMessage", payload("p", json!([t1]))).await;
+    let beside = task("t0", json!([container("beside")]));
+    connection
+        .send("PayloadMessage", payload("p", json!([t1, beside])))
+        .await;
     assert_eq!(connection.receive().await, ack("p"));
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    // One that waits for nothing goes all the way meanwhile.
+    plane.until_status("t0", "RUNNING").await;
     assert_eq!(
         machine.node.count("create web"),
         0,
@@ -315,10 +321,10 @@ async fn failures_are_told_as_the_service_words_them() {
     plane.until_status("t4", "RUNNING").await;
     let mut stop = tasks[3].clone();
     stop["desiredStatus"] = json!("STOPPED");
+    let begun = Instant::now();
     connection
         .send("PayloadMessage", payload("s", json!([stop])))
         .await;
-    let begun = Instant::now();
     let told = plane.until_status("t4", "STOPPED").await;
     assert_eq!(
         told["containers"][0]["exitCode"], 137,
@@ -500,7 +506,13 @@ async fn stopped_tasks_are_forgotten_by_age_and_by_number() {
     tokio::time::timeout(crate::plane::PATIENCE, forgotten("t2"))
         .await
         .expect("its time is over");
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert!(agent.tasks().is_empty());
+    let empty = async {
+        while !agent.tasks().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(crate::plane::PATIENCE, empty)
+        .await
+        .expect("none is left");
     agent.detach().await;
 }

@@ -29,7 +29,14 @@ async fn containers_live_on_and_nothing_is_told_twice() {
         .await;
     assert_eq!(connection.receive().await, ack("p"));
     plane.until_status("t1", "RUNNING").await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    // A kill before it is written down that the news were taken has them told again, which is right.
+    while agent
+        .tasks()
+        .values()
+        .any(|view| !view.machine.state.outbox.is_empty())
+    {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let before = machine.node.running();
     kill(agent).await;
 

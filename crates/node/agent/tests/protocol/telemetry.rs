@@ -97,7 +97,12 @@ async fn tasks_are_told_of_by_what_they_use() {
         )
         .await;
     plane.until_status("t1", "RUNNING").await;
-    let report = metrics(&mut told, |report| !report.task_metrics.is_empty()).await;
+    // What lies between two samples comes with the second.
+    let rates = |report: &PublishMetrics| {
+        let task = report.task_metrics.first();
+        task.is_some_and(|task| task.container_metrics[0].cpu_stats_set.is_some())
+    };
+    let report = metrics(&mut told, rates).await;
     assert!(!report.metadata.idle && report.metadata.fin && !report.metadata.message_id.is_empty());
     let one = &report.task_metrics[0];
     assert_eq!(
@@ -111,9 +116,9 @@ async fn tasks_are_told_of_by_what_they_use() {
     let web = &one.container_metrics[0];
     assert_eq!(web.container_name, "web");
     let cpu = web.cpu_stats_set.expect("CPU");
-    // A millisecond more each time it is looked at, on two CPUs.
+    // A millisecond more each time it is looked at.
     assert!(
-        cpu.sample_count > 0 && cpu.min >= 0.0 && cpu.sum > 0.0 && cpu.max <= 100.0,
+        cpu.sample_count > 0 && cpu.min >= 0.0 && cpu.sum > 0.0 && cpu.max >= cpu.min,
         "{cpu:?}"
     );
     let memory = web.memory_stats_set.expect("memory");
@@ -130,7 +135,7 @@ async fn tasks_are_told_of_by_what_they_use() {
         0
     );
     // Samples are told once: the next report has those that came after.
-    let next = metrics(&mut told, |report| !report.task_metrics.is_empty()).await;
+    let next = metrics(&mut told, rates).await;
     let bytes = |report: &PublishMetrics| {
         let network = report.task_metrics[0].container_metrics[0]
             .network_stats_set
@@ -183,18 +188,19 @@ async fn reports_wait_for_a_connection_and_the_newest_are_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn silence_and_a_lost_connection_end_in_another() {
     let (plane, mut machine) = (Plane::start().await, machine());
-    machine.timing.telemetry.inactivity = Duration::from_millis(200);
+    // Far more than a busy machine makes of the tenth of a second between two beats.
+    machine.timing.telemetry.inactivity = Duration::from_secs(4);
     let agent = machine.agent(&plane).await;
     let mut silent = plane.accept_telemetry().await;
     silent.closed().await;
     let mut heard = plane.accept_telemetry().await;
-    for _ in 0..10 {
+    for _ in 0..50 {
         heard
             .send("HeartbeatMessage", json!({"messageId": "h", "healthy": true}))
             .await;
         heard.send("AckPublishMetric", json!({"message": "m"})).await;
         heard.send("Nonsense", json!({})).await;
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     metrics(&mut heard, |_| true).await;
     drop(heard);

@@ -166,7 +166,7 @@ impl Bench {
     /// Waits until the log has this text; answers all of it.
     pub(crate) async fn log_with(&self, task: &str, container: &str, wanted: &str) -> String {
         let mut text = String::new();
-        for _ in 0..200 {
+        for _ in 0..3_000 {
             text = self.log(task, container).await;
             if text.contains(wanted) {
                 return text;
@@ -180,7 +180,7 @@ impl Bench {
     /// told again, which is right.
     pub(crate) async fn settled(&self, task: &str) {
         let record = self.options.data.join(format!("agent/tasks/{task}.json"));
-        for _ in 0..200 {
+        for _ in 0..3_000 {
             let text = std::fs::read_to_string(&record).unwrap_or_default();
             let value: Value = serde_json::from_str(&text).unwrap_or_default();
             if value["record"]["state"]["outbox"] == json!([]) {

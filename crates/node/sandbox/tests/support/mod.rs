@@ -271,7 +271,7 @@ pub(crate) fn failed(outcome: &Outcome) -> (roadstead_functions::Why, String) {
 
 /// Looks until it holds.
 pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    for _ in 0..600 {
+    for _ in 0..2_400 {
         if holds().await {
             return;
         }

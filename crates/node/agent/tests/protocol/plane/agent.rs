@@ -41,8 +41,8 @@ impl Machine {
             limits: Limits {
                 news: quick,
                 logs: quick,
-                log_open: Duration::from_secs(2),
-                log_flush: Duration::from_secs(2),
+                log_open: Duration::from_secs(15),
+                log_flush: Duration::from_secs(15),
                 ..Limits::default()
             },
             timing: Timing {

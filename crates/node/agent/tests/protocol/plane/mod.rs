@@ -23,7 +23,7 @@ pub(crate) const CLUSTER: &str = "arn:aws:ecs:us-east-1:123456789012:cluster/def
 pub(crate) const INSTANCE: &str =
     "arn:aws:ecs:us-east-1:123456789012:container-instance/default/0123456789abcdef0123456789abcdef";
 /// No answer that a test waits for takes longer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// An error to answer: status, code.
 pub(crate) type Failure = (u16, &'static str);

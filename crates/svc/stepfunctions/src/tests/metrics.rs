@@ -16,7 +16,7 @@ impl Bench {
     /// What was counted once so many executions have ended, which is seen before it is counted.
     async fn counted(&self, ends: f64) -> Counted {
         let mut counted = Counted(Vec::new());
-        for _ in 0..1_000 {
+        for _ in 0..24_000 {
             report::hand_over(&self.states, true).await;
             for asked in self.metrics.taken() {
                 assert_eq!(asked.input["Namespace"], "AWS/States");

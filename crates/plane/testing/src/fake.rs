@@ -1,6 +1,6 @@
 //! A stand-in for a service that another one calls.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use roadstead_base::Ctx;
@@ -19,6 +19,8 @@ pub struct Asked {
 pub struct Fake {
     model: &'static ServiceModel,
     usual: Json,
+    /// Of operations that have another.
+    of: Mutex<HashMap<&'static str, Json>>,
     script: Mutex<VecDeque<Result<Json, ApiError>>>,
     asked: Mutex<Vec<Asked>>,
     done: Mutex<Vec<Asked>>,
@@ -34,10 +36,16 @@ impl Fake {
         Arc::new(Self {
             model,
             usual,
+            of: Mutex::default(),
             script: Mutex::default(),
             asked: Mutex::default(),
             done: Mutex::default(),
         })
+    }
+
+    /// Answers an operation so, unless the script says otherwise.
+    pub fn answers(&self, operation: &'static str, usual: Json) {
+        self.of.lock().expect("no panic").insert(operation, usual);
     }
 
     /// Answers so once, after what else the script has.
@@ -87,7 +95,11 @@ impl Handler for Fake {
         };
         self.asked.lock().expect("no panic").push(asked.clone());
         let next = self.script.lock().expect("no panic").pop_front();
-        let answer = next.unwrap_or_else(|| Ok(self.usual.clone())).map(|answer| {
+        let usual = || {
+            let of = self.of.lock().expect("no panic");
+            Ok(of.get(operation.name).unwrap_or(&self.usual).clone())
+        };
+        let answer = next.unwrap_or_else(usual).map(|answer| {
             self.done.lock().expect("no panic").push(asked);
             operation.output.map_or(Value::empty(), |shape| {
                 json::from_json(self.model, shape, answer, "").expect("fits the model")

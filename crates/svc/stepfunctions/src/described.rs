@@ -2,7 +2,7 @@
 
 use roadstead_api_stepfunctions::{
     DescribeStateMachineForExecutionInput, DescribeStateMachineForExecutionOutput, EncryptionConfiguration,
-    EncryptionType, IncludedData, LogLevel, LoggingConfiguration, TracingConfiguration,
+    EncryptionType, IncludedData, TracingConfiguration,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,11 +68,7 @@ pub(crate) async fn describe_state_machine_for_execution(
             r#type: EncryptionType::AwsOwnedKey,
             ..EncryptionConfiguration::default()
         }),
-        logging_configuration: Some(LoggingConfiguration {
-            level: Some(LogLevel::Off),
-            include_execution_data: Some(false),
-            ..LoggingConfiguration::default()
-        }),
+        logging_configuration: Some(record.logging.shown()),
         revision_id: record.origin.revision,
         tracing_configuration: Some(TracingConfiguration { enabled: Some(false) }),
         variable_references,

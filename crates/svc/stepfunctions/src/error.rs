@@ -32,8 +32,13 @@ pub enum Error {
     Throttled(usize),
     #[error("The service is ending; try again.")]
     Stopping,
-    #[error("Logging with {0} is not supported by Roadstead yet.")]
-    UnsupportedLogging(String),
+    #[error("Invalid Logging Configuration: {0}")]
+    InvalidLogging(String),
+    #[error("The state machine IAM Role is not authorized to access the Log Destination")]
+    LogDestinationDenied,
+    /// A service that is needed for an answer does not give one now.
+    #[error("The log service cannot be asked now ({0}); try again.")]
+    Unreachable(String),
     #[error("Tracing is not supported by Roadstead yet.")]
     UnsupportedTracing,
     #[error("Encryption with {0} is not supported by Roadstead yet.")]
@@ -118,7 +123,7 @@ impl From<Error> for ApiError {
             Error::InvalidInput(_) => api::invalid_execution_input(message),
             Error::Validation(_) | Error::Unsupported(_) => api::validation_exception(message),
             Error::WrongType => api::state_machine_type_not_supported(message),
-            Error::UnsupportedLogging(_) => api::invalid_logging_configuration(message),
+            Error::InvalidLogging(_) => api::invalid_logging_configuration(message),
             Error::UnsupportedTracing => api::invalid_tracing_configuration(message),
             Error::UnsupportedEncryption(_) => api::invalid_encryption_configuration(message),
             Error::MachineExists(_) => api::state_machine_already_exists(message),
@@ -134,7 +139,9 @@ impl From<Error> for ApiError {
             Error::NoSuchResource(_) => api::resource_not_found(message),
             Error::NothingToUpdate => api::missing_required_parameter(message),
             // The model does not list it, but it is what the service answers.
-            Error::RoleNotTrusted => ApiError::client("AccessDeniedException", message),
+            Error::RoleNotTrusted | Error::LogDestinationDenied => {
+                ApiError::client("AccessDeniedException", message)
+            }
             Error::InvalidToken(_) => api::invalid_token(message),
             Error::InvalidOutput(_) => api::invalid_output(message),
             Error::NoSuchTask => api::task_does_not_exist(message),
@@ -142,7 +149,7 @@ impl From<Error> for ApiError {
             Error::TooManyMachines(_) => api::state_machine_limit_exceeded(message),
             Error::TooManyRunning(_) => api::execution_limit_exceeded(message),
             Error::Throttled(_) => ApiError::client("ThrottlingException", message),
-            Error::Stopping => ApiError::new("ServiceUnavailable", 503, message),
+            Error::Stopping | Error::Unreachable(_) => ApiError::new("ServiceUnavailable", 503, message),
             Error::TooManyTags => api::too_many_tags(message),
             Error::Contended | Error::Conflict(_) => api::conflict_exception(message),
             Error::QuotaExceeded(..) => api::service_quota_exceeded_exception(message),

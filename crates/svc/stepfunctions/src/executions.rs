@@ -109,6 +109,7 @@ pub(crate) async fn start_execution(
             origin,
             ending: Vec::new(),
             redrives: Vec::new(),
+            logging: chosen.logging,
         };
         let began = published::status_change(&partition, &record, now);
         let transaction = Transaction::new(&states.store)

@@ -3,7 +3,7 @@
 use roadstead_api_stepfunctions::{
     GetExecutionHistoryInput, GetExecutionHistoryOutput, HistoryEvent as Shown, MODEL,
 };
-use roadstead_base::{Ctx, Timestamp};
+use roadstead_base::{Ctx, Partition, Timestamp};
 use roadstead_protocol::{ShapeId, Wire, json as wire};
 use roadstead_states_language::{Called, Failure, History, HistoryEvent};
 use roadstead_store::Key;
@@ -13,7 +13,7 @@ use crate::States;
 use crate::error::{Error, Result};
 use crate::executions::{MAX_CAUSE, MAX_ERROR};
 use crate::page;
-use crate::records::{self, ExecutionRecord};
+use crate::records::{self, ExecutionRecord, Origin};
 
 /// Events that an answer has at most, and without being asked.
 const MOST: u64 = 1_000;
@@ -94,7 +94,14 @@ fn show(ctx: &Ctx, record: &ExecutionRecord, event: HistoryEvent, data: bool) ->
         "timestamp": Timestamp(event.at).as_seconds(),
         "type": event.what.type_name(),
     });
-    if let Some((name, details)) = details(ctx, record, &event.what, data) {
+    let partition = ctx.partition();
+    let around = Around {
+        partition: &partition,
+        machine: &record.machine,
+        role_arn: &record.role_arn,
+        origin: &record.origin,
+    };
+    if let Some((name, details)) = details(&around, &event.what, data) {
         json[name] = Json::Object(details);
     }
     let shape = MODEL.shapes.iter().position(|shape| shape.name == "HistoryEvent");
@@ -106,13 +113,26 @@ fn show(ctx: &Ctx, record: &ExecutionRecord, event: HistoryEvent, data: bool) ->
     Shown::from_value(value).map_err(|fault| unfit(fault.to_string()))
 }
 
+/// What events tell of their execution.
+pub(crate) struct Around<'a> {
+    pub partition: &'a Partition,
+    pub machine: &'a str,
+    pub role_arn: &'a str,
+    pub origin: &'a Origin,
+}
+
 /// The member that tells more of an event, and what it tells.
-fn details(
-    ctx: &Ctx,
-    record: &ExecutionRecord,
+pub(crate) fn details(
+    around: &Around<'_>,
     what: &History,
     data: bool,
 ) -> Option<(String, Map<String, Json>)> {
+    let Around {
+        partition,
+        machine,
+        role_arn,
+        origin,
+    } = *around;
     let mut shown = Map::new();
     let mut put = |name: &str, value: Json| {
         shown.insert(name.to_owned(), value);
@@ -128,11 +148,10 @@ fn details(
     match what {
         History::ExecutionStarted { input } => {
             with("input", input, &mut put);
-            put("roleArn", json!(record.role_arn));
-            let partition = ctx.partition();
+            put("roleArn", json!(role_arn));
             for (name, arn) in [
-                ("stateMachineAliasArn", record.alias_arn(&partition)),
-                ("stateMachineVersionArn", record.version_arn(&partition)),
+                ("stateMachineAliasArn", origin.alias_arn(partition, machine)),
+                ("stateMachineVersionArn", origin.version_arn(partition, machine)),
             ] {
                 if let Some(arn) = arn {
                     put(name, json!(arn));
@@ -202,7 +221,7 @@ fn details(
                 } => {
                     put("resourceType", json!(resource_type));
                     put("resource", json!(resource));
-                    put("region", json!(ctx.region.as_str()));
+                    put("region", json!(partition.region.as_str()));
                     // The model requires it, so it is empty where no data is wanted.
                     put("parameters", if data { text(parameters) } else { json!("") });
                 }

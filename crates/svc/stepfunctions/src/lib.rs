@@ -16,6 +16,7 @@ mod history;
 mod integrations;
 mod jobs;
 mod listed;
+mod logging;
 mod machines;
 mod names;
 mod origin;

@@ -2,9 +2,8 @@
 
 use roadstead_api_stepfunctions::{
     CreateStateMachineInput, CreateStateMachineOutput, DeleteStateMachineInput, DeleteStateMachineOutput,
-    DescribeStateMachineInput, DescribeStateMachineOutput, EncryptionConfiguration, EncryptionType, LogLevel,
-    LoggingConfiguration, StateMachineStatus, TracingConfiguration, UpdateStateMachineInput,
-    UpdateStateMachineOutput,
+    DescribeStateMachineInput, DescribeStateMachineOutput, EncryptionConfiguration, EncryptionType,
+    StateMachineStatus, TracingConfiguration, UpdateStateMachineInput, UpdateStateMachineOutput,
 };
 use roadstead_base::{Ctx, Partition, Tags, derived_hex, random_uuid};
 use roadstead_states_language::refusal;
@@ -12,6 +11,7 @@ use roadstead_store::{Change, Key, Outcome, Transaction};
 
 use crate::accept::{self, Accepted};
 use crate::error::{Error, Result};
+use crate::logging::Logging;
 use crate::names::{self, machine_arn, version_arn};
 use crate::records::{self, DefinitionRecord, MachineRecord, Publication, Versions, Workflow};
 use crate::{States, call, tags, versions};
@@ -89,28 +89,6 @@ fn digest(definition: &str) -> String {
     derived_hex(definition, "definition", 32)
 }
 
-fn logging(configuration: Option<LoggingConfiguration>) -> Result<()> {
-    let Some(LoggingConfiguration {
-        destinations,
-        include_execution_data,
-        level,
-    }) = configuration
-    else {
-        return Ok(());
-    };
-    match level {
-        None | Some(LogLevel::Off) => {}
-        Some(level) => return Err(Error::UnsupportedLogging(format!("the level {}", level.as_str()))),
-    }
-    if destinations.is_some_and(|all| !all.is_empty()) {
-        return Err(Error::UnsupportedLogging("destinations".to_owned()));
-    }
-    match include_execution_data {
-        Some(true) => Err(Error::UnsupportedLogging("execution data".to_owned())),
-        None | Some(false) => Ok(()),
-    }
-}
-
 fn tracing(configuration: Option<TracingConfiguration>) -> Result<()> {
     match configuration {
         Some(TracingConfiguration { enabled: Some(true) }) => Err(Error::UnsupportedTracing),
@@ -182,7 +160,7 @@ pub(crate) async fn create_state_machine(
     if !names::is_name(&name) {
         return Err(Error::InvalidName(name));
     }
-    logging(logging_configuration)?;
+    let logging = Logging::of(ctx, logging_configuration.unwrap_or_default())?;
     self::tracing(tracing_configuration)?;
     encryption(encryption_configuration)?;
     let publication = publication(publish, version_description)?;
@@ -207,6 +185,7 @@ pub(crate) async fn create_state_machine(
             at_creation: publication.clone(),
             ..Versions::default()
         },
+        logging,
     };
     if let Some(found) = table.get(&key).await? {
         return match found.value {
@@ -214,7 +193,8 @@ pub(crate) async fn create_state_machine(
             // The role and the tags do not matter.
             found
                 if (&found.definition, found.workflow) == (&record.definition, workflow)
-                    && found.versions.at_creation == record.versions.at_creation =>
+                    && found.versions.at_creation == record.versions.at_creation
+                    && found.logging == record.logging =>
             {
                 Ok(created(&partition, &found))
             }
@@ -222,6 +202,9 @@ pub(crate) async fn create_state_machine(
         };
     }
     states.trusted(&partition, &name, &record.role_arn)?;
+    states
+        .loggable(&partition, &name, &record.role_arn, &record.logging)
+        .await?;
     let within = table.within(&partition);
     if states.machines.snapshot().below(&within).count() >= states.options.max_machines {
         return Err(Error::TooManyMachines(states.options.max_machines));
@@ -290,11 +273,7 @@ pub(crate) async fn describe_state_machine(
             r#type: EncryptionType::AwsOwnedKey,
             ..EncryptionConfiguration::default()
         }),
-        logging_configuration: Some(LoggingConfiguration {
-            level: Some(LogLevel::Off),
-            include_execution_data: Some(false),
-            ..LoggingConfiguration::default()
-        }),
+        logging_configuration: Some(record.logging.shown()),
         revision_id: record.revision,
         status: Some(match record.deleting {
             true => StateMachineStatus::Deleting,
@@ -332,17 +311,25 @@ pub(crate) async fn update_state_machine(
     if nothing && others == (&None, &None, &None) {
         return Err(Error::NothingToUpdate);
     }
-    logging(logging_configuration)?;
+    let logging = logging_configuration
+        .map(|asked| Logging::of(ctx, asked))
+        .transpose()?;
     self::tracing(tracing_configuration)?;
     encryption(encryption_configuration)?;
     let publication = publication(publish, version_description)?;
     let partition = ctx.partition();
-    let workflow = states.machine(ctx, &name)?.workflow;
+    let current = states.machine(ctx, &name)?;
+    let workflow = current.workflow;
     if let Some(definition) = &definition {
         states.checked(definition, workflow)?;
     }
     if let Some(role) = &role_arn {
         states.trusted(&partition, &name, role)?;
+    }
+    if role_arn.is_some() || logging.is_some() {
+        let role = role_arn.as_ref().unwrap_or(&current.role_arn);
+        let logging = logging.as_ref().unwrap_or(&current.logging);
+        states.loggable(&partition, &name, role, logging).await?;
     }
     let now = states.clock.now();
     for _ in 0..versions::TRIES {
@@ -362,6 +349,9 @@ pub(crate) async fn update_state_machine(
         let record = &mut change.machine;
         if let Some(role) = &role_arn {
             record.role_arn.clone_from(role);
+        }
+        if let Some(logging) = &logging {
+            record.logging.clone_from(logging);
         }
         // What changes nothing is no revision.
         if *record != before {

@@ -120,13 +120,21 @@ impl ExecutionRecord {
     }
 
     pub(crate) fn version_arn(&self, partition: &Partition) -> Option<String> {
-        let number = self.origin.version?;
-        Some(version_arn(partition, &self.machine, number))
+        self.origin.version_arn(partition, &self.machine)
     }
 
     pub(crate) fn alias_arn(&self, partition: &Partition) -> Option<String> {
-        let name = self.origin.alias.as_ref()?;
-        Some(alias_arn(partition, &self.machine, name))
+        self.origin.alias_arn(partition, &self.machine)
+    }
+}
+
+impl Origin {
+    pub(crate) fn version_arn(&self, partition: &Partition, machine: &str) -> Option<String> {
+        Some(version_arn(partition, machine, self.version?))
+    }
+
+    pub(crate) fn alias_arn(&self, partition: &Partition, machine: &str) -> Option<String> {
+        Some(alias_arn(partition, machine, self.alias.as_ref()?))
     }
 }
 

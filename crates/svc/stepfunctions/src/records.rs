@@ -10,6 +10,7 @@ use roadstead_store::{Key, Store, Table};
 use serde::{Deserialize, Serialize};
 
 use crate::jobs::Job;
+use crate::logging::Logging;
 
 pub(crate) fn machines(store: &Arc<dyn Store>) -> Table<MachineRecord> {
     Table::new(Arc::clone(store), "states-machine")
@@ -72,6 +73,8 @@ pub(crate) struct MachineRecord {
     pub updated: Option<Timestamp>,
     #[serde(default)]
     pub versions: Versions,
+    #[serde(default, skip_serializing_if = "Logging::is_default")]
+    pub logging: Logging,
 }
 
 impl MachineRecord {
@@ -220,6 +223,9 @@ pub(crate) struct ExecutionRecord {
     /// The latest redrives, by their tokens.
     #[serde(default)]
     pub redrives: Vec<Redrive>,
+    /// As its machine was logged when it began.
+    #[serde(default, skip_serializing_if = "Logging::is_default")]
+    pub logging: Logging,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,6 +4,8 @@
 mod calls;
 mod counts;
 mod executions;
+mod journal;
+mod line;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -14,7 +16,10 @@ use roadstead_store::Key;
 use tokio::sync::watch;
 
 use crate::States;
+use crate::logging::{Level, Logging};
+use crate::names::execution_arn;
 use crate::records::{self, ExecutionRecord, Origin, partition_of};
+use crate::report::journal::{Journal, Place};
 use crate::run::lock;
 
 pub(crate) use calls::Calls;
@@ -35,11 +40,41 @@ pub(crate) struct Subject {
     pub started: Timestamp,
     /// How often it was redriven.
     pub redrives: u64,
+    pub execution_arn: String,
+    pub role_arn: String,
+    pub log: Option<Log>,
+}
+
+/// What is logged of an execution, and where.
+#[derive(Clone, Debug)]
+pub(crate) struct Log {
+    level: Level,
+    data: bool,
+    place: Arc<Place>,
+}
+
+impl Log {
+    /// Nothing if nothing is logged.
+    pub(crate) fn of(partition: &Partition, machine: &str, logging: &Logging) -> Option<Self> {
+        let place = Place {
+            partition: partition.clone(),
+            group: logging.group()?.to_owned(),
+            machine: machine.to_owned(),
+        };
+        Some(Self {
+            level: logging.level,
+            data: logging.data,
+            place: Arc::new(place),
+        })
+    }
 }
 
 impl Subject {
     fn of(partition: Partition, record: &ExecutionRecord) -> Self {
         Self {
+            execution_arn: execution_arn(&partition, &record.machine, &record.name),
+            role_arn: record.role_arn.clone(),
+            log: Log::of(&partition, &record.machine, &record.logging),
             partition,
             machine: record.machine.clone(),
             origin: record.origin.clone(),
@@ -53,6 +88,7 @@ impl Subject {
 #[derive(Default)]
 pub(crate) struct Reports {
     counts: Counts,
+    journal: Journal,
     /// Calls of Standard executions that are under way.
     calls: Mutex<HashMap<Key, Calls>>,
 }
@@ -65,6 +101,9 @@ impl Reports {
             calls.follow(event, |dimension, metric, value| {
                 calls::count(&self.counts, subject, event.at, dimension, metric, value);
             });
+            if let Some(line) = line::of(subject, event) {
+                self.journal.put(line);
+            }
         }
     }
 }
@@ -121,5 +160,5 @@ async fn recall(states: &States, key: &Key, last: u64, calls: &mut Calls) {
 
 /// Hands over until told to stop, and then all that waits.
 pub(crate) async fn keep(states: Arc<States>, stop: watch::Receiver<bool>) {
-    counts::keep(&states, stop).await;
+    tokio::join!(counts::keep(&states, stop.clone()), journal::keep(&states, stop));
 }

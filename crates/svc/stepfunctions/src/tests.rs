@@ -7,6 +7,7 @@ mod definitions;
 mod executions;
 mod express;
 mod lambda;
+mod logging;
 mod machines;
 mod metrics;
 mod redrive;
@@ -35,6 +36,7 @@ struct Bench {
     ecs: Arc<Fake>,
     lambda: Arc<Fake>,
     metrics: Arc<Fake>,
+    logs: Arc<Fake>,
     states: Arc<States>,
     running: Option<Running>,
 }
@@ -70,6 +72,12 @@ impl Bench {
         dispatcher.register(lambda.clone());
         let metrics = Fake::new(&roadstead_api_cloudwatch::MODEL);
         dispatcher.register(metrics.clone());
+        let logs = Fake::new(&roadstead_api_logs::MODEL);
+        logs.answers(
+            "DescribeLogGroups",
+            json!({"logGroups": [{"logGroupName": "/g"}]}),
+        );
+        dispatcher.register(logs.clone());
         dispatcher.set_authority(Arc::new(Trusting::role(ROLE, PRINCIPAL)));
         let parts = Parts {
             store: store.clone(),
@@ -84,6 +92,7 @@ impl Bench {
             ecs,
             lambda,
             metrics,
+            logs,
             states,
             running: None,
         }

@@ -17,7 +17,7 @@ use crate::executions::{MAX_CAUSE, MAX_ERROR, shown};
 use crate::express::{Course, Ended, LONGEST_MILLIS};
 use crate::names::express_arn;
 use crate::records::Workflow;
-use crate::report::Subject;
+use crate::report::{Log, Subject};
 
 /// The end is answered however it came about; an error says that nothing was executed. A client that goes away ends
 /// nothing.
@@ -58,6 +58,9 @@ pub(crate) async fn start_sync_execution(
             origin,
             started,
             redrives: 0,
+            execution_arn: execution_arn.clone(),
+            role_arn: machine.role_arn.clone(),
+            log: Log::of(&partition, &asked.machine, &machine.logging),
         },
         partition,
         acting: Arc::new(Acting {

@@ -102,21 +102,6 @@ async fn what_has_no_effect_or_is_wrong_is_refused() {
     let cases = [
         (json!({"name": "a b"}), "InvalidName", "a b"),
         (
-            json!({"loggingConfiguration": {"level": "ALL"}}),
-            "InvalidLoggingConfiguration",
-            "level ALL",
-        ),
-        (
-            json!({"loggingConfiguration": {"destinations": [{"cloudWatchLogsLogGroup": {"logGroupArn": "arn:x"}}]}}),
-            "InvalidLoggingConfiguration",
-            "destinations",
-        ),
-        (
-            json!({"loggingConfiguration": {"includeExecutionData": true}}),
-            "InvalidLoggingConfiguration",
-            "execution data",
-        ),
-        (
             json!({"tracingConfiguration": {"enabled": true}}),
             "InvalidTracingConfiguration",
             "not supported",

@@ -95,7 +95,7 @@ impl Environment {
         let (disks, disk, size) = (Arc::clone(inner), name.to_owned(), spec.tmp_mb);
         let (folder, all) = (inner.layers.clone(), spec.layers.clone());
         let prepared = tokio::task::spawn_blocking(move || {
-            Ok::<_, std::io::Error>((disks.disks.make(&disk, size)?, layers::merged(&folder, &all)?))
+            Ok::<_, std::io::Error>((disks.disks.take(&disk, size)?, layers::merged(&folder, &all)?))
         });
         let prepared = prepared
             .await

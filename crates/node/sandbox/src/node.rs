@@ -121,6 +121,12 @@ impl Node {
         while self.0.pool().is_busy() && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        let disks = Arc::clone(&self.0.disks);
+        let failed = |error: &dyn std::fmt::Display| Error::Failed(error.to_string());
+        let closed = tokio::task::spawn_blocking(move || disks.close()).await;
+        closed
+            .map_err(|error| failed(&error))?
+            .map_err(|error| failed(&error))?;
         self.0.sweep().await?;
         self.0
             .runtime
@@ -255,7 +261,11 @@ impl Inner {
                 .await
                 .map_err(Start::Error)?;
             let refused = match made.initialize(self, within).await {
-                Ok(environment) => return Ok(environment),
+                Ok(environment) => {
+                    let (disks, mib) = (Arc::clone(&self.disks), spec.tmp_mb);
+                    tokio::task::spawn_blocking(move || disks.lay_ready(mib));
+                    return Ok(environment);
+                }
                 Err(refused) => *refused,
             };
             let NotInitialized {

@@ -1,23 +1,43 @@
 //! `/tmp` of an environment: a file system of its own size in a sparse file, so that the kernel says when it is full and
 //! none of it counts as memory. Made from a template of that size, which is made once: `mkfs` is slow beside a function.
+//! One more than there are in use lies ready of each size that was wanted lately, since copying and mounting take as long
+//! as all the rest of an environment: the next one is made once an environment has begun.
 
+use std::collections::{HashMap, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::mount::{MntFlags, umount2};
 
 const MIB: u64 = 1 << 20;
 /// Mounts upon each other that are taken away; there is one.
 const MOST_MOUNTS: usize = 4;
+/// Disks that lie ready, each of another size: the sizes that were wanted last.
+const MOST_SPARE: usize = 4;
 
 pub(crate) struct Disks {
     folder: PathBuf,
     /// Held while a template is made.
     making: Mutex<()>,
+    ready: Mutex<Ready>,
+    /// Held while one is made that is to lie ready, one at a time.
+    laying: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Ready {
+    /// Size and name of each that lies ready, the one that was made first before the others.
+    spare: VecDeque<(u32, String)>,
+    /// By which name a disk was made that somebody has who asked by another.
+    given: HashMap<String, String>,
+    /// How many were made to lie ready; their names.
+    made: u64,
+    /// None is made any more: all are being taken away.
+    closed: bool,
 }
 
 impl Disks {
@@ -25,7 +45,78 @@ impl Disks {
         Self {
             folder,
             making: Mutex::new(()),
+            ready: Mutex::default(),
+            laying: Mutex::default(),
         }
+    }
+
+    fn ready(&self) -> MutexGuard<'_, Ready> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One of that size: the one that lies ready, if there is one.
+    ///
+    /// # Errors
+    /// It cannot be made; what was made is removed by [`Disks::remove`].
+    pub(crate) fn take(&self, name: &str, mib: u32) -> io::Result<PathBuf> {
+        let spare = {
+            let mut ready = self.ready();
+            let place = ready.spare.iter().position(|(size, _)| *size == mib);
+            let spare = place.and_then(|place| ready.spare.remove(place));
+            spare.map(|(_, spare)| {
+                ready.given.insert(name.to_owned(), spare.clone());
+                self.mount_point(&spare)
+            })
+        };
+        match spare {
+            Some(point) => Ok(point),
+            None => self.make(name, mib),
+        }
+    }
+
+    /// Makes one that lies ready, unless there is one of that size.
+    pub(crate) fn lay_ready(&self, mib: u32) {
+        let _laying = self.laying.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = {
+            let mut ready = self.ready();
+            if ready.closed || ready.spare.iter().any(|(size, _)| *size == mib) {
+                return;
+            }
+            ready.made += 1;
+            format!("spare-{}", ready.made)
+        };
+        let made = self.make(&name, mib);
+        let gone = {
+            let mut ready = self.ready();
+            if made.is_err() || ready.closed {
+                Some(name)
+            } else {
+                ready.spare.push_back((mib, name));
+                let over = ready.spare.len() > MOST_SPARE;
+                over.then(|| ready.spare.pop_front())
+                    .flatten()
+                    .map(|(_, name)| name)
+            }
+        };
+        if let Some(name) = gone
+            && let Err(error) = self.remove(&name)
+        {
+            tracing::warn!(disk = name, %error, "a disk that nobody wants is left over");
+        }
+        if let Err(error) = made {
+            tracing::warn!(%error, "no disk lies ready for the next function");
+        }
+    }
+
+    /// From now on none lies ready, and none is being made. Those that lie there are taken away.
+    pub(crate) fn close(&self) -> io::Result<()> {
+        let spare = {
+            let mut ready = self.ready();
+            ready.closed = true;
+            std::mem::take(&mut ready.spare)
+        };
+        drop(self.laying.lock().unwrap_or_else(PoisonError::into_inner));
+        spare.iter().try_for_each(|(_, name)| self.remove(name))
     }
 
     fn image(&self, name: &str) -> PathBuf {
@@ -40,7 +131,7 @@ impl Disks {
     ///
     /// # Errors
     /// It cannot be made; what was made is removed by [`Disks::remove`].
-    pub(crate) fn make(&self, name: &str, mib: u32) -> io::Result<PathBuf> {
+    fn make(&self, name: &str, mib: u32) -> io::Result<PathBuf> {
         let template = self.template(mib)?;
         let (image, point) = (self.image(name), self.mount_point(name));
         run(Command::new("cp")
@@ -61,10 +152,7 @@ impl Disks {
 
     fn template(&self, mib: u32) -> io::Result<PathBuf> {
         let path = self.folder.join(format!("template-{mib}"));
-        let _making = self
-            .making
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         if path.exists() {
             return Ok(path);
         }
@@ -89,6 +177,13 @@ impl Disks {
 
     /// Takes it away; one that is not there is no error.
     pub(crate) fn remove(&self, name: &str) -> io::Result<()> {
+        let given = self.ready().given.get(name).cloned();
+        self.remove_made(given.as_deref().unwrap_or(name))?;
+        self.ready().given.remove(name);
+        Ok(())
+    }
+
+    fn remove_made(&self, name: &str) -> io::Result<()> {
         let point = self.mount_point(name);
         for _ in 0..MOST_MOUNTS {
             match umount2(&point, MntFlags::MNT_DETACH) {
@@ -112,7 +207,7 @@ impl Disks {
             let name = entry.file_name().into_string().unwrap_or_default();
             let name = name.strip_suffix(".img").unwrap_or(&name);
             if !name.starts_with("template-") {
-                self.remove(name)?;
+                self.remove_made(name)?;
             }
         }
         Ok(())
@@ -164,11 +259,47 @@ mod tests {
         disks.remove("a").expect("removed");
         disks.remove("a").expect("twice is fine");
         disks.sweep().expect("swept");
-        let left: Vec<_> = fs::read_dir(home.path().join("tmp"))
-            .expect("reads")
-            .flatten()
-            .map(|entry| entry.file_name())
-            .collect();
-        assert_eq!(left, ["template-512"]);
+        assert_eq!(names(&home), ["template-512"]);
+    }
+
+    fn names(home: &tempfile::TempDir) -> Vec<String> {
+        let entries = fs::read_dir(home.path().join("tmp")).expect("reads");
+        let name = |entry: fs::DirEntry| entry.file_name().into_string().expect("a name");
+        let mut names: Vec<_> = entries.flatten().map(name).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn the_next_one_lies_ready_whole_and_of_its_size() {
+        let home = tempfile::Builder::new()
+            .prefix("rs-sandbox-")
+            .tempdir()
+            .expect("a directory");
+        let disks = Disks::new(home.path().join("tmp"));
+        disks.make("first", 512).expect("made");
+        for mib in [512, 513, 512] {
+            disks.lay_ready(mib);
+        }
+        assert_eq!(disks.ready().spare.len(), 2, "one of each size");
+        let taken = disks.take("a", 512).expect("there");
+        assert!(taken.ends_with("spare-1"), "{taken:?}");
+        fs::write(taken.join("x"), vec![0u8; 100 << 20]).expect("fits");
+        let full = fs::write(taken.join("y"), vec![0u8; 420 << 20]).expect_err("does not fit");
+        assert_eq!(full.kind(), ErrorKind::StorageFull);
+        disks.remove("a").expect("removed by the name it was asked for");
+        disks.remove("a").expect("twice is fine");
+        // More sizes than are kept: the one that was made first goes.
+        for mib in 514..518 {
+            disks.lay_ready(mib);
+        }
+        let sizes: Vec<_> = disks.ready().spare.iter().map(|(size, _)| *size).collect();
+        assert_eq!(sizes.len(), MOST_SPARE);
+        assert!(!sizes.contains(&513), "{sizes:?}");
+        disks.close().expect("closed");
+        disks.lay_ready(512);
+        disks.remove("first").expect("removed");
+        let left = names(&home);
+        assert!(left.iter().all(|name| name.starts_with("template-")), "{left:?}");
     }
 }

@@ -7,10 +7,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use roadstead_base::{SharedClock, SystemClock};
 use roadstead_dispatch::{Dispatcher, Limits, Listener, Security, Trust};
-use roadstead_sandbox::{Node, Options, ServeApi};
+use roadstead_image::{Images, Mirror};
+use roadstead_sandbox::{Node, Options, ServeApi, Supply};
 use tokio::sync::watch;
 
 use crate::config::UpConfig;
+use crate::images::{ImageArgs, Settled};
 use crate::place;
 
 /// An environment that nobody asked for so long ends; its memory is somebody else's then.
@@ -29,7 +31,8 @@ pub(crate) async fn open(
         memory_mb: config.function_memory.map_or_else(half_of_the_machine, Ok)?,
         runtimes: config.runtimes.clone(),
         api: Some(api(dispatcher)),
-        ..bare(&config.data, clock)?
+        supply: supply(&config.images, &config.data, &config.registry_mirrors).await?,
+        ..bare(&config.data, clock).await?
     };
     Node::open(options)
         .await
@@ -38,18 +41,26 @@ pub(crate) async fn open(
 
 /// Takes away what functions have on the machine, without a daemon.
 pub(crate) async fn remove_all(data: &Path) -> Result<()> {
-    let node = Node::open(bare(data, Arc::new(SystemClock))?).await;
+    let node = Node::open(bare(data, Arc::new(SystemClock)).await?).await;
     node.context("opening the execution environments of functions")?
         .stop()
         .await
         .context("removing the execution environments of functions")
 }
 
-fn bare(data: &Path, clock: SharedClock) -> Result<Options> {
+/// The images of this node, as its tasks have them.
+async fn supply(settled: &Settled, data: &Path, mirrors: &[Mirror]) -> Result<Supply> {
+    let (options, behaviour) = settled.store(data, mirrors);
+    let images = Images::open(options).await.context("opening the image store")?;
+    Ok(Supply { images, behaviour })
+}
+
+async fn bare(data: &Path, clock: SharedClock) -> Result<Options> {
     Ok(Options {
         instance: place::instance(data)?,
         folder: data.join("environments"),
         runtimes: place::runtimes(data),
+        supply: supply(&ImageArgs::default().settle()?, data, &[]).await?,
         shim: "/proc/self/exe".into(),
         idle: IDLE,
         memory_mb: 0,

@@ -1,15 +1,16 @@
 //! What an operator says about images, the same words for `up`, `agent` and `image`. The vendor's agent has most of
 //! these as variables of its environment, whose meaning and defaults they keep.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use clap::Args;
 use roadstead_agent::node::Options;
-use roadstead_agent::real::PullBehaviour;
-use roadstead_image::Reference;
+use roadstead_image::{Mirror, PullBehaviour, Reference};
 use serde::Deserialize;
+
+use crate::place;
 
 /// Who this node is at registries, and how much it keeps.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
@@ -247,6 +248,18 @@ impl Settled {
             mirrors: node.images.mirrors.clone(),
             ..self.options.clone()
         };
+    }
+}
+
+impl Settled {
+    /// What functions on the same node need to have images from its store.
+    pub(crate) fn store(&self, data: &Path, mirrors: &[Mirror]) -> (roadstead_image::Options, PullBehaviour) {
+        let options = roadstead_image::Options {
+            root: place::images(data),
+            mirrors: mirrors.to_vec(),
+            ..self.options.clone()
+        };
+        (options, self.behaviour)
     }
 }
 

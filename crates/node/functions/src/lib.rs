@@ -19,6 +19,7 @@ mod spec;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use std::time::Duration;
 
 pub use host::{Credentials, Host, HostError, LogLine};
 pub use outcome::{Ending, Failure, Outcome, Report, Why};
-pub use spec::{Architecture, Content, Invocation, Spec};
+pub use spec::{Architecture, Content, Image, Invocation, Package, ResolvedImage, Spec, Zip};
 
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -48,6 +49,16 @@ pub trait Sandboxes: Send + Sync + 'static {
     /// # Errors
     /// No runtime of that family can be had here; why, for the user.
     fn runtime(&self, identifier: &str) -> Result<Runtime, String>;
+
+    /// What a reference to an image leads to now; whatever becomes of its name or its registry, the image stays here until
+    /// [`Sandboxes::keep_images`] does not name it.
+    ///
+    /// # Errors
+    /// It cannot be had, or cannot run here.
+    fn image<'a>(&'a self, uri: &'a str) -> BoxFuture<'a, Result<ResolvedImage, ImageError>>;
+
+    /// Functions need these images ([`ResolvedImage::name`]) from now on, and no others; environments that run keep theirs.
+    fn keep_images<'a>(&'a self, names: BTreeSet<String>) -> BoxFuture<'a, ()>;
 
     /// Runs one invocation to its end. Invocations of the same revision that overlap run in environments of their own.
     /// An invocation goes on when the future is dropped; its environment is free again afterwards.
@@ -72,12 +83,35 @@ pub struct Runtime {
     pub runs: String,
 }
 
+/// Why an image is none to run functions of.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ImageError {
+    /// No reference to an image.
+    #[error("{0}")]
+    Malformed(String),
+    /// The registry does not have it.
+    #[error("{0}")]
+    Missing(String),
+    /// The registry does not let this machine have it.
+    #[error("{0}")]
+    Denied(String),
+    /// For other machines, or of a kind that is not known.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The registry does not answer, or the machine has no room.
+    #[error("{0}")]
+    Failed(String),
+}
+
 /// Why an invocation did not come to run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The runtime is known and not prepared, as before its layer was installed; what to do about it.
     #[error("the runtime {runtime} cannot be run here: {reason}")]
     NoRuntime { runtime: String, reason: String },
+    /// The image of the function is not here any more, and its registry did not give it again.
+    #[error("the image {image} cannot be had: {reason}")]
+    NoImage { image: String, reason: String },
     /// The machine holds as many environments as it can, and all are busy. Later there may be room.
     #[error("no room for another execution environment: {0}")]
     NoRoom(String),

@@ -58,6 +58,13 @@ impl Failure {
         Self::of(Why::Init, body.into())
     }
 
+    /// An image's program that could not be started, with the system's reason.
+    pub fn invalid_entry_point(request_id: &str, reason: &str) -> Self {
+        let message = format!("RequestId: {request_id} Error: {reason}");
+        let body = json!({"errorType": "Runtime.InvalidEntrypoint", "errorMessage": message});
+        Self::of(Why::Init, body.to_string().into())
+    }
+
     pub fn timed_out(at: Timestamp, request_id: &str, timeout: Duration) -> Self {
         let seconds = timeout.as_secs_f64();
         let message = format!(
@@ -150,6 +157,10 @@ mod tests {
             (
                 Failure::exited("r", Some("exit status 1")),
                 "RequestId: r Error: Runtime exited with error: exit status 1",
+            ),
+            (
+                Failure::invalid_entry_point("r", "exec format error"),
+                "RequestId: r Error: exec format error",
             ),
             (
                 Failure::exited("r", None),

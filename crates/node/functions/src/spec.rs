@@ -22,13 +22,7 @@ pub struct Spec {
     pub function: String,
     /// `$LATEST` or a number.
     pub version: String,
-    /// Becomes `/var/task`.
-    pub code: Content,
-    /// Become `/opt`, later ones over earlier ones.
-    pub layers: Vec<Content>,
-    /// As the user named it: `python3.9`.
-    pub runtime: String,
-    pub handler: String,
+    pub package: Package,
     /// The user's variables; the reserved ones (`AWS_LAMBDA_…`, `_HANDLER`, region, credentials, endpoint) are the node's.
     pub environment: BTreeMap<String, String>,
     pub memory_mb: u32,
@@ -50,6 +44,47 @@ impl fmt::Debug for Spec {
             self.function, self.version, self.account, self.region, self.revision
         )
     }
+}
+
+/// Where the code is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Package {
+    Zip(Zip),
+    Image(Image),
+}
+
+/// Archives over a runtime of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Zip {
+    /// Becomes `/var/task`.
+    pub code: Content,
+    /// Become `/opt`, later ones over earlier ones.
+    pub layers: Vec<Content>,
+    /// As the user named it: `python3.9`.
+    pub runtime: String,
+    pub handler: String,
+}
+
+/// An OCI image, which brings its runtime along, and what is said over its own word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// From [`ResolvedImage::name`].
+    pub name: String,
+    /// In place of the image's, unless empty.
+    pub entry_point: Vec<String>,
+    pub command: Vec<String>,
+    pub working_directory: Option<String>,
+}
+
+/// What a reference led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResolvedImage {
+    /// Registry, repository and the digest of the manifest for this machine: `docker.io/library/f@sha256:…`.
+    pub name: String,
+    /// Bytes of all layers, unpacked.
+    pub size: u64,
+    /// Whether the image itself says what is to be run.
+    pub has_command: bool,
 }
 
 /// An unpacked archive. Its folder is named by the archive's digest, complete, and never changes.

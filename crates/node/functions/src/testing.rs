@@ -1,14 +1,15 @@
 //! A fake for the tests of others: the code of every function is a closure, and environments are made, reused and
 //! retired in memory as the real ones are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use roadstead_base::Timestamp;
 
 use crate::{
-    BoxFuture, Ending, Error, Failure, Invocation, LogLine, Outcome, Report, Runtime, Sandboxes, Spec, lines,
+    BoxFuture, Ending, Error, Failure, ImageError, Invocation, LogLine, Outcome, Report, ResolvedImage,
+    Runtime, Sandboxes, Spec, lines,
 };
 
 /// Of which families it has every runtime.
@@ -56,6 +57,10 @@ struct State {
     made: usize,
     invoked: Vec<(Arc<Spec>, Invocation)>,
     retired: Vec<String>,
+    /// What registries have, by reference.
+    images: BTreeMap<String, Result<ResolvedImage, ImageError>>,
+    /// What was said last of images that are needed.
+    kept: BTreeSet<String>,
 }
 
 /// Environments whose code is a closure. Each takes 2.5 ms, and 100 ms to initialize.
@@ -141,6 +146,15 @@ impl Fake {
         self.lock().retired.clone()
     }
 
+    /// From now on the reference leads there.
+    pub fn offer_image(&self, uri: &str, image: Result<ResolvedImage, ImageError>) {
+        self.lock().images.insert(uri.to_owned(), image);
+    }
+
+    pub fn kept_images(&self) -> BTreeSet<String> {
+        self.lock().kept.clone()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -212,6 +226,17 @@ impl Sandboxes for Fake {
             }),
             false => Err(format!("Roadstead runs no functions of the runtime {identifier}")),
         }
+    }
+
+    fn image<'a>(&'a self, uri: &'a str) -> BoxFuture<'a, Result<ResolvedImage, ImageError>> {
+        let found = self.lock().images.get(uri).cloned();
+        let missing = || Err(ImageError::Missing(format!("{uri}: not found")));
+        Box::pin(std::future::ready(found.unwrap_or_else(missing)))
+    }
+
+    fn keep_images<'a>(&'a self, names: BTreeSet<String>) -> BoxFuture<'a, ()> {
+        self.lock().kept = names;
+        Box::pin(std::future::ready(()))
     }
 
     fn invoke<'a>(

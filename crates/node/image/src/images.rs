@@ -30,6 +30,8 @@ pub struct Image {
     pub layers: Vec<PathBuf>,
     /// Bytes of all layers, unpacked.
     pub size: u64,
+    /// Whether the name asked for came by a pull of a task's or a function's, so that a registry has it.
+    pub tracked: bool,
 }
 
 /// A line of `image list`.
@@ -46,6 +48,9 @@ pub struct ImageSummary {
     /// Owners of pins on the image.
     pub used_by: Vec<String>,
 }
+
+/// Begins the owners of pins that are not an agent's: of functions and their execution environments.
+pub const FUNCTION_PINS: &str = "function ";
 
 /// Somebody relies on an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -308,6 +313,7 @@ impl Inner {
             config: parts.config.run,
             layers,
             size: name.size,
+            tracked: name.tracked,
         }))
     }
 

@@ -31,6 +31,34 @@ pub struct Options {
     pub clock: NodeClock,
 }
 
+/// When the registry is asked. Source: `ECS_IMAGE_PULL_BEHAVIOR` of the vendor's agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PullBehaviour {
+    /// The registry first, the image that is here when that fails. An image that was imported, which is one that
+    /// this agent never pulled, is taken as it is: no registry is expected to have it.
+    #[default]
+    Default,
+    /// The registry, or not at all.
+    Always,
+    /// The registry, or not at all, unless such a pull brought it here before.
+    Once,
+    /// The image that is here; the registry only without one. No image is cleaned up, as it may be all there is.
+    PreferCached,
+}
+
+impl PullBehaviour {
+    /// By its name: `default`, `always`, `once`, `prefer-cached`.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "default" => Some(Self::Default),
+            "always" => Some(Self::Always),
+            "once" => Some(Self::Once),
+            "prefer-cached" => Some(Self::PreferCached),
+            _ => None,
+        }
+    }
+}
+
 /// Tells the age of images.
 #[derive(Clone)]
 pub struct NodeClock(pub SharedClock);

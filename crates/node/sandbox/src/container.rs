@@ -1,5 +1,5 @@
-//! An environment as a container: nothing of the machine but a read-only root with the runtime, the code, the layers, and
-//! a `/tmp` of its own size; no capability, no way to get any, no network but its own loopback.
+//! An environment as a container: nothing of the machine but a read-only root with the runtime, the code, the layers, or
+//! with an image; a `/tmp` of its own size; no capability, no way to get any, no network but its own loopback.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use roadstead_runtime::{
 };
 
 use crate::output;
-use crate::runtimes::Installed;
+use crate::program::Program;
 use crate::variables;
 
 /// Nobody's user and group on common machines; the ones that code sees in the cloud.
@@ -25,7 +25,7 @@ const MIB: u64 = 1 << 20;
 pub(crate) struct Parts<'a> {
     pub id: ContainerId,
     pub spec: &'a Spec,
-    pub runtime: &'a Installed,
+    pub program: &'a Program,
     pub variables: Vec<(String, String)>,
     pub tmp: PathBuf,
     /// All layers in one.
@@ -36,25 +36,29 @@ pub(crate) fn of(parts: Parts<'_>) -> ContainerSpec {
     let Parts {
         id,
         spec,
-        runtime,
+        program,
         variables,
         tmp,
         opt,
     } = parts;
     let root = Root::Overlay {
-        lower: vec![runtime.root.clone()],
+        lower: program.root(),
         writable: None,
     };
     let command = Command {
-        args: arguments(&runtime.command, &spec.handler),
+        args: program.command(),
         env: variables,
-        cwd: Some("/var/task".into()),
+        cwd: Some(program.working_directory()),
+        // Also of an image that names another one, as documented.
         user: Some(USER.into()),
         groups: Vec::new(),
     };
     let mut container = ContainerSpec::new(id, root, Process::Command(command));
-    let Content { sha256: _, folder } = &spec.code;
-    container.mounts = vec![bind(folder, "/var/task", true), bind(&tmp, "/tmp", false)];
+    container.mounts = vec![bind(&tmp, "/tmp", false)];
+    if let Program::Zip(zip, _) = program {
+        let Content { sha256: _, folder } = &zip.code;
+        container.mounts.insert(0, bind(folder, "/var/task", true));
+    }
     if let Some(opt) = opt {
         container.mounts.push(bind(&opt, "/opt", true));
     }
@@ -94,15 +98,6 @@ pub(crate) fn quota(spec: &Spec) -> CpuQuota {
         quota_us: variables::cpu(spec.memory_mb, CPU_PERIOD),
         period_us: u64::try_from(CPU_PERIOD.as_micros()).unwrap_or(u64::MAX),
     }
-}
-
-/// The runtime's program; `{handler}` is the function's.
-fn arguments(command: &[String], handler: &str) -> Vec<String> {
-    let word = |word: &String| match word.as_str() {
-        "{handler}" => handler.to_owned(),
-        other => other.to_owned(),
-    };
-    command.iter().map(word).collect()
 }
 
 fn bind(source: &Path, target: &str, read_only: bool) -> Mount {

@@ -22,7 +22,7 @@ use self::saying::{Said, begins, logger};
 use crate::exchange::Exchange;
 use crate::node::Inner;
 use crate::output::Output;
-use crate::runtimes::Installed;
+use crate::program::Program;
 use crate::{api, container, layers, variables};
 
 pub(crate) struct Environment {
@@ -60,22 +60,20 @@ pub(crate) enum InitFailure {
     /// The runtime's own words.
     Reported(Bytes),
     Exited(Exit),
+    /// The program could not be run; why.
+    NotStarted(String),
     Late,
 }
 
 impl Environment {
     /// Makes the sandbox and lets the runtime begin in it.
-    pub(crate) async fn make(
-        inner: &Arc<Inner>,
-        spec: &Arc<Spec>,
-        runtime: &Installed,
-    ) -> Result<Self, Error> {
+    pub(crate) async fn make(inner: &Arc<Inner>, spec: &Arc<Spec>, program: &Program) -> Result<Self, Error> {
         let keys = spec.host.credentials(spec).await?;
         let name = random_hex(32);
         let id: ContainerId = format!("fn-{name}")
             .parse()
             .map_err(|error| Error::Failed(format!("{error}")))?;
-        let made = Self::build(inner, spec, runtime, &keys, &name, &id).await;
+        let made = Self::build(inner, spec, program, &keys, &name, &id).await;
         if made.is_err() {
             sweep(inner, &id, &name).await;
         }
@@ -85,7 +83,7 @@ impl Environment {
     async fn build(
         inner: &Arc<Inner>,
         spec: &Arc<Spec>,
-        runtime: &Installed,
+        program: &Program,
         keys: &roadstead_functions::Credentials,
         name: &str,
         id: &ContainerId,
@@ -93,7 +91,15 @@ impl Environment {
         let failed = |what: &str, error: &dyn std::fmt::Display| Error::Failed(format!("{what}: {error}"));
         let stream = lines::stream(inner.clock.now(), &spec.version, name);
         let (disks, disk, size) = (Arc::clone(inner), name.to_owned(), spec.tmp_mb);
-        let (folder, all) = (inner.layers.clone(), spec.layers.clone());
+        let folder = inner.layers.clone();
+        let all = match program {
+            Program::Zip(zip, _) => zip.layers.clone(),
+            Program::Image(_, image) => {
+                let occupied = inner.supply.occupy(image, id);
+                occupied.map_err(|error| failed("holding its image", &error))?;
+                Vec::new()
+            }
+        };
         let prepared = tokio::task::spawn_blocking(move || {
             Ok::<_, std::io::Error>((disks.disks.take(&disk, size)?, layers::merged(&folder, &all)?))
         });
@@ -104,8 +110,8 @@ impl Environment {
         let parts = container::Parts {
             id: id.clone(),
             spec,
-            runtime,
-            variables: variables::of(spec, runtime, keys, &stream),
+            program,
+            variables: variables::of(spec, program, keys, &stream),
             tmp,
             opt,
         };
@@ -151,9 +157,8 @@ impl Environment {
             servers,
             init: std::sync::Mutex::new(None),
         };
-        environment
-            .say(vec![environment.line(inner.clock.now(), begins(spec, runtime))])
-            .await;
+        let begins = begins(program).map(|words| environment.line(inner.clock.now(), words));
+        environment.say(begins.into_iter().collect()).await;
         Ok(environment)
     }
 
@@ -168,12 +173,7 @@ impl Environment {
         let mut exit = self.exit.clone();
         let within = within.unwrap_or(INIT_WITHIN);
         let why = match started {
-            Err(error) => Some(InitFailure::Exited(Exit {
-                code: 127,
-                oom_killed: false,
-                finished_at: inner.clock.now(),
-                reason: Some(error.to_string()),
-            })),
+            Err(error) => Some(InitFailure::NotStarted(error.to_string())),
             Ok(_) => tokio::select! {
                 biased;
                 ready = self.exchange.ready() => ready.err().map(InitFailure::Reported),
@@ -294,6 +294,9 @@ async fn serve(
 async fn sweep(inner: &Inner, id: &ContainerId, name: &str) {
     if let Err(error) = inner.runtime.delete(id).await {
         tracing::warn!(container = %id, %error, "an execution environment could not be removed");
+    }
+    if let Err(error) = inner.supply.vacate(id).await {
+        tracing::warn!(container = %id, %error, "the image of an execution environment is still held");
     }
     let (disks, disk) = (Arc::clone(&inner.disks), name.to_owned());
     let removed = tokio::task::spawn_blocking(move || disks.remove(&disk)).await;

@@ -2,21 +2,26 @@
 
 mod pool;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use roadstead_base::SharedClock;
-use roadstead_functions::{BoxFuture, Error, Invocation, Outcome, Runtime as Runs, Sandboxes, Spec};
+use roadstead_functions::{
+    BoxFuture, Error, ImageError, Invocation, Outcome, ResolvedImage, Runtime as Runs, Sandboxes, Spec,
+};
 use roadstead_runtime::Runtime;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
 
 use self::pool::Pool;
 use crate::environment::{Environment, InitFailure, NotInitialized};
+use crate::images::Supply;
 use crate::layers;
-use crate::runtimes::{Choice, Installed, Runtimes};
+use crate::program::Program;
+use crate::runtimes::{Choice, Runtimes};
 use crate::tmp::Disks;
 
 /// An environment that is not asked again so soon stands still.
@@ -40,6 +45,8 @@ pub struct Options {
     pub folder: PathBuf,
     /// What `roadstead runtime install` prepared.
     pub runtimes: PathBuf,
+    /// Of functions that are images.
+    pub supply: Supply,
     /// A binary whose `main` begins with `shim_main_if_asked`.
     pub shim: PathBuf,
     /// An environment ends after it idled so long.
@@ -54,6 +61,7 @@ pub(crate) struct Inner {
     pub(crate) runtime: Runtime,
     pub(crate) disks: Arc<Disks>,
     pub(crate) layers: PathBuf,
+    pub(crate) supply: Supply,
     pub(crate) api: Option<ServeApi>,
     pub(crate) clock: SharedClock,
     runtimes: Runtimes,
@@ -78,6 +86,7 @@ impl Node {
             instance,
             folder,
             runtimes,
+            supply,
             shim,
             idle,
             memory_mb,
@@ -93,6 +102,7 @@ impl Node {
             runtime,
             disks: Arc::new(Disks::new(folder.join("tmp"))),
             layers: folder.join("layers"),
+            supply,
             api,
             clock,
             runtimes: Runtimes::at(runtimes),
@@ -150,6 +160,7 @@ impl Inner {
                 .map_err(|error| failed(&error))?;
         }
         self.runtime.reap_strays().await.map_err(|error| failed(&error))?;
+        self.supply.sweep().await.map_err(|error| failed(&error))?;
         let (disks, layers) = (Arc::clone(&self.disks), self.layers.clone());
         let swept = tokio::task::spawn_blocking(move || {
             layers::sweep(&layers)?;
@@ -159,14 +170,6 @@ impl Inner {
         swept
             .map_err(|error| failed(&error))?
             .map_err(|error| failed(&error))
-    }
-
-    fn installed(&self, spec: &Spec) -> Result<Installed, Error> {
-        let runtime = spec.runtime.clone();
-        match self.runtimes.choose(&runtime) {
-            Choice::Installed(installed) => Ok(*installed),
-            Choice::Absent(reason) | Choice::Never(reason) => Err(Error::NoRuntime { runtime, reason }),
-        }
     }
 
     /// Ends an environment whose memory is still counted.
@@ -198,7 +201,7 @@ impl Inner {
         let now = tokio::time::Instant::now();
         let (deadline, patience) = (now + CLOSES_WITHIN, now + spec.timeout);
         let mut late = false;
-        let (runtime, gone) = loop {
+        let (program, gone) = loop {
             let closed = self.closed.notified();
             tokio::pin!(closed);
             // From here on none is missed.
@@ -208,10 +211,11 @@ impl Inner {
             }
             let mut until = deadline;
             if late || !self.pool().is_closing(&spec.revision) {
-                let runtime = self.installed(spec).map_err(Start::Error)?;
+                let program = Program::of(spec, &self.runtimes, &self.supply).await;
+                let program = program.map_err(Start::Error)?;
                 let room = self.pool().room(spec, self.memory_mb);
                 match room {
-                    Ok(gone) => break (runtime, gone),
+                    Ok(gone) => break (program, gone),
                     // What closes has a place to give, whenever that is.
                     Err(_) if tokio::time::Instant::now() < patience && self.pool().is_any_closing() => {
                         until = patience;
@@ -225,7 +229,7 @@ impl Inner {
             let inner = Arc::clone(self);
             tokio::spawn(async move { inner.end(gone).await });
         }
-        let made = self.begin(spec, &runtime, request_id).await;
+        let made = self.begin(spec, &program, request_id).await;
         if made.is_err() {
             self.pool().free(spec);
         }
@@ -252,12 +256,12 @@ impl Inner {
     async fn begin(
         self: &Arc<Self>,
         spec: &Arc<Spec>,
-        runtime: &Installed,
+        program: &Program,
         request_id: &str,
     ) -> Result<Environment, Start> {
         let mut within = None;
         loop {
-            let made = Environment::make(self, spec, runtime)
+            let made = Environment::make(self, spec, program)
                 .await
                 .map_err(Start::Error)?;
             let refused = match made.initialize(self, within).await {
@@ -402,6 +406,18 @@ impl Sandboxes for Node {
             }),
             Choice::Never(why) => Err(why),
         }
+    }
+
+    fn image<'a>(&'a self, uri: &'a str) -> BoxFuture<'a, Result<ResolvedImage, ImageError>> {
+        Box::pin(self.0.supply.resolve(uri))
+    }
+
+    fn keep_images<'a>(&'a self, names: BTreeSet<String>) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if let Err(error) = self.0.supply.keep(names).await {
+                tracing::warn!(%error, "which images functions need is not said to the image store this time");
+            }
+        })
     }
 
     fn invoke<'a>(

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use roadstead_functions::{Error, Invocation, Sandboxes as _, Spec, Why};
 use roadstead_sandbox::Node;
-use support::{Bench, failed, invocation, returned, until};
+use support::{Bench, code, failed, invocation, returned, until, zip};
 
 /// Answers with the event, and how often it was asked.
 const COUNTING: &str = r#"
@@ -213,7 +213,7 @@ async fn a_machine_holds_no_more_than_it_may_and_idle_environments_give_way() {
         "{refused}"
     );
     for spec in [&c, &two] {
-        std::fs::write(spec.code.folder.join("go"), "").expect("a file");
+        std::fs::write(code(spec).join("go"), "").expect("a file");
     }
     for running in [first, second] {
         assert_eq!(returned(&running.await.expect("it ran")), "1");
@@ -262,7 +262,7 @@ async fn without_keys_or_a_runtime_nothing_runs_and_it_is_said_why() {
     assert_eq!(refused.to_string(), "the role is gone");
     *bench.service.refusing.lock().expect("no panic") = None;
     let mut python = bench.function("python", COUNTING);
-    python.runtime = "python3.9".into();
+    zip(&mut python).runtime = "python3.9".into();
     let refused = bench
         .node
         .invoke(&Arc::new(python), invocation("r2", "1"))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roadstead_functions::{Sandboxes as _, Why};
-use support::{Bench, failed, returned, until};
+use support::{Bench, failed, returned, until, zip};
 
 #[tokio::test]
 async fn a_function_has_nothing_but_what_it_was_given() {
@@ -21,7 +21,7 @@ opt=$(touch /opt/x 2>/dev/null && echo rw || echo ro) layer=$(cat /opt/name) tmp
 pids=$(ls -d /proc/[0-9]* | wc -l) host=$(ls /root /home 2>/dev/null | wc -l)")"; done
 "#;
     let mut spec = bench.function("bare", script);
-    spec.layers = vec![bench.layer("a", "first"), bench.layer("b", "second")];
+    zip(&mut spec).layers = vec![bench.layer("a", "first"), bench.layer("b", "second")];
     let said = returned(&bench.invoke(&Arc::new(spec), "r", "1").await);
     for expected in [
         "uid=993",

@@ -15,7 +15,7 @@ use roadstead_functions::Content;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
-use crate::records::ArchiveRecord;
+use crate::records::{ArchiveRecord, Code};
 use crate::zip::{Archive, Fault, Kind};
 
 /// Bytes of an archive that is uploaded directly, and of all files in it and in a function's layers.
@@ -170,6 +170,19 @@ impl Drop for Upload {
             *count -= 1;
             if *count == 0 {
                 need.uploads.remove(&self.sha256);
+            }
+        }
+    }
+}
+
+impl Code {
+    /// `CodeSha256`: of an archive in base64, of an image the digest's own digits.
+    pub(crate) fn shown_sha256(&self) -> String {
+        match self {
+            Self::Archive(archive) => archive.shown_sha256(),
+            Self::Image(image) => {
+                let digits = image.resolved.rsplit_once(':').map(|(_, digits)| digits);
+                digits.unwrap_or_default().to_owned()
             }
         }
     }

@@ -104,6 +104,9 @@ fn answer(error: Error) -> ApiError {
             ApiError::new("AccessDeniedException", 403, message)
         }
         Error::Sandbox(Sandbox::NoRuntime { .. }) => api::invalid_runtime_exception(message),
+        Error::Sandbox(Sandbox::NoImage { .. }) => api::resource_conflict_exception(format!(
+            "The operation cannot be performed at this time: {message}"
+        )),
         Error::Sandbox(Sandbox::NoRoom(_)) => throttled(message, "ConcurrentInvocationLimitExceeded"),
         Error::Sandbox(Sandbox::Failed(_)) => api::service_exception(message),
         Error::Folder(_) | Error::Store(_) => {

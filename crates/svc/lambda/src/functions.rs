@@ -4,6 +4,7 @@ mod create;
 mod delete;
 mod get;
 mod list;
+mod package;
 mod update;
 
 pub(crate) use create::create_function;

@@ -23,7 +23,7 @@ use self::named::Layer;
 use crate::Lambda;
 use crate::content::MAX_UNPACKED;
 use crate::error::{Error, Result};
-use crate::records::{self, ArchiveRecord, LayerUse, LayerVersionRecord};
+use crate::records::{self, Code, LayerUse, LayerVersionRecord};
 
 /// Of a function. Source: "Lambda quotas".
 const MAX_LAYERS: usize = 5;
@@ -85,7 +85,11 @@ impl Lambda {
 }
 
 /// Refuses what is too large together.
-pub(crate) fn check_size(code: &ArchiveRecord, layers: &[LayerUse]) -> Result<()> {
+pub(crate) fn check_size(code: &Code, layers: &[LayerUse]) -> Result<()> {
+    // An image has no layers of these, and bounds of its own.
+    let Code::Archive(code) = code else {
+        return Ok(());
+    };
     let all = code.unpacked + layers.iter().map(|layer| layer.archive.unpacked).sum::<u64>();
     match all > MAX_UNPACKED {
         true => Err(Error::invalid(format!(

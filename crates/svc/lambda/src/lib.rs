@@ -11,6 +11,7 @@ mod error;
 mod event_config;
 mod functions;
 mod host;
+mod images;
 mod invoke;
 mod layers;
 mod links;
@@ -94,6 +95,7 @@ pub struct Lambda {
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) sandboxes: Arc<dyn Sandboxes>,
     pub(crate) contents: content::Contents,
+    pub(crate) images: images::Needed,
     pub(crate) options: Options,
     pub(crate) functions: Mirror<records::FunctionRecord>,
     pub(crate) versions: Mirror<records::VersionRecord>,
@@ -140,6 +142,7 @@ impl Lambda {
             ),
             host: Arc::new(host::Service::new(dispatcher.clone())),
             contents: content::Contents::at(folder),
+            images: images::Needed::default(),
             running: concurrency::Running::default(),
             counts: Arc::default(),
             store,

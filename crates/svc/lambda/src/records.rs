@@ -203,13 +203,46 @@ pub(crate) struct VersionRecord {
     pub number: Option<u64>,
     pub description: String,
     pub role: String,
-    pub code: ArchiveRecord,
+    pub code: Code,
     pub settings: Settings,
     pub modified_at: Timestamp,
     /// `RevisionId`.
     pub revision: String,
     /// By which runtime it runs here, where that is not the one that was asked for.
     pub shifted: Option<String>,
+}
+
+/// Where a version's code is. As its parts alone: so archives were kept before there were images.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Code {
+    Archive(ArchiveRecord),
+    Image(ImageRecord),
+}
+
+impl Code {
+    /// What it takes of what an account may store; images lie elsewhere.
+    pub(crate) fn size(&self) -> u64 {
+        match self {
+            Self::Archive(archive) => archive.size,
+            Self::Image(_) => 0,
+        }
+    }
+
+    pub(crate) fn is_image(&self) -> bool {
+        matches!(self, Self::Image(_))
+    }
+}
+
+/// What a reference to an image led to when the function got it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ImageRecord {
+    /// As it was asked for.
+    pub uri: String,
+    /// Registry, repository and digest.
+    pub resolved: String,
+    /// Whether the image itself says what is to be run.
+    pub has_command: bool,
 }
 
 /// An archive in the store of archives.
@@ -225,8 +258,12 @@ pub(crate) struct ArchiveRecord {
 /// What an execution environment is made by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Settings {
-    pub runtime: String,
-    pub handler: String,
+    /// Both, unless the code is an image.
+    pub runtime: Option<String>,
+    pub handler: Option<String>,
+    /// What is said over an image's own word.
+    #[serde(default)]
+    pub image: ImageSettings,
     pub timeout_seconds: u32,
     pub memory_mb: u32,
     pub tmp_mb: u32,
@@ -237,6 +274,20 @@ pub(crate) struct Settings {
     /// The queue or topic for asynchronous events that failed.
     pub dead_letters: Option<String>,
     pub layers: Vec<LayerUse>,
+}
+
+/// `ImageConfig`; what is empty says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ImageSettings {
+    pub entry_point: Vec<String>,
+    pub command: Vec<String>,
+    pub working_directory: Option<String>,
+}
+
+impl ImageSettings {
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A version of a layer as a function has it, whatever becomes of the layer.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use roadstead_base::Partition;
-use roadstead_functions::{Ending, Invocation, Outcome, Spec};
+use roadstead_functions::{Ending, Image, Invocation, Outcome, Package, Spec, Zip};
 
 use crate::Lambda;
 use crate::concurrency::Bounds;
@@ -13,7 +13,7 @@ use crate::counts::{Metric, Of};
 use crate::error::{Error, Result};
 use crate::host::Role;
 use crate::names::{self, Named};
-use crate::records::{FunctionRecord, VersionRecord};
+use crate::records::{Code, FunctionRecord, ImageRecord, ImageSettings, Settings, VersionRecord};
 
 /// What is to be run.
 #[derive(Clone, Debug)]
@@ -104,6 +104,35 @@ impl Lambda {
         }
     }
 
+    fn package(&self, code: &Code, settings: &Settings) -> Package {
+        match code {
+            Code::Archive(archive) => Package::Zip(Zip {
+                code: self.contents.unpacked(archive),
+                layers: settings
+                    .layers
+                    .iter()
+                    .map(|layer| self.contents.unpacked(&layer.archive))
+                    .collect(),
+                // An archive without them is never taken.
+                runtime: settings.runtime.clone().unwrap_or_default(),
+                handler: settings.handler.clone().unwrap_or_default(),
+            }),
+            Code::Image(ImageRecord { resolved, .. }) => {
+                let ImageSettings {
+                    entry_point,
+                    command,
+                    working_directory,
+                } = settings.image.clone();
+                Package::Image(Image {
+                    name: resolved.clone(),
+                    entry_point,
+                    command,
+                    working_directory,
+                })
+            }
+        }
+    }
+
     fn spec(&self, job: &Job) -> Spec {
         let VersionRecord {
             code,
@@ -118,14 +147,7 @@ impl Lambda {
             region: job.partition.region.clone(),
             function: job.function.name.clone(),
             version: job.version.version(),
-            code: self.contents.unpacked(code),
-            layers: settings
-                .layers
-                .iter()
-                .map(|layer| self.contents.unpacked(&layer.archive))
-                .collect(),
-            runtime: settings.runtime.clone(),
-            handler: settings.handler.clone(),
+            package: self.package(code, settings),
             environment: settings.environment.clone().unwrap_or_default(),
             memory_mb: settings.memory_mb,
             tmp_mb: settings.tmp_mb,

@@ -1,4 +1,5 @@
-//! What archives of an account take, which has a bound, and how long one lies there that nothing needs any more.
+//! What archives of an account take, which has a bound, and how long one, or an image, lies there that nothing needs any
+//! more.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::Lambda;
 use crate::error::{Error, Result};
-use crate::records;
+use crate::records::{self, Code, VersionRecord};
 
 /// Bytes of archives of an account in a region. Source: "Lambda quotas".
 pub(crate) const MAX_TOTAL: u64 = 75 * 1024 * 1024 * 1024;
@@ -27,12 +28,12 @@ impl Lambda {
         let snapshot = self.functions.snapshot();
         let latest = snapshot
             .below(&functions)
-            .map(|entry| entry.value.latest.code.size);
+            .map(|entry| entry.value.latest.code.size());
         let mut all: u64 = latest.sum();
         let snapshot = self.versions.snapshot();
         all += snapshot
             .below(&versions)
-            .map(|entry| entry.value.code.size)
+            .map(|entry| entry.value.code.size())
             .sum::<u64>();
         let snapshot = self.layer_versions.snapshot();
         all += snapshot
@@ -51,37 +52,36 @@ impl Lambda {
         }
     }
 
-    /// Digests of the archives that records name.
-    fn archives(&self) -> BTreeSet<String> {
-        let mut named = BTreeSet::new();
+    fn named(&self) -> Named {
+        let mut named = Named::default();
         for entry in self.functions.snapshot().iter() {
-            note(&mut named, &entry.value.latest);
+            named.note(&entry.value.latest);
         }
         for entry in self.versions.snapshot().iter() {
-            note(&mut named, &entry.value);
+            named.note(&entry.value);
         }
         for entry in self.layer_versions.snapshot().iter() {
-            named.insert(entry.value.archive.sha256.clone());
+            named.archives.insert(entry.value.archive.sha256.clone());
         }
         named
     }
 
     /// The same from the store, which fails where a record cannot be read: the copies in memory leave that out, and what
     /// it names would be lost for good.
-    async fn archives_on_record(&self) -> Result<BTreeSet<String>> {
-        let mut named = BTreeSet::new();
+    async fn named_on_record(&self) -> Result<Named> {
+        let mut named = Named::default();
         let (functions, versions) = (records::functions(&self.store), records::versions(&self.store));
         let layers = records::layer_versions(&self.store);
         let partitions = functions.partitions().await?;
         for partition in partitions.iter().filter_map(records::partition_of) {
             for entry in functions.all(&functions.within(&partition)).await?.0 {
-                note(&mut named, &entry.value.latest);
+                named.note(&entry.value.latest);
             }
             for entry in versions.all(&versions.within(&partition)).await?.0 {
-                note(&mut named, &entry.value);
+                named.note(&entry.value);
             }
             for entry in layers.all(&layers.within(&partition)).await?.0 {
-                named.insert(entry.value.archive.sha256.clone());
+                named.archives.insert(entry.value.archive.sha256.clone());
             }
         }
         Ok(named)
@@ -89,14 +89,18 @@ impl Lambda {
 
     /// Removes what nothing has needed for a while; nothing while a record cannot be read.
     pub(crate) async fn sweep(self: &Arc<Self>) -> Result<()> {
-        let mut named = self.archives_on_record().await?;
+        let alone = self.images.alone();
+        let Named { mut archives, images } = self.named_on_record().await?;
+        if let Some(alone) = alone {
+            self.keep_images(images, KEPT_MILLIS, alone).await;
+        }
         let lambda = Arc::clone(self);
         let swept = tokio::task::spawn_blocking(move || {
             let now = lambda.clock.now();
             // And what was written since.
             let all = || {
-                named.extend(lambda.archives());
-                named
+                archives.extend(lambda.named().archives);
+                archives
             };
             lambda.contents.sweep(all, now, KEPT_MILLIS);
         });
@@ -104,10 +108,24 @@ impl Lambda {
     }
 }
 
-fn note(named: &mut BTreeSet<String>, version: &records::VersionRecord) {
-    named.insert(version.code.sha256.clone());
-    for layer in &version.settings.layers {
-        named.insert(layer.archive.sha256.clone());
+/// What records name.
+#[derive(Debug, Default)]
+struct Named {
+    /// By their digests.
+    archives: BTreeSet<String>,
+    /// By registry, repository and digest.
+    images: BTreeSet<String>,
+}
+
+impl Named {
+    fn note(&mut self, version: &VersionRecord) {
+        match &version.code {
+            Code::Archive(archive) => self.archives.insert(archive.sha256.clone()),
+            Code::Image(image) => self.images.insert(image.resolved.clone()),
+        };
+        let layers = version.settings.layers.iter();
+        self.archives
+            .extend(layers.map(|layer| layer.archive.sha256.clone()));
     }
 }
 

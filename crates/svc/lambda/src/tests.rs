@@ -5,6 +5,7 @@ mod deletions;
 mod destinations;
 mod events;
 mod functions;
+mod images;
 mod invocations;
 mod layers;
 mod permissions;

@@ -78,7 +78,7 @@ pub(crate) async fn publish(
             let number = last.version();
             return Ok(show::configuration(&partition, &named.name, &last, Some(&number)));
         }
-        lambda.check_storage(ctx, latest.code.size, 0)?;
+        lambda.check_storage(ctx, latest.code.size(), 0)?;
         let number = entry.value.published + 1;
         let version = VersionRecord {
             number: Some(number),
@@ -109,8 +109,11 @@ pub(crate) async fn publish(
     Err(Error::Contended)
 }
 
+/// The same image by another name is no change.
 fn is_same(version: &VersionRecord, latest: &VersionRecord) -> bool {
-    version.code == latest.code && version.settings == latest.settings && version.role == latest.role
+    version.code.shown_sha256() == latest.code.shown_sha256()
+        && version.settings == latest.settings
+        && version.role == latest.role
 }
 
 /// `$LATEST` first, then the numbers.

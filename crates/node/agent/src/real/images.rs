@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use roadstead_acs::RoleCredentials;
-use roadstead_image::{Auth, Image, Images};
+use roadstead_image::{Auth, FUNCTION_PINS, Image, Images, PullBehaviour};
 use tokio::task::JoinSet;
 
 use super::{failed, registry};
@@ -14,34 +14,6 @@ use crate::api::Client;
 use crate::driver::{Failure, Result};
 use crate::engine::spec::Container;
 use crate::journal::{self, Journal};
-
-/// When the registry is asked. Source: `ECS_IMAGE_PULL_BEHAVIOR` of the vendor's agent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum PullBehaviour {
-    /// The registry first, the image that is here when that fails. An image that was imported, which is one that
-    /// this agent never pulled, is taken as it is: no registry is expected to have it.
-    #[default]
-    Default,
-    /// The registry, or not at all.
-    Always,
-    /// The registry, or not at all, unless a task's pull brought it here before.
-    Once,
-    /// The image that is here; the registry only without one. No image is cleaned up, as it may be all there is.
-    PreferCached,
-}
-
-impl PullBehaviour {
-    /// By its name: `default`, `always`, `once`, `prefer-cached`.
-    pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "default" => Some(Self::Default),
-            "always" => Some(Self::Always),
-            "once" => Some(Self::Once),
-            "prefer-cached" => Some(Self::PreferCached),
-            _ => None,
-        }
-    }
-}
 
 /// Pulled images remembered; beyond it, any one is taken for imported.
 const MOST_PULLED: usize = 10_000;
@@ -133,7 +105,9 @@ impl Supply {
             }
             local => local.map_err(failed)?,
         };
-        let imported = |image: &Image| !was_pulled(&lock(&self.pulled), image);
+        // A function's pull counts too, of which the store knows by the tag.
+        let by_function = |image: &Image| image.tracked && image.reference.digest().is_none();
+        let imported = |image: &Image| !by_function(image) && !was_pulled(&lock(&self.pulled), image);
         let (cached, patience) = match (self.behaviour, local) {
             (PullBehaviour::PreferCached, Some(image)) => return Ok(image),
             (PullBehaviour::Once, Some(image)) if !imported(&image) => return Ok(image),
@@ -215,10 +189,10 @@ impl Supply {
             .map_err(failed)
     }
 
-    /// Gives back the pins of containers that are not among `keep`.
+    /// Gives back the pins of containers that are not among `keep`. Those of functions are not this agent's.
     pub(super) async fn retain(&self, keep: BTreeSet<String>) -> Result<()> {
         self.images
-            .retain_pins(move |pin| keep.contains(&pin.owner))
+            .retain_pins(move |pin| pin.owner.starts_with(FUNCTION_PINS) || keep.contains(&pin.owner))
             .await
             .map(drop)
             .map_err(failed)
@@ -269,6 +243,7 @@ mod tests {
             config: roadstead_image::ImageConfig::default(),
             layers: Vec::new(),
             size: 0,
+            tracked: false,
         };
         let pulled = BTreeSet::from([mark(&image("host:5000/a/app:1", "1"))]);
         let pinned = format!("host:5000/a/app@{}", digest("1"));

@@ -12,8 +12,8 @@ mod spec;
 mod storage;
 mod volumes;
 
-pub use images::PullBehaviour;
 pub use node::{Dirs, Place, RealNode};
+pub use roadstead_image::PullBehaviour;
 pub use spec::Allowed;
 
 /// An error with everything that caused it: the person who reads a task's reason sees nothing else.

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use roadstead_base::SharedClock;
-use roadstead_image::Images;
+use roadstead_image::{Images, PullBehaviour};
 use roadstead_net::Network;
 use roadstead_runtime::{Runtime, State};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::archive::Archive;
-use super::images::{PullBehaviour, Supply};
+use super::images::Supply;
 use super::network::Links;
 use super::spec::{self, Allowed, Surroundings};
 use super::volumes::Volumes;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use roadstead_functions::{Ending, Failure, Invocation, Outcome, Report, Why, lines};
+use roadstead_functions::{Ending, Failure, Invocation, Outcome, Package, Report, Why, lines};
 use roadstead_runtime::Exit;
 use tokio::sync::{Notify, watch};
 
@@ -104,6 +104,13 @@ impl Environment {
                 let Failure { why: _, body } = Failure::exited(request_id, how(&exit).as_deref());
                 Failure::init(body)
             }
+            InitFailure::NotStarted(reason) => match &self.spec.package {
+                Package::Zip(_) => {
+                    let Failure { why: _, body } = Failure::exited(request_id, Some(&reason));
+                    Failure::init(body)
+                }
+                Package::Image(_) => Failure::invalid_entry_point(request_id, &reason),
+            },
             InitFailure::Late => Failure::timed_out(inner.clock.now(), request_id, self.spec.timeout),
         };
         if let Err(error) = inner.runtime.kill(&self.id).await {

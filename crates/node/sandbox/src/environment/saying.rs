@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use super::Environment;
 use crate::node::Inner;
 use crate::output::{Tail, Taken};
-use crate::runtimes::Installed;
+use crate::program::Program;
 
 /// Between two looks at what a busy environment prints.
 const LOOK: Duration = Duration::from_millis(100);
@@ -122,19 +122,23 @@ impl Said {
     }
 }
 
-pub(super) fn begins(spec: &Spec, runtime: &Installed) -> String {
+/// Nothing of an image, whose runtime is its own affair.
+pub(super) fn begins(program: &Program) -> Option<String> {
+    let Program::Zip(zip, runtime) = program else {
+        return None;
+    };
     let version = format!(
         "INIT_START Runtime Version: {} ({})",
         runtime.name, runtime.version
     );
-    let other = runtime.name != spec.runtime && !runtime.name.starts_with("provided");
-    match other {
+    let other = runtime.name != zip.runtime && !runtime.name.starts_with("provided");
+    Some(match other {
         true => format!(
             "{version}\t{} is not on this machine: the function runs on the nearest newer one",
-            spec.runtime
+            zip.runtime
         ),
         false => version,
-    }
+    })
 }
 
 /// Hands lines over, in order, until the environment is gone: all that are there by then at once.

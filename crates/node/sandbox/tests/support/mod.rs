@@ -1,6 +1,8 @@
 //! Functions of shell scripts, in environments of their own for each test, and the proof at the end that nothing is left.
 #![allow(dead_code)]
 
+pub(crate) mod images;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -12,13 +14,14 @@ use bytes::Bytes;
 use roadstead_base::SystemClock;
 use roadstead_functions::{
     Architecture, BoxFuture, Content, Credentials, Ending, Host, HostError, Invocation, LogLine, Outcome,
-    Sandboxes as _, Spec,
+    Package, Sandboxes as _, Spec, Zip,
 };
+use roadstead_image::{Images, PullBehaviour};
 use roadstead_runtime::Runtime;
-use roadstead_sandbox::{Kind, Node, Options, install};
+use roadstead_sandbox::{Kind, Node, Options, Supply, install};
 
 /// Shell functions that a bootstrap of a test begins with: `next` sets `id` and `event`, `answer` and `fail` answer.
-const PRELUDE: &str = r#"#!/bin/bash
+pub(crate) const PRELUDE: &str = r#"#!/bin/bash
 api=http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime
 next() { event=$(curl -sS -D /tmp/.head $api/invocation/next); id=$(tr -d '\r' < /tmp/.head | sed -n 's/^lambda-runtime-aws-request-id: //Ip'); }
 answer() { curl -sS -o /dev/null -X POST -d "$1" $api/invocation/$id/response; }
@@ -71,14 +74,14 @@ pub(crate) struct Bench {
     pub(crate) node: Node,
     pub(crate) service: Arc<Service>,
     pub(crate) options: Options,
-    dir: tempfile::TempDir,
+    pub(crate) dir: tempfile::TempDir,
     finished: bool,
 }
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// One for all tests of the process: it is only read.
-fn runtimes() -> PathBuf {
+pub(crate) fn runtimes() -> PathBuf {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
         let folder =
@@ -108,6 +111,12 @@ impl Bench {
             instance: format!("t{:04x}{:x}", std::process::id() & 0xffff, number & 0xff),
             folder: dir.path().join("functions"),
             runtimes: runtimes(),
+            supply: Supply {
+                images: Images::open(roadstead_image::Options::new(dir.path().join("images")))
+                    .await
+                    .expect("a store"),
+                behaviour: PullBehaviour::Default,
+            },
             shim: env!("CARGO_BIN_EXE_rs-sandbox-shim").into(),
             idle: Duration::from_secs(600),
             memory_mb: 4096,
@@ -137,13 +146,15 @@ impl Bench {
             region: "us-east-1".parse().expect("a region"),
             function: name.to_owned(),
             version: "$LATEST".into(),
-            code: Content {
-                sha256: name.to_owned(),
-                folder,
-            },
-            layers: Vec::new(),
-            runtime: "provided.al2023".into(),
-            handler: "x.y".into(),
+            package: Package::Zip(Zip {
+                code: Content {
+                    sha256: name.to_owned(),
+                    folder,
+                },
+                layers: Vec::new(),
+                runtime: "provided.al2023".into(),
+                handler: "x.y".into(),
+            }),
             environment: [("MINE".to_owned(), "1".to_owned())].into(),
             memory_mb: 128,
             tmp_mb: 512,
@@ -236,6 +247,19 @@ impl Drop for Bench {
         });
         let _ = thread.join();
     }
+}
+
+/// The archives of a function that has some.
+pub(crate) fn zip(spec: &mut Spec) -> &mut Zip {
+    match &mut spec.package {
+        Package::Zip(zip) => zip,
+        Package::Image(image) => panic!("{image:?} is no archive"),
+    }
+}
+
+/// Where the code of such a function lies.
+pub(crate) fn code(spec: &Spec) -> PathBuf {
+    zip(&mut spec.clone()).code.folder.clone()
 }
 
 pub(crate) fn invocation(id: &str, payload: &str) -> Invocation {

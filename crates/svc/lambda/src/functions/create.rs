@@ -1,15 +1,12 @@
 //! CreateFunction.
 
-use roadstead_api_lambda::{
-    CreateFunctionRequest, EphemeralStorage, FunctionCode, FunctionConfiguration, PackageType,
-};
+use roadstead_api_lambda::{CreateFunctionRequest, EphemeralStorage, FunctionConfiguration, PackageType};
 use roadstead_base::Ctx;
-use roadstead_protocol::Blob;
 use roadstead_store::{Outcome, Transaction};
 
+use super::package::{self, Doing};
 use crate::Lambda;
 use crate::accept;
-use crate::content::MAX_ARCHIVE;
 use crate::error::{Error, Result, refuse};
 use crate::names::Named;
 use crate::records::{self, FunctionRecord, Settings, VersionRecord};
@@ -57,12 +54,9 @@ pub(crate) async fn create_function(
     refuse("CapacityProviderConfig", capacity_provider_config.as_ref())?;
     refuse("CodeSigningConfigArn", code_signing_config_arn.as_ref())?;
     refuse("DurableConfig", durable_config.as_ref())?;
-    refuse("ImageConfig", image_config.as_ref())?;
     refuse("PublishTo", publish_to.as_ref())?;
     refuse("TenancyConfig", tenancy_config.as_ref())?;
-    if package_type == Some(PackageType::Image) {
-        return Err(Error::Unsupported("PackageType Image".into()));
-    }
+    let kind = package_type.unwrap_or(PackageType::Zip);
     accept::nothing_else(
         vpc_config,
         tracing_config,
@@ -75,20 +69,35 @@ pub(crate) async fn create_function(
         name: name.clone(),
         qualifier: None,
     };
-    let required = |member: &str| {
-        Error::invalid(format!(
-            "{member} is mandatory for functions created with deployment packages."
-        ))
+    let runtime = runtime.map(|runtime| runtime.as_str().to_owned());
+    let handler = handler.filter(|handler| !handler.is_empty());
+    let layers = layers.unwrap_or_default();
+    match kind {
+        PackageType::Zip => {
+            let missing = match (&runtime, &handler) {
+                (None, _) => Some("Runtime"),
+                (_, None) => Some("Handler"),
+                _ => None,
+            };
+            if let Some(member) = missing {
+                return Err(Error::invalid(format!(
+                    "{member} is mandatory for functions created with deployment packages."
+                )));
+            }
+        }
+        PackageType::Image => {
+            package::nothing_of_archives(runtime.is_some(), handler.is_some(), !layers.is_empty())?;
+        }
+    }
+    let shifted = match &runtime {
+        Some(runtime) => lambda.check_runtime(runtime)?,
+        None => None,
     };
-    let runtime = runtime.ok_or_else(|| required("Runtime"))?.as_str().to_owned();
-    let handler = handler
-        .filter(|handler| !handler.is_empty())
-        .ok_or_else(|| required("Handler"))?;
-    let shifted = lambda.check_runtime(&runtime)?;
     let arm64 = accept::architecture(architectures)?;
     let settings = Settings {
         runtime,
         handler,
+        image: package::image_settings(kind, image_config.unwrap_or_default())?,
         timeout_seconds: accept::timeout(timeout.unwrap_or(DEFAULT_TIMEOUT))?,
         memory_mb: accept::memory(memory_size.unwrap_or(DEFAULT_MEMORY))?,
         tmp_mb: accept::tmp(ephemeral_storage.unwrap_or(EphemeralStorage { size: DEFAULT_TMP }))?,
@@ -99,7 +108,7 @@ pub(crate) async fn create_function(
             .map(|config| accept::dead_letters(ctx, config))
             .transpose()?
             .flatten(),
-        layers: lambda.layers_for(ctx, layers.unwrap_or_default(), &[])?,
+        layers: lambda.layers_for(ctx, layers, &[])?,
     };
     let tags = accept::tags(tags.unwrap_or_default(), Default::default())?;
     let partition = ctx.partition();
@@ -109,16 +118,16 @@ pub(crate) async fn create_function(
     }
     lambda.check_role(ctx, &role, &named.arn(&partition))?;
     let publish = publish.unwrap_or_default();
-    let archive = zip(code)?;
+    let source = package::source(Doing::Creating, kind, code)?;
     let copies = if publish { 2 } else { 1 };
-    lambda.check_storage(ctx, copies * archive.len() as u64, 0)?;
-    let (code, _upload) = lambda.contents.put(archive).await?;
-    crate::layers::check_size(&code, &settings.layers)?;
+    let taken = lambda.take(ctx, source, copies, 0, false).await?;
+    crate::layers::check_size(&taken.code, &settings.layers)?;
+    package::check_command(&taken.code, &settings.image)?;
     let latest = VersionRecord {
         number: None,
         description: description.unwrap_or_default(),
         role,
-        code,
+        code: taken.code.clone(),
         settings,
         modified_at: lambda.clock.now(),
         revision: roadstead_base::random_uuid(),
@@ -154,6 +163,7 @@ pub(crate) async fn create_function(
     let Outcome::Committed(revision) = transaction.commit().await? else {
         return Err(exists());
     };
+    drop(taken);
     lambda.functions.wait_for(revision).await?;
     lambda.versions.wait_for(revision).await?;
     let qualifier = shown.number.map(|number| number.to_string());
@@ -163,32 +173,4 @@ pub(crate) async fn create_function(
         &shown,
         qualifier.as_deref(),
     ))
-}
-
-/// The archive of a request; other sources are refused.
-pub(crate) fn zip(code: FunctionCode) -> Result<Vec<u8>> {
-    let FunctionCode {
-        image_uri,
-        s3_bucket,
-        s3_key,
-        s3_object_version,
-        source_kms_key_arn,
-        zip_file,
-    } = code;
-    refuse("Code.ImageUri", image_uri.as_ref())?;
-    refuse("Code.S3Bucket", s3_bucket.as_ref())?;
-    refuse("Code.S3Key", s3_key.as_ref())?;
-    refuse("Code.S3ObjectVersion", s3_object_version.as_ref())?;
-    refuse("Code.SourceKMSKeyArn", source_kms_key_arn.as_ref())?;
-    archive(zip_file)
-}
-
-fn archive(zip_file: Option<Blob>) -> Result<Vec<u8>> {
-    let Some(Blob(bytes)) = zip_file else {
-        return Err(Error::invalid("Please provide a source for function code."));
-    };
-    match bytes.len() > MAX_ARCHIVE {
-        true => Err(Error::ArchiveTooLarge(MAX_ARCHIVE)),
-        false => Ok(bytes),
-    }
 }

@@ -9,7 +9,7 @@ use roadstead_base::Ctx;
 use crate::Lambda;
 use crate::error::Result;
 use crate::names::Named;
-use crate::records::{FunctionRecord, VersionRecord};
+use crate::records::{Code, FunctionRecord, ImageRecord, VersionRecord};
 use crate::show;
 
 pub(crate) fn get_function(
@@ -22,12 +22,25 @@ pub(crate) fn get_function(
         qualifier,
     } = input;
     let (function, version, configuration) = found(lambda, ctx, &function_name, qualifier.as_deref())?;
-    Ok(GetFunctionResponse {
-        code: Some(FunctionCodeLocation {
-            location: lambda.link(ctx, &version.code),
+    let location = match &version.code {
+        Code::Archive(archive) => FunctionCodeLocation {
+            location: lambda.link(ctx, archive),
             repository_type: Some("S3".into()),
             ..FunctionCodeLocation::default()
-        }),
+        },
+        Code::Image(ImageRecord {
+            uri,
+            resolved,
+            has_command: _,
+        }) => FunctionCodeLocation {
+            image_uri: Some(uri.clone()),
+            repository_type: Some("ECR".into()),
+            resolved_image_uri: Some(resolved.clone()),
+            ..FunctionCodeLocation::default()
+        },
+    };
+    Ok(GetFunctionResponse {
+        code: Some(location),
         concurrency: function.reserved.map(crate::reserved::shown),
         configuration: Some(configuration),
         tags: Some(function.tags).filter(|tags| !tags.is_empty()),

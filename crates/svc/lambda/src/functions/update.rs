@@ -1,11 +1,12 @@
 //! UpdateFunctionCode and UpdateFunctionConfiguration: what `$LATEST` is from now on.
 
 use roadstead_api_lambda::{
-    FunctionCode, FunctionConfiguration, UpdateFunctionCodeRequest, UpdateFunctionConfigurationRequest,
+    FunctionCode, FunctionConfiguration, PackageType, UpdateFunctionCodeRequest,
+    UpdateFunctionConfigurationRequest,
 };
 use roadstead_base::Ctx;
 
-use super::create::zip;
+use super::package::{self, Doing};
 use crate::Lambda;
 use crate::accept;
 use crate::error::{Error, Result, refuse};
@@ -50,30 +51,26 @@ pub(crate) async fn update_function_code(
     let arm64 = architectures
         .map(|all| accept::architecture(Some(all)))
         .transpose()?;
-    let archive = zip(FunctionCode {
+    let code = FunctionCode {
         image_uri,
         s3_bucket,
         s3_key,
         s3_object_version,
         source_kms_key_arn,
         zip_file,
-    })?;
-    let copies = if publish == Some(true) { 2 } else { 1 };
-    let old = function.latest.code.size;
-    lambda.check_storage(ctx, copies * archive.len() as u64, old)?;
-    let (code, _upload) = match dry_run {
-        Some(true) => (lambda.contents.look(archive).await?, None),
-        _ => {
-            let (code, upload) = lambda.contents.put(archive).await?;
-            (code, Some(upload))
-        }
     };
-    layers::check_size(&code, &function.latest.settings.layers)?;
+    let source = package::source(Doing::Updating, kind(&function), code)?;
+    let copies = if publish == Some(true) { 2 } else { 1 };
+    let old = function.latest.code.size();
+    let dry = dry_run == Some(true);
+    let taken = lambda.take(ctx, source, copies, old, dry).await?;
+    layers::check_size(&taken.code, &function.latest.settings.layers)?;
+    package::check_command(&taken.code, &function.latest.settings.image)?;
     let apply = |latest: &mut VersionRecord| {
-        latest.code = code.clone();
+        latest.code = taken.code.clone();
         latest.settings.arm64 = arm64.unwrap_or(latest.settings.arm64);
     };
-    if dry_run == Some(true) {
+    if dry {
         let mut latest = function.latest;
         apply(&mut latest);
         return Ok(show::configuration(&partition, &named.name, &latest, None));
@@ -121,7 +118,6 @@ pub(crate) async fn update_function_configuration(
     } = input;
     refuse("CapacityProviderConfig", capacity_provider_config.as_ref())?;
     refuse("DurableConfig", durable_config.as_ref())?;
-    refuse("ImageConfig", image_config.as_ref())?;
     accept::nothing_else(
         vpc_config,
         tracing_config,
@@ -133,6 +129,11 @@ pub(crate) async fn update_function_configuration(
     let partition = ctx.partition();
     let function = lambda.function(&partition, &named)?;
     check_revision(&function, revision_id.as_ref())?;
+    let kind = kind(&function);
+    if kind == PackageType::Image {
+        let layers = wanted_layers.as_ref().is_some_and(|layers| !layers.is_empty());
+        package::nothing_of_archives(runtime.is_some(), handler.is_some(), layers)?;
+    }
     let mut fresh = function.latest;
     let settings = &mut fresh.settings;
     if let Some(config) = dead_letter_config {
@@ -145,7 +146,10 @@ pub(crate) async fn update_function_configuration(
         settings.tmp_mb = accept::tmp(storage)?;
     }
     if let Some(handler) = handler {
-        settings.handler = handler;
+        settings.handler = Some(handler);
+    }
+    if let Some(config) = image_config {
+        settings.image = package::image_settings(kind, config)?;
     }
     if let Some(layers) = wanted_layers {
         settings.layers = lambda.layers_for(ctx, layers, &settings.layers)?;
@@ -161,7 +165,7 @@ pub(crate) async fn update_function_configuration(
     }
     if let Some(runtime) = runtime {
         fresh.shifted = lambda.check_runtime(runtime.as_str())?;
-        runtime.as_str().clone_into(&mut fresh.settings.runtime);
+        fresh.settings.runtime = Some(runtime.as_str().to_owned());
     }
     if let Some(role) = role {
         lambda.check_role(ctx, &role, &named.arn(&partition))?;
@@ -171,6 +175,7 @@ pub(crate) async fn update_function_configuration(
         fresh.description = description;
     }
     layers::check_size(&fresh.code, &fresh.settings.layers)?;
+    package::check_command(&fresh.code, &fresh.settings.image)?;
     // What was decided here was decided on this revision.
     let decided_on = Some(fresh.revision.clone());
     let changed = change(lambda, ctx, &named, decided_on, |latest| *latest = fresh.clone()).await?;
@@ -180,6 +185,14 @@ pub(crate) async fn update_function_configuration(
         &changed.latest,
         None,
     ))
+}
+
+/// What its code comes in, which never changes.
+fn kind(function: &FunctionRecord) -> PackageType {
+    match function.latest.code.is_image() {
+        true => PackageType::Image,
+        false => PackageType::Zip,
+    }
 }
 
 fn whole(ctx: &Ctx, name: &str) -> Result<Named> {

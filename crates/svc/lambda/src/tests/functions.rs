@@ -130,18 +130,9 @@ async fn create_function_refuses_what_would_have_no_effect_or_cannot_be() {
             "Code.S3ObjectVersion is not supported",
         ),
         (
-            json!({"Code": {"ImageUri": "image"}}),
-            "Code.ImageUri is not supported",
-        ),
-        (
             json!({"Code": {"SourceKMSKeyArn": "arn:aws:kms:x:y:z"}}),
             "Code.SourceKMSKeyArn is not supported",
         ),
-        (
-            json!({"PackageType": "Image"}),
-            "PackageType Image is not supported",
-        ),
-        (json!({"ImageConfig": {}}), "ImageConfig is not supported"),
         (json!({"Architectures": [other]}), "on a machine of"),
         (
             json!({"VpcConfig": {"SubnetIds": ["subnet-1"]}}),

@@ -1,6 +1,6 @@
 //! Synchronous invocations: what the code gets, what clients get, and what is told of it.
 
-use roadstead_functions::{Error, Failure};
+use roadstead_functions::{Error, Failure, Package};
 
 use super::*;
 
@@ -41,6 +41,9 @@ async fn invoke_runs_the_version_asked_for_and_answers_what_it_returns() {
     );
     let invoked = bench.fake.invoked();
     let (spec, first) = &invoked[0];
+    let Package::Zip(zip) = &spec.package else {
+        panic!("{:?} is no archive", spec.package);
+    };
     assert_eq!(
         first.invoked_arn,
         "arn:aws:lambda:us-east-1:000000000000:function:f"
@@ -51,11 +54,11 @@ async fn invoke_runs_the_version_asked_for_and_answers_what_it_returns() {
         (7, 256, 1024)
     );
     assert_eq!(
-        (spec.runtime.as_str(), spec.handler.as_str()),
+        (zip.runtime.as_str(), zip.handler.as_str()),
         ("python3.12", "lambda_function.handler")
     );
     assert_eq!(spec.environment.get("KEY").map(String::as_str), Some("1"));
-    assert!(spec.code.folder.join("lambda_function.py").exists());
+    assert!(zip.code.folder.join("lambda_function.py").exists());
     let (other, second) = &invoked[1];
     assert_eq!(
         second.invoked_arn,

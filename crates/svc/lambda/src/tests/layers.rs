@@ -2,6 +2,8 @@
 
 use roadstead_dispatch::Permissions as _;
 
+use roadstead_functions::Package;
+
 use super::*;
 use crate::content::MAX_UNPACKED;
 use crate::records::{self, LayerVersionRecord};
@@ -220,7 +222,10 @@ async fn functions_have_layers_in_order_and_keep_them_when_they_are_deleted() {
     bench.invoke(json!({"FunctionName": "f"})).await.expect("it runs");
     running.stop().await;
     let (spec, _) = bench.fake.invoked().remove(0);
-    let said: Vec<String> = spec
+    let Package::Zip(zip) = &spec.package else {
+        panic!("{:?} is no archive", spec.package);
+    };
+    let said: Vec<String> = zip
         .layers
         .iter()
         .map(|layer| std::fs::read_to_string(layer.folder.join("lambda_function.py")).expect("a file"))

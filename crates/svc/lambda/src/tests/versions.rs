@@ -73,7 +73,6 @@ async fn update_function_code_and_configuration_change_what_runs_next() {
     for (more, words) in [
         (json!({"Timeout": 901}), "less than or equal to 900"),
         (json!({"Role": FOREIGN_ROLE}), "cannot be assumed"),
-        (json!({"ImageConfig": {}}), "ImageConfig is not supported"),
         (json!({"Runtime": "java21"}), "java21"),
         (
             json!({"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:a:1"]}),

@@ -174,6 +174,7 @@ fn made(task: &Task, allowed: Allowed) -> Result<ContainerSpec> {
         config: image(),
         layers: vec![PathBuf::from("/layer")],
         size: 0,
+        tracked: false,
     };
     container(task, &task.containers[0], &image, Vec::new(), "h".into(), &around)
 }

@@ -11,6 +11,7 @@ pub(crate) use functions::hash;
 use serde_json::Value;
 
 use crate::Dice;
+use crate::budget::Budget;
 use crate::failure::{Failure, names};
 use crate::path::{Path, View};
 
@@ -128,6 +129,17 @@ impl Intrinsic {
 
     /// What the call gives. `field` is the field it stands in, for the cause of a failure.
     pub fn call(&self, view: &View<'_>, dice: &Dice, field: &str) -> Result<Value, Failure> {
+        self.call_within(view, dice, field, &Budget::default())
+    }
+
+    /// The same, as long as something is left: its arguments and what it gives are taken from it.
+    pub(crate) fn call_within(
+        &self,
+        view: &View<'_>,
+        dice: &Dice,
+        field: &str,
+        budget: &Budget,
+    ) -> Result<Value, Failure> {
         let mut values = Vec::with_capacity(self.arguments.len());
         let invalid = |cause| {
             Failure::new(
@@ -144,16 +156,23 @@ impl Intrinsic {
                     let template = self.function == Function::Format && index == 0;
                     Value::String(if template { written.clone() } else { meant })
                 }
-                Argument::Call(call) => call.call(view, dice, field)?,
-                Argument::Path(path) => path.find(view).ok_or_else(|| missing(path, view, field))?,
+                Argument::Call(call) => call.call_within(view, dice, field, budget)?,
+                Argument::Path(path) => {
+                    let found = path.find_within(view, budget);
+                    budget.hold(found.ok_or_else(|| missing(path, view, field, budget))?)?
+                }
             });
         }
-        functions::call(self.function, values, dice).map_err(invalid)
+        let given = functions::call(self.function, values, dice).map_err(invalid)?;
+        budget.hold(given)
     }
 }
 
 /// What a path that finds nothing fails its state with.
-pub(crate) fn missing(path: &Path, view: &View<'_>, field: &str) -> Failure {
+pub(crate) fn missing(path: &Path, view: &View<'_>, field: &str, budget: &Budget) -> Failure {
+    if budget.is_spent() {
+        return budget.spent(path.text(), field);
+    }
     let input = match path.root() {
         crate::path::Root::Context => view.context,
         _ => view.input,

@@ -19,6 +19,7 @@ use jlens_core::{Bindings, CancelToken, Expression, Node, Options};
 use serde_json::Value;
 
 use crate::Dice;
+use crate::budget::Budget;
 use crate::diagnostic::Code;
 use crate::failure::Failure;
 use crate::path::Variables;
@@ -105,6 +106,19 @@ impl Jsonata {
         now: i64,
         field: &str,
     ) -> Result<Value, Failure> {
+        self.evaluate_within(states, variables, dice, now, field, &Budget::default())
+    }
+
+    /// The same, with the steps that are left, if those are fewer.
+    pub(crate) fn evaluate_within(
+        &self,
+        states: &Value,
+        variables: &Variables<'_>,
+        dice: &Dice,
+        now: i64,
+        field: &str,
+        budget: &Budget,
+    ) -> Result<Value, Failure> {
         let mut bindings = functions::bindings(dice);
         for name in self.variables.iter() {
             if name == "states" {
@@ -120,9 +134,12 @@ impl Jsonata {
                 format!("The JSONata expression '{text}' specified for the field '{field}' {what}"),
             )
         };
-        match run(&self.expression, None, &bindings, dice, now) {
+        match run(&self.expression, None, &bindings, dice, now, budget) {
             Ok(Some(value)) => Ok(value),
             Ok(None) => Err(fail("returned nothing (undefined).".to_owned())),
+            Err(fault) if fault.code() == "U1003" && budget.is_spent() => Err(fail(
+                "took more than the steps that are left of those that the state may take.".to_owned(),
+            )),
             Err(fault) if fault.code() == "U1003" => Err(fail(format!("took more than {STEPS} steps."))),
             Err(fault) => Err(fail(format!(
                 "threw an error during evaluation. {}: {}",
@@ -140,10 +157,12 @@ fn run(
     bindings: &Bindings,
     dice: &Dice,
     now: i64,
+    budget: &Budget,
 ) -> jlens_core::Result<Option<Value>> {
     let token = CancelToken::new();
+    let most = STEPS.min(budget.steps());
     let mut meter = Meter {
-        left: STEPS,
+        left: most,
         token: token.clone(),
     };
     let options = Options::new()
@@ -155,7 +174,9 @@ fn run(
         .max_result_size(BYTES)
         .timeout(ASTRAY)
         .cancel_token(token);
-    expression.evaluate_traced(input, bindings, &options, &mut meter)
+    let given = expression.evaluate_traced(input, bindings, &options, &mut meter);
+    budget.step(most - meter.left);
+    given
 }
 
 /// Two expressions are the same when their texts are.

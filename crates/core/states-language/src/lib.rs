@@ -1,6 +1,7 @@
 //! The Amazon States Language (states-language.net, "Amazon States Language" in the Step Functions developer guide): reading
 //! and validating definitions, and executing them as a pure machine, without I/O, clock or randomness of its own.
 
+mod budget;
 mod definition;
 mod diagnostic;
 mod dice;
@@ -12,6 +13,7 @@ mod jsonata;
 mod path;
 mod template;
 
+pub use budget::Budget;
 pub use definition::{
     Catcher, Comparison, Condition, Flow, Io, Kind, Literal, Machine, Map, Next, Ordered, Pattern,
     QueryLanguage, Resource, Retrier, Rule, State, Task, Wait,

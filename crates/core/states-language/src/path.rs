@@ -12,6 +12,7 @@ mod place;
 
 use serde_json::{Map, Value};
 
+use crate::budget::Budget;
 pub(crate) use filter::equal;
 pub use place::{Place, PlaceFault};
 
@@ -111,12 +112,17 @@ impl Path {
 
     /// The value that the path names, or an array of those it finds; nothing if there is none.
     pub fn find(&self, view: &View<'_>) -> Option<Value> {
+        self.find_within(view, &Budget::default())
+    }
+
+    /// The same, as long as there are steps left.
+    pub(crate) fn find_within(&self, view: &View<'_>, budget: &Budget) -> Option<Value> {
         let root = match &self.root {
             Root::Input => view.input,
             Root::Context => view.context,
             Root::Variable(name) => view.variables.get(name)?,
         };
-        let found = evaluate::select(root, view.input, &self.steps)?;
+        let found = evaluate::select(root, view.input, &self.steps, budget)?;
         let value = match (self.is_definite(), found.as_slice()) {
             (true, [one]) => (*one).clone(),
             (true, _) => return None,

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use crate::Dice;
+use crate::budget::Budget;
 use crate::failure::Failure;
 use crate::intrinsic::{Intrinsic, missing};
 use crate::jsonata::Jsonata;
@@ -37,6 +38,8 @@ pub struct Scope<'a> {
     pub dice: &'a Dice,
     /// Milliseconds since the epoch.
     pub now: i64,
+    /// What may still be spent.
+    pub budget: &'a Budget,
 }
 
 impl Template {
@@ -53,11 +56,21 @@ impl Template {
             }
             Template::Array(items) => items.iter().map(|item| item.fill(scope)).collect(),
             Template::Path(path, field) => path
-                .find(&scope.view)
-                .ok_or_else(|| missing(path, &scope.view, field)),
-            Template::Call(call, field) => call.call(&scope.view, scope.dice, field),
+                .find_within(&scope.view, scope.budget)
+                .ok_or_else(|| missing(path, &scope.view, field, scope.budget))
+                .and_then(|found| scope.budget.hold(found)),
+            Template::Call(call, field) => call.call_within(&scope.view, scope.dice, field, scope.budget),
             Template::Query(query, field) => {
-                query.evaluate(scope.states, &scope.view.variables, scope.dice, scope.now, field)
+                let variables = &scope.view.variables;
+                let given = query.evaluate_within(
+                    scope.states,
+                    variables,
+                    scope.dice,
+                    scope.now,
+                    field,
+                    scope.budget,
+                )?;
+                scope.budget.hold(given)
             }
         }
     }

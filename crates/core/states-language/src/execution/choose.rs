@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::definition::{Comparison, Condition, Literal, timestamp};
 use crate::failure::Failure;
-use crate::path::{Path, View};
+use crate::path::Path;
 use crate::template::Scope;
 
 impl Condition {
@@ -33,13 +33,21 @@ impl Condition {
                 other => Err(template.mismatch("boolean", &other)),
             },
             Condition::Test(variable, comparison) => {
-                let value = variable.find(&scope.view);
+                let value = found(variable, scope)?;
                 if let Comparison::IsPresent(expected) = comparison {
                     return Ok(value.is_some() == *expected);
                 }
-                compare(&value.ok_or_else(|| invalid(variable))?, comparison, &scope.view)
+                compare(&value.ok_or_else(|| invalid(variable))?, comparison, scope)
             }
         }
+    }
+}
+
+fn found(path: &Path, scope: &Scope<'_>) -> Result<Option<Value>, Failure> {
+    match path.find_within(&scope.view, scope.budget) {
+        None if scope.budget.is_spent() => Err(scope.budget.spent(path.text(), "Choices")),
+        None => Ok(None),
+        Some(value) => scope.budget.hold(value).map(Some),
     }
 }
 
@@ -51,10 +59,10 @@ fn invalid(path: &Path) -> Failure {
 }
 
 /// Values of another type than the comparison is for are not compared: it does not hold.
-fn compare(value: &Value, comparison: &Comparison, view: &View<'_>) -> Result<bool, Failure> {
+fn compare(value: &Value, comparison: &Comparison, scope: &Scope<'_>) -> Result<bool, Failure> {
     let other = |literal: &Literal| match literal {
         Literal::Value(value) => Ok(value.clone()),
-        Literal::Path(path) => path.find(view).ok_or_else(|| invalid(path)),
+        Literal::Path(path) => found(path, scope)?.ok_or_else(|| invalid(path)),
     };
     let instant = |value: &Value| value.as_str().and_then(timestamp);
     Ok(match comparison {

@@ -8,7 +8,7 @@ use super::{DATA_LIMIT, Doing, Status, VARIABLES_LIMIT};
 use crate::definition::{Kind, Next, QueryLanguage, State};
 use crate::failure::{Failure, names};
 use crate::history::History;
-use crate::template::Template;
+use crate::template::{Scope, Template};
 
 impl Stepper<'_> {
     /// The work of the state is done, with that result.
@@ -114,10 +114,16 @@ impl Stepper<'_> {
         assign: &[(String, Template)],
         seen: Seen<'_>,
     ) -> Result<Map<String, Value>, Failure> {
-        let mut assigned = Map::new();
-        for (name, template) in assign {
-            assigned.insert(name.clone(), self.fill(id, template, seen)?);
-        }
+        let filled = |scope: &Scope<'_>| {
+            let values = assign
+                .iter()
+                .map(|(name, template)| Ok((name.clone(), template.fill(scope)?)));
+            values.collect::<Result<Map<String, Value>, Failure>>()
+        };
+        let assigned = match assign {
+            [] => Map::new(),
+            _ => self.with_scope(id, seen, filled)?,
+        };
         let exceeded = |what: &str| {
             Err(Failure::new(
                 names::DATA_LIMIT,

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Jsonata, functions, run};
 use crate::Dice;
+use crate::budget::Budget;
 use crate::diagnostic::Code;
 use crate::path::Variables;
 
@@ -96,7 +97,14 @@ fn looks_like(pattern: &str, text: &str) -> bool {
     let expression = format!("$contains($text, /{}/)", pattern.replace('/', "\\/"));
     let expression = Expression::compile(&expression).expect("the pattern is one");
     let bindings = Bindings::new().var("text", text);
-    let matched = run(&expression, None, &bindings, &Dice::new(0), NOW);
+    let matched = run(
+        &expression,
+        None,
+        &bindings,
+        &Dice::new(0),
+        NOW,
+        &Budget::default(),
+    );
     matched.is_ok_and(|matched| matched == Some(Value::Bool(true)))
 }
 
@@ -134,8 +142,16 @@ impl Case<'_> {
 fn what_jsonata_gives_is_given() {
     let mut unexpected = Vec::new();
     let count = each(|case| {
-        let got = Expression::compile(case.text)
-            .and_then(|expression| run(&expression, case.input, &case.bindings(), &Dice::new(0), NOW));
+        let got = Expression::compile(case.text).and_then(|expression| {
+            run(
+                &expression,
+                case.input,
+                &case.bindings(),
+                &Dice::new(0),
+                NOW,
+                &Budget::default(),
+            )
+        });
         let different = DIFFERENT.iter().find(|(name, _, _)| *name == case.name);
         let expected = match different {
             Some((_, comes_to, _)) => shown(&got) == *comes_to && !case.accepts(&got),

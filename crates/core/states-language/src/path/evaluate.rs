@@ -3,16 +3,25 @@
 use serde_json::Value;
 
 use super::Selector;
+use crate::budget::Budget;
 
-/// What the steps find below `root`; nothing if a member is missing that had to be there.
-pub(super) fn select<'v>(root: &'v Value, whole: &'v Value, steps: &[Selector]) -> Option<Vec<&'v Value>> {
+/// What the steps find below `root`; nothing if a member is missing that had to be there, or the budget is spent.
+pub(super) fn select<'v>(
+    root: &'v Value,
+    whole: &'v Value,
+    steps: &[Selector],
+    budget: &Budget,
+) -> Option<Vec<&'v Value>> {
     let mut found = vec![root];
     let mut certain = true;
     for step in steps {
         let mut next = Vec::new();
         for value in found {
             let before = next.len();
-            apply(step, value, whole, &mut next);
+            apply(step, value, whole, &mut next, budget);
+            if !budget.step(1 + (next.len() - before) as u64) {
+                return None;
+            }
             if certain && next.len() == before && misses(step, value) {
                 return None;
             }
@@ -33,7 +42,13 @@ fn misses(step: &Selector, value: &Value) -> bool {
     }
 }
 
-fn apply<'v>(step: &Selector, value: &'v Value, whole: &'v Value, found: &mut Vec<&'v Value>) {
+fn apply<'v>(
+    step: &Selector,
+    value: &'v Value,
+    whole: &'v Value,
+    found: &mut Vec<&'v Value>,
+    budget: &Budget,
+) {
     match step {
         Selector::Names(names) => {
             if let Value::Object(map) = value {
@@ -56,22 +71,33 @@ fn apply<'v>(step: &Selector, value: &'v Value, whole: &'v Value, found: &mut Ve
             }
         }
         Selector::Filter(filter) => match value {
-            Value::Array(items) => found.extend(items.iter().filter(|item| filter.accepts(item, whole))),
-            Value::Object(_) if filter.accepts(value, whole) => found.push(value),
+            Value::Array(items) => {
+                found.extend(items.iter().filter(|item| filter.accepts(item, whole, budget)))
+            }
+            Value::Object(_) if filter.accepts(value, whole, budget) => found.push(value),
             _ => {}
         },
-        Selector::Descend(inner) => descend(inner, value, whole, found),
+        Selector::Descend(inner) => descend(inner, value, whole, found, budget),
     }
 }
 
 /// In the order of the document. Its depth is that of JSON that was read, at most 128.
-fn descend<'v>(inner: &Selector, value: &'v Value, whole: &'v Value, found: &mut Vec<&'v Value>) {
+fn descend<'v>(
+    inner: &Selector,
+    value: &'v Value,
+    whole: &'v Value,
+    found: &mut Vec<&'v Value>,
+    budget: &Budget,
+) {
+    if !budget.step(1) {
+        return;
+    }
     // A filter below `..` looks at members one by one when it comes to them as items of an array.
     if !(matches!(inner, Selector::Filter(_)) && value.is_object()) {
-        apply(inner, value, whole, found);
+        apply(inner, value, whole, found, budget);
     }
     for child in children(value) {
-        descend(inner, child, whole, found);
+        descend(inner, child, whole, found, budget);
     }
 }
 

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::{Selector, evaluate};
+use crate::budget::Budget;
 
 /// A condition on a candidate.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,33 +43,53 @@ pub(super) enum Comparison {
 }
 
 impl Filter {
-    pub(super) fn accepts(&self, candidate: &Value, whole: &Value) -> bool {
+    pub(super) fn accepts(&self, candidate: &Value, whole: &Value, budget: &Budget) -> bool {
+        if !budget.step(1) {
+            return false;
+        }
+        let value = |operand: &Operand| operand.value(candidate, whole, budget);
         match self {
-            Filter::Any(filters) => filters.iter().any(|filter| filter.accepts(candidate, whole)),
-            Filter::All(filters) => filters.iter().all(|filter| filter.accepts(candidate, whole)),
-            Filter::Not(filter) => !filter.accepts(candidate, whole),
-            Filter::Exists(operand) => operand.value(candidate, whole).is_some(),
-            Filter::Compare(left, comparison, right) => compare(
-                left.value(candidate, whole),
-                *comparison,
-                right.value(candidate, whole),
-            ),
+            Filter::Any(filters) => filters.iter().any(|one| one.accepts(candidate, whole, budget)),
+            Filter::All(filters) => filters.iter().all(|one| one.accepts(candidate, whole, budget)),
+            Filter::Not(filter) => !filter.accepts(candidate, whole, budget),
+            Filter::Exists(operand) => value(operand).is_some(),
+            Filter::Compare(left, comparison, right) => compare(value(left), *comparison, value(right)),
         }
     }
 }
 
 impl Operand {
-    fn value(&self, candidate: &Value, whole: &Value) -> Option<Value> {
+    fn value(&self, candidate: &Value, whole: &Value, budget: &Budget) -> Option<Value> {
         let (root, steps) = match self {
             Operand::Literal(value) => return Some(value.clone()),
             Operand::Candidate(steps) => (candidate, steps),
             Operand::Whole(steps) => (whole, steps),
         };
-        let found = evaluate::select(root, whole, steps)?;
+        let found = evaluate::select(root, whole, steps, budget)?;
+        // What is taken is copied and compared, item by item.
+        for one in &found {
+            weigh(one, budget);
+        }
+        if budget.is_spent() {
+            return None;
+        }
         if steps.iter().all(Selector::is_definite) {
             return found.first().map(|one| (*one).clone());
         }
         (!found.is_empty()).then(|| Value::Array(found.into_iter().cloned().collect()))
+    }
+}
+
+/// Takes a step for each value within, and for each 64 bytes of a text.
+fn weigh(value: &Value, budget: &Budget) {
+    let text = value.as_str().map_or(0, str::len);
+    if !budget.step(1 + (text / 64) as u64) {
+        return;
+    }
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| weigh(item, budget)),
+        Value::Object(map) => map.values().for_each(|item| weigh(item, budget)),
+        _ => {}
     }
 }
 

@@ -73,3 +73,107 @@ fn one_step_makes_a_bounded_number_of_transitions() {
     execution.step(&machine, Input::Proceed, START + 5_000, &Dice::new(0));
     assert_eq!(execution.status(), &Status::TimedOut);
 }
+
+/// Without bounds each of these would take hours, or all of the memory.
+#[test]
+fn what_a_state_computes_is_bounded() {
+    let mut deep = json!({"a": 1});
+    for index in 0..60 {
+        deep = json!({"a": deep, "b": [index, {"c": index}]});
+    }
+    let input = json!({"deep": deep, "big": "x".repeat(100_000), "list": vec![1; 30_000]});
+    let many = |count: usize, name: &str, value: &str| {
+        let members = (0..count).map(|index| (format!("m{index}{name}"), json!(value)));
+        serde_json::Value::Object(members.collect())
+    };
+    let call = |function: &str, first: &str, argument: &str, count: usize| {
+        format!("{function}({first}{})", vec![argument; count].join(", "))
+    };
+    let format = call(
+        "States.Format",
+        &format!("'{}', ", "{}".repeat(1_000)),
+        "$.big",
+        1_000,
+    );
+    let paths = [
+        (json!({"Parameters": {"x.$": "$..*..*..*..*..*"}}), names::RUNTIME),
+        (
+            json!({"Parameters": {"x.$": "$.list[?($.deep..*..*..z == 1)]"}}),
+            names::RUNTIME,
+        ),
+        (
+            json!({"Parameters": {"x.$": "$.list[?($.list == $.deep)]"}}),
+            names::RUNTIME,
+        ),
+        (
+            json!({"Parameters": {"x.$": "$.list[?($.big == 'y')]"}}),
+            names::RUNTIME,
+        ),
+        (
+            json!({"Parameters": many(2_000, ".$", "$.big")}),
+            names::DATA_LIMIT,
+        ),
+        (
+            json!({"Parameters": many(2_000, ".$", "States.ArrayLength($.list)")}),
+            names::DATA_LIMIT,
+        ),
+        (
+            json!({"Parameters": {"x.$": call("States.Array", "", "$.big", 2_000)}}),
+            names::DATA_LIMIT,
+        ),
+        (json!({"Parameters": {"x.$": format}}), names::DATA_LIMIT),
+        (json!({"Assign": many(2_000, ".$", "$.big")}), names::DATA_LIMIT),
+    ];
+    for (fields, error) in paths {
+        let mut state = json!({"Type": "Pass"});
+        state
+            .as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        let failure = output(&single(state), input.clone()).unwrap_err();
+        assert_eq!(failure.error, error, "{}", failure.cause);
+        let cause = match error {
+            names::RUNTIME => "took more than the 2000000 steps that the state may take.",
+            _ => "The fields of the state were computed from more than 33554432 bytes.",
+        };
+        assert!(failure.cause.ends_with(cause), "{}", failure.cause);
+    }
+    let rule = json!({"Variable": "$..*..*..*", "StringEqualsPath": "$..*..*..*", "Next": "E"});
+    let choice = json!({"StartAt": "C", "States": {"C": {"Type": "Choice", "Choices": vec![rule; 500], "Default": "E"}, "E": {"Type": "Succeed"}}});
+    assert_eq!(
+        output(&choice, input.clone()).unwrap_err().error,
+        names::DATA_LIMIT
+    );
+    let query = json!({"Type": "Pass", "Output": many(50, "", "{% $sum([1..100000].($ * 2)) %}")});
+    let failure = output(&jsonata(single(query)), input).unwrap_err();
+    assert_eq!(failure.error, names::QUERY);
+    assert!(
+        failure
+            .cause
+            .ends_with("took more than the steps that are left of those that the state may take."),
+        "{}",
+        failure.cause
+    );
+}
+
+#[test]
+fn a_large_state_of_small_parts_is_within_the_bounds() {
+    let members = (0..2_000).map(|index| {
+        (
+            format!("m{index}.$"),
+            json!("States.Format('{}-{}', $.list[1], $$.Execution.Name)"),
+        )
+    });
+    let members: serde_json::Map<String, serde_json::Value> = members.collect();
+    let state = single(json!({"Type": "Pass", "Parameters": members}));
+    let filled = output(&state, json!({"list": vec![1; 50_000]})).unwrap();
+    assert_eq!(filled["m1999"], "1-x");
+    let state = single(
+        json!({"Type": "Pass", "Parameters": {"x.$": "$.list[?(@.v > 49998)]", "n.$": "$..v.length()"}}),
+    );
+    let list: Vec<_> = (0..15_000).map(|index| json!({"v": index + 35_000})).collect();
+    assert_eq!(
+        output(&state, json!({"list": list})),
+        Ok(json!({"x": [{"v": 49_999}], "n": 15_000}))
+    );
+}

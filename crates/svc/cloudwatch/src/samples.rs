@@ -57,6 +57,12 @@ impl Samples {
         read(&self.index.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Lets nobody read the index until what it gives is dropped.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> std::sync::RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes samples in. Durable when it returns.
     pub(crate) async fn put(&self, samples: Vec<Sample>, now: Timestamp, max_series: usize) -> Result<()> {
         let first = self.numbers.take(2 * samples.len() as u64).await?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use roadstead_alarms::{Missing, State, Verdict, judge, range};
-use roadstead_base::Partition;
+use roadstead_base::{Partition, Timestamp};
 use roadstead_metric_math::Timezone;
 use roadstead_metrics::Statistic;
 
@@ -13,7 +13,9 @@ use super::records::{AlarmRecord, MetricName, MetricRecord, Source, Watched};
 use super::show;
 use crate::CloudWatch;
 use crate::error::{Error, Result};
+use crate::ops::reading;
 use crate::queries::{Asked, Queries};
+use crate::samples::Samples;
 
 /// A time, in whole seconds, in which nobody could hand in samples: from when the service was last known to run until
 /// it ran again.
@@ -38,7 +40,16 @@ pub(super) async fn evaluate(
     let Watched::Metric(watched) = &entry.value.watched else {
         return Ok(false);
     };
-    let Some((state, reason, data)) = verdict(metrics, partition, watched, second, down)? else {
+    let question = Question {
+        partition: partition.clone(),
+        watched: watched.clone(),
+        second,
+        down,
+        now: metrics.clock.now(),
+    };
+    // One alarm after the other is judged, so that there is one such read at a time.
+    let judged = reading(metrics, move |samples| verdict(samples, &question)).await?;
+    let Some((state, reason, data)) = judged else {
         return Ok(false);
     };
     if entry.value.state.value == state {
@@ -61,20 +72,30 @@ pub(super) async fn evaluate(
     metrics.change(partition, name, decide).await
 }
 
-/// The state that the points ask for, and why; none if it stays what it is.
-fn verdict(
-    metrics: &CloudWatch,
-    partition: &Partition,
-    watched: &MetricRecord,
+/// What is to be judged, where reading may take its time.
+struct Question {
+    partition: Partition,
+    watched: MetricRecord,
     second: i64,
     down: Option<Down>,
-) -> Result<Option<(State, String, String)>> {
+    now: Timestamp,
+}
+
+/// The state that the points ask for, and why; none if it stays what it is.
+fn verdict(samples: &Samples, question: &Question) -> Result<Option<(State, String, String)>> {
+    let Question {
+        partition,
+        watched,
+        second,
+        down,
+        now,
+    } = question;
     let mut settings = watched.settings();
     let period = watched.period();
     let end = second.div_euclid(period) * period;
     let periods = i64::try_from(range(&settings)).unwrap_or(i64::MAX / period);
     let from = end - periods * period;
-    let points = points(metrics, partition, watched, from, end)?;
+    let points = points(samples, partition, watched, (from, end), *now)?;
     if few(watched, &points, settings.evaluation_periods)? {
         return Ok(None);
     }
@@ -107,7 +128,7 @@ fn verdict(
         settings,
         points: &points,
         judged: &judged,
-        now: metrics.clock.now(),
+        now: *now,
     };
     Ok(Some((state, reason::text(&said), reason::data(&said))))
 }
@@ -119,14 +140,14 @@ fn statistic(text: &str) -> Result<Statistic> {
 
 /// Each period from one second up to another, missing ones too.
 fn points(
-    metrics: &CloudWatch,
+    samples: &Samples,
     partition: &Partition,
     watched: &MetricRecord,
-    from: i64,
-    to: i64,
+    (from, to): (i64, i64),
+    now: Timestamp,
 ) -> Result<Vec<Point>> {
     let single = |metric: &MetricName, stat: &str, unit: Option<&str>| {
-        let series = metrics.samples.index(|index| {
+        let series = samples.index(|index| {
             index.of_metric(
                 partition,
                 &metric.namespace,
@@ -138,7 +159,7 @@ fn points(
         let series: Vec<u64> = series.into_iter().map(|(_, id)| id).collect();
         let period = watched.period();
         let begin = |second: i64| second.div_euclid(period) * period;
-        let summed = metrics.samples.summed(&series, from, to, begin)?;
+        let summed = samples.summed(&series, from, to, begin)?;
         let statistic = statistic(stat)?;
         let periods = (0..(to - from) / period).map(|index| from + index * period);
         let point = |second: i64| Point {
@@ -157,10 +178,10 @@ fn points(
             let period = watched.period();
             let queries = Queries::new(queries.iter().cloned().map(show::query).collect())?;
             let answers = queries.answer(&Asked {
-                samples: &metrics.samples,
+                samples,
                 partition,
                 span: (from, to),
-                now: metrics.clock.now().0.div_euclid(1000),
+                now: now.0.div_euclid(1000),
                 timezone: Timezone::default(),
             })?;
             // One of them returns data, and it is one time series.

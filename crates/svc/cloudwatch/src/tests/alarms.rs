@@ -53,6 +53,26 @@ pub(super) async fn history(bench: &Bench, name: &str, item: &str) -> Vec<String
         .collect()
 }
 
+/// However long a read takes, other calls go on: this one is the only worker, and the read ends once it goes on.
+#[tokio::test]
+async fn alarms_do_not_read_samples_by_the_workers_of_the_calls() {
+    let bench = Bench::new().await;
+    alarm(&bench, "a", json!({})).await;
+    let metrics = std::sync::Arc::clone(&bench.metrics);
+    let (hold, held) = tokio::sync::oneshot::channel();
+    let (go_on, went_on) = std::sync::mpsc::channel();
+    let holder = std::thread::spawn(move || {
+        let _held = metrics.samples.hold();
+        hold.send(()).expect("somebody waits");
+        went_on.recv_timeout(std::time::Duration::from_secs(10)).is_ok()
+    });
+    held.await.expect("held");
+    tokio::join!(bench.look(), async {
+        let _too_late = go_on.send(());
+    });
+    assert!(holder.join().expect("ended"), "the read was waited for");
+}
+
 #[tokio::test]
 async fn an_alarm_of_ten_seconds_fires_and_clears_on_time() {
     let bench = Bench::new().await;

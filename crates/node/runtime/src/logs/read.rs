@@ -14,6 +14,8 @@ use crate::error::{Error, Result};
 
 /// Time, stream, tag and blanks before the bytes of a record.
 const MAX_PREFIX: usize = 64;
+/// How often a file is looked for anew that was rotated while it was opened.
+const MAX_LOOKS: usize = 100;
 /// How often a follower looks for news.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -26,10 +28,20 @@ pub struct LogReader {
     /// For `tail`: collected at first use.
     queued: Option<VecDeque<LogLine>>,
     current: Option<Current>,
-    /// The age of the file to open next, the oldest first.
-    next_age: u32,
     /// Bytes of records before the next one, counted from where the log began.
     total: u64,
+    /// What happens between finding a file and opening it.
+    #[cfg(test)]
+    meanwhile: Option<Box<dyn FnMut() + Send>>,
+}
+
+/// Which file of a log.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Oldest,
+    Inode(u64),
+    /// The one that was written to after that one.
+    After(u64),
 }
 
 struct Current {
@@ -43,33 +55,22 @@ struct Current {
 
 impl LogReader {
     pub(crate) fn new(log: PathBuf, ended: PathBuf, query: LogQuery) -> Self {
-        let oldest = (0..MAX_FILES)
-            .rev()
-            .find(|age| aged(&log, *age).exists())
-            .unwrap_or(0);
         Self {
             log,
             ended,
             query,
             queued: None,
             current: None,
-            next_age: oldest,
             total: 0,
+            #[cfg(test)]
+            meanwhile: None,
         }
     }
 
     /// Goes on at a place, if the file is still there: what it names is never rotated away unless it was sent.
     pub(super) async fn go_to(&mut self, place: LogPlace) -> Result<()> {
         self.total = place.total;
-        let here =
-            |age: &u32| std::fs::metadata(aged(&self.log, *age)).is_ok_and(|meta| meta.ino() == place.inode);
-        let Some(age) = (0..MAX_FILES).find(here) else {
-            return Ok(());
-        };
-        self.next_age = age;
-        if self.open_next().await?
-            && let Some(current) = &mut self.current
-        {
+        if let Some(mut current) = self.open(Wanted::Inode(place.inode)).await? {
             let seek = std::io::SeekFrom::Start(place.offset);
             current
                 .reader
@@ -77,6 +78,7 @@ impl LogReader {
                 .await
                 .map_err(Error::io("could not go on in the log", &self.log))?;
             current.offset = place.offset;
+            self.current = Some(current);
         }
         Ok(())
     }
@@ -84,7 +86,7 @@ impl LogReader {
     /// Opens the oldest file, if there is one yet.
     pub(super) async fn open_first(&mut self) -> Result<()> {
         if self.current.is_none() {
-            self.open_next().await?;
+            self.current = self.open(Wanted::Oldest).await?;
         }
         Ok(())
     }
@@ -145,9 +147,7 @@ impl LogReader {
         // The current file is known to be no longer written to: when it has been read out, it is done.
         let mut complete = false;
         loop {
-            if self.current.is_none() && !self.open_next().await? {
-                return Ok(None);
-            }
+            self.open_first().await?;
             let Some(current) = &mut self.current else {
                 return Ok(None);
             };
@@ -172,7 +172,11 @@ impl LogReader {
                     }
                 }
                 None if complete => {
-                    self.advance();
+                    let after = Wanted::After(current.inode);
+                    let Some(next) = self.open(after).await? else {
+                        return Ok(None);
+                    };
+                    self.current = Some(next);
                     complete = false;
                 }
                 None if self.rotated() => complete = true,
@@ -189,43 +193,54 @@ impl LogReader {
         std::fs::metadata(&self.log).is_ok_and(|now| now.ino() != current.inode)
     }
 
-    /// Goes on with the file after the current one: found by its inode, since ages change under a reader.
-    fn advance(&mut self) {
-        let Some(current) = self.current.take() else {
-            return;
-        };
-        let age = (1..MAX_FILES).find(|age| {
-            std::fs::metadata(aged(&self.log, *age)).is_ok_and(|meta| meta.ino() == current.inode)
-        });
-        // Rotated away altogether: the oldest that is left comes next.
-        self.next_age = match age {
-            Some(age) => age - 1,
-            None => (0..MAX_FILES)
-                .rev()
-                .find(|age| aged(&self.log, *age).exists())
-                .unwrap_or(0),
-        };
+    /// Opens a file of the log. Files get older under a reader: what was found is read only if it is still what was
+    /// looked for once it is open. None: it is not there, or not yet.
+    async fn open(&mut self, wanted: Wanted) -> Result<Option<Current>> {
+        for _ in 0..MAX_LOOKS {
+            let Some(age) = self.find(wanted) else {
+                return Ok(None);
+            };
+            #[cfg(test)]
+            if let Some(meanwhile) = &mut self.meanwhile {
+                meanwhile();
+            }
+            let path = aged(&self.log, age);
+            let file = match File::open(&path).await {
+                Ok(file) => file,
+                Err(err) if err.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(err) => return Err(Error::io("could not open", path)(err)),
+            };
+            let opened = file
+                .metadata()
+                .await
+                .map_err(Error::io("could not look at", path))?;
+            if self.find(wanted) == Some(age) && self.inode(age) == Some(opened.ino()) {
+                return Ok(Some(Current {
+                    reader: BufReader::new(file),
+                    inode: opened.ino(),
+                    offset: 0,
+                    begun: Vec::new(),
+                }));
+            }
+        }
+        Ok(None)
     }
 
-    async fn open_next(&mut self) -> Result<bool> {
-        let path = aged(&self.log, self.next_age);
-        let file = match File::open(&path).await {
-            Ok(file) => file,
-            Err(err) if err.kind() == std::io::ErrorKind::NotFound => return Ok(false),
-            Err(err) => return Err(Error::io("could not open", path)(err)),
-        };
-        let inode = file
-            .metadata()
-            .await
-            .map_err(Error::io("could not look at", path))?
-            .ino();
-        self.current = Some(Current {
-            reader: BufReader::new(file),
-            inode,
-            offset: 0,
-            begun: Vec::new(),
-        });
-        Ok(true)
+    /// The age of a file, as of now.
+    fn find(&self, wanted: Wanted) -> Option<u32> {
+        let oldest = |below: u32| (0..below).rev().find(|age| self.inode(*age).is_some());
+        let of = |inode: u64| (0..MAX_FILES).find(|age| self.inode(*age) == Some(inode));
+        match wanted {
+            Wanted::Oldest => oldest(MAX_FILES),
+            Wanted::Inode(inode) => of(inode),
+            // Rotated away altogether: the oldest that is left comes next.
+            Wanted::After(inode) => oldest(of(inode).unwrap_or(MAX_FILES)),
+        }
+    }
+
+    fn inode(&self, age: u32) -> Option<u64> {
+        let found = std::fs::metadata(aged(&self.log, age));
+        found.ok().map(|found| found.ino())
     }
 }
 
@@ -306,6 +321,53 @@ mod tests {
                 .len(),
             10
         );
+    }
+
+    /// Fills the file that is written to with numbered records, until it is rotated.
+    fn rotate(log: &mut LogWriter, path: &std::path::Path, number: &mut u32) {
+        let written_to = || std::fs::metadata(path).expect("a log").ino();
+        let full = written_to();
+        while written_to() == full {
+            let record = format!("{number:01000}\n");
+            log.push(Stream::Stdout, record.as_bytes(), TIME)
+                .expect("written");
+            *number += 1;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_rotation_between_finding_a_file_and_opening_it_skips_nothing() {
+        for from_the_beginning in [true, false] {
+            let dir = tempfile::tempdir().expect("a directory");
+            let config = LogConfig {
+                max_size: MIN_LOG_SIZE,
+                max_files: 50,
+                backlog: None,
+            };
+            let path = dir.path().join("log");
+            let mut log = LogWriter::open(path.clone(), config, LogPlace::default()).expect("opened");
+            let mut written = 0;
+            for _ in 0..3 {
+                rotate(&mut log, &path, &mut written);
+            }
+            let mut reader = reader(&dir, LogQuery::default());
+            if from_the_beginning {
+                reader.open_first().await.expect("opened");
+            }
+            let (count, counted) = std::sync::mpsc::channel();
+            let mut left = 6;
+            reader.meanwhile = Some(Box::new(move || {
+                if left > 0 {
+                    left -= 1;
+                    rotate(&mut log, &path, &mut written);
+                    count.send(written).expect("somebody counts");
+                }
+            }));
+            let read = all(reader).await;
+            let written = counted.try_iter().last().expect("it was rotated");
+            let numbers: Vec<u32> = read.iter().map(|line| line.parse().expect("a number")).collect();
+            assert_eq!(numbers, (0..written).collect::<Vec<_>>());
+        }
     }
 
     #[tokio::test]

@@ -223,6 +223,7 @@ async fn a_session_is_made_of_what_the_request_says() {
         actions,
         ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]
     );
+    assert!(asked[0].ends_with(" ticket"), "{}", asked[0]);
     assert_eq!(
         asked[0],
         format!("sts:AssumeRole {ROLE} Some(\"ann only\") ticket")

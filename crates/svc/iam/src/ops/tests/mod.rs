@@ -5,6 +5,7 @@ mod account;
 mod gate;
 mod life;
 mod listing;
+mod pages;
 mod policies;
 mod rest;
 mod roles;

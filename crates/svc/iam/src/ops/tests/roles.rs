@@ -226,3 +226,74 @@ async fn a_service_linked_role_is_its_services() {
         "role",
     );
 }
+
+#[tokio::test]
+async fn roles_and_profiles_are_made_with_tags_and_a_role_with_a_boundary() {
+    let mut bench = Bench::new().await;
+    let root = bench.root();
+    let tags = vec![Tag {
+        key: "team".into(),
+        value: "a".into(),
+    }];
+    let admin = "arn:aws:iam::aws:policy/AdministratorAccess";
+    let role = |boundary: &str| CreateRoleRequest {
+        role_name: "r".into(),
+        assume_role_policy_document: TRUST.into(),
+        permissions_boundary: Some(boundary.into()),
+        tags: Some(tags.clone()),
+        ..Default::default()
+    };
+    fails(
+        bench
+            .iam
+            .create_role(&root, role("arn:aws:iam::123456789012:policy/none"))
+            .await,
+        "NoSuchEntity",
+        "was not found",
+    );
+    bench.iam.create_role(&root, role(admin)).await.expect("made");
+    let profile = CreateInstanceProfileRequest {
+        instance_profile_name: "p".into(),
+        tags: Some(tags.clone()),
+        ..Default::default()
+    };
+    bench
+        .iam
+        .create_instance_profile(&root, profile)
+        .await
+        .expect("made");
+    bench.restart().await;
+    let get = GetRoleRequest {
+        role_name: "r".into(),
+    };
+    let found = bench.iam.get_role(&root, get).await.expect("found").role;
+    let boundary = found
+        .permissions_boundary
+        .and_then(|boundary| boundary.permissions_boundary_arn);
+    assert_eq!(
+        (found.tags, boundary.as_deref()),
+        (Some(tags.clone()), Some(admin))
+    );
+    let get = GetInstanceProfileRequest {
+        instance_profile_name: "p".into(),
+    };
+    let found = bench.iam.get_instance_profile(&root, get).await.expect("found");
+    assert_eq!(found.instance_profile.tags, Some(tags));
+    let twice = CreateInstanceProfileRequest {
+        instance_profile_name: "q".into(),
+        tags: Some(
+            ["team", "Team"]
+                .map(|key| Tag {
+                    key: key.into(),
+                    value: "a".into(),
+                })
+                .to_vec(),
+        ),
+        ..Default::default()
+    };
+    fails(
+        bench.iam.create_instance_profile(&root, twice).await,
+        "InvalidInput",
+        "",
+    );
+}

@@ -136,3 +136,104 @@ async fn documents_are_tried_out_before_they_are_anybodys() {
         "ResourceHandlingOption EC2-VPC-InstanceStore is not supported",
     );
 }
+
+#[tokio::test]
+async fn a_resources_policy_and_owner_are_tried_out_for_a_caller() {
+    use PolicyEvaluationDecisionType::{Allowed, ExplicitDeny, ImplicitDeny};
+    let bench = Bench::new().await;
+    let (root, ann) = (bench.root(), bench.user("ann").await.arn);
+    let policy = |effect: &str, arn: &str| {
+        format!(
+            r#"{{"Statement": {{"Effect": "{effect}", "Principal": {{"AWS": "{arn}"}}, "Action": "sqs:*", "Resource": "*"}}}}"#
+        )
+    };
+    let bob = "arn:aws:iam::123456789012:user/bob";
+    let other = "arn:aws:iam::999999999999:root";
+    for (allowed, caller, owner, resource, wanted) in [
+        ("ecs:*", Some(&ann), None, None, ImplicitDeny),
+        ("ecs:*", Some(&ann), None, Some(policy("Allow", &ann)), Allowed),
+        (
+            "ecs:*",
+            Some(&ann),
+            None,
+            Some(policy("Allow", bob)),
+            ImplicitDeny,
+        ),
+        (
+            "sqs:*",
+            Some(&ann),
+            None,
+            Some(policy("Deny", &ann)),
+            ExplicitDeny,
+        ),
+        ("sqs:*", Some(&ann), Some("123456789012"), None, Allowed),
+        ("sqs:*", Some(&ann), Some(other), None, ImplicitDeny),
+        (
+            "sqs:*",
+            Some(&ann),
+            Some(other),
+            Some(policy("Allow", &ann)),
+            Allowed,
+        ),
+    ] {
+        let (owner, caller) = (owner.map(str::to_owned), caller.cloned());
+        let custom = SimulateCustomPolicyRequest {
+            policy_input_list: vec![allow(allowed, "*")],
+            action_names: vec!["sqs:SendMessage".into()],
+            caller_arn: caller.clone(),
+            resource_owner: owner.clone(),
+            resource_policy: resource.clone(),
+            ..Default::default()
+        };
+        let custom = bench.iam.simulate_custom_policy(&root, custom).await;
+        let principal = SimulatePrincipalPolicyRequest {
+            policy_source_arn: ann.clone(),
+            policy_input_list: Some(vec![allow(allowed, "*")]),
+            action_names: vec!["sqs:SendMessage".into()],
+            caller_arn: caller,
+            resource_owner: owner.clone(),
+            resource_policy: resource.clone(),
+            ..Default::default()
+        };
+        let principal = bench.iam.simulate_principal_policy(&root, principal).await;
+        for answer in [custom, principal] {
+            let results = answer.expect("an answer").evaluation_results.expect("results");
+            assert_eq!(
+                results[0].eval_decision, wanted,
+                "{allowed} {owner:?} {resource:?}"
+            );
+        }
+    }
+    // The policy names somebody else than whose policies are tried out: as that one the caller is let in.
+    let as_bob = SimulatePrincipalPolicyRequest {
+        policy_source_arn: ann.clone(),
+        action_names: vec!["sqs:SendMessage".into()],
+        caller_arn: Some(bob.into()),
+        resource_policy: Some(policy("Allow", bob)),
+        ..Default::default()
+    };
+    let as_bob = bench.iam.simulate_principal_policy(&root, as_bob).await;
+    let results = as_bob.expect("an answer").evaluation_results.expect("results");
+    assert_eq!(results[0].eval_decision, Allowed);
+    let nobody = SimulateCustomPolicyRequest {
+        policy_input_list: vec![allow("sqs:*", "*")],
+        action_names: vec!["sqs:SendMessage".into()],
+        resource_owner: Some("somebody".into()),
+        ..Default::default()
+    };
+    fails(
+        bench.iam.simulate_custom_policy(&root, nobody.clone()).await,
+        "InvalidInput",
+        "ResourceOwner somebody names no account",
+    );
+    let nobody = SimulateCustomPolicyRequest {
+        resource_owner: None,
+        resource_policy: Some(policy("Allow", &ann)),
+        ..nobody
+    };
+    fails(
+        bench.iam.simulate_custom_policy(&root, nobody).await,
+        "InvalidInput",
+        "CallerArn is required with ResourcePolicy",
+    );
+}

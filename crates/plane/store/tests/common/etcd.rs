@@ -80,7 +80,7 @@ impl Cluster {
             for at in 0..size {
                 cluster.run(at);
             }
-            if cluster.ready(Duration::from_secs(20)).await {
+            if cluster.ready(Duration::from_secs(60)).await {
                 return cluster;
             }
             eprintln!("etcd did not start; its log:\n{}", cluster.log(0));

@@ -185,6 +185,8 @@ def bases(cloud):
         "PublishBatch": lambda: dict(TopicArn=topic, PublishBatchRequestEntries=[{"Id": "a", "Message": "x"}]),
         "PutParameter": lambda: dict(Name="refused", Value="x", Type="String"),
         "CreateActivity": lambda: dict(name="refused"),
+        "TestState": lambda: dict(
+            definition='{"Type": "Parallel", "End": true, "Branches": [%s]}' % machine, mock={"errorOutput": {"error": "E"}}),
         "CreateStateMachine": lambda: dict(name="refused", definition=machine, roleArn=role),
         "StartExecution": lambda: dict(stateMachineArn=f"arn:aws:states:{cloud.region}:{cloud.account}:stateMachine:m"),
         "UpdateStateMachine": lambda: dict(stateMachineArn=f"arn:aws:states:{cloud.region}:{cloud.account}:stateMachine:m", roleArn=role),
@@ -227,7 +229,7 @@ def bases(cloud):
 
 @pytest.mark.parametrize("service, operation, member, code, names", refused())
 def test_refused_members_are_refused_by_name(cloud, bases, service, operation, member, code, names):
-    client = cloud.client(service, parameter_validation=False)
+    client = cloud.client(service, parameter_validation=False, inject_host_prefix=False)
     shape = botocore.session.get_session().get_service_model(service).operation_model(operation).input_shape
     request = bases.get(operation, dict)()
     put(request, shape, member.split("."), VALUES.get(f"{operation}.{member}"))

@@ -189,6 +189,48 @@ impl Machine {
         let refused = diagnostics.iter().any(|one| one.severity() == Severity::Error);
         (machine.filter(|_| !refused), diagnostics)
     }
+
+    /// Reads the definition of a state by itself, which gets that name.
+    pub fn parse_state(text: &str, name: &str) -> (Option<Machine>, Vec<Diagnostic>) {
+        let (machine, diagnostics) = flow::single(text, name);
+        let refused = diagnostics.iter().any(|one| one.severity() == Severity::Error);
+        (machine.filter(|_| !refused), diagnostics)
+    }
+
+    /// A machine of that state alone.
+    pub fn of_one(name: &str, state: State) -> Machine {
+        Machine {
+            flow: Flow {
+                start: name.to_owned(),
+                states: BTreeMap::from([(name.to_owned(), state)]),
+            },
+            timeout: None,
+            size: 0,
+        }
+    }
+
+    /// The state of that name, wherever it stands.
+    pub fn state(&self, name: &str) -> Option<&State> {
+        self.flow.state(name)
+    }
+}
+
+impl Flow {
+    fn state(&self, name: &str) -> Option<&State> {
+        fn below(state: &State) -> Vec<&Flow> {
+            match &state.kind {
+                Kind::Parallel { branches } => branches.iter().collect(),
+                Kind::Map(map) => vec![&map.processor],
+                _ => Vec::new(),
+            }
+        }
+        self.states.get(name).or_else(|| {
+            self.states
+                .values()
+                .flat_map(below)
+                .find_map(|flow| flow.state(name))
+        })
+    }
 }
 
 impl State {

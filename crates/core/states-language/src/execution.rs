@@ -14,6 +14,7 @@ mod numbers;
 mod redrive;
 mod stepper;
 mod token;
+mod trial;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ use crate::history::{Called, HistoryEvent};
 
 pub use stepper::size;
 pub use token::TaskToken;
+pub use trial::{Handled, Inspection, Outcome, Trial};
 
 /// What a state may take and give, as JSON text in bytes.
 pub const DATA_LIMIT: usize = 256 * 1024;

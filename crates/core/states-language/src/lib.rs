@@ -21,8 +21,8 @@ pub use definition::{
 pub use diagnostic::{Code, Diagnostic, Severity, refusal};
 pub use dice::Dice;
 pub use execution::{
-    About, CONCURRENCY, DATA_LIMIT, EVENT_LIMIT, Execution, Input, Order, Status, Step, TaskToken,
-    VARIABLES_LIMIT, size,
+    About, CONCURRENCY, DATA_LIMIT, EVENT_LIMIT, Execution, Handled, Input, Inspection, Order, Outcome,
+    Status, Step, TaskToken, Trial, VARIABLES_LIMIT, size,
 };
 pub use failure::{Failure, names};
 pub use history::{Called, History, HistoryEvent};

@@ -45,24 +45,44 @@ pub(crate) fn definition(states: &States, text: &str, workflow: Workflow) -> Acc
     }
 }
 
+/// Reads and validates the definition of a state by itself, which gets a name, or of a machine if it gets none.
+pub(crate) fn tested(states: &States, text: &str, name: Option<&str>) -> Accepted {
+    let Some(name) = name else {
+        return definition(states, text, Workflow::Standard);
+    };
+    let (machine, mut diagnostics) = Machine::parse_state(text, name);
+    for state in machine.iter().flat_map(|machine| machine.flow.states.values()) {
+        self::state(states, state, "", &mut diagnostics);
+    }
+    let refused = diagnostics.iter().any(|one| one.severity() == Severity::Error);
+    Accepted {
+        machine: machine.filter(|_| !refused),
+        diagnostics,
+    }
+}
+
 fn flow(states: &States, flow: &Flow, at: &str, diagnostics: &mut Vec<Diagnostic>) {
     for (name, state) in &flow.states {
         let at = format!("{at}/States/{}", name.replace('~', "~0").replace('/', "~1"));
-        diagnostics.extend(task_of(state).and_then(|task| unsupported(states, task, &at)));
-        match &state.kind {
-            Kind::Parallel { branches } => {
-                for (index, branch) in branches.iter().enumerate() {
-                    self::flow(states, branch, &format!("{at}/Branches/{index}"), diagnostics);
-                }
+        self::state(states, state, &at, diagnostics);
+    }
+}
+
+fn state(states: &States, state: &State, at: &str, diagnostics: &mut Vec<Diagnostic>) {
+    diagnostics.extend(task_of(state).and_then(|task| unsupported(states, task, at)));
+    match &state.kind {
+        Kind::Parallel { branches } => {
+            for (index, branch) in branches.iter().enumerate() {
+                flow(states, branch, &format!("{at}/Branches/{index}"), diagnostics);
             }
-            Kind::Map(map) => self::flow(
-                states,
-                &map.processor,
-                &format!("{at}/ItemProcessor"),
-                diagnostics,
-            ),
-            _ => {}
         }
+        Kind::Map(map) => flow(
+            states,
+            &map.processor,
+            &format!("{at}/ItemProcessor"),
+            diagnostics,
+        ),
+        _ => {}
     }
 }
 

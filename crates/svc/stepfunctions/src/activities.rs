@@ -9,15 +9,15 @@ use roadstead_api_stepfunctions::{
     ListActivitiesInput, ListActivitiesOutput,
 };
 use roadstead_base::{Ctx, Partition, Tags};
-use roadstead_store::{Change, Key, Outcome, Snapshot, Transaction};
+use roadstead_store::{Change, Entry, Key, Outcome, Snapshot, Transaction};
 
 use crate::error::{Error, Result};
 use crate::machines::encryption;
 use crate::names::{self, activity_arn};
-use crate::records::{self, ActivityRecord};
-use crate::{States, page, tags};
+use crate::records::{self, ActivityRecord, ExecutionRecord};
+use crate::{States, jobs, page, tags};
 
-pub(crate) use offers::{Offer, Offers};
+pub(crate) use offers::Offers;
 pub(crate) use poll::get_activity_task;
 
 impl States {
@@ -73,6 +73,21 @@ impl Registered {
         let name = names::own_activity(&self.partition, arn);
         name.is_some_and(|name| self.snapshot.get(&self.within.child(name)).is_some())
     }
+}
+
+/// Offers the tasks of an execution that wait for workers, and no others of it any more.
+pub(crate) fn offer(states: &States, partition: &Partition, entry: &Entry<ExecutionRecord>) {
+    let polled = entry.value.orders.iter().filter(|order| jobs::is_polled(order));
+    let offered = polled.filter_map(|order| {
+        let name = names::own_activity(partition, order.resource.arn())?;
+        let offer = offers::Offer {
+            given: order.given,
+            execution: entry.key.clone(),
+            task: order.task,
+        };
+        Some((states.activity_key(partition, &name), offer))
+    });
+    states.work.offers.set(&entry.key, offered.collect());
 }
 
 /// A second call with the same name is the first one again; the tags do not matter then, the encryption does.

@@ -91,6 +91,13 @@ const KNOWN: [Integration; 6] = [
     },
 ];
 
+impl Integration {
+    /// The operation that it calls.
+    pub(crate) fn operation(&self, states: &States) -> Option<sdk::Operation> {
+        sdk::Operation::named(states, self.model, self.operation)
+    }
+}
+
 pub(crate) fn find(service: &str, action: &str) -> Option<&'static Integration> {
     KNOWN
         .iter()
@@ -106,8 +113,7 @@ pub(crate) async fn call(
     acting: &Acting,
     order: &Order,
 ) -> Result<Json, Fault> {
-    let operation = sdk::Operation::named(states, integration.model, integration.operation);
-    let operation = operation.ok_or_else(|| {
+    let operation = integration.operation(states).ok_or_else(|| {
         let message = format!("{} is not running here", integration.model);
         Failure::new(errors::TASK_FAILED, message)
     })?;

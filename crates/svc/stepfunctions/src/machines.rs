@@ -75,7 +75,7 @@ impl States {
     }
 
     /// Refuses a role that could never be acted as.
-    fn trusted(&self, partition: &Partition, machine: &str, role: &str) -> Result<()> {
+    pub(crate) fn trusted(&self, partition: &Partition, machine: &str, role: &str) -> Result<()> {
         if !role.starts_with("arn:aws:iam::") {
             return Err(Error::InvalidArn(role.to_owned()));
         }

@@ -53,6 +53,17 @@ pub(crate) fn activity(ctx: &Ctx, text: &str) -> Result<String> {
     own_activity(&ctx.partition(), text).ok_or_else(|| Error::InvalidArn(text.to_owned()))
 }
 
+/// The ARN of a Map Run of the caller's: `…:mapRun:machine/label:id`.
+pub(crate) fn map_run(ctx: &Ctx, text: &str) -> Result<()> {
+    let rest = below(ctx, text, "mapRun")?;
+    let named = rest
+        .split_once(':')
+        .is_some_and(|(of, id)| of.contains('/') && !id.is_empty());
+    named
+        .then_some(())
+        .ok_or_else(|| Error::InvalidArn(text.to_owned()))
+}
+
 /// What has tags, by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Tagged {

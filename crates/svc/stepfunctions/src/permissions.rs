@@ -121,6 +121,19 @@ fn made(asking: &Asking<'_>, arn: &str) -> Vec<Need> {
     needs
 }
 
+fn test(asking: &Asking<'_>) -> Vec<Need> {
+    let mut needs = vec![Need::new("states:TestState")];
+    if asking.input.get("revealSecrets") == Some(&Value::Bool(true)) {
+        needs.push(Need::new("states:RevealSecrets"));
+    }
+    needs.extend(passes(asking));
+    needs
+}
+
+fn on_map_run(asking: &Asking<'_>) -> Vec<Need> {
+    vec![on(asking, "mapRunArn")]
+}
+
 fn update(asking: &Asking<'_>) -> Vec<Need> {
     let mut needs = on_machine(asking);
     needs.extend(publishes(asking, asking.text("stateMachineArn").unwrap_or("*")));
@@ -143,7 +156,7 @@ impl Permissions for StatesPermissions {
         const fn of(operation: &'static str, needs: fn(&Asking<'_>) -> Vec<Need>) -> Rule {
             Rule { operation, needs }
         }
-        const RULES: [Rule; 27] = [
+        const RULES: [Rule; 31] = [
             of("CreateActivity", create_activity),
             of("CreateStateMachine", create),
             of("CreateStateMachineAlias", create_alias),
@@ -153,12 +166,14 @@ impl Permissions for StatesPermissions {
             of("DeleteStateMachineVersion", on_version),
             of("DescribeActivity", on_activity),
             of("DescribeExecution", on_execution),
+            of("DescribeMapRun", on_map_run),
             of("DescribeStateMachine", on_machine),
             of("DescribeStateMachineAlias", on_alias),
             of("DescribeStateMachineForExecution", on_execution),
             of("GetActivityTask", on_activity),
             of("GetExecutionHistory", on_execution),
             of("ListExecutions", on_machine),
+            of("ListMapRuns", on_execution),
             of("ListStateMachineAliases", on_machine),
             of("ListStateMachineVersions", on_machine),
             of("ListTagsForResource", on_resource),
@@ -168,7 +183,9 @@ impl Permissions for StatesPermissions {
             of("StartSyncExecution", on_machine),
             of("StopExecution", on_execution),
             of("TagResource", on_resource),
+            of("TestState", test),
             of("UntagResource", on_resource),
+            of("UpdateMapRun", on_map_run),
             of("UpdateStateMachine", update),
             of("UpdateStateMachineAlias", on_alias),
         ];

@@ -14,13 +14,13 @@ use roadstead_states_language::{
 use roadstead_store::{Entry, Key, Mirror, Outcome, Revision, Transaction};
 use tokio::task::AbortHandle;
 
-use crate::activities::{Offer, Offers, Registered};
+use crate::activities::{self, Offers, Registered};
 use crate::call::Acting;
 use crate::error::{Error, Result};
 use crate::jobs::Happened;
 use crate::records::{self, ExecutionRecord, MachineRecord, partition_of};
 use crate::remove::{self, KEPT_MILLIS};
-use crate::{States, call, ending, jobs, names, published, report, sync};
+use crate::{States, call, ending, jobs, published, report, sync};
 
 /// Executions that make a step at a time.
 const WORKERS: usize = 16;
@@ -391,17 +391,7 @@ pub(crate) async fn write(
 /// Calls what is ordered and not being called yet, offers what workers poll for, and ends calls that nobody waits for.
 fn launch(states: &Arc<States>, partition: &Partition, entry: &Entry<ExecutionRecord>) {
     let ExecutionRecord { orders, jobs, .. } = &entry.value;
-    let polled = orders.iter().filter(|order| jobs::is_polled(order));
-    let offered = polled.filter_map(|order| {
-        let name = names::own_activity(partition, order.resource.arn())?;
-        let offer = Offer {
-            given: order.given,
-            execution: entry.key.clone(),
-            task: order.task,
-        };
-        Some((states.activity_key(partition, &name), offer))
-    });
-    states.work.offers.set(&entry.key, offered.collect());
+    activities::offer(states, partition, entry);
     let called = orders.iter().filter(|order| !jobs::is_polled(order));
     let calls = called.map(|order| (order, None));
     let watches = jobs

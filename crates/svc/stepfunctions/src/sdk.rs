@@ -42,6 +42,11 @@ impl Operation {
         self.known.name
     }
 
+    /// The shape of what it answers, and the model that it is of.
+    pub(crate) fn answers(&self) -> (&'static ServiceModel, Option<ShapeId>) {
+        (self.model, self.known.output)
+    }
+
     /// The input as the model names its members.
     pub(crate) fn input(&self, parameters: Json) -> Json {
         match self.known.input {
@@ -114,7 +119,7 @@ fn member<'m>(members: &'m [Member], name: &str) -> Option<&'m Member> {
     own.or_else(|| members.iter().find(|member| pascal(member.name) == name))
 }
 
-fn pascal(name: &str) -> String {
+pub(crate) fn pascal(name: &str) -> String {
     let mut characters = name.chars();
     let first = characters.next().map(|one| one.to_ascii_uppercase());
     first.into_iter().chain(characters).collect()

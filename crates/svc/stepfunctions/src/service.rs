@@ -6,8 +6,8 @@ use roadstead_base::Ctx;
 use roadstead_protocol::ApiError;
 
 use crate::{
-    States, activities, aliases, described, executions, express, history, listed, machines, redrive, tags,
-    tokens, validate, versions,
+    States, activities, aliases, described, executions, express, history, listed, machines, map_runs,
+    redrive, tags, test_state, tokens, validate, versions,
 };
 
 impl api::StepFunctions for States {
@@ -169,6 +169,38 @@ impl api::StepFunctions for States {
         input: api::StopExecutionInput,
     ) -> Result<api::StopExecutionOutput, ApiError> {
         Ok(executions::stop_execution(self, ctx, input).await?)
+    }
+
+    async fn describe_map_run(
+        &self,
+        ctx: &Ctx,
+        input: api::DescribeMapRunInput,
+    ) -> Result<api::DescribeMapRunOutput, ApiError> {
+        Ok(map_runs::describe_map_run(ctx, input)?)
+    }
+
+    async fn list_map_runs(
+        &self,
+        ctx: &Ctx,
+        input: api::ListMapRunsInput,
+    ) -> Result<api::ListMapRunsOutput, ApiError> {
+        Ok(map_runs::list_map_runs(self, ctx, input).await?)
+    }
+
+    async fn update_map_run(
+        &self,
+        ctx: &Ctx,
+        input: api::UpdateMapRunInput,
+    ) -> Result<api::UpdateMapRunOutput, ApiError> {
+        Ok(map_runs::update_map_run(ctx, input)?)
+    }
+
+    async fn test_state(
+        &self,
+        ctx: &Ctx,
+        input: api::TestStateInput,
+    ) -> Result<api::TestStateOutput, ApiError> {
+        Ok(test_state::test_state(self, ctx, input).await?)
     }
 
     async fn tag_resource(

@@ -170,6 +170,25 @@ structure!(DescribeExecutionOutput {
     stop_date "stopDate" Timestamp,
     trace_header "traceHeader" String,
 });
+structure!(DescribeMapRunInput {
+    map_run_arn "mapRunArn" String,
+} {
+});
+structure!(DescribeMapRunOutput {
+    execution_arn "executionArn" String,
+    execution_counts "executionCounts" MapRunExecutionCounts,
+    item_counts "itemCounts" MapRunItemCounts,
+    map_run_arn "mapRunArn" String,
+    max_concurrency "maxConcurrency" i32,
+    start_date "startDate" Timestamp,
+    status "status" MapRunStatus,
+    tolerated_failure_count "toleratedFailureCount" i64,
+    tolerated_failure_percentage "toleratedFailurePercentage" f64,
+} {
+    redrive_count "redriveCount" i32,
+    redrive_date "redriveDate" Timestamp,
+    stop_date "stopDate" Timestamp,
+});
 structure!(DescribeStateMachineAliasInput {
     state_machine_alias_arn "stateMachineAliasArn" String,
 } {
@@ -381,6 +400,54 @@ enumeration!(IncludedData {
     AllData "ALL_DATA",
     MetadataOnly "METADATA_ONLY",
 });
+structure!(InspectionData {
+} {
+    after_arguments "afterArguments" String,
+    after_input_path "afterInputPath" String,
+    after_item_batcher "afterItemBatcher" String,
+    after_item_selector "afterItemSelector" String,
+    after_items_path "afterItemsPath" String,
+    after_items_pointer "afterItemsPointer" String,
+    after_parameters "afterParameters" String,
+    after_result_path "afterResultPath" String,
+    after_result_selector "afterResultSelector" String,
+    error_details "errorDetails" InspectionErrorDetails,
+    input "input" String,
+    max_concurrency "maxConcurrency" i32,
+    request "request" InspectionDataRequest,
+    response "response" InspectionDataResponse,
+    result "result" String,
+    tolerated_failure_count "toleratedFailureCount" i32,
+    tolerated_failure_percentage "toleratedFailurePercentage" f64,
+    variables "variables" String,
+});
+structure!(InspectionDataRequest {
+} {
+    body "body" String,
+    headers "headers" String,
+    method "method" String,
+    protocol "protocol" String,
+    url "url" String,
+});
+structure!(InspectionDataResponse {
+} {
+    body "body" String,
+    headers "headers" String,
+    protocol "protocol" String,
+    status_code "statusCode" String,
+    status_message "statusMessage" String,
+});
+structure!(InspectionErrorDetails {
+} {
+    catch_index "catchIndex" i32,
+    retry_backoff_interval_seconds "retryBackoffIntervalSeconds" i32,
+    retry_index "retryIndex" i32,
+});
+enumeration!(InspectionLevel {
+    Info "INFO",
+    Debug "DEBUG",
+    Trace "TRACE",
+});
 enumeration!(KmsKeyState {
     Disabled "DISABLED",
     PendingDeletion "PENDING_DELETION",
@@ -445,6 +512,17 @@ structure!(ListExecutionsOutput {
 } {
     next_token "nextToken" String,
 });
+structure!(ListMapRunsInput {
+    execution_arn "executionArn" String,
+} {
+    max_results "maxResults" i32,
+    next_token "nextToken" String,
+});
+structure!(ListMapRunsOutput {
+    map_runs "mapRuns" Vec<MapRunListItem>,
+} {
+    next_token "nextToken" String,
+});
 structure!(ListStateMachineAliasesInput {
     state_machine_arn "stateMachineArn" String,
 } {
@@ -506,10 +584,44 @@ structure!(MapIterationEventDetails {
     index "index" i32,
     name "name" String,
 });
+structure!(MapRunExecutionCounts {
+    aborted "aborted" i64,
+    failed "failed" i64,
+    pending "pending" i64,
+    results_written "resultsWritten" i64,
+    running "running" i64,
+    succeeded "succeeded" i64,
+    timed_out "timedOut" i64,
+    total "total" i64,
+} {
+    failures_not_redrivable "failuresNotRedrivable" i64,
+    pending_redrive "pendingRedrive" i64,
+});
 structure!(MapRunFailedEventDetails {
 } {
     cause "cause" String,
     error "error" String,
+});
+structure!(MapRunItemCounts {
+    aborted "aborted" i64,
+    failed "failed" i64,
+    pending "pending" i64,
+    results_written "resultsWritten" i64,
+    running "running" i64,
+    succeeded "succeeded" i64,
+    timed_out "timedOut" i64,
+    total "total" i64,
+} {
+    failures_not_redrivable "failuresNotRedrivable" i64,
+    pending_redrive "pendingRedrive" i64,
+});
+structure!(MapRunListItem {
+    execution_arn "executionArn" String,
+    map_run_arn "mapRunArn" String,
+    start_date "startDate" Timestamp,
+    state_machine_arn "stateMachineArn" String,
+} {
+    stop_date "stopDate" Timestamp,
 });
 structure!(MapRunRedrivenEventDetails {
 } {
@@ -520,9 +632,31 @@ structure!(MapRunStartedEventDetails {
 } {
     map_run_arn "mapRunArn" String,
 });
+enumeration!(MapRunStatus {
+    Running "RUNNING",
+    Succeeded "SUCCEEDED",
+    Failed "FAILED",
+    Aborted "ABORTED",
+});
 structure!(MapStateStartedEventDetails {
 } {
     length "length" i32,
+});
+structure!(MockErrorOutput {
+} {
+    cause "cause" String,
+    error "error" String,
+});
+structure!(MockInput {
+} {
+    error_output "errorOutput" MockErrorOutput,
+    field_validation_mode "fieldValidationMode" MockResponseValidationMode,
+    result "result" String,
+});
+enumeration!(MockResponseValidationMode {
+    Strict "STRICT",
+    Present "PRESENT",
+    None "NONE",
 });
 structure!(PublishStateMachineVersionInput {
     state_machine_arn "stateMachineArn" String,
@@ -738,6 +872,41 @@ structure!(TaskTimedOutEventDetails {
     cause "cause" String,
     error "error" String,
 });
+enumeration!(TestExecutionStatus {
+    Succeeded "SUCCEEDED",
+    Failed "FAILED",
+    Retriable "RETRIABLE",
+    CaughtError "CAUGHT_ERROR",
+});
+structure!(TestStateConfiguration {
+} {
+    error_caused_by_state "errorCausedByState" String,
+    map_item_reader_data "mapItemReaderData" String,
+    map_iteration_failure_count "mapIterationFailureCount" i32,
+    retrier_retry_count "retrierRetryCount" i32,
+});
+structure!(TestStateInput {
+    definition "definition" String,
+} {
+    context "context" String,
+    input "input" String,
+    inspection_level "inspectionLevel" InspectionLevel,
+    mock "mock" MockInput,
+    reveal_secrets "revealSecrets" bool,
+    role_arn "roleArn" String,
+    state_configuration "stateConfiguration" TestStateConfiguration,
+    state_name "stateName" String,
+    variables "variables" String,
+});
+structure!(TestStateOutput {
+} {
+    cause "cause" String,
+    error "error" String,
+    inspection_data "inspectionData" InspectionData,
+    next_state "nextState" String,
+    output "output" String,
+    status "status" TestExecutionStatus,
+});
 structure!(TracingConfiguration {
 } {
     enabled "enabled" bool,
@@ -748,6 +917,16 @@ structure!(UntagResourceInput {
 } {
 });
 structure!(UntagResourceOutput {
+} {
+});
+structure!(UpdateMapRunInput {
+    map_run_arn "mapRunArn" String,
+} {
+    max_concurrency "maxConcurrency" i32,
+    tolerated_failure_count "toleratedFailureCount" i64,
+    tolerated_failure_percentage "toleratedFailurePercentage" f64,
+});
+structure!(UpdateMapRunOutput {
 } {
 });
 structure!(UpdateStateMachineAliasInput {

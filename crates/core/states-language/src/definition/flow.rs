@@ -29,7 +29,29 @@ pub(super) fn machine(text: &str) -> (Option<Machine>, Vec<Diagnostic>) {
     (machine, report.into_all())
 }
 
-fn read(text: &str, report: &Report) -> Option<Machine> {
+/// A machine of one state that a definition describes by itself. Where it leads to is not looked at.
+pub(super) fn single(text: &str, name: &str) -> (Option<Machine>, Vec<Diagnostic>) {
+    let report = Report::default();
+    let state = value(text, &report).and_then(|value| {
+        let nesting = Nesting {
+            report: &report,
+            language: QueryLanguage::JsonPath,
+            names: RefCell::default(),
+        };
+        state::read(&value, "", &nesting)
+    });
+    let machine = state.map(|state| Machine {
+        size: text.len(),
+        ..Machine::of_one(name, state)
+    });
+    if let Some(machine) = &machine {
+        scopes(&machine.flow, "", &BTreeSet::new(), &report);
+    }
+    (machine, report.into_all())
+}
+
+/// The JSON of a definition.
+fn value(text: &str, report: &Report) -> Option<Value> {
     if text.trim().is_empty() {
         report.add_nowhere(Code::MissingDescription, "The definition is empty");
         return None;
@@ -58,6 +80,11 @@ fn read(text: &str, report: &Report) -> Option<Machine> {
         };
         report.add(code, "The field appears more than once", &at);
     }
+    Some(value)
+}
+
+fn read(text: &str, report: &Report) -> Option<Machine> {
+    let value = value(text, report)?;
     let reader = Reader::of(&value, "", report)?;
     let language = match reader.string("QueryLanguage") {
         None | Some("JSONPath") => QueryLanguage::JsonPath,

@@ -1,5 +1,7 @@
 //! The context object, and what templates of a state see.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -41,8 +43,11 @@ impl Stepper<'_> {
             .threads
             .get(&id)
             .map_or(&Value::Null, |thread| &thread.input);
-        let context = execution.context(id, seen);
-        let mut states = json!({"input": raw, "context": context});
+        let context = match self.context {
+            Some(given) => Cow::Borrowed(given),
+            None => Cow::Owned(execution.context(id, seen)),
+        };
+        let mut states = json!({"input": raw, "context": context.as_ref()});
         for (name, value) in [("result", seen.result), ("errorOutput", seen.error)] {
             if let Some(value) = value {
                 states[name] = value.clone();

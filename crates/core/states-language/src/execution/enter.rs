@@ -17,6 +17,14 @@ impl Stepper<'_> {
         let Some(state) = self.state(id) else {
             return self.fail(id, Failure::runtime("The definition has no such state"));
         };
+        self.arrive(id, state);
+        if let Err(failure) = self.begin(id, state) {
+            self.blame(id, failure);
+        }
+    }
+
+    /// Tells that the state is entered, unless it was.
+    pub(super) fn arrive(&mut self, id: u64, state: &State) {
         let Some(thread) = self.execution.threads.get(&id) else {
             return;
         };
@@ -36,13 +44,11 @@ impl Stepper<'_> {
                 thread.tries = vec![0; state.retry.len()];
             }
         }
-        if let Err(failure) = self.begin(id, state) {
-            self.blame(id, failure);
-        }
     }
 
     fn begin(&mut self, id: u64, state: &State) -> Result<(), Failure> {
         let effective = self.effective(id)?;
+        self.inspect_input(state, &effective);
         let seen = Seen {
             input: Some(&effective),
             ..Seen::default()
@@ -55,6 +61,9 @@ impl Stepper<'_> {
                     (None, Some(parameters)) => self.fill(id, parameters, seen)?,
                     (None, None) => effective,
                 };
+                if !matches!(&state.kind, Kind::Pass { result: Some(_) }) {
+                    self.inspect_parameters(state, &result);
+                }
                 self.complete(id, result);
             }
             Kind::Succeed => self.pass_on(
@@ -196,6 +205,7 @@ impl Stepper<'_> {
         let credentials = task.credentials.as_ref().map(fill).transpose()?;
         let timeout = self.integer(id, task.timeout.as_ref(), 1, seen)?;
         let heartbeat = self.integer(id, task.heartbeat.as_ref(), 1, seen)?;
+        self.inspect_parameters(state, &parameters);
         self.limit(id, &parameters)?;
         let called = called(&task.resource);
         self.tell_of(

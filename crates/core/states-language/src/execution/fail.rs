@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::context::Seen;
 use super::stepper::Stepper;
-use super::{Doing, Status};
+use super::{Doing, Handled, Status};
 use crate::definition::{Catcher, Next, QueryLanguage, Retrier, State};
 use crate::dice::Dice;
 use crate::failure::{Failure, names};
@@ -40,18 +40,23 @@ impl Stepper<'_> {
         else {
             return false;
         };
-        let until = now.saturating_add(retrier.delay(*tries, dice));
+        let delay = retrier.delay(*tries, dice);
         *tries += 1;
-        thread.doing = Doing::Pausing { until };
+        thread.doing = Doing::Pausing {
+            until: now.saturating_add(delay),
+        };
+        self.inspect(|seen| seen.handled = Some((failure.clone(), Handled::Retried { index, delay })));
         true
     }
 
     /// Whether a catcher goes on with it.
     fn caught(&mut self, id: u64, state: &State, failure: &Failure) -> bool {
-        let meant = |catcher: &&Catcher| catcher.errors.iter().any(|listed| failure.is_meant_by(listed));
-        let Some(catcher) = state.catch.iter().find(meant) else {
+        let meant = |catcher: &Catcher| catcher.errors.iter().any(|listed| failure.is_meant_by(listed));
+        let mut catchers = state.catch.iter().enumerate();
+        let Some((index, catcher)) = catchers.find(|(_, catcher)| meant(catcher)) else {
             return false;
         };
+        self.inspect(|seen| seen.handled = Some((failure.clone(), Handled::Caught { index })));
         let error = json!({"Error": failure.error, "Cause": failure.cause});
         let result = self
             .catch(id, state, catcher, &error)

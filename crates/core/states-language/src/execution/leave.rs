@@ -31,6 +31,10 @@ impl Stepper<'_> {
 
     fn output(&self, id: u64, state: &State, result: &Value) -> Result<Value, Failure> {
         self.limit(id, result)?;
+        let passes = matches!(state.kind, Kind::Pass { .. });
+        if !passes || state.language == QueryLanguage::JsonPath {
+            self.inspect(|seen| seen.result = Some(result.clone()));
+        }
         if state.language == QueryLanguage::Jsonata {
             let seen = finished(state, result);
             return match &state.io.output {
@@ -49,6 +53,9 @@ impl Stepper<'_> {
             )?,
             None => result.clone(),
         };
+        if !passes {
+            self.inspect(|seen| seen.after_result_selector = Some(selected.clone()));
+        }
         let raw = || {
             self.execution
                 .threads
@@ -62,6 +69,7 @@ impl Stepper<'_> {
                 .put(raw(), selected)
                 .map_err(|fault| Failure::new(names::RESULT_PATH, fault.to_string()))?,
         };
+        self.inspect(|seen| seen.after_result_path = Some(placed.clone()));
         self.output_path(id, state, placed)
     }
 
@@ -193,6 +201,10 @@ impl Stepper<'_> {
         thread.variables.extend(assigned);
         thread.entered = None;
         thread.tries.clear();
+        self.inspect_exit(id, &output, next);
+        let Some(thread) = self.thread(id) else {
+            return Ok(());
+        };
         match next {
             Next::State(name) => {
                 thread.state.clone_from(name);

@@ -60,38 +60,8 @@ impl Stepper<'_> {
 
     /// Starts as many iterations as may run at once.
     pub(super) fn spread(&mut self, id: u64, map: &Map, effective: Value) -> Result<(), Failure> {
-        let seen = Seen {
-            input: Some(&effective),
-            ..Seen::default()
-        };
-        let found = match &map.items {
-            Some(items) => self.fill(id, items, seen)?,
-            None => effective.clone(),
-        };
-        let jsonata = self
-            .state(id)
-            .is_some_and(|state| state.language == QueryLanguage::Jsonata);
-        let item = |index: usize, key: Option<String>, value: Value| Item {
-            index: index as u64,
-            key,
-            value,
-        };
-        let items: Vec<Item> = match found {
-            Value::Array(values) => values
-                .into_iter()
-                .enumerate()
-                .map(|(index, value)| item(index, None, value))
-                .collect(),
-            Value::Object(members) if jsonata => members
-                .into_iter()
-                .enumerate()
-                .map(|(index, (key, value))| item(index, Some(key), value))
-                .collect(),
-            other => return Err(no_items(map.items.as_ref(), &other)),
-        };
-        let wanted = self
-            .integer(id, map.max_concurrency.as_ref(), 0, seen)?
-            .unwrap_or(0);
+        let items = self.items(id, map, &effective)?;
+        let wanted = self.concurrency(id, map, &effective)?;
         let concurrency = if wanted == 0 {
             CONCURRENCY
         } else {
@@ -120,6 +90,73 @@ impl Stepper<'_> {
             self.collapse(id);
         }
         started
+    }
+
+    /// How many iterations the definition wants at once; 0 is as many as there are.
+    pub(super) fn concurrency(&self, id: u64, map: &Map, effective: &Value) -> Result<u64, Failure> {
+        let seen = Seen {
+            input: Some(effective),
+            ..Seen::default()
+        };
+        let wanted = self.integer(id, map.max_concurrency.as_ref(), 0, seen)?;
+        Ok(wanted.unwrap_or(0))
+    }
+
+    /// The items of a Map.
+    pub(super) fn items(&self, id: u64, map: &Map, effective: &Value) -> Result<Vec<Item>, Failure> {
+        let seen = Seen {
+            input: Some(effective),
+            ..Seen::default()
+        };
+        let found = match &map.items {
+            Some(items) => self.fill(id, items, seen)?,
+            None => effective.clone(),
+        };
+        let jsonata = self
+            .state(id)
+            .is_some_and(|state| state.language == QueryLanguage::Jsonata);
+        let item = |index: usize, key: Option<String>, value: Value| Item {
+            index: index as u64,
+            key,
+            value,
+        };
+        match found {
+            Value::Array(values) => values
+                .into_iter()
+                .enumerate()
+                .map(|(index, value)| Ok(item(index, None, value)))
+                .collect(),
+            Value::Object(members) if jsonata => members
+                .into_iter()
+                .enumerate()
+                .map(|(index, (key, value))| Ok(item(index, Some(key), value)))
+                .collect(),
+            other => Err(no_items(map.items.as_ref(), &other)),
+        }
+    }
+
+    /// What an iteration is given.
+    pub(super) fn iteration(
+        &self,
+        id: u64,
+        selector: Option<&Template>,
+        input: &Value,
+        item: &Item,
+    ) -> Result<Value, Failure> {
+        let input = match selector {
+            Some(selector) => self.fill(
+                id,
+                selector,
+                Seen {
+                    input: Some(input),
+                    item: Some(item),
+                    ..Seen::default()
+                },
+            )?,
+            None => item.value.clone(),
+        };
+        self.limit(id, &input)?;
+        Ok(input)
     }
 
     /// Starts iterations until as many run as may, or ends the Map when all are done.
@@ -173,19 +210,7 @@ impl Stepper<'_> {
                     index: index as u64,
                 },
             );
-            let input = match &io.parameters {
-                Some(selector) => self.fill(
-                    id,
-                    selector,
-                    Seen {
-                        input: Some(&input),
-                        item: Some(&item),
-                        ..Seen::default()
-                    },
-                )?,
-                None => item.value.clone(),
-            };
-            self.limit(id, &input)?;
+            let input = self.iteration(id, io.parameters.as_ref(), &input, &item)?;
             self.spawn(id, index, 0, &map.processor, input, Some(item), event);
         }
     }

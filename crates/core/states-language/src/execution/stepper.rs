@@ -1,10 +1,11 @@
 //! One step: what happened is taken, what is due is done, and threads that can go on do, until there is nothing to do.
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Doing, Execution, Input, Running, Status, Step, Thread};
+use super::{Doing, Execution, Input, Inspection, Running, Status, Step, Thread};
 use crate::definition::{Flow, Kind, Machine, State};
 use crate::dice::Dice;
 use crate::failure::{Failure, names};
@@ -28,6 +29,10 @@ pub(super) struct Stepper<'a> {
     pub(super) full: bool,
     /// Bytes of data that were told of.
     pub(super) told: usize,
+    /// Where what happens within a state is noted, if somebody wants to see it.
+    pub(super) inspection: Option<&'a RefCell<Inspection>>,
+    /// The context object, in place of the execution's own.
+    pub(super) context: Option<&'a Value>,
 }
 
 impl<'a> Stepper<'a> {
@@ -45,6 +50,8 @@ impl<'a> Stepper<'a> {
             step: Step::default(),
             full: false,
             told: 0,
+            inspection: None,
+            context: None,
         }
     }
 
@@ -79,6 +86,12 @@ impl<'a> Stepper<'a> {
             self.end(previous, status);
         }
         self.step
+    }
+
+    pub(super) fn inspect(&self, note: impl FnOnce(&mut Inspection)) {
+        if let Some(inspection) = self.inspection {
+            note(&mut inspection.borrow_mut());
+        }
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -165,7 +178,7 @@ impl<'a> Stepper<'a> {
         }
     }
 
-    fn take(&mut self, input: Input) {
+    pub(super) fn take(&mut self, input: Input) {
         match input {
             Input::Proceed => {}
             Input::Fail { failure } => {
@@ -271,7 +284,7 @@ impl<'a> Stepper<'a> {
     }
 
     /// What is due: the end of the execution, ends of waits, times to try again, timeouts.
-    fn expire(&mut self) {
+    pub(super) fn expire(&mut self) {
         if self
             .execution
             .deadline

@@ -10,6 +10,7 @@ mod properties;
 mod redrive;
 mod specification;
 mod states;
+mod trials;
 mod variables;
 
 use roadstead_states_language::{

@@ -61,7 +61,9 @@ def group(cloud, request):
 
 def test_what_containers_print_is_in_their_streams(cloud, group):
     arn = role(cloud, "writer", ALLOWED)
-    app = {"name": "app", "image": "busybox", "command": [*SHELL, "echo one; echo two >&2; sleep 0.1; printf three"], **awslogs(group)}
+    app = {"name": "app", "image": "busybox", "command": [*SHELL, "echo one; echo two >&2; printf three"],
+           # Its end would end the other one, whether that has printed or not.
+           "dependsOn": [{"containerName": "side", "condition": "COMPLETE"}], **awslogs(group)}
     side = {"name": "side", "image": "busybox", "essential": False, "command": ["echo", "aside"], **awslogs(group)}
     task = cloud.run(cloud.define("prints", app, side, executionRoleArn=arn))
     cloud.until(task, "STOPPED")

@@ -93,13 +93,18 @@ def app(command, **more):
     return {"name": "app", "image": "busybox", "command": [*SHELL, command], **more}
 
 
+def after(essential, other):
+    """The end of an essential container ends the others, whether they have printed or not."""
+    return {**essential, "dependsOn": [{"containerName": other["name"], "condition": "COMPLETE"}]}
+
+
 def test_syslog_gets_a_message_a_line(cloud, receiver):
     tcp, udp = receiver(), receiver("udp")
     one = app("echo one; echo two >&2", **logging(
         "syslog", syslog_address=f"tcp://127.0.0.1:{tcp.port}", syslog_facility="local1", tag="{{.Name}}"))
     two = {**app("echo three", **logging("syslog", syslog_address=f"udp://127.0.0.1:{udp.port}", syslog_format="rfc5424", tag="x")),
            "name": "second", "essential": False}
-    cloud.until(cloud.run(cloud.define("syslog", one, two)), "STOPPED")
+    cloud.until(cloud.run(cloud.define("syslog", after(one, two), two)), "STOPPED")
     lines = eventually(lambda: tcp.heard.count(b"\n") == 2 and tcp.heard.decode().splitlines(), "two messages")
     # What goes to the two streams has no order.
     lines.sort(key=lambda line: line.rpartition(": ")[2])
@@ -114,7 +119,7 @@ def test_gelf_gets_an_object_a_line(cloud, receiver):
     one = app("echo one", **logging("gelf", gelf_address=f"tcp://127.0.0.1:{tcp.port}"))
     two = {**app("echo two >&2", **logging("gelf", gelf_address=f"udp://127.0.0.1:{udp.port}", gelf_compression_type="zlib")),
            "name": "second", "essential": False}
-    cloud.until(cloud.run(cloud.define("gelf", one, two)), "STOPPED")
+    cloud.until(cloud.run(cloud.define("gelf", after(one, two), two)), "STOPPED")
     eventually(lambda: tcp.heard.endswith(b"\0"), "a message")
     first = json.loads(bytes(tcp.heard[:-1]))
     assert (first["short_message"], first["level"], first["_image_name"]) == ("one", 6, "busybox")

@@ -52,6 +52,7 @@ def test_a_shared_volume_is_one_for_all_tasks_and_outlives_a_restart(fresh):
     codes, _, output = once(
         cloud, "reader", reader,
         {"name": "from", "image": "busybox", "command": [*SHELL, "touch /data/x || echo refused"],
+         "dependsOn": [{"containerName": "app", "condition": "COMPLETE"}],
          "volumesFrom": [{"sourceContainer": "app", "readOnly": True}]}, volumes=[shared])
     assert codes["app"] == 0 and "one" in output and "refused" in output, output
     cloud.stop(running)

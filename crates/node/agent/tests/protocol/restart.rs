@@ -30,13 +30,18 @@ async fn containers_live_on_and_nothing_is_told_twice() {
     assert_eq!(connection.receive().await, ack("p"));
     plane.until_status("t1", "RUNNING").await;
     // A kill before it is written down that the news were taken has them told again, which is right.
-    while agent
-        .tasks()
-        .values()
-        .any(|view| !view.machine.state.outbox.is_empty())
-    {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let taken = async {
+        let waits = || {
+            let tasks = agent.tasks();
+            tasks.values().any(|view| !view.machine.state.outbox.is_empty())
+        };
+        while waits() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(crate::plane::PATIENCE, taken)
+        .await
+        .expect("the news are taken");
     let before = machine.node.running();
     kill(agent).await;
 

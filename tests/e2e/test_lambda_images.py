@@ -150,3 +150,109 @@ def test_an_image_runs_by_its_own_program_within_the_limits_of_functions(cloud, 
     logs = cloud.client("logs")
     eventually(lambda: any("begins as 993:990 in /app with: app.handler" in event["message"] for event in
                            logs.filter_log_events(logGroupName="/aws/lambda/shell")["events"]), "its lines")
+
+
+def test_a_tag_that_moves_and_a_registry_that_goes_change_nothing_until_the_code_is_updated(cloud, role, registry):
+    old = registry.shell("old", "moving:latest")
+    api = cloud.client("lambda")
+    make(cloud, role, "moving", registry.uri("moving:latest"), Publish=True)
+    assert invoke(cloud, "moving", 1)[1]["version"] == "old"
+    new = registry.shell("new", "moving:latest")
+    api.update_function_configuration(FunctionName="moving", Timeout=30)
+    assert invoke(cloud, "moving", 2)[1]["version"] == "old"
+    # The tag's new image comes here, and takes the name from the old one.
+    dry = api.update_function_code(FunctionName="moving", ImageUri=registry.uri("moving:latest"), DryRun=True)
+    assert dry["CodeSha256"] == new.split(":")[1]
+    assert invoke(cloud, "moving", 3)[1]["version"] == "old"
+    registry.stop()
+    try:
+        cloud.kill()
+        cloud.up()
+        assert invoke(cloud, "moving", 4)[1]["version"] == "old"
+        resolved = api.get_function(FunctionName="moving")["Code"]["ResolvedImageUri"]
+        assert resolved == f"{registry.host}/team/moving@{old}"
+        removed = cloud.command("image", "rm", resolved, check=False)
+        assert removed.returncode != 0 and "in use by function " in removed.stderr, removed.stderr
+        # Nobody says that the tag is where it was, so the update does not happen.
+        error = refused(api.update_function_code, FunctionName="moving", ImageUri=registry.uri("moving:latest"))
+        assert error["Code"] == "InvalidParameterValueException" and "cannot be pulled" in error["Message"], error
+    finally:
+        registry.start()
+    updated = api.update_function_code(FunctionName="moving", ImageUri=registry.uri("moving:latest"), Publish=True)
+    assert (updated["Version"], updated["CodeSha256"]) == ("2", new.split(":")[1])
+    assert invoke(cloud, "moving", 5)[1]["version"] == "new"
+    assert invoke(cloud, "moving:1", 6)[1]["version"] == "old"
+    assert {f["FunctionName"]: f["PackageType"] for f in api.list_functions()["Functions"]}["moving"] == "Image"
+
+
+def test_image_config_stands_in_for_the_images_own_word(cloud, role, registry):
+    registry.shell("one")
+    api = cloud.client("lambda")
+    config = {"EntryPoint": ["/bin/sh", "/app/bootstrap"], "Command": ["other.handler", "more"], "WorkingDirectory": "/tmp"}
+    made = make(cloud, role, "told", registry.uri(), ImageConfig=config)
+    assert made["ImageConfigResponse"] == {"ImageConfig": config}
+    said = invoke(cloud, "told", 1)[1]
+    assert (said["words"], said["place"]) == ("other.handler more", "/tmp")
+    cloud.aws("lambda", "update-function-configuration", "--function-name", "told", "--image-config", "Command=third")
+    said = invoke(cloud, "told", 2)[1]
+    assert (said["words"], said["place"]) == ("third", "/app")
+    api.update_function_configuration(FunctionName="told", ImageConfig={"EntryPoint": ["/not-there"]})
+    error, said, tail = invoke(cloud, "told", 3)
+    assert (error, said["errorType"]) == ("Unhandled", "Runtime.InvalidEntrypoint") and "/not-there" in said["errorMessage"]
+
+
+def test_images_that_cannot_be_had_or_run_are_refused_by_name(cloud, role, registry):
+    registry.shell("one")
+    root = registry.folder / "root-one"
+    foreign = registry.folder / "foreign.tar"
+    registry.tool("build", "--root", str(root), "--name", "foreign", "--architecture", "s390x", "--output", str(foreign))
+    registry.push(foreign, "foreign:latest")
+    registry.push(registry.build("bare", root), "bare:latest")
+    api = cloud.client("lambda")
+    for uri, words in [
+        (registry.uri("f:none"), "does not exist. Provide a valid source image."),
+        (registry.uri("F"), "is not valid. Provide a valid source image."),
+        (registry.uri("foreign:latest"), "is not supported. ("),
+        (registry.uri("bare:latest"), "has neither ENTRYPOINT nor CMD."),
+        (f"127.0.0.1:{free_port()}/team/f", "cannot be pulled"),
+    ]:
+        error = refused(make, cloud=cloud, role=role, name="none", uri=uri)
+        assert error["Code"] == "InvalidParameterValueException" and words in error["Message"], error
+        assert uri in error["Message"], error
+    error = refused(make, cloud=cloud, role=role, name="none", uri=registry.uri(), Handler="a.b", Runtime="python3.12")
+    assert "when the intended function PackageType is Image" in error["Message"]
+    assert refused(api.get_function, FunctionName="none")["Code"] == "ResourceNotFoundException"
+
+
+def test_an_image_of_the_machines_own_python_runs_by_its_runtime_client(cloud, role, registry):
+    """As images on AWS's Python base are built: the interpreter, awslambdaric, the code, `CMD app.handler`."""
+    runtime = RUNTIMES / "python3.11/root"
+    assert runtime.exists(), f"{runtime} is missing; `make e2e` prepares it"
+    root = registry.folder / "python"
+    subprocess.run(["cp", "-a", runtime, root], check=True)
+    (root / "var/task").mkdir(parents=True, exist_ok=True)
+    (root / "var/task/app.py").write_text(
+        "import boto3, os\nprint('begins')\n\ndef handler(event, context):\n"
+        "    if event == 'raise':\n        raise ValueError('no')\n"
+        "    return {'event': event, 'name': context.function_name, 'left': context.get_remaining_time_in_millis(),\n"
+        "            'me': boto3.client('sts').get_caller_identity()['Arn'], 'root': os.environ['LAMBDA_TASK_ROOT']}\n")
+    registry.push(registry.build(
+        "python:latest", root, Entrypoint=["/var/lang/bin/python3", "-m", "awslambdaric"], Cmd=["app.handler"],
+        WorkingDir="/var/task", Env=["PYTHONPATH=/var/runtime", "LAMBDA_TASK_ROOT=/var/task"]), "python:latest")
+    make(cloud, role, "python", registry.uri("python:latest"), Timeout=30, MemorySize=256)
+    error, said, tail = invoke(cloud, "python", {"n": "é"})
+    assert error is None, (said, tail)
+    assert 0 < said.pop("left") <= 30_000
+    assert said == {"event": {"n": "é"}, "name": "python", "root": "/var/task",
+                    "me": f"arn:aws:sts::{cloud.account}:assumed-role/runner/python"}
+    error, said, _ = invoke(cloud, "python", "raise")
+    assert (error, said["errorType"], said["errorMessage"]) == ("Unhandled", "ValueError", "no")
+
+
+def test_an_image_that_was_imported_needs_no_registry(cloud, role, registry):
+    registry.shell("imported", "by-hand:latest")
+    cloud.command("image", "import", registry.folder / "by-hand_latest.tar", "--name", "by-hand:latest")
+    make(cloud, role, "imported", "by-hand")
+    assert invoke(cloud, "imported", 1)[1]["version"] == "imported"
+    resolved = cloud.client("lambda").get_function(FunctionName="imported")["Code"]["ResolvedImageUri"]
+    assert resolved.startswith("docker.io/library/by-hand@sha256:")

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::Ecs;
 use crate::services::ServiceRecord;
 use crate::services::deployments::ServiceDeploymentRecord;
+use crate::services::sets::TaskSetId;
 use crate::tables::events_of;
 
 /// Events that can be described.
@@ -50,7 +51,7 @@ struct Published {
     event_type: &'static str,
     event_name: &'static str,
     deployment: Option<String>,
-    /// The ARN of a task set.
+    /// The id of a task set.
     set: Option<String>,
     reason: Option<String>,
 }
@@ -69,7 +70,7 @@ impl News {
         });
     }
 
-    /// An `ECS Service Action`.
+    /// An `ECS Service Action`, about the task set that it is told of if there is one.
     pub(super) fn action(
         &mut self,
         event_type: &'static str,
@@ -81,20 +82,8 @@ impl News {
             event_type,
             event_name,
             deployment: None,
-            set: None,
+            set: self.about.clone(),
             reason,
-        });
-    }
-
-    /// An `ECS Service Action` about a task set.
-    pub(super) fn set_action(&mut self, event_name: &'static str, set_arn: String) {
-        self.published.push(Published {
-            detail_type: ACTION,
-            event_type: "INFO",
-            event_name,
-            deployment: None,
-            set: Some(set_arn),
-            reason: None,
         });
     }
 
@@ -179,7 +168,8 @@ impl Published {
         }
         if let Some(set) = &self.set {
             // As `capacityProviderArns` of those about capacity providers.
-            detail["taskSetArns"] = json!([set]);
+            let arn = TaskSetId::known(set).arn(&service.partition, &service.cluster, &service.name);
+            detail["taskSetArns"] = json!([arn]);
         }
         if let Some(reason) = &self.reason {
             detail["reason"] = reason.as_str().into();

@@ -81,10 +81,9 @@ fn arrive(service: &mut ServiceRecord, id: &str, news: &mut News) {
         return;
     };
     set.steady = true;
-    let arn = service.set(id).map(|set| set.arn(service)).unwrap_or_default();
     news.about(Some(id));
     news.line("has reached a steady state.");
-    news.set_action("TASKSET_STEADY_STATE", arn);
+    news.action("INFO", "TASKSET_STEADY_STATE", None);
 }
 
 /// Forgets the task sets that were deleted and whose tasks have stopped; whether there was one.

@@ -1,5 +1,6 @@
 //! Services whose controller is EXTERNAL, and their task sets.
 
+mod faults;
 mod refusals;
 
 use roadstead_protocol::ApiError;
@@ -421,33 +422,4 @@ async fn task_sets_are_tagged_as_everything_is() {
         "ResourceNotFoundException",
         "The specified task set could not be found",
     );
-}
-
-#[tokio::test]
-async fn a_task_set_without_a_place_keeps_no_other_waiting() {
-    let plane = external(1).await;
-    let big = definition("big", "bridge", |it| {
-        it["containerDefinitions"][0]["cpu"] = json!(4096)
-    });
-    plane
-        .cloud
-        .call("RegisterTaskDefinition", big)
-        .await
-        .expect("registers");
-    let wanted = json!({"taskDefinition": "big", "scale": {"value": 100}});
-    let stuck = call(&plane, "CreateTaskSet", wanted).await.expect("creates");
-    plane.service_that_says("was unable to place a task").await;
-    let good = id_of(&create(&plane, 100.0).await);
-    plane.all_run(1).await;
-    set_when(&plane, &good, "stable", is_stable).await;
-    let service = plane.service().await;
-    let complaint = format!(
-        "(service web, taskSet {}) was unable to place a task",
-        id_of(&stuck)
-    );
-    assert!(
-        messages(&service).iter().any(|it| it.starts_with(&complaint)),
-        "{service:#}"
-    );
-    assert_eq!(sets(&plane).await[0]["stabilityStatus"], "STABILIZING");
 }

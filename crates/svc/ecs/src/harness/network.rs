@@ -8,7 +8,7 @@ use roadstead_api_ec2 as ec2;
 use roadstead_base::Ctx;
 use roadstead_dispatch::{MapReceiver, NetworkMaps, NodeMap};
 use roadstead_protocol::{ApiError, BoxFuture, Handler, Operation, ServiceModel, Value, Wire};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::{GROUP, GROUP_OTHER, SUBNET_A, SUBNET_B, SUBNET_DUAL, SUBNET_OTHER, SUBNET_TINY};
 
@@ -22,9 +22,28 @@ struct State {
     calls: Vec<&'static str>,
     /// The next call of this operation fails so.
     failing: HashMap<&'static str, ApiError>,
+    /// The next call of this operation waits in between.
+    holding: HashMap<&'static str, Arc<Hold>>,
     maps: HashMap<String, watch::Sender<Arc<NodeMap>>>,
     generation: u64,
     addresses: u8,
+}
+
+/// A call that was made and is not answered yet.
+#[derive(Default)]
+pub(crate) struct Hold {
+    made: Notify,
+    let_go: Notify,
+}
+
+impl Hold {
+    pub(crate) async fn made(&self) {
+        self.made.notified().await;
+    }
+
+    pub(crate) fn let_go(&self) {
+        self.let_go.notify_one();
+    }
 }
 
 pub(crate) struct Network(Mutex<State>);
@@ -52,6 +71,13 @@ impl Network {
 
     pub(crate) fn fail_next(&self, operation: &'static str, error: ApiError) {
         self.state().failing.insert(operation, error);
+    }
+
+    /// Keeps the next call of that operation waiting for its answer.
+    pub(crate) fn hold_next(&self, operation: &'static str) -> Arc<Hold> {
+        let hold = Arc::<Hold>::default();
+        self.state().holding.insert(operation, hold.clone());
+        hold
     }
 
     /// Something about the machine's networks changed.
@@ -138,16 +164,25 @@ impl Handler for Network {
         _ctx: &'a Ctx,
         input: Value,
     ) -> BoxFuture<'a, Result<Value, ApiError>> {
-        let failing = {
+        let (failing, holding) = {
             let mut state = self.state();
             state.calls.push(operation.name);
-            state.failing.remove(operation.name)
+            (
+                state.failing.remove(operation.name),
+                state.holding.remove(operation.name),
+            )
         };
         let answer = match failing {
             Some(error) => Err(error),
             None => self.answer(operation.name, input),
         };
-        Box::pin(async move { answer })
+        Box::pin(async move {
+            if let Some(hold) = holding {
+                hold.made.notify_one();
+                hold.let_go.notified().await;
+            }
+            answer
+        })
     }
 }
 

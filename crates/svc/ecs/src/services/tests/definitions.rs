@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::{Plane, plane};
-use crate::harness::definition;
+use crate::harness::{SUBNET_A, awsvpc, definition};
 use crate::tasks::Launch;
 use crate::tasks::launch::{self, Choice};
 use crate::tasks::placement::Placement;
@@ -161,6 +161,78 @@ async fn a_task_that_was_begun_with_a_definition_is_not_made_once_it_was_deregis
     );
     let tasks = plane.cloud.call("ListTasks", json!({})).await.expect("lists");
     assert_eq!(tasks["taskArns"], json!([]));
+}
+
+/// Makes the call, and has the definition `own:1` deregistered, deleted and gone after the call has found it ACTIVE and
+/// before what comes of it is written.
+async fn raced(plane: &Plane, operation: &str, input: Json) -> String {
+    let own = definition("own", "awsvpc", |_| {});
+    let registered = plane.cloud.call("RegisterTaskDefinition", own).await;
+    registered.expect("registers");
+    let hold = plane.cloud.network.hold_next("DescribeSubnets");
+    let call = plane.cloud.call(operation, input);
+    let delete = async {
+        hold.made().await;
+        of(plane, "DeregisterTaskDefinition", "own:1").await;
+        of(plane, "DeleteTaskDefinitions", "own:1").await;
+        sweep(plane).await;
+        is_gone(plane, "own:1").await;
+        hold.let_go();
+    };
+    let (answer, ()) = tokio::join!(call, delete);
+    let error = answer.expect_err("too late");
+    assert!(
+        ["ClientException", "InvalidParameterException"].contains(&&*error.code),
+        "{error:?}"
+    );
+    error.message
+}
+
+fn own() -> Json {
+    json!({"taskDefinition": "own:1", "networkConfiguration": awsvpc(&[SUBNET_A], &[])})
+}
+
+#[tokio::test]
+async fn a_service_that_was_begun_with_a_definition_is_not_made_once_it_is_gone() {
+    let plane = plane().await;
+    let mut wanted = own();
+    wanted["serviceName"] = json!("late");
+    wanted["desiredCount"] = json!(1);
+    let message = raced(&plane, "CreateService", wanted).await;
+    assert_eq!(message, "TaskDefinition not found.");
+    let services = plane.cloud.call("ListServices", json!({})).await;
+    assert_eq!(services.expect("lists")["serviceArns"], json!([]));
+}
+
+#[tokio::test]
+async fn a_service_keeps_its_definition_when_the_next_is_gone_in_between() {
+    let plane = plane().await;
+    plane.create(json!({"desiredCount": 1})).await;
+    plane.all_run(1).await;
+    let mut wanted = own();
+    wanted["service"] = json!("web");
+    let message = raced(&plane, "UpdateService", wanted).await;
+    assert_eq!(message, "TaskDefinition not found.");
+    let service = plane.service().await;
+    assert!(
+        super::text(&service["taskDefinition"]).ends_with("/web:1"),
+        "{service:#}"
+    );
+    assert_eq!(service["deployments"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn a_task_set_that_was_begun_with_a_definition_is_not_made_once_it_is_gone() {
+    let plane = plane().await;
+    plane
+        .create(json!({"taskDefinition": null, "deploymentController": {"type": "EXTERNAL"}}))
+        .await;
+    let mut wanted = own();
+    wanted["cluster"] = json!("default");
+    wanted["service"] = json!("web");
+    let message = raced(&plane, "CreateTaskSet", wanted).await;
+    assert_eq!(message, "TaskDefinition not found.");
+    assert_eq!(plane.service().await["taskSets"], json!([]));
 }
 
 #[tokio::test]

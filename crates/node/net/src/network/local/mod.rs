@@ -361,7 +361,8 @@ impl Local {
         Ok(())
     }
 
-    /// Takes over what an earlier process left. A container whose namespace is gone has no device any more.
+    /// Takes over what an earlier process left. A container whose namespace is gone has no device any more, but its place
+    /// until it is disconnected or reaped.
     pub(super) fn find_again(&mut self, inner: &Inner) -> Result<()> {
         for endpoint in self.records.all::<Endpoint>()? {
             self.endpoints.insert(endpoint.container.clone(), endpoint);
@@ -385,21 +386,20 @@ impl Local {
             }
         }
         for endpoint in self.endpoints.clone().into_values() {
-            match links
+            let link = links
                 .iter()
-                .find(|l| l.group != DOOMED && l.name == endpoint.device)
-            {
-                Some(link) => {
-                    let fabric = self.fabric.as_mut().ok_or_else(torn_down)?;
-                    match fabric.settle(&endpoint, link.index) {
-                        Ok(()) => self.find_forwarder_again(inner, &endpoint),
-                        // The kernel takes the device of a container that died away some time after it was listed.
-                        Err(error) if error.is_absence() => self.disconnect(inner, &endpoint.container)?,
-                        Err(error) => return Err(error),
-                    }
+                .find(|l| l.group != DOOMED && l.name == endpoint.device);
+            if let Some(link) = link {
+                let fabric = self.fabric.as_mut().ok_or_else(torn_down)?;
+                match fabric.settle(&endpoint, link.index) {
+                    Ok(()) => {}
+                    // The kernel takes the device of a container that died away some time after it was listed.
+                    Err(error) if error.is_absence() => {}
+                    Err(error) => return Err(error),
                 }
-                None => self.disconnect(inner, &endpoint.container)?,
             }
+            // Also of one that died: it may run again, with the address and the ports that others know of it.
+            self.find_forwarder_again(inner, &endpoint);
         }
         self.drop_fabric_if_unused(inner)
     }

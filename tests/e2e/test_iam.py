@@ -291,14 +291,43 @@ def test_ecs_has_a_role_of_its_own_from_its_first_use_on(cloud):
     service = cloud.ecs.create_service(serviceName="linked", deploymentController={"type": "EXTERNAL"})["service"]
     assert service["roleArn"] == made["Arn"], service
     cloud.ecs.delete_service(service="linked")
-    # Who may not make it gets a cluster without it, and nothing that needs it.
-    iam.delete_service_linked_role(RoleName=name)
-    limited = session(cloud, user(cloud, "limited", allow("ecs:*", "*")))("ecs")
+    # It stays while there is a cluster.
+    failed = deletion(iam, name)
+    assert failed["Status"] == "FAILED", failed
+    [usage] = failed["Reason"]["RoleUsageList"]
+    assert usage["Region"] == cloud.region and f"arn:aws:ecs:{cloud.region}:{cloud.account}:cluster/default" in usage["Resources"]
+    assert iam.get_role(RoleName=name)["Role"]["Arn"] == made["Arn"]
+    with pytest.raises(ClientError, match="you must also specify a load balancer"):
+        cloud.ecs.create_service(serviceName="linked", desiredCount=0, role="ecsServiceRole")
+
+
+def test_who_may_not_make_the_role_of_ecs_gets_a_cluster_without_it(cloud):
+    name, account = "AWSServiceRoleForECS", "111111111111"
+    iam, ecs = cloud.client("iam", account=account), cloud.client("ecs", account=account)
+    iam.create_user(UserName="limited")
+    iam.put_user_policy(UserName="limited", PolicyName="inline", PolicyDocument=document(allow("ecs:*", "*")))
+    limited = session(cloud, iam.create_access_key(UserName="limited")["AccessKey"])("ecs")
     limited.create_cluster(clusterName="limited")
     with pytest.raises(ClientError, match="Unable to assume the service linked role"):
         limited.create_service(cluster="limited", serviceName="linked", deploymentController={"type": "EXTERNAL"})
-    with pytest.raises(ClientError, match="you must also specify a load balancer"):
-        cloud.ecs.create_service(serviceName="linked", desiredCount=0, role="ecsServiceRole")
-    cloud.ecs.create_cluster(clusterName="limited")
-    assert iam.get_role(RoleName=name)["Role"]["Arn"] == made["Arn"]
+    ecs.create_cluster(clusterName="limited")
+    assert iam.get_role(RoleName=name)["Role"]["Path"] == "/aws-service-role/ecs.amazonaws.com/"
     limited.create_service(cluster="limited", serviceName="linked", deploymentController={"type": "EXTERNAL"})
+    # Once the clusters have gone, in every region, it may go too.
+    away = cloud.client("ecs", account=account, region="eu-west-1")
+    away.create_cluster(clusterName="away")
+    ecs.delete_service(cluster="limited", service="linked", force=True)
+    eventually(lambda: ecs.describe_services(cluster="limited", services=["linked"])["services"][0]["status"] == "INACTIVE", "the service has gone")
+    ecs.delete_cluster(cluster="limited")
+    failed = deletion(iam, name)
+    assert failed["Reason"]["RoleUsageList"] == [{"Region": "eu-west-1", "Resources": [f"arn:aws:ecs:eu-west-1:{account}:cluster/away"]}]
+    away.delete_cluster(cluster="away")
+    assert deletion(iam, name) == {"Status": "SUCCEEDED"}
+    denied(lambda: iam.get_role(RoleName=name), "NoSuchEntity")
+
+
+def deletion(iam, role):
+    """What came of the role's deletion."""
+    task = iam.delete_service_linked_role(RoleName=role)["DeletionTaskId"]
+    status = iam.get_service_linked_role_deletion_status(DeletionTaskId=task)
+    return {member: status[member] for member in ("Status", "Reason") if member in status}

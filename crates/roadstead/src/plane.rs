@@ -72,6 +72,7 @@ impl Plane {
             .context("starting iam")?;
         dispatcher.register(Arc::new(roadstead_api_iam::Server(iam.clone())));
         dispatcher.guard(&roadstead_api_iam::MODEL, Arc::new(IamPermissions(iam.clone())));
+        iam.ask_through(dispatcher.clone());
         dispatcher.set_authority(iam);
         let sts = Sts::new(dispatcher.clone(), clock.clone());
         dispatcher.register(Arc::new(roadstead_api_sts::Server(sts.clone())));

@@ -74,6 +74,14 @@ pub(crate) fn store(error: &roadstead_store::Error) -> ApiError {
     api::service_failure_exception("The records of IAM could not be read or written; please try again.")
 }
 
+/// Another service did not say what had to be known of it.
+pub(crate) fn unanswered(error: &ApiError) -> ApiError {
+    tracing::error!(%error, "a service was asked what uses its role, and failed");
+    api::service_failure_exception(
+        "The service that the role is linked to did not say what uses it; please try again.",
+    )
+}
+
 pub(crate) fn contended() -> ApiError {
     api::concurrent_modification_exception(
         "The request was rejected because others keep changing the account; please try again.",

@@ -120,6 +120,17 @@ pub(crate) struct AccountRecord {
     pub alias: Option<String>,
     /// Deletions of service-linked roles, by their task ids.
     pub deletions: Vec<String>,
+    /// Where the role was used, of those that failed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub in_use: BTreeMap<String, Vec<RoleUse>>,
+}
+
+/// What of a region uses a service-linked role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RoleUse {
+    pub region: String,
+    /// ARNs.
+    pub resources: Vec<String>,
 }
 
 impl Record {

@@ -2,9 +2,10 @@
 //! only if the account's record is still the one it saw; if not, it decides again.
 
 use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
-use roadstead_base::{AccountId, Ctx, SharedClock, Timestamp};
+use roadstead_base::{AccountId, Ctx, Region, SharedClock, Timestamp};
+use roadstead_dispatch::Dispatcher;
 use roadstead_store::{Entry, Key, Mirror, Outcome, Store, Table, Transaction};
 
 use crate::compiled::Cache;
@@ -32,6 +33,7 @@ pub struct Iam {
     /// What key ids and session tokens are made and known by.
     pub(crate) secret: [u8; 32],
     pub(crate) used: RwLock<HashMap<String, Used>>,
+    dispatcher: OnceLock<Arc<Dispatcher>>,
 }
 
 impl Iam {
@@ -55,7 +57,29 @@ impl Iam {
             cache: Cache::default(),
             secret,
             used: RwLock::default(),
+            dispatcher: OnceLock::new(),
         }))
+    }
+
+    /// From now on other services are asked, through this, what of theirs uses their service-linked roles. Without it
+    /// there are no others. The first call counts.
+    pub fn ask_through(&self, dispatcher: Arc<Dispatcher>) {
+        let _ = self.dispatcher.set(dispatcher);
+    }
+
+    pub(crate) fn dispatcher(&self) -> Option<&Arc<Dispatcher>> {
+        self.dispatcher.get()
+    }
+
+    /// The regions in which anything is kept of an account.
+    pub(crate) async fn regions(&self, account: &AccountId) -> Result<Vec<Region>> {
+        let partitions = self.table.partitions().await.map_err(|error| store(&error))?;
+        let region = |key: &Key| {
+            let mut segments = key.segments();
+            let own = segments.next()? == account.as_str();
+            segments.next().filter(|_| own)?.parse().ok()
+        };
+        Ok(partitions.iter().filter_map(region).collect())
     }
 
     /// Reads: everything that was acknowledged to anybody before is seen.

@@ -2,7 +2,7 @@
 
 use roadstead_acs::FARGATE_CLUSTER;
 use roadstead_api_ecs::{ListClustersRequest, ListClustersResponse};
-use roadstead_base::Ctx;
+use roadstead_base::{Caller, Ctx};
 
 use crate::Ecs;
 use crate::clusters::ClusterStatus;
@@ -23,7 +23,8 @@ pub(crate) async fn list_clusters(
     let clusters = ecs.clusters();
     let (entries, _) = clusters.all(&clusters.within(&partition)).await?;
     let shown = entries.into_iter().map(|entry| entry.value).filter(|cluster| {
-        let hidden = cluster.name.as_str() == FARGATE_CLUSTER && ctx.caller.is_customer();
+        // Of customers and of services that ask on their behalf.
+        let hidden = cluster.name.as_str() == FARGATE_CLUSTER && ctx.caller != Caller::Node;
         cluster.status == ClusterStatus::Active && !hidden
     });
     let page = paging.cut(ctx, shown, |cluster| cluster.name.to_string(), false);

@@ -1,9 +1,11 @@
 //! Service-linked roles: a service's own role in an account, which only the service shapes.
 
+mod uses;
+
 use roadstead_api_iam::{
     CreateServiceLinkedRoleRequest, CreateServiceLinkedRoleResponse, DeleteServiceLinkedRoleRequest,
-    DeleteServiceLinkedRoleResponse, DeletionTaskStatusType, GetServiceLinkedRoleDeletionStatusRequest,
-    GetServiceLinkedRoleDeletionStatusResponse,
+    DeleteServiceLinkedRoleResponse, DeletionTaskFailureReasonType, DeletionTaskStatusType,
+    GetServiceLinkedRoleDeletionStatusRequest, GetServiceLinkedRoleDeletionStatusResponse, RoleUsageType,
 };
 use roadstead_base::Ctx;
 
@@ -11,30 +13,62 @@ use crate::error::{Result, input as invalid, none, quota};
 use crate::ids::unique;
 use crate::limits;
 use crate::ops::roles::DEFAULT_SESSION;
-use crate::realm::Kind;
+use crate::realm::{Kind, Realm};
 use crate::records::{Grants, Record, RoleRecord};
 use crate::service::Iam;
 use crate::show;
 
-/// Services that have such a role, what it is called, and whether its name can have a suffix.
-const SERVICES: &[(&str, &str, bool)] = &[
-    ("autoscaling.amazonaws.com", "AWSServiceRoleForAutoScaling", true),
-    (
-        "ecs.application-autoscaling.amazonaws.com",
-        "AWSServiceRoleForApplicationAutoScaling_ECSService",
-        false,
-    ),
-    ("ecs.amazonaws.com", "AWSServiceRoleForECS", false),
-    (
-        "elasticloadbalancing.amazonaws.com",
-        "AWSServiceRoleForElasticLoadBalancing",
-        false,
-    ),
-    ("events.amazonaws.com", "AWSServiceRoleForCloudWatchEvents", false),
-    ("lambda.amazonaws.com", "AWSServiceRoleForLambda", false),
+/// A service that has such a role.
+struct Service {
+    principal: &'static str,
+    role: &'static str,
+    /// Whether the role's name can have a suffix.
+    suffixes: bool,
+    /// Asks it what of its things in a region need the role; without, nothing does.
+    uses: Option<uses::Ask>,
+}
+
+const SERVICES: &[Service] = &[
+    Service {
+        principal: "autoscaling.amazonaws.com",
+        role: "AWSServiceRoleForAutoScaling",
+        suffixes: true,
+        uses: None,
+    },
+    Service {
+        principal: "ecs.application-autoscaling.amazonaws.com",
+        role: "AWSServiceRoleForApplicationAutoScaling_ECSService",
+        suffixes: false,
+        uses: None,
+    },
+    Service {
+        principal: "ecs.amazonaws.com",
+        role: "AWSServiceRoleForECS",
+        suffixes: false,
+        uses: Some(|dispatcher, ctx| Box::pin(uses::clusters(dispatcher, ctx))),
+    },
+    Service {
+        principal: "elasticloadbalancing.amazonaws.com",
+        role: "AWSServiceRoleForElasticLoadBalancing",
+        suffixes: false,
+        uses: None,
+    },
+    Service {
+        principal: "events.amazonaws.com",
+        role: "AWSServiceRoleForCloudWatchEvents",
+        suffixes: false,
+        uses: None,
+    },
+    Service {
+        principal: "lambda.amazonaws.com",
+        role: "AWSServiceRoleForLambda",
+        suffixes: false,
+        uses: None,
+    },
 ];
 /// Deletions that are remembered.
 const MAX_DELETIONS: usize = 100;
+const IN_USE: &str = "The service-linked role is in use. Delete the resources that use it, and try again.";
 
 /// With a name that is taken it is an error, as documented.
 pub(crate) async fn create(
@@ -47,10 +81,14 @@ pub(crate) async fn create(
         custom_suffix,
         description,
     } = input;
-    let known = SERVICES
-        .iter()
-        .find(|(service, _, _)| *service == aws_service_name);
-    let Some((service, name, suffixes)) = known else {
+    let known = SERVICES.iter().find(|it| it.principal == aws_service_name);
+    let Some(Service {
+        principal: service,
+        role: name,
+        suffixes,
+        uses: _,
+    }) = known
+    else {
         return Err(invalid(format!(
             "The service {aws_service_name} has no service-linked role here."
         )));
@@ -101,8 +139,8 @@ pub(crate) async fn create(
     .await
 }
 
-/// It goes at once, whoever still uses it, and the task that clients ask for has then succeeded. The vendor's fails while
-/// the service has something that needs it.
+/// What the deletion comes to is known at once, and told to whoever asks for the task: a role that its service still
+/// needs stays.
 pub(crate) async fn delete(
     iam: &Iam,
     ctx: &Ctx,
@@ -110,20 +148,35 @@ pub(crate) async fn delete(
 ) -> Result<DeleteServiceLinkedRoleResponse> {
     let DeleteServiceLinkedRoleRequest { role_name } = input;
     let task = roadstead_base::random_uuid();
-    iam.change(ctx, |realm, plan| {
+    let linked = |realm: &Realm<'_>| {
         let role = realm.role(&role_name)?;
-        let Some(service) = &role.linked else {
-            return Err(invalid(format!(
-                "The role {role_name} is not a service-linked role."
-            )));
-        };
-        let id = format!("task/aws-service-role/{service}/{}/{task}", role.name);
+        let service = role
+            .linked
+            .clone()
+            .ok_or_else(|| invalid(format!("The role {role_name} is not a service-linked role.")))?;
+        Ok((role.name.clone(), service))
+    };
+    let (_, service) = iam.read(ctx, linked).await?;
+    let known = SERVICES.iter().find(|it| it.principal == service);
+    let in_use = match known.and_then(|it| it.uses) {
+        Some(ask) => uses::everywhere(iam, ctx, ask).await?,
+        None => Vec::new(),
+    };
+    iam.change(ctx, |realm, plan| {
+        let (role, service) = linked(realm)?;
+        let id = format!("task/aws-service-role/{service}/{role}/{task}");
         let mut account = realm.account();
         account.deletions.push(id.clone());
         let surplus = account.deletions.len().saturating_sub(MAX_DELETIONS);
-        account.deletions.drain(..surplus);
+        for forgotten in account.deletions.drain(..surplus) {
+            account.in_use.remove(&forgotten);
+        }
+        if in_use.is_empty() {
+            plan.delete(Kind::Role, &role);
+        } else {
+            account.in_use.insert(id.clone(), in_use.clone());
+        }
         plan.put_account(account);
-        plan.delete(Kind::Role, &role.name);
         Ok(DeleteServiceLinkedRoleResponse { deletion_task_id: id })
     })
     .await
@@ -136,12 +189,26 @@ pub(crate) async fn deletion_status(
 ) -> Result<GetServiceLinkedRoleDeletionStatusResponse> {
     let GetServiceLinkedRoleDeletionStatusRequest { deletion_task_id } = input;
     iam.read(ctx, |realm| {
-        if !realm.account().deletions.contains(&deletion_task_id) {
+        let account = realm.account();
+        if !account.deletions.contains(&deletion_task_id) {
             return Err(none("deletion task", &deletion_task_id));
         }
+        let Some(in_use) = account.in_use.get(&deletion_task_id) else {
+            return Ok(GetServiceLinkedRoleDeletionStatusResponse {
+                status: DeletionTaskStatusType::Succeeded,
+                reason: None,
+            });
+        };
+        let usage = in_use.iter().map(|it| RoleUsageType {
+            region: Some(it.region.clone()),
+            resources: Some(it.resources.clone()),
+        });
         Ok(GetServiceLinkedRoleDeletionStatusResponse {
-            status: DeletionTaskStatusType::Succeeded,
-            reason: None,
+            status: DeletionTaskStatusType::Failed,
+            reason: Some(DeletionTaskFailureReasonType {
+                reason: Some(IN_USE.to_owned()),
+                role_usage_list: Some(usage.collect()),
+            }),
         })
     })
     .await

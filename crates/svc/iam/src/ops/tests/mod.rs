@@ -4,6 +4,7 @@
 mod account;
 mod gate;
 mod life;
+mod linked;
 mod listing;
 mod pages;
 mod policies;

@@ -1,11 +1,12 @@
-"""Express state machines as boto3 uses them: what is counted of their executions."""
+"""Express state machines as boto3 uses them: what is counted of executions, and those that nobody waits for."""
 
 import json
 import time
 
 import pytest
+from botocore.exceptions import ClientError
 
-from roadstead import Roadstead
+from roadstead import Roadstead, eventually
 
 
 @pytest.fixture
@@ -61,3 +62,66 @@ def test_executions_and_their_calls_are_counted(cloud, role):
     assert counted(cloud, "ExpressExecutionBilledDuration", StateMachineArn=express) >= 100
     assert counted(cloud, "ServiceIntegrationsSucceeded", ServiceIntegrationResourceArn=resource) == 1
     assert counted(cloud, "ExecutionThrottled", "SampleCount") == 0, "nothing throttles here"
+
+
+def received(cloud, url, count):
+    """The bodies of so many messages, each taken away."""
+    sqs, bodies = cloud.client("sqs"), []
+
+    def enough():
+        for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", []):
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            bodies.append(message["Body"])
+        return len(bodies) >= count
+    eventually(enough, f"{count} messages, of which {bodies} came")
+    return sorted(bodies)
+
+
+def sends(url, body, **more):
+    return {"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "ResultPath": None,
+            "Parameters": {"QueueUrl": url, "MessageBody.$": body}, **more}
+
+
+def test_executions_that_nobody_waits_for_survive_a_kill(cloud, role):
+    url = cloud.client("sqs").create_queue(QueueName="told")["QueueUrl"]
+    states = cloud.client("stepfunctions")
+    arn = machine(cloud, role, "long", {
+        "Begin": sends(url, "States.Format('begun {}', $.n)", Next="Wait"),
+        "Wait": {"Type": "Wait", "SecondsPath": "$.seconds", "Next": "End"},
+        "End": sends(url, "States.Format('ended {}', $.n)", End=True)})
+    start = lambda n, seconds: states.start_execution(stateMachineArn=arn, name="same", input=json.dumps({"n": n, "seconds": seconds}))
+    first, second = start(1, 0), start(1, 0)
+    assert ":express:long:same:" in first["executionArn"] and first["executionArn"] != second["executionArn"]
+    assert received(cloud, url, 4) == ["begun 1", "begun 1", "ended 1", "ended 1"]
+    for operation in (states.describe_execution, states.get_execution_history, states.stop_execution):
+        with pytest.raises(ClientError) as refused:
+            operation(executionArn=first["executionArn"])
+        assert refused.value.response["Error"] == {
+            "Code": "InvalidArn", "Message": "Invalid Arn: 'Resource type not valid in this context: express'"}
+    start(2, 10)
+    assert received(cloud, url, 1) == ["begun 2"]
+    cloud.kill()
+    cloud.up()
+    assert received(cloud, url, 2) == ["begun 2", "ended 2"], "from its beginning, and to its end"
+    cloud.kill()
+    cloud.up()
+    start(3, 0)
+    assert received(cloud, url, 2) == ["begun 3", "ended 3"], "what ended does not run again"
+
+
+def test_rules_and_standard_machines_start_them(cloud, role):
+    url = cloud.client("sqs").create_queue(QueueName="told")["QueueUrl"]
+    states, events = cloud.client("stepfunctions"), cloud.client("events")
+    made = states.create_state_machine(name="quick", roleArn=role, type="EXPRESS", publish=True, definition=json.dumps(
+        {"StartAt": "S", "States": {"S": sends(url, "$.word", End=True)}}))
+    alias = states.create_state_machine_alias(name="PROD", routingConfiguration=[
+        {"stateMachineVersionArn": made["stateMachineVersionArn"], "weight": 100}])["stateMachineAliasArn"]
+    start = {"Type": "Task", "Resource": "arn:aws:states:::states:startExecution", "End": True,
+             "Parameters": {"StateMachineArn": alias, "Input": {"word": "nested"}}}
+    standard = machine(cloud, role, "standard", {"S": start}, kind="STANDARD")
+    states.start_execution(stateMachineArn=standard)
+    assert received(cloud, url, 1) == ["nested"]
+    events.put_rule(Name="start", EventPattern='{"source": ["shop"]}')
+    events.put_targets(Rule="start", Targets=[{"Id": "1", "Arn": made["stateMachineArn"], "RoleArn": role, "InputPath": "$.detail"}])
+    events.put_events(Entries=[{"Source": "shop", "DetailType": "Order", "Detail": '{"word": "ruled"}'}])
+    assert received(cloud, url, 1) == ["ruled"]

@@ -15,7 +15,7 @@ use crate::names::{self, execution_arn, machine_arn};
 use crate::published;
 use crate::records::{self, ExecutionRecord, Workflow};
 use crate::redrive::{self, OPEN_MILLIS};
-use crate::{States, page, run};
+use crate::{States, express, page, run};
 
 /// How often a change is tried again that met another one.
 pub(crate) const TRIES: usize = 64;
@@ -35,7 +35,8 @@ impl States {
     }
 }
 
-/// The same name with the same input is the same execution while that is under way, and refused for 90 days otherwise.
+/// Of a Standard state machine, the same name with the same input is the same execution while that is under way, and refused
+/// for 90 days otherwise.
 pub(crate) async fn start_execution(
     states: &States,
     ctx: &Ctx,
@@ -61,6 +62,12 @@ pub(crate) async fn start_execution(
         if machine.value.deleting {
             return Err(Error::Deleting(state_machine_arn));
         }
+        if machine.value.workflow == Workflow::Express {
+            match express::start(states, &partition, &machine, &asked).await? {
+                Some(started) => return Ok(started),
+                None => continue,
+            }
+        }
         if let Some(found) = table.get(&key).await? {
             let ExecutionRecord { input, started, .. } = &found.value;
             if !found.value.is_running() || *input != asked.text {
@@ -70,11 +77,6 @@ pub(crate) async fn start_execution(
                 execution_arn: arn,
                 start_date: *started,
             });
-        }
-        if machine.value.workflow == Workflow::Express {
-            return Err(Error::Unsupported(
-                "StartExecution of an Express state machine".to_owned(),
-            ));
         }
         let within = records::executions(&states.store).within(&partition);
         let most = states.options.max_running;

@@ -4,6 +4,8 @@
 mod bill;
 mod course;
 mod memory;
+mod queue;
+mod start;
 mod sync;
 mod unfit;
 
@@ -20,6 +22,8 @@ use crate::records::Workflow;
 pub(crate) use bill::Bill;
 pub(crate) use course::{Course, Ended};
 pub(crate) use memory::Memory;
+pub(crate) use queue::{Queue, keep};
+pub(crate) use start::start;
 pub(crate) use sync::start_sync_execution;
 pub(crate) use unfit::unfit;
 
@@ -72,18 +76,38 @@ impl Courses {
     }
 
     pub(crate) fn enter(&self) -> Result<Place> {
+        let (place, others) = self.place();
+        // The place counts itself out again if it is refused.
+        if others >= self.most {
+            return Err(Error::Throttled(self.most));
+        }
+        self.open(place)
+    }
+
+    /// For those that are bounded elsewhere.
+    pub(crate) fn enter_anyway(&self) -> Result<Place> {
+        self.open(self.place().0)
+    }
+
+    /// A place, and how many others there were.
+    fn place(&self) -> (Place, usize) {
         let place = Place {
             stop: self.stop.subscribe(),
             count: Arc::clone(&self.count),
         };
-        // The place counts itself out again if it is refused.
-        if self.count.fetch_add(1, Ordering::AcqRel) >= self.most {
-            return Err(Error::Throttled(self.most));
+        (place, self.count.fetch_add(1, Ordering::AcqRel))
+    }
+
+    fn open(&self, place: Place) -> Result<Place> {
+        match *self.stop.borrow() {
+            true => Err(Error::Stopping),
+            false => Ok(place),
         }
-        if *self.stop.borrow() {
-            return Err(Error::Stopping);
-        }
-        Ok(place)
+    }
+
+    /// Turns true when the service ends, which waits for whoever has it.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stop.subscribe()
     }
 
     #[cfg(test)]

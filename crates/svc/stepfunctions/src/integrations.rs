@@ -2,12 +2,14 @@
 //! parameters, and what they give. Source: the developer guide, "Integrating optimized services".
 
 use roadstead_base::{Ctx, Partition, Timestamp, derived_hex};
+use roadstead_protocol::ApiError;
 use roadstead_states_language::{Failure, Order, Pattern, names as errors};
 use serde_json::{Value as Json, json};
 
 use crate::call::{Acting, Fault, fault};
+use crate::error::Error;
 use crate::names::{self, machine_arn};
-use crate::records::ExecutionRecord;
+use crate::records::{ExecutionRecord, Workflow};
 use crate::{States, jobs, sdk};
 
 /// An operation that has an integration of its own.
@@ -139,6 +141,11 @@ pub(crate) async fn call(
         let cause = "The parameter 'Count' can only be 1 where the end of the task is waited for.";
         return Err(Fault::Refused(Failure::new(errors::RUNTIME, cause)));
     }
+    // Nobody could look at it until it is done, so it is not started.
+    if jobs::is_job(order) && integration.model == "stepfunctions" && is_express(states, ctx, &parameters) {
+        let refused = ApiError::from(Error::WrongType);
+        return Err(fault(integration.errors, &refused));
+    }
     let again = parameters.clone();
     let input = operation.input(parameters);
     let called = states
@@ -165,6 +172,12 @@ pub(crate) async fn call(
         }
         _ => Ok(output),
     }
+}
+
+fn is_express(states: &States, ctx: &Ctx, parameters: &Json) -> bool {
+    let arn = parameters["StateMachineArn"].as_str().unwrap_or_default();
+    let machine = names::qualified(ctx, arn).and_then(|(name, _)| states.machine(ctx, &name));
+    machine.is_ok_and(|machine| machine.workflow == Workflow::Express)
 }
 
 /// The execution that this task started, and that has ended, before this service began anew and lost the answer: one of

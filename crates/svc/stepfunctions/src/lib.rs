@@ -69,8 +69,11 @@ pub struct Options {
     pub max_polls: usize,
     /// Executions that may be under way at a time in an account and region.
     pub max_running: usize,
-    /// Express executions that may be under way at a time.
+    /// Express executions that may be under way at a time and are waited for.
     pub max_express: usize,
+    /// Those that nobody waits for: how many are under way at a time, and how many there may be.
+    pub max_express_running: usize,
+    pub max_express_waiting: usize,
 }
 
 impl Default for Options {
@@ -83,6 +86,8 @@ impl Default for Options {
             max_polls: 1_000,
             max_running: 100_000,
             max_express: 10_000,
+            max_express_running: 1_000,
+            max_express_waiting: 100_000,
         }
     }
 }
@@ -107,6 +112,7 @@ pub struct States {
     pub(crate) activities: Mirror<records::ActivityRecord>,
     pub(crate) work: run::Work,
     pub(crate) express: express::Courses,
+    pub(crate) queue: express::Queue,
     pub(crate) reports: report::Reports,
     /// For what goes on beside a call.
     pub(crate) me: Weak<Self>,
@@ -133,7 +139,9 @@ impl States {
         let machines = Mirror::of(&records::machines(&store)).await?;
         let executions = Mirror::of(&records::executions(&store)).await?;
         let activities = Mirror::of(&records::activities(&store)).await?;
+        let queue = express::Queue::of(&store).await?;
         Ok(Arc::new_cyclic(|me| Self {
+            queue,
             machines,
             executions,
             activities,
@@ -151,6 +159,8 @@ impl States {
     /// Starts to execute.
     pub fn start(self: &Arc<Self>) -> Running {
         let (stop, told) = watch::channel(false);
+        // Stopping the executions waits for it.
+        let _own = tokio::spawn(express::keep(Arc::clone(self)));
         Running {
             driver: run::start(self),
             stop,

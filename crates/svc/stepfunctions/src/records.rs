@@ -36,6 +36,16 @@ pub(crate) fn executions(store: &Arc<dyn Store>) -> Table<ExecutionRecord> {
     Table::new(Arc::clone(store), "states-execution")
 }
 
+/// Express executions that were started and have not ended, by machine and id.
+pub(crate) fn express(store: &Arc<dyn Store>) -> Table<ExpressRecord> {
+    Table::new(Arc::clone(store), "states-express")
+}
+
+/// What those are given, by the same keys: read once it is their turn.
+pub(crate) fn express_inputs(store: &Arc<dyn Store>) -> Table<ExpressInput> {
+    Table::new(Arc::clone(store), "states-express-input")
+}
+
 /// By machine, execution and the event's number. What lies beyond the execution's last event was never acknowledged.
 pub(crate) fn histories(store: &Arc<dyn Store>) -> Table<HistoryEvent> {
     Table::new(Arc::clone(store), "states-history")
@@ -226,6 +236,30 @@ pub(crate) struct ExecutionRecord {
     /// As its machine was logged when it began.
     #[serde(default, skip_serializing_if = "Logging::is_default")]
     pub logging: Logging,
+}
+
+/// What an Express execution begins with, once more after a restart: nothing is kept of its steps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ExpressRecord {
+    pub machine: String,
+    pub name: String,
+    /// The last part of its ARN.
+    pub id: String,
+    /// The digest of its definition.
+    pub definition: String,
+    pub role_arn: String,
+    /// When it was asked for.
+    pub asked: Timestamp,
+    #[serde(default)]
+    pub origin: Origin,
+    #[serde(default, skip_serializing_if = "Logging::is_default")]
+    pub logging: Logging,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ExpressInput {
+    /// As it was given.
+    pub text: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

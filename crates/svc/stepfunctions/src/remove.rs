@@ -21,6 +21,8 @@ const PAGE: u64 = 5_000;
 const EXECUTIONS: usize = 50;
 /// How long a definition stays at least that was replaced: for calls that read the machine before.
 const REPLACED_MILLIS: i64 = 60_000;
+/// Between looks whether the last Express execution of a machine has ended.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Definitions that are read at a time.
 const DEFINITIONS: usize = 4;
 
@@ -105,9 +107,12 @@ pub(crate) async fn machine(states: &States, partition: &Partition, key: &Key) -
     if some {
         return Ok(Action::Again(Duration::ZERO));
     }
-    let _gone = Transaction::new(&states.store)
+    // Express ones go on to their end, in five minutes at most.
+    let express = records::express(&states.store).key(partition, name);
+    let gone = Transaction::new(&states.store)
         .compare_unmodified(&entry)
         .compare_none_below(&executions)
+        .compare_none_below(&express)
         .delete(key)
         .delete_below(&records::histories(&states.store).key(partition, name))
         .delete_below(&records::definitions(&states.store).key(partition, name))
@@ -115,6 +120,9 @@ pub(crate) async fn machine(states: &States, partition: &Partition, key: &Key) -
         .delete_below(&records::aliases(&states.store).key(partition, name))
         .commit()
         .await?;
+    if gone == Outcome::Conflict {
+        return Ok(Action::Again(AGAIN));
+    }
     states.work.changed(key);
     Ok(Action::Done)
 }
@@ -156,6 +164,8 @@ async fn definitions(
                 .map(|entry| entry.value.machine.definition.as_str()),
         );
         named.insert(&machine.value.definition);
+        let express = express(states, partition, name).await?;
+        named.extend(express.iter().map(String::as_str));
         let mut after = None;
         loop {
             let found = table.list(&below, page(after, DEFINITIONS)).await?;
@@ -181,6 +191,26 @@ async fn definitions(
     }
     states.work.cleared(&machine.key, machine.revision);
     Ok(Action::Done)
+}
+
+/// The definitions of a machine's Express executions that have not ended.
+async fn express(states: &States, partition: &Partition, machine: &str) -> Result<HashSet<String>> {
+    let table = records::express(&states.store);
+    let below = table.key(partition, machine);
+    let (mut named, mut after) = (HashSet::new(), None);
+    loop {
+        let listing = Listing {
+            after,
+            limit: Some(EXECUTIONS),
+            ..Listing::default()
+        };
+        let page = table.list(&below, listing).await?;
+        named.extend(page.entries.into_iter().map(|entry| entry.value.definition));
+        after = page.next;
+        if after.is_none() {
+            return Ok(named);
+        }
+    }
 }
 
 /// The key without its last segment.

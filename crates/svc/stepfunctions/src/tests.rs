@@ -2,6 +2,7 @@
 
 mod activities;
 mod aliases;
+mod asynchronous;
 mod calls;
 mod definitions;
 mod executions;

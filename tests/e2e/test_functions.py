@@ -101,6 +101,19 @@ def handler(event, context):
     assert sum(line.startswith("END RequestId") for line in logged) == 2
 
 
+def test_calls_whose_host_would_get_a_prefix_arrive_too(cloud, role):
+    make(cloud, role, "sync", """
+import boto3
+
+def handler(event, context):
+    boto3.client("stepfunctions").start_sync_execution(stateMachineArn=event["machine"])
+""", Timeout=60)
+    machine = f"arn:aws:states:{cloud.region}:{cloud.account}:stateMachine:quick"
+    error, said, _ = invoke(cloud, "sync", {"machine": machine})
+    assert error == "Unhandled" and "(AccessDeniedException)" in said["errorMessage"], said
+    assert f"is not authorized to perform: states:StartSyncExecution on resource: {machine}" in said["errorMessage"]
+
+
 def test_the_command_line_invokes_too(cloud, role, tmp_path):
     make(cloud, role, "echo", "def handler(event, context):\n    return event\n")
     out = tmp_path / "out"

@@ -61,7 +61,7 @@ def test_environment_user_directory_and_overrides(cloud, group):
     codes, _, output = cloud.finished(arn)
     assert codes == {"app": 0}
     for line in ("A=definition B=override", "1000", "1001", "/tmp", f"AWS_DEFAULT_REGION={cloud.region}",
-                 "AWS_ENDPOINT_URL=http://169.254.170.2:4566"):
+                 "AWS_ENDPOINT_URL=http://169.254.170.2:4566", "AWS_DISABLE_HOST_PREFIX_INJECTION=true"):
         assert line in output, output
 
 

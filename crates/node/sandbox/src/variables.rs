@@ -57,6 +57,8 @@ pub(crate) fn of(
     all
 }
 
+const NO_PREFIX: &str = "AWS_DISABLE_HOST_PREFIX_INJECTION";
+
 fn below_code(spec: &Spec, runtime: &[(String, String)]) -> Vec<(String, String)> {
     let own = |name: &str| spec.environment.contains_key(name);
     let mut all: Vec<(String, String)> = spec.environment.clone().into_iter().collect();
@@ -73,6 +75,8 @@ fn below_code(spec: &Spec, runtime: &[(String, String)]) -> Vec<(String, String)
             "/var/lang/lib:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib".to_owned(),
         ),
         ("AWS_ENDPOINT_URL", format!("http://{API}")),
+        // Clients put `sync-` and the like before the host for some operations, which an address cannot have.
+        (NO_PREFIX, "true".to_owned()),
     ] {
         if !own(name) {
             all.push((name.to_owned(), value));
@@ -97,6 +101,7 @@ fn below_image(spec: &Spec, image: &[String]) -> Vec<(String, String)> {
     let mut all: BTreeMap<String, String> = [
         ("PATH".to_owned(), IMAGE_PATH.to_owned()),
         ("AWS_ENDPOINT_URL".to_owned(), format!("http://{API}")),
+        (NO_PREFIX.to_owned(), "true".to_owned()),
     ]
     .into();
     let named = image.iter().filter_map(|variable| variable.split_once('='));

@@ -286,6 +286,14 @@ fn environment(
     };
     if let Some(endpoint) = endpoint {
         set("AWS_ENDPOINT_URL", endpoint);
+        // Clients put `sync-` and the like before the host for some operations, which an address cannot have.
+        if !container
+            .environment
+            .iter()
+            .any(|(name, _)| name == "AWS_ENDPOINT_URL")
+        {
+            set("AWS_DISABLE_HOST_PREFIX_INJECTION", "true");
+        }
     }
     for (name, value) in &container.environment {
         set(name, value);

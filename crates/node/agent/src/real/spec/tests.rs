@@ -95,6 +95,11 @@ fn the_environment_is_the_images_then_the_nodes_then_the_tasks() {
         Some("http://mine"),
         "a task's own is left alone"
     );
+    assert_eq!(
+        value("AWS_DISABLE_HOST_PREFIX_INJECTION"),
+        None,
+        "its server may need the prefix"
+    );
     assert_eq!(value("AWS_EXECUTION_ENV"), Some("AWS_ECS_FARGATE"));
     let uri = format!("http://169.254.170.2/v4/{}", task.containers[0].metadata_id);
     assert_eq!(value("ECS_CONTAINER_METADATA_URI_V4"), Some(uri.as_str()));

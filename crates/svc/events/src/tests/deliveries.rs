@@ -277,3 +277,47 @@ async fn a_function_is_invoked_by_the_service_for_the_rule() {
         Some("arn:aws:events:us-east-1:000000000000:rule/r")
     );
 }
+
+#[tokio::test]
+async fn a_task_is_run_with_all_that_the_target_says() {
+    let (bench, cluster) = with_cluster(Vec::new()).await;
+    let mut target = target(ROLE, json!({}));
+    target["EcsParameters"] = json!({"TaskDefinitionArn": "arn:aws:ecs:us-east-1:000000000000:task-definition/x:1",
+        "CapacityProviderStrategy": [{"capacityProvider": "p", "weight": 2, "base": 1}],
+        "EnableECSManagedTags": true, "EnableExecuteCommand": true, "Group": "g", "PlatformVersion": "1.4.0",
+        "PropagateTags": "TASK_DEFINITION", "ReferenceId": "ticket",
+        "NetworkConfiguration": {"awsvpcConfiguration": {"Subnets": ["subnet-1"], "SecurityGroups": ["sg-1"]}},
+        "PlacementConstraints": [{"type": "memberOf", "expression": "attribute:a == b"}],
+        "PlacementStrategy": [{"type": "binpack", "field": "cpu"}]});
+    let targets = json!({"Rule": "r", "Targets": [target]});
+    bench.call("PutTargets", targets).await.expect("taken");
+    let running = bench.events.start();
+    publish(&bench).await;
+    until("the delivery", || bench.events.owed.snapshot().is_empty()).await;
+    running.stop().await;
+    let asked = cluster.asked();
+    let request = &asked[0].input;
+    for (member, value) in [
+        (
+            "capacityProviderStrategy",
+            json!([{"capacityProvider": "p", "weight": 2, "base": 1}]),
+        ),
+        ("enableECSManagedTags", json!(true)),
+        ("enableExecuteCommand", json!(true)),
+        ("group", json!("g")),
+        ("platformVersion", json!("1.4.0")),
+        ("propagateTags", json!("TASK_DEFINITION")),
+        ("referenceId", json!("ticket")),
+        (
+            "networkConfiguration",
+            json!({"awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}}),
+        ),
+        (
+            "placementConstraints",
+            json!([{"type": "memberOf", "expression": "attribute:a == b"}]),
+        ),
+        ("placementStrategy", json!([{"type": "binpack", "field": "cpu"}])),
+    ] {
+        assert_eq!(request[member], value, "{member}");
+    }
+}

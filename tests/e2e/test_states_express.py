@@ -82,15 +82,29 @@ def sends(url, body, **more):
             "Parameters": {"QueueUrl": url, "MessageBody.$": body}, **more}
 
 
+def all_ended(states, arn):
+    """Deletes a machine and waits until it is gone, which it is once all its executions have ended."""
+    states.delete_state_machine(stateMachineArn=arn)
+
+    def gone():
+        try:
+            states.describe_state_machine(stateMachineArn=arn)
+        except states.exceptions.StateMachineDoesNotExist:
+            return True
+    eventually(gone, "the end of all executions")
+
+
 def test_executions_that_nobody_waits_for_survive_a_kill(cloud, role):
     url = cloud.client("sqs").create_queue(QueueName="told")["QueueUrl"]
     states = cloud.client("stepfunctions")
-    arn = machine(cloud, role, "long", {
+    tells = lambda name: machine(cloud, role, name, {
         "Begin": sends(url, "States.Format('begun {}', $.n)", Next="Wait"),
         "Wait": {"Type": "Wait", "SecondsPath": "$.seconds", "Next": "End"},
         "End": sends(url, "States.Format('ended {}', $.n)", End=True)})
-    start = lambda n, seconds: states.start_execution(stateMachineArn=arn, name="same", input=json.dumps({"n": n, "seconds": seconds}))
-    first, second = start(1, 0), start(1, 0)
+    start = lambda arn, n, seconds: states.start_execution(
+        stateMachineArn=arn, name="same", input=json.dumps({"n": n, "seconds": seconds}))
+    long = tells("long")
+    first, second = start(long, 1, 0), start(long, 1, 0)
     assert ":express:long:same:" in first["executionArn"] and first["executionArn"] != second["executionArn"]
     assert received(cloud, url, 4) == ["begun 1", "begun 1", "ended 1", "ended 1"]
     for operation in (states.describe_execution, states.get_execution_history, states.stop_execution):
@@ -98,14 +112,18 @@ def test_executions_that_nobody_waits_for_survive_a_kill(cloud, role):
             operation(executionArn=first["executionArn"])
         assert refused.value.response["Error"] == {
             "Code": "InvalidArn", "Message": "Invalid Arn: 'Resource type not valid in this context: express'"}
-    start(2, 10)
+    # What is told is told before the execution has ended, and one that has not ended runs again.
+    all_ended(states, long)
+    killed = tells("killed")
+    start(killed, 2, 10)
     assert received(cloud, url, 1) == ["begun 2"]
     cloud.kill()
     cloud.up()
     assert received(cloud, url, 2) == ["begun 2", "ended 2"], "from its beginning, and to its end"
+    all_ended(states, killed)
     cloud.kill()
     cloud.up()
-    start(3, 0)
+    start(tells("last"), 3, 0)
     assert received(cloud, url, 2) == ["begun 3", "ended 3"], "what ended does not run again"
 
 

@@ -297,7 +297,7 @@ async fn create_start_kill_delete_and_state_follow_the_life_cycle() {
     std::fs::create_dir(&marker).expect("a directory");
     let mut spec = bench.script(
         "life",
-        "touch /m/ran; trap 'exit 0' TERM; while :; do sleep 0.05; done",
+        "trap 'exit 0' TERM; touch /m/ran; while :; do sleep 0.05; done",
     );
     spec.mounts.push(Mount {
         kind: MountKind::Bind {

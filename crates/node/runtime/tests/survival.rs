@@ -127,13 +127,17 @@ async fn a_daemon_killed_with_its_whole_process_group_takes_no_container_along()
             .is_ok_and(|found| found.is_some_and(|status| status.state == State::Running))
     };
     until("the daemon has started it", running).await;
+    until("the trap is set", async || {
+        bench.output(&id, Stream::Stdout).await == "up\n"
+    })
+    .await;
     let group = nix::unistd::Pid::from_raw(-(daemon.id() as i32));
     nix::sys::signal::kill(group, nix::sys::signal::Signal::SIGKILL).expect("killed");
     daemon.wait().expect("reaped");
     assert!(running().await, "it goes on");
     bench.runtime.signal(&id, 10).await.expect("sent");
     assert_eq!(bench.runtime.wait(&id).await.expect("an exit").code, 5);
-    assert_eq!(bench.output(&id, Stream::Stdout).await, "bye\n");
+    assert_eq!(bench.output(&id, Stream::Stdout).await, "up\nbye\n");
     bench.finish().await;
 }
 
@@ -147,7 +151,7 @@ async fn a_daemon_to_be_killed() {
     );
     options.shim_exe = env!("CARGO_BIN_EXE_rs-shim").into();
     let runtime = Runtime::open(options).await.expect("a runtime");
-    let script = "trap 'echo bye; exit 5' USR1; while :; do sleep 0.05; done";
+    let script = "trap 'echo bye; exit 5' USR1; echo up; while :; do sleep 0.05; done";
     let args = ["sh", "-c", script].map(str::to_owned).to_vec();
     let root = roadstead_runtime::Root::Overlay {
         lower: vec![setting("RS_IMAGE").into()],

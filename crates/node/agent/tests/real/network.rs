@@ -15,8 +15,8 @@ fn awsvpc(id: &str, eni: (&str, &str, &str), containers: Value) -> Value {
     task
 }
 
-const LOOK: &str = "ip addr; ip route; cat /etc/resolv.conf /etc/hosts; hostname; env; echo done; \
-    trap 'exit 0' TERM; while :; do sleep 0.1; done";
+const LOOK: &str = "trap 'exit 0' TERM; ip addr; ip route; cat /etc/resolv.conf /etc/hosts; hostname; env; echo done; \
+    while :; do sleep 0.1; done";
 
 /// What a program inside the task's network gets from a URL.
 async fn fetch(bench: &Bench, task: &str, url: &str) -> String {
@@ -135,7 +135,7 @@ async fn a_task_has_an_address_of_its_own_and_knows_itself() {
 async fn two_copies_share_a_port_and_no_secret() {
     let mut bench = Bench::new().await;
     bench.map(&[ONE, TWO]).await;
-    let serve = "env; trap 'exit 0' TERM; while :; do echo -e 'HTTP/1.0 200 OK\\r\\n\\r\\nhi' | nc -l -p 80 & wait; done";
+    let serve = "trap 'exit 0' TERM; env; while :; do echo -e 'HTTP/1.0 200 OK\\r\\n\\r\\nhi' | nc -l -p 80 & wait; done";
     let t1 = awsvpc("t1", ONE, json!([script("web", serve)]));
     let t2 = awsvpc("t2", TWO, json!([script("web", serve)]));
     bench.run(json!([t1, t2])).await;
@@ -200,7 +200,7 @@ async fn a_network_survives_the_agent_and_a_lost_task_does_not() {
 async fn a_bridged_container_is_published_and_known_again() {
     let mut bench = Bench::new().await;
     bench.in_host(&["ip", "link", "set", "lo", "up"]);
-    let serve = "env; trap 'exit 0' TERM; while :; do echo -e 'HTTP/1.0 200 OK\\r\\n\\r\\nhi' | nc -l -p 80 & wait; done";
+    let serve = "trap 'exit 0' TERM; env; while :; do echo -e 'HTTP/1.0 200 OK\\r\\n\\r\\nhi' | nc -l -p 80 & wait; done";
     let mut web = script("web", serve);
     web["portMappings"] = json!([{ "containerPort": 80, "hostPort": 0, "protocol": "tcp" }]);
     let t1 = task("t1", json!([web]));

@@ -147,11 +147,12 @@ async fn a_node_is_cleared_away_without_its_agent() {
         "t1",
         json!([script(
             "web",
-            "trap 'echo bye; exit 0' TERM; while :; do sleep 0.1; done"
+            "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.1; done"
         )]),
     );
     bench.run(json!([task])).await;
     bench.plane.until_status("t1", "RUNNING").await;
+    bench.log_with("t1", "web", "up").await;
     bench.kill().await;
     roadstead_agent::Agent::remove_all(bench.options.clone())
         .await

@@ -92,6 +92,7 @@ def test_a_subscription_needs_a_function_that_can_be_called(cloud):
 def test_a_rule_writes_what_it_matches_to_a_log_group(cloud):
     events, logs = cloud.client("events"), cloud.client("logs")
     logs.create_log_group(logGroupName="/events/orders")
+    cloud.let_rules_write_logs()
     events.put_rule(Name="orders", EventPattern=json.dumps({"source": ["shop"], "detail": {"amount": [{"numeric": [">", 10]}]}}))
     arn = f"arn:aws:logs:{cloud.region}:{cloud.account}:log-group:/events/orders"
     answer = events.put_targets(Rule="orders", Targets=[{"Id": "log", "Arn": arn}])

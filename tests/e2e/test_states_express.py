@@ -85,13 +85,8 @@ def sends(url, body, **more):
 def all_ended(states, arn):
     """Deletes a machine and waits until it is gone, which it is once all its executions have ended."""
     states.delete_state_machine(stateMachineArn=arn)
-
-    def gone():
-        try:
-            states.describe_state_machine(stateMachineArn=arn)
-        except states.exceptions.StateMachineDoesNotExist:
-            return True
-    eventually(gone, "the end of all executions")
+    left = lambda: [machine["stateMachineArn"] for machine in states.list_state_machines()["stateMachines"]]
+    eventually(lambda: arn not in left(), "the end of all executions")
 
 
 def test_executions_that_nobody_waits_for_survive_a_kill(cloud, role):

@@ -253,14 +253,20 @@ pub(crate) async fn describe_state_machine(
         included_data,
     } = input;
     let (record, version) = states.configured(ctx, &state_machine_arn).await?;
-    let (definition, variable_references) = states
+    let partition = ctx.partition();
+    let described = states
         .described(
-            &ctx.partition(),
+            &partition,
             &record.name,
             &record.definition,
             included_data.as_ref(),
         )
-        .await?;
+        .await;
+    if described.is_err() {
+        // It may have gone in between, and its definition with it: then that is the answer.
+        states.configured(ctx, &state_machine_arn).await?;
+    }
+    let (definition, variable_references) = described?;
     Ok(DescribeStateMachineOutput {
         creation_date: version.as_ref().map_or(record.created, |version| version.created),
         description: version.and_then(|version| version.description),

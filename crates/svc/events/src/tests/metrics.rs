@@ -23,7 +23,8 @@ fn told(metrics: &Fake) -> Vec<String> {
                 .map(|dimension| format!("{}={}", dimension["Name"], dimension["Value"]).replace('"', ""))
                 .collect();
             let name = datum["MetricName"].as_str().expect("a name");
-            let sum = datum["StatisticValues"]["Sum"].as_f64().expect("a sum");
+            let [value, count] = ["Values", "Counts"].map(|name| datum[name][0].as_f64().expect("a number"));
+            let sum = value * count;
             told.push(format!("{name} {} {sum}", dimensions.join(",")));
         }
     }

@@ -141,7 +141,8 @@ fn measure(root: &Path, folder: &Path, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The rate at which the service's latest deployment came to its tasks, all of which it waits for.
+/// The rate at which the service's latest deployment came to its tasks, all of which it waits for: from the making of the
+/// first one until the last one runs, since most of them are made ready while they wait for the first one's image.
 fn arrived(connection: &mut Connection, service: &str, tasks: usize) -> Result<f64> {
     let begun = Instant::now();
     let deployment = loop {
@@ -159,15 +160,21 @@ fn arrived(connection: &mut Connection, service: &str, tasks: usize) -> Result<f
     };
     let arns = list(connection, &json!({"serviceName": service}))?;
     let shown = describe(connection, &arns)?;
-    let started: Vec<_> = shown
+    let ours: Vec<_> = shown
         .iter()
         .filter(|task| task["startedBy"] == deployment.as_str())
-        .filter_map(|task| task["startedAt"].as_f64())
         .collect();
-    if started.len() != tasks {
-        bail!("{} of {tasks} tasks are of {deployment}", started.len());
+    if ours.len() != tasks {
+        bail!("{} of {tasks} tasks are of {deployment}", ours.len());
     }
-    steady(started)
+    let times = |name: &str| {
+        ours.iter()
+            .filter_map(|task| task[name].as_f64())
+            .collect::<Vec<_>>()
+    };
+    let began = times("createdAt").into_iter().fold(f64::INFINITY, f64::min);
+    let ended = times("startedAt").into_iter().fold(f64::NEG_INFINITY, f64::max);
+    Ok(tasks as f64 / (ended - began).max(0.001))
 }
 
 /// RunTask again and again, without a wait in between.

@@ -114,6 +114,19 @@ def handler(event, context):
     assert f"is not authorized to perform: states:StartSyncExecution on resource: {machine}" in said["errorMessage"]
 
 
+def test_a_runtime_that_was_prepared_otherwise_is_as_good_as_missing(cloud, tmp_path):
+    def install():
+        return cloud.command("runtime", "install", "--missing", "provided", "--runtimes", tmp_path).stdout
+
+    assert "provided" in install() and install() == ""
+    description = tmp_path / "provided/runtime.json"
+    made = json.loads(description.read_text())
+    description.write_text(json.dumps({**made, "mark": "another"}))
+    (tmp_path / "provided/root/var/runtime/bootstrap").write_text("old")
+    assert "provided" in install() and json.loads(description.read_text()) == made
+    assert (tmp_path / "provided/root/var/runtime/bootstrap").read_text() != "old"
+
+
 def test_the_command_line_invokes_too(cloud, role, tmp_path):
     make(cloud, role, "echo", "def handler(event, context):\n    return event\n")
     out = tmp_path / "out"

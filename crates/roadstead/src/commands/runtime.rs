@@ -30,7 +30,7 @@ enum Command {
         /// The interpreter to take, instead of the one on PATH
         #[arg(long, value_name = "FILE")]
         interpreter: Option<PathBuf>,
-        /// Do nothing where a runtime of the kind is there
+        /// Do nothing where a runtime of the kind is there, unless another Roadstead prepared it otherwise
         #[arg(long)]
         missing: bool,
     },
@@ -43,17 +43,6 @@ enum Which {
     Python,
     Node,
     Provided,
-}
-
-impl Which {
-    /// What names of its runtimes begin with.
-    fn family(self) -> &'static str {
-        match self {
-            Self::Python => "python",
-            Self::Node => "nodejs",
-            Self::Provided => "provided",
-        }
-    }
 }
 
 pub(crate) async fn run(args: Args) -> Result<()> {
@@ -78,19 +67,14 @@ pub(crate) async fn run(args: Args) -> Result<()> {
                 bail!("--interpreter is of one runtime: prepare the others by a command of their own");
             }
             for which in kinds {
-                let there = Runtimes::at(folder.clone()).all();
-                if missing
-                    && there
-                        .iter()
-                        .any(|runtime| runtime.name.starts_with(which.family()))
-                {
-                    continue;
-                }
                 let kind = match which {
                     Which::Python => Kind::Python,
                     Which::Node => Kind::Node,
                     Which::Provided => Kind::Provided,
                 };
+                if missing && Runtimes::at(folder.clone()).has(kind) {
+                    continue;
+                }
                 let (folder, interpreter) = (folder.clone(), interpreter.clone());
                 let installed =
                     tokio::task::spawn_blocking(move || install(&folder, kind, interpreter.as_deref()))

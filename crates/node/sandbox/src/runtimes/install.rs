@@ -6,10 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use roadstead_base::random_hex;
+use roadstead_base::{derived_hex, random_hex};
 use serde::Deserialize;
 
-use super::programs::{Root, find, output, run};
+use super::programs::{COMMON, Root, find, output, run};
 use super::{DESCRIPTION, Installed, read};
 
 /// Why a runtime could not be prepared, for the operator.
@@ -33,6 +33,34 @@ pub enum Kind {
     Node,
     Provided,
 }
+
+impl Kind {
+    /// What `roadstead runtime install` calls it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Python => "python",
+            Self::Node => "node",
+            Self::Provided => "provided",
+        }
+    }
+
+    /// Another one as soon as [`install`] lays anything else of its own into the runtime.
+    pub(super) fn mark(self) -> String {
+        let parts = match self {
+            Self::Python => [LEFT_OUT, PACKAGES].concat().join(" "),
+            Self::Node => NODE_BOOTSTRAP.to_owned(),
+            Self::Provided => PROVIDED_BOOTSTRAP.to_owned(),
+        };
+        derived_hex(
+            &[FORM, self.name(), &COMMON.join(" "), &parts].join("\n"),
+            "runtime",
+            32,
+        )
+    }
+}
+
+/// How runtimes are laid out: another number when that changes in the code below.
+const FORM: &str = "1";
 
 /// Parts of Python's library that no function uses, and what belongs to the machine's own programs.
 const LEFT_OUT: &[&str] = &[
@@ -166,6 +194,7 @@ fn python(mut root: Root<'_>, interpreter: Option<&Path>, part: &Path) -> Result
             .map(str::to_owned)
             .to_vec(),
         environment: vec![("PYTHONPATH".into(), path)],
+        mark: Kind::Python.mark(),
     })
 }
 
@@ -199,6 +228,7 @@ fn node(mut root: Root<'_>, interpreter: Option<&Path>) -> Result<Installed> {
             .map(str::to_owned)
             .to_vec(),
         environment: vec![("NODE_PATH".into(), path)],
+        mark: Kind::Node.mark(),
     })
 }
 
@@ -214,6 +244,7 @@ fn provided(root: &Root<'_>, interpreter: Option<&Path>) -> Result<Installed> {
         root: PathBuf::new(),
         command: vec!["/var/runtime/bootstrap".into()],
         environment: Vec::new(),
+        mark: Kind::Provided.mark(),
     })
 }
 

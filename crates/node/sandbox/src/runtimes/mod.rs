@@ -29,6 +29,9 @@ pub struct Installed {
     /// What is run in it.
     pub command: Vec<String>,
     pub environment: Vec<(String, String)>,
+    /// Of what this program laid into it; empty of those that were prepared before there were marks.
+    #[serde(default)]
+    pub mark: String,
 }
 
 /// A family of identifiers, and which of them.
@@ -56,11 +59,11 @@ impl Identifier {
         std::mem::discriminant(&self) == std::mem::discriminant(&other)
     }
 
-    fn install(self) -> &'static str {
+    fn kind(self) -> Kind {
         match self {
-            Self::Python(_) => "python",
-            Self::Node(_) => "node",
-            Self::Provided => "provided",
+            Self::Python(_) => Kind::Python,
+            Self::Node(_) => Kind::Node,
+            Self::Provided => Kind::Provided,
         }
     }
 }
@@ -90,6 +93,15 @@ impl Runtimes {
         let mut all: Vec<Installed> = entries.filter_map(|entry| read(&entry.path())).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
+    }
+
+    /// Whether one of the kind is there as [`install`] would make it now, whatever became of the machine's interpreter.
+    pub fn has(&self, kind: Kind) -> bool {
+        let is = |installed: &Installed| {
+            let identifier = Identifier::parse(&installed.name);
+            identifier.is_some_and(|identifier| identifier.kind() == kind) && installed.mark == kind.mark()
+        };
+        self.all().iter().any(is)
     }
 
     pub(crate) fn choose(&self, identifier: &str) -> Choice {
@@ -125,7 +137,7 @@ fn choose(identifier: &str, all: Vec<Installed>) -> Choice {
         )),
         (None, None) => Choice::Absent(format!(
             "prepare it with `roadstead runtime install {}`",
-            wanted.install()
+            wanted.kind().name()
         )),
     }
 }
@@ -141,7 +153,39 @@ mod tests {
             root: PathBuf::new(),
             command: Vec::new(),
             environment: Vec::new(),
+            mark: String::new(),
         }
+    }
+
+    #[test]
+    fn what_was_prepared_otherwise_is_as_good_as_missing() {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = home.path().join("runtimes");
+        let runtimes = Runtimes::at(folder.clone());
+        assert!(!runtimes.has(Kind::Provided));
+        let made = install(&folder, Kind::Provided, None).expect("prepared");
+        assert!(runtimes.has(Kind::Provided) && !runtimes.has(Kind::Node));
+        // By an older program, which laid something else into it, or said nothing of it.
+        let description = folder.join("provided").join(DESCRIPTION);
+        let mut said: serde_json::Value =
+            serde_json::from_slice(&fs::read(&description).expect("reads")).expect("JSON");
+        for mark in [Some("other"), None] {
+            match mark {
+                Some(mark) => said["mark"] = mark.into(),
+                None => drop(said.as_object_mut().expect("an object").remove("mark")),
+            }
+            fs::write(&description, said.to_string()).expect("written");
+            assert_eq!(runtimes.all().len(), 1, "it can be used all the same");
+            assert!(!runtimes.has(Kind::Provided), "{mark:?}");
+        }
+        assert_eq!(install(&folder, Kind::Provided, None).expect("again"), made);
+        assert!(runtimes.has(Kind::Provided));
+        let marks = [Kind::Python, Kind::Node, Kind::Provided].map(Kind::mark);
+        assert!(
+            marks
+                .iter()
+                .all(|mark| marks.iter().filter(|it| *it == mark).count() == 1)
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::process::Command;
 use super::install::{Failed, Result};
 
 /// What shell scripts and subprocesses of functions commonly use; those that this machine has.
-const COMMON: &[&str] = &[
+pub(super) const COMMON: &[&str] = &[
     "sh",
     "bash",
     "awk",

@@ -10,7 +10,7 @@ use crate::logins::Logins;
 use crate::model::ImageConfig;
 use crate::registry::{Auth, Http};
 use crate::room::Room;
-use crate::store::{Guard, Name, PinRecord, Removed, Store};
+use crate::store::{Guard, Name, Removed, Store};
 use crate::{Digest, Error, Options, Reference, Result};
 
 /// An image that is whole in the store, as of the moment it was returned. Pin it before relying on its directories.
@@ -47,17 +47,6 @@ pub struct ImageSummary {
     pub stored_at: SystemTime,
     /// Owners of pins on the image.
     pub used_by: Vec<String>,
-}
-
-/// Begins the owners of pins that are not an agent's: of functions and their execution environments.
-pub const FUNCTION_PINS: &str = "function ";
-
-/// Somebody relies on an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pin {
-    /// Whatever the owner calls itself, such as a container's id.
-    pub owner: String,
-    pub manifest_digest: Digest,
 }
 
 /// The images of a node. Cheap to clone; clones share their work. Calls that are not async block for moments.
@@ -176,66 +165,6 @@ impl Images {
         .await
     }
 
-    /// Keeps the image's directories in place until [`Images::unpin`], also across restarts. An owner has one pin;
-    /// a second call replaces it. [`Error::NotLocal`] when the image was removed since it was returned.
-    pub fn pin(&self, image: &Image, owner: &str) -> Result<()> {
-        let store = &self.inner.store;
-        let guard = store.lock()?;
-        let gone = || Error::NotLocal {
-            reference: image.reference.to_string(),
-        };
-        let parts = store.parts(&image.manifest_digest)?.ok_or_else(gone)?;
-        for diff_id in parts.config.lowers() {
-            store.layer(&diff_id)?.ok_or_else(gone)?;
-        }
-        let pin = PinRecord {
-            owner: owner.to_owned(),
-            manifest: image.manifest_digest.clone(),
-        };
-        store.set_pin(&guard, &pin)?;
-        store.note_use(&guard, &image.manifest_digest)
-    }
-
-    /// Gives an owner's pin back; an image that has lost its last name goes with its last pin. True when there was
-    /// a pin.
-    pub async fn unpin(&self, owner: &str) -> Result<bool> {
-        let owner = owner.to_owned();
-        let had = self.retain_pins(move |pin| pin.owner != owner).await?;
-        Ok(!had.is_empty())
-    }
-
-    /// Every pin.
-    pub fn pins(&self) -> Result<Vec<Pin>> {
-        let _guard = self.inner.store.lock_shared()?;
-        Ok(self.inner.store.pins()?.into_iter().map(Pin::from).collect())
-    }
-
-    /// Gives back the pins that `keep` does not want, and returns them. For the start of an agent: what it does not
-    /// run any more, nobody does.
-    pub async fn retain_pins(&self, keep: impl Fn(&Pin) -> bool + Send + 'static) -> Result<Vec<Pin>> {
-        let inner = self.inner.clone();
-        blocking(move || {
-            let guard = inner.store.lock()?;
-            let pins: Vec<Pin> = inner.store.pins()?.into_iter().map(Pin::from).collect();
-            let (_, dropped): (Vec<Pin>, Vec<Pin>) = pins.into_iter().partition(|pin| keep(pin));
-            for pin in &dropped {
-                inner.store.remove_pin(&guard, &pin.owner)?;
-                inner.store.note_use(&guard, &pin.manifest_digest)?;
-            }
-            let named: HashSet<Digest> = inner
-                .store
-                .names()?
-                .into_iter()
-                .map(|(name, _)| name.manifest)
-                .collect();
-            if dropped.iter().any(|pin| !named.contains(&pin.manifest_digest)) {
-                inner.collect(guard)?;
-            }
-            Ok(dropped)
-        })
-        .await
-    }
-
     /// The folder of the store.
     pub fn root(&self) -> PathBuf {
         self.inner.store.path("")
@@ -249,15 +178,6 @@ impl Images {
         let name = name.map(Reference::parse).transpose()?;
         let (inner, path) = (self.inner.clone(), path.to_owned());
         blocking(move || crate::import::import(&inner, &path, name)).await
-    }
-}
-
-impl From<PinRecord> for Pin {
-    fn from(pin: PinRecord) -> Self {
-        Self {
-            owner: pin.owner,
-            manifest_digest: pin.manifest,
-        }
     }
 }
 
@@ -285,10 +205,13 @@ pub(crate) struct Busy {
 
 impl Inner {
     /// Looks a reference up; the guard keeps the parts together meanwhile.
-    pub(crate) fn find(&self, _guard: &Guard, reference: &Reference) -> Result<Option<Image>> {
-        let Some(name) = self.store.find_name(reference)? else {
-            return Ok(None);
-        };
+    pub(crate) fn find(&self, guard: &Guard, reference: &Reference) -> Result<Option<Image>> {
+        let name = self.store.find_name(reference)?;
+        name.map(|name| self.image(guard, reference, name)).transpose()
+    }
+
+    /// What a name stands for, as who asks for it calls it. [`Error::Damaged`] when it is not whole.
+    pub(crate) fn image(&self, _guard: &Guard, reference: &Reference, name: Name) -> Result<Image> {
         let damaged = |why: String| Error::Damaged {
             reference: reference.to_string(),
             why,
@@ -305,7 +228,7 @@ impl Inner {
                     .fs,
             );
         }
-        Ok(Some(Image {
+        Ok(Image {
             reference: reference.clone(),
             digest: name.digest,
             manifest_digest: name.manifest,
@@ -314,7 +237,7 @@ impl Inner {
             layers,
             size: name.size,
             tracked: name.tracked,
-        }))
+        })
     }
 
     /// Gives an image its names. `None` when a layer disappeared meanwhile (another process removed it): fetch it

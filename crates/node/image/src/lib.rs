@@ -10,6 +10,7 @@
 //! layer      decompress, measure, hash; unpack: tar to directory, confined
 //! clean      what nobody uses goes after a while; room: the bound on the store
 //! logins     who the operator is at which registry
+//! pins       who relies on which image
 //! store      names, documents, layers, pins on disk; crash-safe, shared between processes
 //! ```
 //!
@@ -26,6 +27,7 @@ mod layer;
 mod logins;
 mod model;
 mod options;
+mod pins;
 mod progress;
 mod pull;
 mod reference;
@@ -38,9 +40,10 @@ mod zstd;
 pub use clean::Cleanup;
 pub use digest::Digest;
 pub use error::{Error, Result};
-pub use images::{FUNCTION_PINS, Image, ImageSummary, Images, Pin};
+pub use images::{Image, ImageSummary, Images};
 pub use model::ImageConfig;
 pub use options::{Limits, Mirror, NodeClock, Options, Platform, PullBehaviour};
+pub use pins::{FUNCTION_PINS, Pin};
 pub use progress::{LayerProgress, Phase, Progress};
 pub use reference::{DEFAULT_REGISTRY, Reference, Version};
 pub use registry::Auth;

@@ -43,26 +43,35 @@ impl Store {
         }
     }
 
+    /// The pin of an owner.
+    pub(crate) fn pin(&self, owner: &str) -> Result<Option<PinRecord>> {
+        read_pin(self.pin_path(owner))
+    }
+
     pub(crate) fn pins(&self) -> Result<Vec<PinRecord>> {
         let folder = self.path("pins");
         let mut pins = Vec::new();
         for entry in entries(&folder)? {
-            let path = folder.join(entry);
-            let Some(content) = read_bounded(&path, MAX_RECORD)? else {
-                continue;
-            };
-            match serde_json::from_slice(&content) {
-                Ok(pin) => pins.push(pin),
-                // Written without a sync: empty after a power cut, when no container is left to hold anything.
-                Err(_) if content.is_empty() => fs::remove_file(&path).doing("remove", &path)?,
-                Err(error) => {
-                    return Err(Error::Store {
-                        path,
-                        why: error.to_string(),
-                    });
-                }
-            }
+            pins.extend(read_pin(folder.join(entry))?);
         }
         Ok(pins)
+    }
+}
+
+fn read_pin(path: PathBuf) -> Result<Option<PinRecord>> {
+    let Some(content) = read_bounded(&path, MAX_RECORD)? else {
+        return Ok(None);
+    };
+    match serde_json::from_slice(&content) {
+        Ok(pin) => Ok(Some(pin)),
+        // Written without a sync: empty after a power cut, when no container is left to hold anything.
+        Err(_) if content.is_empty() => {
+            fs::remove_file(&path).doing("remove", &path)?;
+            Ok(None)
+        }
+        Err(error) => Err(Error::Store {
+            path,
+            why: error.to_string(),
+        }),
     }
 }

@@ -61,6 +61,8 @@ struct State {
     images: BTreeMap<String, Result<ResolvedImage, ImageError>>,
     /// What was said last of images that are needed.
     kept: BTreeSet<String>,
+    /// Images that were asked for.
+    resolving: usize,
 }
 
 /// Environments whose code is a closure. Each takes 2.5 ms, and 100 ms to initialize.
@@ -69,9 +71,11 @@ pub struct Fake {
     state: Mutex<State>,
     /// When closed, invocations wait in their environments.
     gate: gate::Gate,
+    /// When closed, registries are slow.
+    registry: gate::Gate,
 }
 
-/// A gate without a runtime of its own: invocations poll until it is open.
+/// A gate without a runtime of its own: who comes polls until it is open.
 mod gate {
     use std::sync::Mutex;
     use std::task::{Poll, Waker};
@@ -119,6 +123,7 @@ impl Fake {
             code: Box::new(code),
             state: Mutex::default(),
             gate: gate::Gate::default(),
+            registry: gate::Gate::default(),
         })
     }
 
@@ -149,6 +154,20 @@ impl Fake {
     /// From now on the reference leads there.
     pub fn offer_image(&self, uri: &str, image: Result<ResolvedImage, ImageError>) {
         self.lock().images.insert(uri.to_owned(), image);
+    }
+
+    /// From now on nobody hears what a reference leads to.
+    pub fn hold_registry(&self) {
+        self.registry.close();
+    }
+
+    pub fn release_registry(&self) {
+        self.registry.open();
+    }
+
+    /// How often anybody asked what a reference leads to.
+    pub fn resolving(&self) -> usize {
+        self.lock().resolving
     }
 
     pub fn kept_images(&self) -> BTreeSet<String> {
@@ -229,9 +248,13 @@ impl Sandboxes for Fake {
     }
 
     fn image<'a>(&'a self, uri: &'a str) -> BoxFuture<'a, Result<ResolvedImage, ImageError>> {
-        let found = self.lock().images.get(uri).cloned();
-        let missing = || Err(ImageError::Missing(format!("{uri}: not found")));
-        Box::pin(std::future::ready(found.unwrap_or_else(missing)))
+        Box::pin(async move {
+            self.lock().resolving += 1;
+            self.registry.pass().await;
+            let found = self.lock().images.get(uri).cloned();
+            let missing = || Err(ImageError::Missing(format!("{uri}: not found")));
+            found.unwrap_or_else(missing)
+        })
     }
 
     fn keep_images<'a>(&'a self, names: BTreeSet<String>) -> BoxFuture<'a, ()> {

@@ -13,7 +13,7 @@ use crate::Lambda;
 pub(crate) struct Needed {
     /// Read by whoever resolves an image until a record names it; nothing is let go meanwhile.
     taking: RwLock<()>,
-    /// When a record named an image last, by its name.
+    /// When an image was resolved, or a record named it, last; by its name.
     named: Mutex<BTreeMap<String, Timestamp>>,
 }
 
@@ -27,7 +27,13 @@ impl Needed {
         self.taking.try_write().ok()
     }
 
-    /// These, and what was named so many milliseconds ago: invocations may be on their way with it.
+    /// Somebody is about to name it.
+    pub(crate) fn resolved(&self, name: &str, now: Timestamp) {
+        let mut all = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(name.to_owned(), now);
+    }
+
+    /// These, and what was named or resolved so many milliseconds ago: invocations may be on their way with it.
     fn since(&self, named: BTreeSet<String>, now: Timestamp, kept: i64) -> BTreeSet<String> {
         let mut all = self.named.lock().unwrap_or_else(PoisonError::into_inner);
         all.extend(named.into_iter().map(|name| (name, now)));

@@ -152,6 +152,7 @@ impl Lambda {
                 let images = self.images.taking().await;
                 let resolved = self.sandboxes.image(&uri).await;
                 let resolved = resolved.map_err(|error| refusal(&uri, &error))?;
+                self.images.resolved(&resolved.name, self.clock.now());
                 Ok(Taken {
                     code: Code::Image(ImageRecord {
                         uri,

@@ -64,15 +64,23 @@ pub(crate) async fn update_function_code(
     let old = function.latest.code.size();
     let dry = dry_run == Some(true);
     let taken = lambda.take(ctx, source, copies, old, dry).await?;
-    layers::check_size(&taken.code, &function.latest.settings.layers)?;
-    package::check_command(&taken.code, &function.latest.settings.image)?;
+    // To what there is by then: a pull takes a while.
     let apply = |latest: &mut VersionRecord| {
+        if latest.code.is_image() != taken.code.is_image() {
+            return Err(Error::Conflict(format!(
+                "The function {} was made anew of another package while its code was fetched.",
+                named.name
+            )));
+        }
+        layers::check_size(&taken.code, &latest.settings.layers)?;
+        package::check_command(&taken.code, &latest.settings.image)?;
         latest.code = taken.code.clone();
         latest.settings.arm64 = arm64.unwrap_or(latest.settings.arm64);
+        Ok(())
     };
     if dry {
         let mut latest = function.latest;
-        apply(&mut latest);
+        apply(&mut latest)?;
         return Ok(show::configuration(&partition, &named.name, &latest, None));
     }
     let changed = change(lambda, ctx, &named, revision_id, apply).await?;
@@ -178,7 +186,11 @@ pub(crate) async fn update_function_configuration(
     package::check_command(&fresh.code, &fresh.settings.image)?;
     // What was decided here was decided on this revision.
     let decided_on = Some(fresh.revision.clone());
-    let changed = change(lambda, ctx, &named, decided_on, |latest| *latest = fresh.clone()).await?;
+    let apply = |latest: &mut VersionRecord| {
+        *latest = fresh.clone();
+        Ok(())
+    };
+    let changed = change(lambda, ctx, &named, decided_on, apply).await?;
     Ok(show::configuration(
         &partition,
         &named.name,
@@ -208,7 +220,7 @@ async fn change(
     ctx: &Ctx,
     named: &Named,
     decided_on: Option<String>,
-    mut apply: impl FnMut(&mut VersionRecord),
+    mut apply: impl FnMut(&mut VersionRecord) -> Result<()>,
 ) -> Result<FunctionRecord> {
     let now = lambda.clock.now();
     let mut old = String::new();
@@ -216,7 +228,7 @@ async fn change(
         .change_function(ctx, named, |function| {
             check_revision(function, decided_on.as_ref())?;
             function.latest.revision.clone_into(&mut old);
-            apply(&mut function.latest);
+            apply(&mut function.latest)?;
             function.latest.modified_at = now;
             function.latest.revision = roadstead_base::random_uuid();
             Ok(())

@@ -1,6 +1,8 @@
 //! Functions that are images: what they show, what stays as it was resolved, and what is refused.
 
-use roadstead_functions::{Error, Image, ImageError, Package, ResolvedImage};
+mod changes;
+
+use roadstead_functions::{Image, ImageError, Package, ResolvedImage};
 
 use super::*;
 
@@ -348,74 +350,5 @@ async fn an_image_that_cannot_be_had_or_run_is_refused() {
         bench.call("UpdateFunctionConfiguration", none).await,
         INVALID,
         words,
-    );
-}
-
-#[tokio::test]
-async fn images_are_kept_for_an_hour_after_the_last_that_named_them() {
-    let bench = Bench::new().await;
-    bench.tag('a');
-    bench
-        .ok("CreateFunction", image("f", json!({"Publish": true})))
-        .await;
-    bench.tag('b');
-    bench
-        .ok(
-            "UpdateFunctionCode",
-            json!({"FunctionName": "f", "ImageUri": URI}),
-        )
-        .await;
-    assert_eq!(bench.kept().await, [name('a'), name('b')]);
-    bench
-        .ok("DeleteFunction", json!({"FunctionName": "f", "Qualifier": "1"}))
-        .await;
-    bench.clock.advance(HOUR - 1);
-    assert_eq!(bench.kept().await, [name('a'), name('b')]);
-    bench.clock.advance(1);
-    assert_eq!(bench.kept().await, [name('b')]);
-    // Nothing runs any more after a restart: what no record names goes at once.
-    bench.tag('c');
-    bench
-        .ok(
-            "UpdateFunctionCode",
-            json!({"FunctionName": "f", "ImageUri": URI}),
-        )
-        .await;
-    assert_eq!(bench.kept().await, [name('b'), name('c')]);
-    let bench = bench.restarted(0).await;
-    assert_eq!(bench.kept().await, [name('c')]);
-    // While somebody resolves one, nothing is let go.
-    bench.ok("DeleteFunction", json!({"FunctionName": "f"})).await;
-    bench.clock.advance(HOUR);
-    let taking = bench.lambda.images.taking().await;
-    assert_eq!(bench.kept().await, [name('c')]);
-    drop(taking);
-    assert!(bench.kept().await.is_empty());
-}
-
-#[tokio::test]
-async fn an_image_that_went_is_said() {
-    let fake = Fake::of(|_, _| {
-        Err(Error::NoImage {
-            image: name('a'),
-            reason: "no answer".into(),
-        })
-    });
-    let bench = Bench::running(fake).await;
-    bench.tag('a');
-    bench.ok("CreateFunction", image("f", json!({}))).await;
-    let error = bench
-        .invoke(json!({"FunctionName": "f"}))
-        .await
-        .expect_err("it went");
-    assert_eq!(
-        (error.code.as_ref(), error.status),
-        ("ResourceConflictException", 409)
-    );
-    assert!(
-        error
-            .message
-            .contains(&format!("the image {} cannot be had: no answer", name('a'))),
-        "{error}"
     );
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use roadstead_base::{SharedClock, SystemClock};
 use roadstead_dispatch::{Dispatcher, Limits, Listener, Security, Trust};
-use roadstead_image::{Images, Mirror};
+use roadstead_image::Mirror;
 use roadstead_sandbox::{Node, Options, ServeApi, Supply};
 use tokio::sync::watch;
 
@@ -51,8 +51,8 @@ pub(crate) async fn remove_all(data: &Path) -> Result<()> {
 /// The images of this node, as its tasks have them.
 async fn supply(settled: &Settled, data: &Path, mirrors: &[Mirror]) -> Result<Supply> {
     let (options, behaviour) = settled.store(data, mirrors);
-    let images = Images::open(options).await.context("opening the image store")?;
-    Ok(Supply { images, behaviour })
+    let supply = Supply::open(options, behaviour, Supply::MOST_BYTES).await;
+    supply.context("opening the image store")
 }
 
 async fn bare(data: &Path, clock: SharedClock) -> Result<Options> {

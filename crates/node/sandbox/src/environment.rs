@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use roadstead_base::{Timestamp, random_hex};
-use roadstead_functions::{Error, INIT_WITHIN, LogLine, Spec, lines};
+use roadstead_functions::{Error, INIT_WITHIN, LogLine, Package, Spec, lines};
 use roadstead_net::netns::Netns;
 use roadstead_runtime::{ContainerId, Exit, MemoryGauge};
 use tokio::sync::{Mutex, Notify, mpsc, watch};
@@ -75,7 +75,7 @@ impl Environment {
             .map_err(|error| Error::Failed(format!("{error}")))?;
         let made = Self::build(inner, spec, program, &keys, &name, &id).await;
         if made.is_err() {
-            sweep(inner, &id, &name).await;
+            sweep(inner, spec, &id, &name).await;
         }
         made
     }
@@ -95,7 +95,7 @@ impl Environment {
         let all = match program {
             Program::Zip(zip, _) => zip.layers.clone(),
             Program::Image(_, image) => {
-                let occupied = inner.supply.occupy(image, id);
+                let occupied = inner.supply.occupy(image, id).await;
                 occupied.map_err(|error| failed("holding its image", &error))?;
                 Vec::new()
             }
@@ -239,7 +239,7 @@ impl Environment {
         let Self {
             id,
             name,
-            spec: _,
+            spec,
             stream: _,
             expires: _,
             exchange: _,
@@ -255,7 +255,7 @@ impl Environment {
             init: _,
         } = self;
         servers.iter().for_each(AbortHandle::abort);
-        sweep(inner, &id, &name).await;
+        sweep(inner, &spec, &id, &name).await;
         drop(log);
         if let Err(error) = logger.await {
             tracing::warn!(%error, "lines of a function were lost");
@@ -290,12 +290,14 @@ async fn serve(
     Ok(servers)
 }
 
-/// Removes the container and the disk of an environment.
-async fn sweep(inner: &Inner, id: &ContainerId, name: &str) {
+/// Removes the container and the disk of an environment, and lets its image go.
+async fn sweep(inner: &Inner, spec: &Spec, id: &ContainerId, name: &str) {
     if let Err(error) = inner.runtime.delete(id).await {
         tracing::warn!(container = %id, %error, "an execution environment could not be removed");
     }
-    if let Err(error) = inner.supply.vacate(id).await {
+    if matches!(spec.package, Package::Image(_))
+        && let Err(error) = inner.supply.vacate(id).await
+    {
         tracing::warn!(container = %id, %error, "the image of an execution environment is still held");
     }
     let (disks, disk) = (Arc::clone(&inner.disks), name.to_owned());

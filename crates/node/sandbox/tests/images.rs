@@ -5,12 +5,14 @@ mod support;
 use std::sync::Arc;
 
 use roadstead_functions::{Error, Image, ImageError, Package, Sandboxes as _, Spec, Why};
+use roadstead_image::Error as Fault;
 use roadstead_sandbox::Node;
 use support::images::config;
-use support::{Bench, failed, invocation, returned, until};
+use support::{Bench, failed, invocation, returned, supply, until};
 
 /// Of a registry that nobody listens for: what is not here can be had nowhere.
 const NAME: &str = "127.0.0.1:1/team/f:latest";
+const OTHER: &str = "127.0.0.1:1/other/g:latest";
 
 const SAYING: &str = r#"
 n=0
@@ -115,7 +117,7 @@ async fn an_image_stays_while_it_is_needed_whatever_becomes_of_its_name() {
             .count()
     };
     assert_eq!((bench.holders().len(), of_images(&bench.holders())), (4, 2));
-    let images = bench.options.supply.images.clone();
+    let images = bench.images().clone();
     let refused = images.remove(NAME).await.expect_err("in use");
     assert!(refused.to_string().contains("in use by function "), "{refused}");
     // After a restart no environment is left, and what functions need still is.
@@ -156,6 +158,75 @@ async fn an_image_stays_while_it_is_needed_whatever_becomes_of_its_name() {
             == 0
     })
     .await;
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn an_image_stays_a_functions_when_its_own_name_goes_and_another_is_left() {
+    let bench = Bench::new().await;
+    let answering = "while next; do answer '\"here\"'; done";
+    let imported = bench.import_as(&[NAME, OTHER], answering, config()).await;
+    imported.expect("imported");
+    let spec = Arc::new(bench.image_function("f", NAME).await);
+    // The name that is left is of another repository, which the function's digest does not lead to.
+    bench.images().remove(NAME).await.expect("not the last name");
+    assert_eq!(returned(&bench.invoke(&spec, "r1", "1").await), "\"here\"");
+    bench.images().remove(OTHER).await.expect_err("the last name");
+    bench.finish().await;
+}
+
+#[tokio::test]
+async fn an_image_with_larger_layers_than_functions_may_have_is_refused() {
+    let mut bench = Bench::new().await;
+    bench.import(NAME, "", config()).await;
+    let size = bench.node.image(NAME).await.expect("not too large").size;
+    for (most, taken) in [(size, true), (size - 1, false)] {
+        bench.options.supply = supply(bench.dir.path(), most).await;
+        bench.take_over(Node::open(bench.options.clone()).await.expect("a node"));
+        match bench.node.image(NAME).await {
+            Ok(found) => assert!(taken, "{found:?} of {most}"),
+            Err(ImageError::Unsupported(why)) => {
+                assert!(!taken && why.contains(&format!("{most} is the most")), "{why}");
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    // Nor is more than that unpacked to find out.
+    bench.images().retain_pins(|_| false).await.expect("nobody's");
+    bench.images().remove(NAME).await.expect("nobody's");
+    let unpacked = bench.import_as(&[NAME], "", config()).await;
+    assert!(matches!(unpacked, Err(Fault::TooLarge { .. })), "{unpacked:?}");
+    bench.finish().await;
+}
+
+/// Who pulls or removes images holds the store for moments, and may be slow.
+#[tokio::test]
+async fn nobody_waits_for_the_store_of_images_but_functions_that_are_images() {
+    let bench = Bench::new().await;
+    let answering = "while next; do answer \"$event\"; done";
+    bench.import(NAME, answering, config()).await;
+    let of_image = Arc::new(bench.image_function("image", NAME).await);
+    let of_archive = Arc::new(bench.function("archive", answering));
+    let lock = std::fs::File::open(bench.images().root().join("lock")).expect("a lock");
+    lock.lock().expect("held");
+    let (release, told) = std::sync::mpsc::channel();
+    let holder = std::thread::spawn(move || {
+        // A test that waits for it must end too.
+        let told = told.recv_timeout(std::time::Duration::from_secs(60)).is_ok();
+        drop(lock);
+        told
+    });
+    let node = bench.node.clone();
+    let waits = tokio::spawn(async move { node.invoke(&of_image, invocation("r1", "1")).await });
+    tokio::task::yield_now().await;
+    assert_eq!(returned(&bench.invoke(&of_archive, "r2", "2").await), "2");
+    // Its environment goes without a look at images.
+    bench.node.retire("archive").await;
+    assert!(!waits.is_finished());
+    release.send(()).expect("it holds the lock");
+    assert!(holder.join().expect("no panic"), "somebody waited for the store");
+    let answered = waits.await.expect("no panic").expect("answered");
+    assert_eq!(returned(&answered), "1");
     bench.finish().await;
 }
 

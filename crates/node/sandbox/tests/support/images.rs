@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use roadstead_functions::{Image, Package, Sandboxes as _, Spec};
-use roadstead_image::{Digest, Platform};
+use roadstead_image::{Digest, Images, Platform};
 use serde_json::{Value, json};
 
 use super::{Bench, PRELUDE, runtimes};
@@ -40,6 +40,17 @@ fn tools() -> &'static [u8] {
 impl Bench {
     /// Imports an image whose bootstrap is this script, after the prelude.
     pub(crate) async fn import(&self, name: &str, script: &str, config: Value) {
+        let imported = self.import_as(&[name], script, config).await;
+        imported.expect("imported");
+    }
+
+    /// One image by several names.
+    pub(crate) async fn import_as(
+        &self,
+        names: &[&str],
+        script: &str,
+        config: Value,
+    ) -> Result<(), roadstead_image::Error> {
         let part = self
             .dir
             .path()
@@ -56,7 +67,7 @@ impl Bench {
         });
         let archived = part.join("archive");
         fs::create_dir(&archived).expect("a folder");
-        let manifest = json!([{"Config": "config.json", "RepoTags": [name], "Layers": ["0.tar", "1.tar"]}]);
+        let manifest = json!([{"Config": "config.json", "RepoTags": names, "Layers": ["0.tar", "1.tar"]}]);
         for (file, content) in [
             ("config.json", document.to_string().into_bytes()),
             ("manifest.json", manifest.to_string().into_bytes()),
@@ -67,9 +78,9 @@ impl Bench {
         }
         let whole = part.join("image.tar");
         fs::write(&whole, archive(&archived)).expect("a file");
-        let images = &self.options.supply.images;
-        images.import(&whole, None).await.expect("imported");
+        let imported = self.images().import(&whole, None).await;
         fs::remove_dir_all(&part).expect("removed");
+        imported.map(drop)
     }
 
     /// A function of what the reference leads to now.
@@ -86,9 +97,13 @@ impl Bench {
         spec
     }
 
+    pub(crate) fn images(&self) -> &Images {
+        self.options.supply.images()
+    }
+
     /// Who holds images, sorted.
     pub(crate) fn holders(&self) -> Vec<String> {
-        let pins = self.options.supply.images.pins().expect("pins");
+        let pins = self.images().pins().expect("pins");
         let mut owners: Vec<String> = pins.into_iter().map(|pin| pin.owner).collect();
         owners.sort();
         owners

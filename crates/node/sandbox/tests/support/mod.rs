@@ -5,7 +5,7 @@ pub(crate) mod images;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use roadstead_functions::{
     Architecture, BoxFuture, Content, Credentials, Ending, Host, HostError, Invocation, LogLine, Outcome,
     Package, Sandboxes as _, Spec, Zip,
 };
-use roadstead_image::{Images, PullBehaviour};
+use roadstead_image::PullBehaviour;
 use roadstead_runtime::Runtime;
 use roadstead_sandbox::{Kind, Node, Options, Supply, install};
 
@@ -111,12 +111,7 @@ impl Bench {
             instance: format!("t{:04x}{:x}", std::process::id() & 0xffff, number & 0xff),
             folder: dir.path().join("functions"),
             runtimes: runtimes(),
-            supply: Supply {
-                images: Images::open(roadstead_image::Options::new(dir.path().join("images")))
-                    .await
-                    .expect("a store"),
-                behaviour: PullBehaviour::Default,
-            },
+            supply: supply(dir.path(), Supply::MOST_BYTES).await,
             shim: env!("CARGO_BIN_EXE_rs-sandbox-shim").into(),
             idle: Duration::from_secs(600),
             memory_mb: 4096,
@@ -255,6 +250,13 @@ pub(crate) fn zip(spec: &mut Spec) -> &mut Zip {
         Package::Zip(zip) => zip,
         Package::Image(image) => panic!("{image:?} is no archive"),
     }
+}
+
+/// From the store of a bench.
+pub(crate) async fn supply(dir: &Path, most_bytes: u64) -> Supply {
+    let store = roadstead_image::Options::new(dir.join("images"));
+    let supply = Supply::open(store, PullBehaviour::Default, most_bytes).await;
+    supply.expect("a store")
 }
 
 /// Where the code of such a function lies.

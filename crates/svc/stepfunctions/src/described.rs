@@ -7,27 +7,45 @@ use roadstead_api_stepfunctions::{
 use std::collections::{BTreeMap, BTreeSet};
 
 use roadstead_base::{Ctx, Partition};
+use roadstead_store::Entry;
 
 use crate::States;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::executions::TRIES;
 use crate::names::machine_arn;
+use crate::records::ExecutionRecord;
+
+/// A definition, and which of its states reads which variables.
+pub(crate) struct Described {
+    pub definition: String,
+    pub variable_references: Option<BTreeMap<String, Vec<String>>>,
+}
 
 impl States {
-    /// The definition and which of its states reads which variables, or nothing of either if that is not wanted.
-    pub(crate) async fn described(
+    /// The definition that `named_by` names, with nothing in it if that is not wanted. Nothing if `named_by` is to be read again.
+    pub(crate) async fn described<T>(
         &self,
+        named_by: &Entry<T>,
         partition: &Partition,
         machine: &str,
         digest: &str,
         included: Option<&IncludedData>,
-    ) -> Result<(String, Option<BTreeMap<String, Vec<String>>>)> {
+    ) -> Result<Option<Described>> {
         if included == Some(&IncludedData::MetadataOnly) {
-            return Ok(("{}".to_owned(), None));
+            return Ok(Some(Described {
+                definition: "{}".to_owned(),
+                variable_references: None,
+            }));
         }
-        let text = self.definition(partition, machine, digest).await?;
+        let Some(definition) = self.definition(named_by, partition, machine, digest).await? else {
+            return Ok(None);
+        };
         // One that was taken before the language was read more strictly is shown all the same.
-        let Ok(parsed) = self.parsed(partition, machine, digest).await else {
-            return Ok((text, None));
+        let Ok(Some(parsed)) = self.parsed(named_by, partition, machine, digest).await else {
+            return Ok(Some(Described {
+                definition,
+                variable_references: None,
+            }));
         };
         let owned = |names: BTreeSet<&str>| names.into_iter().map(str::to_owned).collect();
         let references: BTreeMap<String, Vec<String>> = parsed
@@ -35,7 +53,10 @@ impl States {
             .into_iter()
             .map(|(state, names)| (state.to_owned(), owned(names)))
             .collect();
-        Ok((text, Some(references).filter(|references| !references.is_empty())))
+        Ok(Some(Described {
+            definition,
+            variable_references: Some(references).filter(|references| !references.is_empty()),
+        }))
     }
 }
 
@@ -48,21 +69,36 @@ pub(crate) async fn describe_state_machine_for_execution(
         execution_arn,
         included_data,
     } = input;
-    let record = states.execution(ctx, &execution_arn).await?.value;
     let partition = ctx.partition();
-    let (definition, variable_references) = states
-        .described(
-            &partition,
-            &record.machine,
-            &record.definition,
-            included_data.as_ref(),
-        )
-        .await?;
-    Ok(DescribeStateMachineForExecutionOutput {
+    for _ in 0..TRIES {
+        let found = states.execution(ctx, &execution_arn).await?;
+        let ExecutionRecord {
+            machine, definition, ..
+        } = &found.value;
+        let described = states
+            .described(&found, &partition, machine, definition, included_data.as_ref())
+            .await?;
+        if let Some(described) = described {
+            return Ok(described_as(&partition, found.value, described));
+        }
+    }
+    Err(Error::Contended)
+}
+
+fn described_as(
+    partition: &Partition,
+    record: ExecutionRecord,
+    described: Described,
+) -> DescribeStateMachineForExecutionOutput {
+    let Described {
+        definition,
+        variable_references,
+    } = described;
+    DescribeStateMachineForExecutionOutput {
         definition,
         name: record.machine.clone(),
         role_arn: record.role_arn,
-        state_machine_arn: machine_arn(&partition, &record.machine),
+        state_machine_arn: machine_arn(partition, &record.machine),
         update_date: record.origin.updated.unwrap_or(record.started),
         encryption_configuration: Some(EncryptionConfiguration {
             r#type: EncryptionType::AwsOwnedKey,
@@ -73,5 +109,5 @@ pub(crate) async fn describe_state_machine_for_execution(
         tracing_configuration: Some(TracingConfiguration { enabled: Some(false) }),
         variable_references,
         ..DescribeStateMachineForExecutionOutput::default()
-    })
+    }
 }

@@ -6,7 +6,7 @@ use roadstead_api_stepfunctions::{
     ListExecutionsOutput, StartExecutionInput, StartExecutionOutput, StopExecutionInput, StopExecutionOutput,
 };
 use roadstead_base::{Ctx, Partition};
-use roadstead_states_language::{EVENT_LIMIT, Execution, Failure, Input, Machine, Status};
+use roadstead_states_language::{EVENT_LIMIT, Execution, Failure, Input, Status};
 use roadstead_store::{Entry, Key, Outcome, Transaction};
 
 use crate::asked::Asked;
@@ -88,8 +88,11 @@ pub(crate) async fn start_execution(
             .origin(&partition, &machine.value, &asked.qualifier)
             .await?;
         let parsed = states
-            .parsed(&partition, &asked.machine, &chosen.definition)
+            .parsed(&machine, &partition, &asked.machine, &chosen.definition)
             .await?;
+        let Some(parsed) = parsed else {
+            continue;
+        };
         let about = asked.about(&partition, &chosen, &arn);
         let record = ExecutionRecord {
             machine: asked.machine.clone(),
@@ -147,9 +150,15 @@ pub(crate) async fn stop_execution(
         if let Some(stopped) = entry.value.stopped {
             return Ok(StopExecutionOutput { stop_date: stopped });
         }
-        let parsed = states
-            .parsed(&ctx.partition(), &entry.value.machine, &entry.value.definition)
-            .await?;
+        let ExecutionRecord {
+            machine, definition, ..
+        } = &entry.value;
+        let Some(parsed) = states
+            .parsed(&entry, &ctx.partition(), machine, definition)
+            .await?
+        else {
+            continue;
+        };
         let stop = Input::Stop {
             error: error.clone(),
             cause: cause.clone(),
@@ -161,30 +170,6 @@ pub(crate) async fn stop_execution(
         }
     }
     Err(Error::Contended)
-}
-
-impl States {
-    /// The machine that a definition is.
-    pub(crate) async fn parsed(
-        &self,
-        partition: &Partition,
-        machine: &str,
-        digest: &str,
-    ) -> Result<std::sync::Arc<Machine>> {
-        let key = self.definition_key(partition, machine, digest);
-        if let Some(known) = self.work.known(&key) {
-            return Ok(known);
-        }
-        let found = records::definitions(&self.store).get(&key).await?;
-        let lost = || {
-            Error::Store(format!(
-                "the definition of {machine} is not there or not valid any more"
-            ))
-        };
-        let text = found.map(|entry| entry.value.text).ok_or_else(lost)?;
-        let parsed = Machine::parse(&text).0.ok_or_else(lost)?;
-        Ok(self.work.learn(key, parsed))
-    }
 }
 
 pub(crate) fn status(status: &Status) -> ExecutionStatus {

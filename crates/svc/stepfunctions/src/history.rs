@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::executions::{MAX_CAUSE, MAX_ERROR};
 use crate::page;
 use crate::records::{self, ExecutionRecord, Origin};
+use crate::remove;
 
 /// Events that an answer has at most, and without being asked.
 const MOST: u64 = 1_000;
@@ -76,15 +77,35 @@ pub(crate) async fn get_execution_history(
     let mut events = Vec::with_capacity(ids.len());
     for id in ids {
         let found = table.get(&states.event_key(&entry.key, id)).await?;
-        let lost = || Error::Store(format!("event {id} of {execution_arn} is not there"));
+        let Some(found) = found else {
+            return Err(missing(states, ctx, &execution_arn, id).await);
+        };
         events.push(show(
             ctx,
             &entry.value,
-            found.ok_or_else(lost)?.value,
+            found.value,
             include_execution_data != Some(false),
         )?);
     }
     Ok(GetExecutionHistoryOutput { events, next_token })
+}
+
+/// Why an event is not there that its execution had: it is on its way out with the execution, page by page.
+async fn missing(states: &States, ctx: &Ctx, arn: &str, id: u64) -> Error {
+    let entry = match states.execution(ctx, arn).await {
+        Ok(entry) => entry,
+        Err(error) => return error,
+    };
+    let expired = remove::is_old(&entry.value, states.clock.now());
+    let deleted = match states.machine_entry(ctx, &entry.value.machine).await {
+        Ok(_) => false,
+        Err(Error::Deleting(_) | Error::NoSuchMachine(_)) => true,
+        Err(error) => return error,
+    };
+    match expired || deleted {
+        true => Error::NoSuchExecution(arn.to_owned()),
+        false => Error::Store(format!("event {id} of {arn} is not there")),
+    }
 }
 
 fn show(ctx: &Ctx, record: &ExecutionRecord, event: HistoryEvent, data: bool) -> Result<Shown> {

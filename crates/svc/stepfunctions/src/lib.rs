@@ -7,6 +7,7 @@ mod activities;
 mod aliases;
 mod asked;
 mod call;
+mod definitions;
 mod described;
 mod ending;
 mod error;

@@ -5,15 +5,17 @@ use roadstead_api_stepfunctions::{
     DescribeStateMachineInput, DescribeStateMachineOutput, EncryptionConfiguration, EncryptionType,
     StateMachineStatus, TracingConfiguration, UpdateStateMachineInput, UpdateStateMachineOutput,
 };
-use roadstead_base::{Ctx, Partition, Tags, derived_hex, random_uuid};
+use roadstead_base::{Ctx, Partition, Tags, random_uuid};
 use roadstead_states_language::refusal;
 use roadstead_store::{Change, Key, Outcome, Transaction};
 
 use crate::accept::{self, Accepted};
+use crate::definitions::digest;
+use crate::described::Described;
 use crate::error::{Error, Result};
 use crate::logging::Logging;
 use crate::names::{self, machine_arn, version_arn};
-use crate::records::{self, DefinitionRecord, MachineRecord, Publication, Versions, Workflow};
+use crate::records::{self, DefinitionRecord, MachineRecord, Publication, VersionRecord, Versions, Workflow};
 use crate::{States, call, tags, versions};
 
 impl States {
@@ -47,24 +49,6 @@ impl States {
         Ok(())
     }
 
-    pub(crate) fn definition_key(&self, partition: &Partition, machine: &str, digest: &str) -> Key {
-        records::definitions(&self.store)
-            .key(partition, machine)
-            .child(digest)
-    }
-
-    pub(crate) async fn definition(
-        &self,
-        partition: &Partition,
-        machine: &str,
-        digest: &str,
-    ) -> Result<String> {
-        let key = self.definition_key(partition, machine, digest);
-        let found = records::definitions(&self.store).get(&key).await?;
-        let lost = || Error::Store(format!("the definition of {machine} is not there"));
-        found.map(|entry| entry.value.text).ok_or_else(lost)
-    }
-
     fn checked(&self, definition: &str, workflow: Workflow) -> Result<()> {
         accept::fits(definition)?;
         let Accepted { machine, diagnostics } = accept::definition(self, definition, workflow);
@@ -83,10 +67,6 @@ impl States {
             .map(drop)
             .map_err(|_| Error::RoleNotTrusted)
     }
-}
-
-fn digest(definition: &str) -> String {
-    derived_hex(definition, "definition", 32)
 }
 
 fn tracing(configuration: Option<TracingConfiguration>) -> Result<()> {
@@ -252,22 +232,31 @@ pub(crate) async fn describe_state_machine(
         state_machine_arn,
         included_data,
     } = input;
-    let (record, version) = states.configured(ctx, &state_machine_arn).await?;
     let partition = ctx.partition();
-    let described = states
-        .described(
-            &partition,
-            &record.name,
-            &record.definition,
-            included_data.as_ref(),
-        )
-        .await;
-    if described.is_err() {
-        // It may have gone in between, and its definition with it: then that is the answer.
-        states.configured(ctx, &state_machine_arn).await?;
+    for _ in 0..versions::TRIES {
+        let (machine, version) = states.configured(ctx, &state_machine_arn).await?;
+        let MachineRecord { name, definition, .. } = &machine.value;
+        let described = states
+            .described(&machine, &partition, name, definition, included_data.as_ref())
+            .await?;
+        if let Some(described) = described {
+            return Ok(described_as(state_machine_arn, machine.value, version, described));
+        }
     }
-    let (definition, variable_references) = described?;
-    Ok(DescribeStateMachineOutput {
+    Err(Error::Contended)
+}
+
+fn described_as(
+    state_machine_arn: String,
+    record: MachineRecord,
+    version: Option<VersionRecord>,
+    described: Described,
+) -> DescribeStateMachineOutput {
+    let Described {
+        definition,
+        variable_references,
+    } = described;
+    DescribeStateMachineOutput {
         creation_date: version.as_ref().map_or(record.created, |version| version.created),
         description: version.and_then(|version| version.description),
         definition,
@@ -288,7 +277,7 @@ pub(crate) async fn describe_state_machine(
         tracing_configuration: Some(TracingConfiguration { enabled: Some(false) }),
         variable_references,
         ..DescribeStateMachineOutput::default()
-    })
+    }
 }
 
 /// Executions under way keep the definition and the role that they began with.
@@ -324,24 +313,33 @@ pub(crate) async fn update_state_machine(
     encryption(encryption_configuration)?;
     let publication = publication(publish, version_description)?;
     let partition = ctx.partition();
-    let current = states.machine(ctx, &name)?;
-    let workflow = current.workflow;
-    if let Some(definition) = &definition {
-        states.checked(definition, workflow)?;
-    }
-    if let Some(role) = &role_arn {
-        states.trusted(&partition, &name, role)?;
-    }
-    if role_arn.is_some() || logging.is_some() {
-        let role = role_arn.as_ref().unwrap_or(&current.role_arn);
-        let logging = logging.as_ref().unwrap_or(&current.logging);
-        states.loggable(&partition, &name, role, logging).await?;
-    }
     let now = states.clock.now();
+    let mut checked = None;
     for _ in 0..versions::TRIES {
         let mut change = states.changing(ctx, &name).await?;
         let record = &mut change.machine;
         let before = record.clone();
+        if let Some(role) = &role_arn {
+            record.role_arn.clone_from(role);
+        }
+        if let Some(logging) = &logging {
+            record.logging.clone_from(logging);
+        }
+        // What is given is held to the machine that it is written with, which others may have changed since the last look.
+        let with = (record.workflow, record.role_arn.clone(), record.logging.clone());
+        if checked.as_ref() != Some(&with) {
+            let (workflow, role, logs) = &with;
+            if let Some(definition) = &definition {
+                states.checked(definition, *workflow)?;
+            }
+            if role_arn.is_some() {
+                states.trusted(&partition, &name, role)?;
+            }
+            if role_arn.is_some() || logging.is_some() {
+                states.loggable(&partition, &name, role, logs).await?;
+            }
+            checked = Some(with);
+        }
         if let Some(definition) = &definition {
             record.definition = digest(definition);
             // With the machine that names it: what nobody names is cleared away.
@@ -353,12 +351,6 @@ pub(crate) async fn update_state_machine(
                 change.with(|transaction| transaction.put(&records::definitions(&states.store), &key, &text));
         }
         let record = &mut change.machine;
-        if let Some(role) = &role_arn {
-            record.role_arn.clone_from(role);
-        }
-        if let Some(logging) = &logging {
-            record.logging.clone_from(logging);
-        }
         // What changes nothing is no revision.
         if *record != before {
             record.revision = Some(random_uuid());

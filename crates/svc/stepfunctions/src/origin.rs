@@ -1,6 +1,7 @@
 //! What an execution is started from: the machine as it is now, a version of it, or the version that an alias chooses.
 
 use roadstead_base::{Ctx, Partition, random_bytes};
+use roadstead_store::Entry;
 
 use crate::States;
 use crate::error::{Error, Result};
@@ -36,19 +37,19 @@ impl States {
         &self,
         ctx: &Ctx,
         arn: &str,
-    ) -> Result<(MachineRecord, Option<VersionRecord>)> {
+    ) -> Result<(Entry<MachineRecord>, Option<VersionRecord>)> {
         let (name, qualifier) = names::qualified(ctx, arn)?;
-        let current = self.machine(ctx, &name)?;
+        let current = self.kept_machine(ctx, &name).await?;
         match qualifier {
             Qualifier::None => Ok((current, None)),
             Qualifier::Version(number) => {
                 let found = self.version(&ctx.partition(), &name, number).await?;
                 let version = found.ok_or_else(|| Error::NoSuchMachine(arn.to_owned()))?;
-                let machine = MachineRecord {
-                    deleting: current.deleting,
+                let value = MachineRecord {
+                    deleting: current.value.deleting,
                     ..version.machine.clone()
                 };
-                Ok((machine, Some(version)))
+                Ok((Entry { value, ..current }, Some(version)))
             }
             // Which of its versions would be shown? `DescribeStateMachineAlias` shows an alias.
             Qualifier::Alias(_) => Err(Error::NoSuchMachine(arn.to_owned())),

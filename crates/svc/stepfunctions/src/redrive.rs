@@ -88,9 +88,12 @@ pub(crate) async fn redrive_execution(
         if !states.work.has_room(&states.executions, &within, most) {
             return Err(Error::TooManyRunning(most));
         }
-        let machine = states
-            .parsed(&partition, &entry.value.machine, &entry.value.definition)
-            .await?;
+        let ExecutionRecord {
+            machine, definition, ..
+        } = &entry.value;
+        let Some(machine) = states.parsed(&entry, &partition, machine, definition).await? else {
+            continue;
+        };
         let mut record = entry.value.clone();
         let deadline = record.started.0.saturating_add(OPEN_MILLIS);
         let step = record

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use roadstead_base::Partition;
+use roadstead_base::{Partition, Timestamp};
 use roadstead_reconcile::Action;
 use roadstead_states_language::Input;
 use roadstead_store::{Entry, Key, Listing, Outcome, Transaction};
@@ -26,11 +26,16 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// Definitions that are read at a time.
 const DEFINITIONS: usize = 4;
 
+/// Whether an execution ended so long ago that it is kept no longer.
+pub(crate) fn is_old(record: &ExecutionRecord, now: Timestamp) -> bool {
+    record
+        .stopped
+        .is_some_and(|stopped| now.0 - stopped.0 >= KEPT_MILLIS)
+}
+
 /// An execution that ended long ago goes, and its name can be used again.
 pub(crate) async fn expired(states: &States, entry: &Entry<ExecutionRecord>) -> Result<Action> {
-    let now = states.clock.now();
-    let old = |stopped: roadstead_base::Timestamp| now.0 - stopped.0 >= KEPT_MILLIS;
-    if entry.value.stopped.is_some_and(old) {
+    if is_old(&entry.value, states.clock.now()) {
         execution(states, entry).await?;
     }
     Ok(Action::Done)
@@ -87,7 +92,10 @@ pub(crate) async fn machine(states: &States, partition: &Partition, key: &Key) -
     let some = !page.is_empty();
     for mut found in page {
         if found.value.stopped.is_none() {
-            let parsed = states.parsed(partition, name, &found.value.definition).await?;
+            let parsed = states.parsed(&found, partition, name, &found.value.definition);
+            let Some(parsed) = parsed.await? else {
+                continue;
+            };
             let stop = Input::Stop {
                 error: None,
                 cause: Some("The state machine was deleted.".to_owned()),

@@ -2,25 +2,27 @@
 //! step took it and was written; tasks run beside, and those of an execution that the store knows as ordered are called
 //! again after a restart.
 
+mod step;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use roadstead_base::{Partition, Timestamp, random_bytes};
+use roadstead_base::{Partition, Timestamp};
 use roadstead_reconcile::{Action, Driver, Handle, Reconciler};
-use roadstead_states_language::{
-    Dice, Failure, History, HistoryEvent, Input, Machine, Resource, Step, names as errors,
-};
-use roadstead_store::{Entry, Key, Mirror, Outcome, Revision, Transaction};
+use roadstead_states_language::Machine;
+use roadstead_store::{Entry, Key, Mirror, Revision};
 use tokio::task::AbortHandle;
 
-use crate::activities::{self, Offers, Registered};
+use crate::activities::{self, Offers};
 use crate::call::Acting;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::jobs::Happened;
 use crate::records::{self, ExecutionRecord, MachineRecord, partition_of};
-use crate::remove::{self, KEPT_MILLIS};
-use crate::{States, call, ending, jobs, published, report, sync};
+use crate::remove;
+use crate::{States, call, ending, jobs, sync};
+
+pub(crate) use step::{advance, dice, write};
 
 /// Executions that make a step at a time.
 const WORKERS: usize = 16;
@@ -28,9 +30,6 @@ const WORKERS: usize = 16;
 const STEPS: usize = 8;
 /// Definitions that are kept parsed.
 const PARSED: usize = 256;
-/// Events written in one transaction beside the execution, or before it if there are more.
-const EVENTS: usize = 100;
-const EVENT_BYTES: usize = 512 * 1024;
 
 /// What is under way, and what is known beside the store.
 #[derive(Default)]
@@ -196,7 +195,9 @@ impl Reconciler for Executions {
                 launch(states, &partition, &entry);
                 return Ok(due.map_or(Action::Done, |due| Action::Again(until(now, due))));
             }
-            let machine = states.parsed(&partition, machine, definition).await?;
+            let Some(machine) = states.parsed(&entry, &partition, machine, definition).await? else {
+                continue;
+            };
             let taken = inputs.len();
             if let Some(revision) = advance(states, &entry, &machine, inputs).await? {
                 if let Some(waiting) = lock(&states.work.inbox).get_mut(key) {
@@ -210,12 +211,13 @@ impl Reconciler for Executions {
 
     fn keys(&self) -> Vec<Key> {
         let now = self.0.clock.now();
-        let old = |stopped: Timestamp| now.0 - stopped.0 >= KEPT_MILLIS;
         let executions = self.0.executions.snapshot();
         let machines = self.0.machines.snapshot();
-        let wanted = executions
-            .iter()
-            .filter(|entry| entry.value.stopped.is_none_or(old) || !entry.value.ending.is_empty());
+        let wanted = executions.iter().filter(|entry| {
+            entry.value.stopped.is_none()
+                || !entry.value.ending.is_empty()
+                || remove::is_old(&entry.value, now)
+        });
         let work = &self.0.work;
         let uncleared = machines
             .iter()
@@ -231,161 +233,6 @@ fn until(now: Timestamp, due: i64) -> Duration {
     // A day at most: what is further off is looked at again then.
     let millis = due.saturating_sub(now.0).clamp(0, 86_400_000);
     Duration::from_millis(u64::try_from(millis).unwrap_or_default())
-}
-
-/// Takes what happened, and what is due, and writes what comes of it. Nothing if somebody else wrote meanwhile.
-pub(crate) async fn advance(
-    states: &States,
-    entry: &Entry<ExecutionRecord>,
-    machine: &Arc<Machine>,
-    inputs: Vec<Happened>,
-) -> Result<Option<Revision>> {
-    let now = states.clock.now();
-    let (record, of_it) = (entry.value.clone(), Arc::clone(machine));
-    let registered = partition_of(&entry.key).map(|partition| states.registered(partition));
-    // Users' expressions may compute for long: not where everybody's calls are served.
-    let computed =
-        tokio::task::spawn_blocking(move || take_all(record, &of_it, now, inputs, registered.as_ref())).await;
-    let (record, told) = computed.map_err(|error| Error::Store(error.to_string()))??;
-    match write(states, entry, &record, told).await {
-        Err(Error::TooLarge(_)) => {}
-        written => return written,
-    }
-    // What does not fit into the store cannot go on: it ends as it was before the step.
-    let mut record = entry.value.clone();
-    let failure = Failure::new(
-        errors::DATA_LIMIT,
-        "The data of the execution are too large to be kept.",
-    );
-    let step = record
-        .execution
-        .step(machine, Input::Fail { failure }, now.0, &dice()?);
-    record.cancel(&step.cancelled);
-    record.stopped = Some(now);
-    // It may have been just what fits, which an end and what it was doing do not together.
-    record.execution.settle();
-    write(states, entry, &record, step.history).await
-}
-
-/// What comes of all that happened: the execution as it is then, and what there is to tell of it.
-fn take_all(
-    mut record: ExecutionRecord,
-    machine: &Machine,
-    now: Timestamp,
-    inputs: Vec<Happened>,
-    registered: Option<&Registered>,
-) -> Result<(ExecutionRecord, Vec<HistoryEvent>)> {
-    let mut told = Vec::new();
-    let inputs = if inputs.is_empty() {
-        vec![Input::Proceed.into()]
-    } else {
-        inputs
-    };
-    for happened in inputs {
-        record.follow(&happened);
-        let step = record.execution.step(machine, happened.into(), now.0, &dice()?);
-        take(&mut record, machine, now, step, registered, &mut told)?;
-    }
-    if !record.is_running() {
-        record.stopped = Some(now);
-    }
-    Ok((record, told))
-}
-
-pub(crate) fn dice() -> Result<Dice> {
-    let bytes = random_bytes::<16>().map_err(|error| Error::Store(error.to_string()))?;
-    Ok(Dice::new(u128::from_be_bytes(bytes)))
-}
-
-fn take(
-    record: &mut ExecutionRecord,
-    machine: &Machine,
-    now: Timestamp,
-    step: Step,
-    registered: Option<&Registered>,
-    told: &mut Vec<HistoryEvent>,
-) -> Result<()> {
-    let Step {
-        history,
-        orders,
-        cancelled,
-    } = step;
-    told.extend(history);
-    record.cancel(&cancelled);
-    for order in orders {
-        let task = order.task;
-        let next = match &order.resource {
-            Resource::Activity { arn } if registered.is_some_and(|all| all.has(arn)) => {
-                // Started when a worker takes it.
-                record.orders.push(order);
-                continue;
-            }
-            Resource::Activity { arn } => {
-                let cause = format!("The activity '{arn}' does not exist in this account and region.");
-                let failure = Failure::new(errors::RUNTIME, cause);
-                Input::TaskRefused { task, failure }
-            }
-            // They are called as soon as this is written.
-            Resource::Function { .. } | Resource::Integration { .. } => {
-                record.orders.push(order);
-                Input::TaskStarted { task, worker: None }
-            }
-        };
-        let step = record.execution.step(machine, next, now.0, &dice()?);
-        take(record, machine, now, step, registered, told)?;
-    }
-    Ok(())
-}
-
-/// Events go with the execution if they are few; otherwise before it, where they count for nothing until it says so.
-pub(crate) async fn write(
-    states: &States,
-    entry: &Entry<ExecutionRecord>,
-    record: &ExecutionRecord,
-    told: Vec<HistoryEvent>,
-) -> Result<Option<Revision>> {
-    let table = records::histories(&states.store);
-    let mut transaction = Transaction::new(&states.store);
-    let (mut count, mut bytes) = (0, 0);
-    for event in &told {
-        let size = serde_json::to_vec(event)
-            .map_err(|error| Error::Store(error.to_string()))?
-            .len();
-        if count > 0 && (count >= EVENTS || bytes + size > EVENT_BYTES) {
-            if transaction.compare_unmodified(entry).commit().await? == Outcome::Conflict {
-                return Ok(None);
-            }
-            transaction = Transaction::new(&states.store);
-            (count, bytes) = (0, 0);
-        }
-        transaction = transaction.put(&table, &states.event_key(&entry.key, event.id), event);
-        count += 1;
-        bytes += size;
-    }
-    transaction = transaction.replace(&records::executions(&states.store), entry, record);
-    let redriven = told
-        .iter()
-        .find(|event| matches!(event.what, History::ExecutionRedriven { .. }));
-    if let (Some(event), Some(partition)) = (redriven, partition_of(&entry.key)) {
-        let running = ExecutionRecord {
-            stopped: None,
-            ..record.clone()
-        };
-        let began = published::status_change(&partition, &running, Timestamp(event.at));
-        transaction = roadstead_outbox::add(transaction, &states.store, &began);
-    }
-    if let (Some(at), None, Some(partition)) = (record.stopped, entry.value.stopped, partition_of(&entry.key))
-    {
-        let ended = published::status_change(&partition, record, at);
-        transaction = roadstead_outbox::add(transaction, &states.store, &ended);
-    }
-    match transaction.commit().await? {
-        Outcome::Committed(revision) => {
-            report::written(states, &entry.key, record, &told).await;
-            Ok(Some(revision))
-        }
-        Outcome::Conflict => Ok(None),
-    }
 }
 
 /// Calls what is ordered and not being called yet, offers what workers poll for, and ends calls that nobody waits for.

@@ -3,8 +3,10 @@
 mod activities;
 mod aliases;
 mod asynchronous;
+mod between;
 mod calls;
 mod definitions;
+mod deletions;
 mod executions;
 mod express;
 mod lambda;
@@ -154,8 +156,10 @@ impl Bench {
         let found = executions.iter().find(|entry| entry.value.machine == machine);
         let entry = found.expect("the execution").as_ref().clone();
         let partition = ctx().partition();
-        let parsed = self.states.parsed(&partition, machine, &entry.value.definition);
-        let parsed = parsed.await.expect("the machine");
+        let parsed = self
+            .states
+            .parsed(&entry, &partition, machine, &entry.value.definition);
+        let parsed = parsed.await.expect("read").expect("the machine");
         let written = crate::run::advance(&self.states, &entry, &parsed, Vec::new()).await;
         let revision = written.expect("written").expect("first");
         self.states.executions.wait_for(revision).await.expect("seen");

@@ -29,9 +29,10 @@ async fn tell(states: &States, ctx: &Ctx, text: &str, happened: impl Fn(u64) -> 
         if !record.execution.awaits(token.task, states.clock.now().0) {
             return Err(Error::TaskTimedOut);
         }
-        let machine = states
-            .parsed(&partition, &record.machine, &record.definition)
-            .await?;
+        let parsed = states.parsed(&entry, &partition, &record.machine, &record.definition);
+        let Some(machine) = parsed.await? else {
+            continue;
+        };
         if let Some(revision) =
             run::advance(states, &entry, &machine, vec![happened(token.task).into()]).await?
         {

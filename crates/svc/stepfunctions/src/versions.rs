@@ -25,16 +25,20 @@ impl States {
             .child(format!("{number:020}"))
     }
 
-    /// A machine to be changed.
-    pub(crate) async fn machine_entry(&self, ctx: &Ctx, name: &str) -> Result<Entry<MachineRecord>> {
+    /// A machine as the store has it: what is read of it afterwards can be held to that.
+    pub(crate) async fn kept_machine(&self, ctx: &Ctx, name: &str) -> Result<Entry<MachineRecord>> {
         let partition = ctx.partition();
         let found = records::machines(&self.store)
             .get(&self.machine_key(&partition, name))
             .await?;
-        let missing = || Error::NoSuchMachine(machine_arn(&partition, name));
-        let found = found.ok_or_else(missing)?;
+        found.ok_or_else(|| Error::NoSuchMachine(machine_arn(&partition, name)))
+    }
+
+    /// A machine to be changed or executed.
+    pub(crate) async fn machine_entry(&self, ctx: &Ctx, name: &str) -> Result<Entry<MachineRecord>> {
+        let found = self.kept_machine(ctx, name).await?;
         match found.value.deleting {
-            true => Err(Error::Deleting(machine_arn(&partition, name))),
+            true => Err(Error::Deleting(machine_arn(&ctx.partition(), name))),
             false => Ok(found),
         }
     }

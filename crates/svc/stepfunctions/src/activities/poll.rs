@@ -10,7 +10,8 @@ use roadstead_states_language::{Input, Resource};
 use crate::activities::offers::Claim;
 use crate::error::{Error, Result};
 use crate::executions::TRIES;
-use crate::{States, names, records, run};
+use crate::records::{self, ExecutionRecord};
+use crate::{States, names, run};
 
 /// How long an answer is held back at most (API reference, `GetActivityTask`).
 const LONGEST_MILLIS: i64 = 60_000;
@@ -86,9 +87,12 @@ async fn hand_over(
             input: Some(order.parameters.to_string()),
             task_token: order.token.clone(),
         };
-        let machine = states
-            .parsed(partition, &entry.value.machine, &entry.value.definition)
-            .await?;
+        let ExecutionRecord {
+            machine, definition, ..
+        } = &entry.value;
+        let Some(machine) = states.parsed(entry, partition, machine, definition).await? else {
+            continue;
+        };
         let started = Input::TaskStarted {
             task,
             worker: worker.cloned(),

@@ -136,19 +136,24 @@ async fn executed(states: &Arc<States>, key: &Key) -> Result<()> {
     let Some(input) = records::express_inputs(&states.store).get(&input_key).await? else {
         return Ok(());
     };
+    let place = states.express.enter_anyway()?;
+    let ExpressRecord {
+        machine, definition, ..
+    } = &entry.value;
+    let Some(parsed) = states.parsed(&entry, &partition, machine, definition).await? else {
+        return Ok(());
+    };
     let ExpressRecord {
         machine,
         name,
         id,
-        definition,
+        definition: _parsed,
         role_arn,
         // From now on, not from then: what waited has its five minutes too.
         asked: _asked,
         origin,
         logging,
     } = entry.value;
-    let place = states.express.enter_anyway()?;
-    let parsed = states.parsed(&partition, &machine, &definition).await?;
     let started = states.clock.now();
     let execution_arn = express_arn(&partition, &machine, &name, &id);
     let about = About {

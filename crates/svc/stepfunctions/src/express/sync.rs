@@ -7,17 +7,36 @@ use roadstead_api_stepfunctions::{
     SyncExecutionStatus,
 };
 use roadstead_base::{Ctx, random_uuid};
-use roadstead_states_language::{Execution, Failure, Status};
+use roadstead_states_language::{Execution, Failure, Machine, Status};
 
 use crate::States;
 use crate::asked::Asked;
 use crate::call::Acting;
 use crate::error::{Error, Result};
-use crate::executions::{MAX_CAUSE, MAX_ERROR, shown};
+use crate::executions::{MAX_CAUSE, MAX_ERROR, TRIES, shown};
 use crate::express::{Course, Ended, LONGEST_MILLIS};
 use crate::names::express_arn;
-use crate::records::Workflow;
+use crate::records::{MachineRecord, Origin, Workflow};
 use crate::report::{Log, Subject};
+
+/// The machine that is to be executed, how it came to that, and its definition.
+async fn chosen(states: &States, ctx: &Ctx, asked: &Asked) -> Result<(MachineRecord, Origin, Arc<Machine>)> {
+    let partition = ctx.partition();
+    for _ in 0..TRIES {
+        let current = states.machine_entry(ctx, &asked.machine).await?;
+        if current.value.workflow != Workflow::Express {
+            return Err(Error::WrongType);
+        }
+        let (machine, origin) = states
+            .origin(&partition, &current.value, &asked.qualifier)
+            .await?;
+        let parsed = states.parsed(&current, &partition, &asked.machine, &machine.definition);
+        if let Some(parsed) = parsed.await? {
+            return Ok((machine, origin, parsed));
+        }
+    }
+    Err(Error::Contended)
+}
 
 /// The end is answered however it came about; an error says that nothing was executed. A client that goes away ends
 /// nothing.
@@ -34,19 +53,9 @@ pub(crate) async fn start_sync_execution(
         trace_header,
     } = input;
     let asked = Asked::read(ctx, &state_machine_arn, name, input, trace_header)?;
-    let machine = states.machine(ctx, &asked.machine)?;
-    if machine.deleting {
-        return Err(Error::Deleting(state_machine_arn));
-    }
-    if machine.workflow != Workflow::Express {
-        return Err(Error::WrongType);
-    }
     let place = states.express.enter()?;
     let partition = ctx.partition();
-    let (machine, origin) = states.origin(&partition, &machine, &asked.qualifier).await?;
-    let parsed = states
-        .parsed(&partition, &asked.machine, &machine.definition)
-        .await?;
+    let (machine, origin, parsed) = chosen(states, ctx, &asked).await?;
     let execution_arn = express_arn(&partition, &asked.machine, &asked.name, &random_uuid());
     let started = states.clock.now();
     let about = asked.about(&partition, &machine, &execution_arn);

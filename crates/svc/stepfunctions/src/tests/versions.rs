@@ -1,6 +1,6 @@
 //! Versions and aliases through their operations.
 
-use roadstead_testing::{refused, until};
+use roadstead_testing::refused;
 use serde_json::{Value as Json, json};
 
 use super::{Bench, ROLE, pass, wait};
@@ -436,35 +436,5 @@ async fn what_an_execution_runs_is_shown_whatever_became_of_the_machine() {
         "ExecutionDoesNotExist",
         "secondx",
     );
-    bench.stop().await;
-}
-
-#[tokio::test]
-async fn a_deleted_machine_takes_its_versions_and_aliases_along() {
-    let mut bench = Bench::started().await;
-    with_versions(&bench, 2).await;
-    alias(&bench, "PROD", &[(1, 100)]).await;
-    bench
-        .call("DeleteStateMachine", json!({"stateMachineArn": ARN}))
-        .await
-        .expect("deleted");
-    until("the deletion", || bench.states.machines.snapshot().is_empty()).await;
-    bench.create("m", &pass()).await.expect("the name is free again");
-    assert_eq!(versions(&bench).await, [""; 0]);
-    refused(
-        bench
-            .call(
-                "DescribeStateMachineAlias",
-                json!({"stateMachineAliasArn": format!("{ARN}:PROD")}),
-            )
-            .await,
-        "ResourceNotFound",
-        "PROD",
-    );
-    let published = bench
-        .call("PublishStateMachineVersion", json!({"stateMachineArn": ARN}))
-        .await
-        .expect("published");
-    assert_eq!(published["stateMachineVersionArn"], numbered(1));
     bench.stop().await;
 }

@@ -1,10 +1,11 @@
 //! Steps of executions: what comes of what happened, written down before anything of it happens.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use roadstead_base::{Timestamp, random_bytes};
 use roadstead_states_language::{
-    Dice, Failure, History, HistoryEvent, Input, Machine, Resource, Step, names as errors,
+    Dice, Failure, History, HistoryEvent, Input, Machine, Order, Resource, Step, names as errors,
 };
 use roadstead_store::{Entry, Outcome, Revision, Transaction};
 
@@ -82,6 +83,8 @@ pub(crate) fn dice() -> Result<Dice> {
     Ok(Dice::new(u128::from_be_bytes(bytes)))
 }
 
+/// Takes a step and all that follows at once: what can be called is started, and what nobody could do is refused, which may
+/// order more.
 fn take(
     record: &mut ExecutionRecord,
     machine: &Machine,
@@ -90,16 +93,24 @@ fn take(
     registered: Option<&Registered>,
     told: &mut Vec<HistoryEvent>,
 ) -> Result<()> {
-    let Step {
-        history,
-        orders,
-        cancelled,
-    } = step;
-    told.extend(history);
-    record.cancel(&cancelled);
-    for order in orders {
+    // The next one last. What is refused may end those beside it before it is their turn.
+    let mut orders: Vec<Order> = Vec::new();
+    let mut next = Some(step);
+    loop {
+        if let Some(step) = next.take() {
+            told.extend(step.history);
+            record.cancel(&step.cancelled);
+            if !step.cancelled.is_empty() {
+                let cancelled: HashSet<u64> = step.cancelled.into_iter().collect();
+                orders.retain(|order| !cancelled.contains(&order.task));
+            }
+            orders.extend(step.orders.into_iter().rev());
+        }
+        let Some(order) = orders.pop() else {
+            return Ok(());
+        };
         let task = order.task;
-        let next = match &order.resource {
+        let input = match &order.resource {
             Resource::Activity { arn } if registered.is_some_and(|all| all.has(arn)) => {
                 // Started when a worker takes it.
                 record.orders.push(order);
@@ -116,10 +127,8 @@ fn take(
                 Input::TaskStarted { task, worker: None }
             }
         };
-        let step = record.execution.step(machine, next, now.0, &dice()?);
-        take(record, machine, now, step, registered, told)?;
+        next = Some(record.execution.step(machine, input, now.0, &dice()?));
     }
-    Ok(())
 }
 
 /// Events go with the execution if they are few; otherwise before it, where they count for nothing until it says so.

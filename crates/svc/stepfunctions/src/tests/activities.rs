@@ -3,8 +3,8 @@
 use roadstead_testing::refused;
 use serde_json::{Value as Json, json};
 
-use super::Bench;
 use super::workers::ARN;
+use super::{Bench, list_clusters};
 
 #[tokio::test]
 async fn activities_are_made_once_shown_listed_tagged_and_deleted() {
@@ -133,4 +133,33 @@ async fn what_no_activity_can_be_is_refused() {
             refused(call.await, "InvalidArn", arn);
         }
     }
+}
+
+#[tokio::test]
+async fn what_a_missing_activity_ends_beside_it_is_called_by_a_redrive_alone() {
+    let mut bench = Bench::started().await;
+    let branch = |name: &str, task: &Json| json!({"StartAt": name, "States": {name: task}});
+    let missing = json!({"Type": "Task", "Resource": ARN, "End": true});
+    let called = list_clusters()["States"]["T"].clone();
+    let both = json!({"StartAt": "B", "States": {"B": {"Type": "Parallel", "End": true,
+        "Branches": [branch("M", &missing), branch("T", &called)]}}});
+    let machine = bench.create("m", &both).await.expect("made");
+    let execution = bench.execute(&machine, "x", json!({})).await;
+    assert_eq!(bench.ended(&execution).await["error"], "States.Runtime");
+    assert!(bench.ecs.asked().is_empty());
+    bench.activity("a").await;
+    bench
+        .call("RedriveExecution", json!({"executionArn": execution}))
+        .await
+        .expect("redriven");
+    let task = bench.call("GetActivityTask", json!({"activityArn": ARN})).await;
+    let done = json!({"taskToken": task.expect("a task")["taskToken"], "output": "1"});
+    bench.call("SendTaskSuccess", done).await.expect("taken");
+    assert_eq!(bench.ended(&execution).await["status"], "SUCCEEDED");
+    assert_eq!(
+        bench.ecs.asked().len(),
+        1,
+        "what was cancelled is not called besides"
+    );
+    bench.stop().await;
 }

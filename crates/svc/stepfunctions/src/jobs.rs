@@ -116,6 +116,18 @@ impl ExecutionRecord {
         self.jobs.push(Job { order, reference });
     }
 
+    /// The worker that the task was handed over to never learned of it, so that it waits for another. False if it was ended
+    /// meanwhile.
+    pub(crate) fn take_back(&mut self, order: &Order) -> bool {
+        let own = |job: &Job| job.order.task == order.task && job.order.token == order.token;
+        let Some(at) = self.jobs.iter().position(own) else {
+            return false;
+        };
+        self.jobs.remove(at);
+        self.orders.push(order.clone());
+        true
+    }
+
     /// Nobody waits for these tasks any more: jobs among them are to be stopped, also one that is just being started.
     pub(crate) fn cancel(&mut self, tasks: &[u64]) {
         for task in tasks {

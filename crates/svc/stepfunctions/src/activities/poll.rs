@@ -1,11 +1,14 @@
 //! `GetActivityTask`: a worker waits for a task of its activity. That it has the task is written before it is told, so that
 //! nobody else gets it, also after a restart; and the clocks of the task begin then.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use roadstead_api_stepfunctions::{GetActivityTaskInput, GetActivityTaskOutput};
 use roadstead_base::{Ctx, Partition};
-use roadstead_states_language::{Input, Resource};
+use roadstead_states_language::{Input, Order, Resource};
+use roadstead_store::{Key, Outcome, Transaction};
+use tokio::runtime::Handle;
 
 use crate::activities::offers::Claim;
 use crate::error::{Error, Result};
@@ -46,8 +49,12 @@ pub(crate) async fn get_activity_task(
             return Ok(GetActivityTaskOutput::default());
         }
         while let Some(claim) = poll.claim() {
-            if let Some(handed) = hand_over(states, &partition, claim, worker_name.as_ref()).await? {
-                return Ok(handed);
+            let own = states.me.upgrade().ok_or(Error::Stopping)?;
+            // By itself: if the caller goes away, what is being written is waited for and taken back.
+            let handed = tokio::spawn(hand_over(own, partition.clone(), claim, worker_name.clone()));
+            let handed = handed.await.map_err(|error| Error::Store(error.to_string()))?;
+            if let Some(handed) = handed? {
+                return Ok(handed.answer());
             }
         }
         let left = u64::try_from(deadline.0.saturating_sub(now.0)).unwrap_or_default();
@@ -58,13 +65,60 @@ pub(crate) async fn get_activity_task(
     }
 }
 
+/// A task that is written down as its worker's. It is taken back if this is dropped before it is [answered](Handed::answer).
+struct Handed {
+    states: Arc<States>,
+    answer: GetActivityTaskOutput,
+    unanswered: Option<(Key, Order)>,
+}
+
+impl Handed {
+    fn answer(mut self) -> GetActivityTaskOutput {
+        self.unanswered = None;
+        std::mem::take(&mut self.answer)
+    }
+}
+
+impl Drop for Handed {
+    fn drop(&mut self) {
+        let (Some((key, order)), Ok(runtime)) = (self.unanswered.take(), Handle::try_current()) else {
+            return;
+        };
+        let states = Arc::clone(&self.states);
+        runtime.spawn(async move {
+            if let Err(error) = take_back(&states, &key, &order).await {
+                tracing::warn!(%error, %key, "a task whose worker went away could not be taken back");
+            }
+        });
+    }
+}
+
+/// Lets a task wait for another worker whose own never learned of it. Its time goes on, its heartbeats begin with the next.
+async fn take_back(states: &States, key: &Key, order: &Order) -> Result<()> {
+    let table = records::executions(&states.store);
+    for _ in 0..TRIES {
+        let Some(entry) = table.get(key).await? else {
+            return Ok(());
+        };
+        let mut record = entry.value.clone();
+        if !record.take_back(order) {
+            return Ok(());
+        }
+        let transaction = Transaction::new(&states.store).replace(&table, &entry, &record);
+        if let Outcome::Committed(_) = transaction.commit().await? {
+            return Ok(());
+        }
+    }
+    Err(Error::Contended)
+}
+
 /// Writes down that the worker has the task. Nothing if it waits for a worker no more.
 async fn hand_over(
-    states: &States,
-    partition: &Partition,
+    states: Arc<States>,
+    partition: Partition,
     claim: Claim,
-    worker: Option<&String>,
-) -> Result<Option<GetActivityTaskOutput>> {
+    worker: Option<String>,
+) -> Result<Option<Handed>> {
     let task = claim.offer.task;
     for _ in 0..TRIES {
         let found = records::executions(&states.store)
@@ -83,26 +137,29 @@ async fn hand_over(
             claim.settle();
             return Ok(None);
         };
-        let answer = GetActivityTaskOutput {
-            input: Some(order.parameters.to_string()),
-            task_token: order.token.clone(),
-        };
         let ExecutionRecord {
             machine, definition, ..
         } = &entry.value;
-        let Some(machine) = states.parsed(entry, partition, machine, definition).await? else {
+        let Some(machine) = states.parsed(entry, &partition, machine, definition).await? else {
             continue;
         };
         let started = Input::TaskStarted {
             task,
-            worker: worker.cloned(),
+            worker: worker.clone(),
         };
-        if run::advance(states, entry, &machine, vec![started.into()])
-            .await?
-            .is_some()
-        {
+        // One that was taken back was started before: its worker has as long for the first heartbeat as any.
+        let inputs = vec![started.into(), Input::Heartbeat { task }.into()];
+        if run::advance(&states, entry, &machine, inputs).await?.is_some() {
+            let handed = Handed {
+                answer: GetActivityTaskOutput {
+                    input: Some(order.parameters.to_string()),
+                    task_token: order.token.clone(),
+                },
+                unanswered: Some((entry.key.clone(), order.clone())),
+                states: Arc::clone(&states),
+            };
             claim.settle();
-            return Ok(Some(answer));
+            return Ok(Some(handed));
         }
     }
     Err(Error::Contended)

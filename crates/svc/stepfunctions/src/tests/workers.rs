@@ -5,7 +5,9 @@ use std::time::Duration;
 use roadstead_protocol::ApiError;
 use roadstead_testing::{refused, until};
 use serde_json::{Value as Json, json};
+use tokio::sync::oneshot;
 
+use super::between::{Between, When};
 use super::{Bench, task};
 
 pub(super) const ARN: &str = "arn:aws:states:us-east-1:000000000000:activity:a";
@@ -254,6 +256,41 @@ async fn a_poll_waits_for_a_task_and_one_that_goes_away_takes_none() {
         bench.execute(&machine, "x", json!({})).await
     });
     let task = task.expect("a task");
+    let token = task["taskToken"].as_str().expect("a token");
+    bench.done(token, "1").await.expect("taken");
+    assert_eq!(bench.ended(&execution).await["status"], "SUCCEEDED");
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_task_is_taken_back_whose_worker_went_away_while_it_was_written_down() {
+    let store = Between::new();
+    let mut bench = Bench::new().await.anew(&store).await;
+    bench.start();
+    bench.activity("a").await;
+    let beats = json!({"HeartbeatSeconds": 10});
+    let machine = bench.create("m", &works(beats)).await.expect("made");
+    let execution = bench.execute(&machine, "x", json!({})).await;
+    bench.waiting(1).await;
+    let (written, seen) = oneshot::channel();
+    let (left, goes_on) = oneshot::channel::<()>();
+    store.then(When::Wrote, async move {
+        written.send(()).expect("awaited");
+        goes_on.await.expect("told");
+    });
+    let mut gone = Box::pin(bench.poll());
+    tokio::select! {
+        answer = &mut gone => panic!("the store has not answered: {answer:?}"),
+        seen = seen => seen.expect("written"),
+    }
+    drop(gone);
+    left.send(()).expect("awaited");
+    bench.waiting(1).await;
+    // Nobody could tell that it lived.
+    bench.clock.advance(9_999);
+    let task = bench.poll().await.expect("the task");
+    assert_eq!(task["input"], "{\"in\":{}}");
+    bench.clock.advance(9_999);
     let token = task["taskToken"].as_str().expect("a token");
     bench.done(token, "1").await.expect("taken");
     assert_eq!(bench.ended(&execution).await["status"], "SUCCEEDED");

@@ -1,7 +1,7 @@
 //! Which tasks wait for a worker, in memory: an index over what executions have written down, so that nothing is lost with
 //! it. Whether a task is handed over is decided by what is written of its execution alone; this says where to look first.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, btree_map};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -30,8 +30,8 @@ pub(crate) struct Offers {
 struct Known {
     /// By the key of the activity.
     queues: HashMap<Key, Queue>,
-    /// The activity of each task that waits, or that is being handed over.
-    activities: BTreeMap<(Key, u64), Key>,
+    /// The activity of each task that waits, or that is being handed over, and when the task was scheduled.
+    activities: BTreeMap<(Key, u64), (Key, i64)>,
 }
 
 #[derive(Default)]
@@ -56,13 +56,15 @@ impl Known {
     }
 
     fn withdraw(&mut self, execution: &Key, task: u64) {
-        let Some(activity) = self.activities.remove(&(execution.clone(), task)) else {
+        let Some((activity, given)) = self.activities.remove(&(execution.clone(), task)) else {
             return;
         };
         if let Some(queue) = self.queues.get_mut(&activity) {
-            queue
-                .waiting
-                .retain(|offer| offer.task != task || offer.execution != *execution);
+            queue.waiting.remove(&Offer {
+                given,
+                execution: execution.clone(),
+                task,
+            });
         }
         self.tidy(&activity);
     }
@@ -77,16 +79,17 @@ impl Known {
 impl Offers {
     /// The tasks of an execution that wait for a worker, each with the key of its activity: they and no others of it.
     pub(crate) fn set(&self, execution: &Key, wanted: Vec<(Key, Offer)>) {
+        let tasks: HashSet<u64> = wanted.iter().map(|(_, offer)| offer.task).collect();
         let mut known = lock(&self.known);
         for task in known.tasks(execution) {
-            if !wanted.iter().any(|(_, offer)| offer.task == task) {
+            if !tasks.contains(&task) {
                 known.withdraw(execution, task);
             }
         }
         for (activity, offer) in wanted {
             let place = (execution.clone(), offer.task);
             if let btree_map::Entry::Vacant(vacant) = known.activities.entry(place) {
-                vacant.insert(activity.clone());
+                vacant.insert((activity.clone(), offer.given));
                 known.put(activity, offer);
             }
         }

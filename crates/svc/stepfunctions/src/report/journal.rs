@@ -13,7 +13,7 @@ use tokio::sync::{Notify, watch};
 use crate::States;
 use crate::run::lock;
 
-/// What may wait, as while the log service takes nothing; beyond that what comes is lost.
+/// What may wait or be on its way, as while the log service takes nothing; beyond that what comes is lost.
 const WAITING_BYTES: usize = 64 * 1024 * 1024;
 /// Of one call of PutLogEvents: lines, bytes with so many more for each line, and milliseconds between first and last.
 const LINES: usize = 10_000;
@@ -44,9 +44,16 @@ pub(crate) struct Line {
     pub message: String,
 }
 
+impl Line {
+    fn bytes(&self) -> usize {
+        self.message.len() + LINE_BYTES
+    }
+}
+
 #[derive(Default)]
 struct Waiting {
     lines: Vec<Line>,
+    /// Of the lines, and of those that were taken and not let go yet.
     bytes: usize,
     lost: usize,
 }
@@ -60,7 +67,7 @@ pub(crate) struct Journal {
 impl Journal {
     pub(super) fn put(&self, line: Line) {
         let mut waiting = lock(&self.waiting);
-        let bytes = waiting.bytes + line.message.len() + LINE_BYTES;
+        let bytes = waiting.bytes + line.bytes();
         if bytes > WAITING_BYTES {
             waiting.lost += 1;
             return;
@@ -72,14 +79,23 @@ impl Journal {
     }
 
     fn take(&self) -> Vec<Line> {
-        let taken = std::mem::take(&mut *lock(&self.waiting));
-        if taken.lost > 0 {
-            tracing::warn!(
-                lost = taken.lost,
-                "more was to be logged of executions than could wait"
-            );
+        let (lines, lost) = {
+            let mut waiting = lock(&self.waiting);
+            (
+                std::mem::take(&mut waiting.lines),
+                std::mem::take(&mut waiting.lost),
+            )
+        };
+        if lost > 0 {
+            tracing::warn!(lost, "more was to be logged of executions than could wait");
         }
-        taken.lines
+        lines
+    }
+
+    /// These were written, or are given up: others may come.
+    fn let_go(&self, lines: &[Line]) {
+        let bytes: usize = lines.iter().map(Line::bytes).sum();
+        lock(&self.waiting).bytes -= bytes;
     }
 }
 
@@ -115,6 +131,7 @@ async fn write(states: &States, streams: &mut Streams, stop: &watch::Receiver<bo
         lines.sort_by_key(|line| (line.at, line.id));
         for batch in batches(&lines) {
             deliver(states, streams, &place, batch, stop).await;
+            states.reports.journal.let_go(batch);
         }
     }
 }
@@ -157,7 +174,7 @@ fn batches(lines: &[Line]) -> impl Iterator<Item = &[Line]> {
         let first = rest.first()?;
         let mut bytes = 0;
         let fits = |line: &&Line| {
-            bytes += line.message.len() + LINE_BYTES;
+            bytes += line.bytes();
             bytes <= BYTES && line.at - first.at < SPAN
         };
         let count = rest.iter().take(LINES).take_while(fits).count().max(1);
@@ -263,8 +280,12 @@ mod tests {
         for _ in 0..100 {
             journal.put(line(0, 1024 * 1024));
         }
-        assert_eq!(journal.take().len(), 63);
-        journal.put(line(0, 1));
+        let taken = journal.take();
+        assert_eq!(taken.len(), 63);
+        journal.put(line(0, 1024 * 1024));
+        assert_eq!(journal.take().len(), 0, "those on their way count");
+        journal.let_go(&taken);
+        journal.put(line(0, 1024 * 1024));
         assert_eq!(journal.take().len(), 1);
     }
 

@@ -272,6 +272,15 @@ async fn logging_is_shown_updated_and_kept_by_versions_and_executions() {
     assert_eq!(of["loggingConfiguration"], logging("ALL", true));
     let bench = bench.restarted(0).await;
     assert_eq!(bench.logging_of(json!(machine)).await, logging("FATAL", false));
+    bench.logs.answers(
+        "DescribeLogGroups",
+        json!({"logGroups": [{"logGroupName": "/h"}]}),
+    );
+    let mut moved = logging("ALL", true);
+    moved["destinations"] = json!([to("arn:aws:logs:us-east-1:000000000000:log-group:/h:*")]);
+    let update = json!({"stateMachineArn": machine, "loggingConfiguration": moved});
+    bench.call("UpdateStateMachine", update).await.expect("updated");
+    assert_eq!(bench.logging_of(json!(machine)).await, moved);
     let off = json!({"stateMachineArn": machine, "loggingConfiguration": {"level": "OFF"}});
     bench.call("UpdateStateMachine", off).await.expect("updated");
     let off = json!({"level": "OFF", "includeExecutionData": false});

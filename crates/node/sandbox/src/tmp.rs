@@ -241,6 +241,9 @@ fn run(command: &mut Command) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    /// Smaller than any function has: what is written here lands on the machine's own disk.
+    const SMALL: u32 = 64;
+
     #[test]
     fn a_disk_is_as_large_as_it_says_and_goes_without_a_trace() {
         let home = tempfile::Builder::new()
@@ -249,17 +252,17 @@ mod tests {
             .expect("a directory");
         let disks = Disks::new(home.path().join("tmp"));
         let (a, b) = (
-            disks.make("a", 512).expect("made"),
-            disks.make("b", 512).expect("made"),
+            disks.make("a", SMALL).expect("made"),
+            disks.make("b", SMALL).expect("made"),
         );
-        fs::write(a.join("x"), vec![0u8; 100 << 20]).expect("fits");
+        fs::write(a.join("x"), vec![0u8; 12 << 20]).expect("fits");
         assert!(!b.join("x").exists());
-        let full = fs::write(b.join("x"), vec![0u8; 520 << 20]).expect_err("does not fit");
+        let full = fs::write(b.join("x"), vec![0u8; 70 << 20]).expect_err("does not fit");
         assert_eq!(full.kind(), ErrorKind::StorageFull);
         disks.remove("a").expect("removed");
         disks.remove("a").expect("twice is fine");
         disks.sweep().expect("swept");
-        assert_eq!(names(&home), ["template-512"]);
+        assert_eq!(names(&home), ["template-64"]);
     }
 
     fn names(home: &tempfile::TempDir) -> Vec<String> {
@@ -277,27 +280,27 @@ mod tests {
             .tempdir()
             .expect("a directory");
         let disks = Disks::new(home.path().join("tmp"));
-        disks.make("first", 512).expect("made");
-        for mib in [512, 513, 512] {
+        disks.make("first", SMALL).expect("made");
+        for mib in [SMALL, SMALL + 1, SMALL] {
             disks.lay_ready(mib);
         }
         assert_eq!(disks.ready().spare.len(), 2, "one of each size");
-        let taken = disks.take("a", 512).expect("there");
+        let taken = disks.take("a", SMALL).expect("there");
         assert!(taken.ends_with("spare-1"), "{taken:?}");
-        fs::write(taken.join("x"), vec![0u8; 100 << 20]).expect("fits");
-        let full = fs::write(taken.join("y"), vec![0u8; 420 << 20]).expect_err("does not fit");
+        fs::write(taken.join("x"), vec![0u8; 12 << 20]).expect("fits");
+        let full = fs::write(taken.join("y"), vec![0u8; 54 << 20]).expect_err("does not fit");
         assert_eq!(full.kind(), ErrorKind::StorageFull);
         disks.remove("a").expect("removed by the name it was asked for");
         disks.remove("a").expect("twice is fine");
         // More sizes than are kept: the one that was made first goes.
-        for mib in 514..518 {
+        for mib in SMALL + 2..SMALL + 6 {
             disks.lay_ready(mib);
         }
         let sizes: Vec<_> = disks.ready().spare.iter().map(|(size, _)| *size).collect();
         assert_eq!(sizes.len(), MOST_SPARE);
-        assert!(!sizes.contains(&513), "{sizes:?}");
+        assert!(!sizes.contains(&(SMALL + 1)), "{sizes:?}");
         disks.close().expect("closed");
-        disks.lay_ready(512);
+        disks.lay_ready(SMALL);
         disks.remove("first").expect("removed");
         let left = names(&home);
         assert!(left.iter().all(|name| name.starts_with("template-")), "{left:?}");

@@ -159,27 +159,27 @@ mod tests {
 
     #[test]
     fn what_was_prepared_otherwise_is_as_good_as_missing() {
-        let home = tempfile::tempdir().expect("a folder");
-        let folder = home.path().join("runtimes");
-        let runtimes = Runtimes::at(folder.clone());
+        let home = tempfile::Builder::new()
+            .prefix("rs-sandbox-")
+            .tempdir()
+            .expect("a folder");
+        let runtimes = Runtimes::at(home.path().to_owned());
         assert!(!runtimes.has(Kind::Provided));
-        let made = install(&folder, Kind::Provided, None).expect("prepared");
-        assert!(runtimes.has(Kind::Provided) && !runtimes.has(Kind::Node));
+        fs::create_dir(home.path().join("provided")).expect("made");
+        let description = home.path().join("provided").join(DESCRIPTION);
         // By an older program, which laid something else into it, or said nothing of it.
-        let description = folder.join("provided").join(DESCRIPTION);
-        let mut said: serde_json::Value =
-            serde_json::from_slice(&fs::read(&description).expect("reads")).expect("JSON");
-        for mark in [Some("other"), None] {
+        let now = Kind::Provided.mark();
+        for (mark, has) in [(Some(now.as_str()), true), (Some("other"), false), (None, false)] {
+            let mut said = serde_json::to_value(installed("provided")).expect("JSON");
             match mark {
                 Some(mark) => said["mark"] = mark.into(),
                 None => drop(said.as_object_mut().expect("an object").remove("mark")),
             }
             fs::write(&description, said.to_string()).expect("written");
             assert_eq!(runtimes.all().len(), 1, "it can be used all the same");
-            assert!(!runtimes.has(Kind::Provided), "{mark:?}");
+            assert_eq!(runtimes.has(Kind::Provided), has, "{mark:?}");
+            assert!(!runtimes.has(Kind::Node));
         }
-        assert_eq!(install(&folder, Kind::Provided, None).expect("again"), made);
-        assert!(runtimes.has(Kind::Provided));
         let marks = [Kind::Python, Kind::Node, Kind::Provided].map(Kind::mark);
         assert!(
             marks

@@ -70,6 +70,9 @@ pub(super) const COMMON: &[&str] = &[
     "xargs",
 ];
 
+/// Of what a program says that fails.
+const MOST_LINES: usize = 10;
+
 /// A root file system in the making.
 pub(super) struct Root<'a> {
     folder: &'a Path,
@@ -239,5 +242,35 @@ pub(super) fn output(command: &mut Command) -> Result<Vec<u8>> {
         return Ok(done.stdout);
     }
     let said = String::from_utf8_lossy(&done.stderr);
-    Err(Failed(format!("{name}: {} ({})", said.trim(), done.status)))
+    Err(Failed(format!(
+        "{name}: {} ({})",
+        first_words(said.trim()),
+        done.status
+    )))
+}
+
+/// A full disk is said of each file that does not fit.
+fn first_words(said: &str) -> String {
+    let lines: Vec<_> = said.lines().collect();
+    match lines.len().checked_sub(MOST_LINES) {
+        Some(more @ 1..) => format!("{}, and {more} more lines", lines[..MOST_LINES].join("\n")),
+        _ => said.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_says_is_told_in_few_lines() {
+        let fails = |script: &str| run(Command::new("sh").args(["-c", script])).expect_err("fails").0;
+        assert_eq!(fails("echo no >&2; exit 3"), "sh: no (exit status: 3)");
+        let said = fails("for i in $(seq 1000); do echo no $i >&2; done; exit 1");
+        assert!(said.starts_with("sh: no 1\nno 2\n"), "{said}");
+        assert!(
+            said.ends_with("no 10, and 990 more lines (exit status: 1)"),
+            "{said}"
+        );
+    }
 }

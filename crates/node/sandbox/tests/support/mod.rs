@@ -80,16 +80,31 @@ pub(crate) struct Bench {
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
+const RUNTIMES: &str = "rs-runtimes-";
+
 /// One for all tests of the process: it is only read.
 pub(crate) fn runtimes() -> PathBuf {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
-        let folder =
-            PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("rs-runtimes-{}", std::process::id()));
+        let all = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+        sweep(&all);
+        let folder = all.join(format!("{RUNTIMES}{}", std::process::id()));
         install(&folder, Kind::Provided, None).expect("a runtime");
         folder
     })
     .clone()
+}
+
+/// What test processes left that are no more.
+fn sweep(all: &Path) {
+    for entry in std::fs::read_dir(all).expect("reads").flatten() {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        if let Some(process) = name.strip_prefix(RUNTIMES)
+            && !Path::new("/proc").join(process).exists()
+        {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 impl Bench {

@@ -19,7 +19,8 @@ pub(crate) const KEPT_MILLIS: i64 = 90 * 86_400_000;
 const PAGE: u64 = 5_000;
 /// Executions of a deleted machine before others have their turn.
 const EXECUTIONS: usize = 50;
-/// How long a definition stays at least that was replaced: for calls that read the machine before.
+/// How long a definition stays at least that was replaced: calls that read the machine before seldom have to read it again, and
+/// of updates that follow closely all are cleared together.
 const REPLACED_MILLIS: i64 = 60_000;
 /// Between looks whether the last Express execution of a machine has ended.
 const AGAIN: Duration = Duration::from_secs(1);

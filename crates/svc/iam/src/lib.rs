@@ -19,6 +19,7 @@ mod simulate;
 #[cfg(test)]
 mod testing;
 mod token;
+mod weigh;
 
 pub use permissions::IamPermissions;
 pub use service::Iam;

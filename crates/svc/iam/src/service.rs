@@ -8,7 +8,7 @@ use roadstead_base::{AccountId, Ctx, Region, SharedClock, Timestamp};
 use roadstead_dispatch::Dispatcher;
 use roadstead_store::{Entry, Key, Mirror, Outcome, Store, Table, Transaction};
 
-use crate::compiled::Cache;
+use crate::compiled::{Cache, Documents};
 use crate::error::{Result, contended, store};
 use crate::realm::{Keys, Kind, Realm, TABLE};
 use crate::records::Record;
@@ -30,6 +30,8 @@ pub struct Iam {
     table: Table<Record>,
     pub(crate) mirror: Mirror<Record>,
     pub(crate) cache: Cache,
+    /// What resources and sessions say.
+    pub(crate) documents: Documents,
     /// What key ids and session tokens are made and known by.
     pub(crate) secret: [u8; 32],
     pub(crate) used: RwLock<HashMap<String, Used>>,
@@ -55,6 +57,7 @@ impl Iam {
             table,
             mirror,
             cache: Cache::default(),
+            documents: Documents::default(),
             secret,
             used: RwLock::default(),
             dispatcher: OnceLock::new(),

@@ -421,3 +421,25 @@ async fn the_root_of_an_account_needs_leave_in_another_alone() {
         assert_eq!(decided, wanted, "{resource} {policy:?}");
     }
 }
+
+#[tokio::test]
+async fn a_resources_policy_is_parsed_once_however_often_it_is_asked() {
+    let bench = Bench::new().await;
+    let foreign = "arn:aws:events:us-east-1:999999999999:event-bus/default";
+    let policy = r#"{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}}"#;
+    let mut service = bench.root();
+    service.caller = Caller::Service("events.amazonaws.com");
+    service.origin = Arc::new(roadstead_base::Origin {
+        source_arn: Some("arn:aws:events:us-east-1:123456789012:rule/r".into()),
+        ..Default::default()
+    });
+    let ann = user(&bench, "ann").await;
+    put(&bench, "ann", &allow("events:*", "*")).await;
+    for _ in 0..3 {
+        for ctx in [&bench.root(), &service, &ann] {
+            let decided = decide_with(&bench, ctx, "events:PutEvents", foreign, Some(policy));
+            assert_eq!(decided, Ok(()), "{:?}", ctx.caller);
+        }
+        assert_eq!(bench.iam.documents.count(), 1);
+    }
+}

@@ -95,6 +95,7 @@ pub struct Logs {
     pub(crate) options: Options,
     pub(crate) groups: Mirror<records::GroupRecord>,
     pub(crate) policies: Mirror<policies::PoliciesRecord>,
+    pub(crate) joined: policies::Joined,
     pub(crate) queries: queries::Queries,
     pub(crate) tails: tail::Tails,
     /// Who pays what is owed to subscriptions, once that runs.
@@ -132,6 +133,7 @@ impl Logs {
             options,
             groups,
             policies,
+            joined: policies::Joined::default(),
             queries,
             tails: tail::Tails::default(),
             deliveries: OnceLock::new(),

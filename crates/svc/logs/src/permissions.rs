@@ -169,7 +169,9 @@ impl Permissions for LogsPermissions {
             let (Caller::Service(_), Some(group)) = (&ctx.caller, group_in(ctx, arn)) else {
                 return None;
             };
-            self.0.upgrade()?.policy_for_services(&ctx.partition(), group)
+            let logs = self.0.upgrade()?;
+            let policy = logs.policy_for_services(&ctx.partition(), group)?;
+            Some(policy.to_string())
         })
     }
 }

@@ -7,13 +7,13 @@ pub(crate) mod delete;
 pub(crate) mod describe;
 pub(crate) mod put;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use roadstead_api_logs::{PolicyScope, ResourcePolicy};
 use roadstead_base::{Ctx, Partition, Timestamp};
 use roadstead_policy::{Kind, Position};
-use roadstead_store::{Key, Store, Table};
+use roadstead_store::{Key, Revision, Store, Table};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
@@ -27,6 +27,9 @@ const POLICIES: &str = "logs-resource-policies";
 const MAX_POLICIES: usize = 10;
 /// Characters of an account's policy; what the model bounds is that of a group.
 const MAX_DOCUMENT: usize = 5120;
+
+/// Groups whose policies are kept as they came together. Beyond it all are forgotten, and put together again.
+const MAX_JOINED: usize = 1000;
 
 /// The policies of an account in a region, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,17 +62,54 @@ fn account_key(partition: &Partition) -> Key {
 }
 
 impl Logs {
-    /// What an account's policies and a group's say together of services that write to the group.
-    pub(crate) fn policy_for_services(&self, partition: &Partition, group: &str) -> Option<String> {
+    /// What an account's policies and a group's say together of services that write to the group. Each line that they
+    /// write asks for it, so it is put together once for each change.
+    pub(crate) fn policy_for_services(&self, partition: &Partition, group: &str) -> Option<Arc<str>> {
         let account = self.policies.get(&account_key(partition));
-        let group = self.groups.get(&group_key(partition, group));
+        let key = group_key(partition, group);
+        let group = self.groups.get(&key);
+        let revisions = (
+            account.as_ref().map(|entry| entry.revision),
+            group.as_ref().map(|entry| entry.revision),
+        );
+        if let Some(joined) = self.joined.get(&key, revisions) {
+            return joined;
+        }
         let all = account.iter().flat_map(|entry| entry.value.policies.values());
         let own = group.iter().filter_map(|entry| entry.value.policy.as_ref());
         let documents: Vec<&str> = all
             .chain(own.map(|own| &own.policy))
             .map(|policy| policy.document.as_str())
             .collect();
-        (!documents.is_empty()).then(|| joined(&documents))
+        let joined: Option<Arc<str>> = (!documents.is_empty()).then(|| joined(&documents).into());
+        self.joined.keep(key, revisions, joined.clone());
+        joined
+    }
+}
+
+/// Of the account's policies and of the group.
+type Revisions = (Option<Revision>, Option<Revision>);
+
+/// What the policies of groups came to, for as long as they stay as they are.
+#[derive(Default)]
+pub(crate) struct Joined(RwLock<HashMap<Key, Kept>>);
+
+/// Of which revisions; none: there was no policy.
+type Kept = (Revisions, Option<Arc<str>>);
+
+impl Joined {
+    fn get(&self, group: &Key, revisions: Revisions) -> Option<Option<Arc<str>>> {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let (of, joined) = all.get(group)?;
+        (*of == revisions).then(|| joined.clone())
+    }
+
+    fn keep(&self, group: Key, revisions: Revisions, joined: Option<Arc<str>>) {
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MAX_JOINED {
+            all.clear();
+        }
+        all.insert(group, (revisions, joined));
     }
 }
 

@@ -298,3 +298,34 @@ async fn the_gate_gets_the_policies_that_apply_for_services_alone() {
     assert_eq!(statements(&service, "/h").await, Some(1));
     assert_eq!(statements(&user, "/g").await, None);
 }
+
+#[tokio::test]
+async fn policies_are_put_together_once_for_each_change() {
+    let bench = Bench::new().await;
+    bench.group("/g", &[]).await;
+    let joined = || bench.logs.policy_for_services(&ctx().partition(), "/g");
+    assert_eq!(joined(), None);
+    let account = json!({"policyName": "p", "policyDocument": document("logs:CreateLogStream")});
+    let own = json!({"policyDocument": document("logs:PutLogEvents"),
+        "resourceArn": "arn:aws:logs:us-east-1:000000000000:log-group:/g"});
+    let mut before: Option<Arc<str>> = None;
+    for input in [account, own] {
+        bench.call("PutResourcePolicy", input).await.expect("put");
+        let now = joined().expect("policies");
+        assert!(joined().is_some_and(|again| Arc::ptr_eq(&now, &again)));
+        assert!(before.is_none_or(|before| before != now));
+        before = Some(now);
+    }
+    bench
+        .call("DeleteLogGroup", json!({"logGroupName": "/g"}))
+        .await
+        .expect("deleted");
+    bench.group("/g", &[]).await;
+    let now = joined().expect("the account's");
+    assert!(now.contains("CreateLogStream") && !now.contains("PutLogEvents"));
+    bench
+        .call("DeleteResourcePolicy", json!({"policyName": "p"}))
+        .await
+        .expect("deleted");
+    assert_eq!(joined(), None);
+}

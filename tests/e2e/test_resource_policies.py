@@ -149,11 +149,16 @@ def test_a_bus_and_its_account_decide_together_about_users(cloud):
         {"Effect": "Allow", "Principal": named, "Action": "events:PutEvents", "Resource": arn,
          "Condition": {"StringEquals": {"events:source": "shop"}}},
         {"Effect": "Deny", "Principal": "*", "Action": "events:PutEvents", "Resource": arn,
-         "Condition": {"StringEquals": {"events:detail-type": "Secret"}}})))
+         "Condition": {"StringEquals": {"events:detail-type": "Secret"}}},
+        {"Effect": "Deny", "Principal": "*", "Action": "events:PutRule", "Resource": arn.replace(":event-bus/", ":rule/") + "/*"})))
     assert eve.put_events(Entries=[event(1, "guarded")])["FailedEntryCount"] == 0
     assert code(eve.put_events, Entries=[{**event(1, "guarded"), "Source": "other"}]) == "AccessDeniedException"
     assert max_.put_events(Entries=[event(1, "guarded")])["FailedEntryCount"] == 0
     assert code(max_.put_events, Entries=[{**event(1, "guarded"), "DetailType": "Secret"}]) == "AccessDeniedException"
+    rule = {"Name": "r", "EventBusName": "guarded", "EventPattern": json.dumps({"source": ["shop"]})}
+    assert code(max_.put_rule, **rule) == "AccessDeniedException"
+    max_.put_rule(**{**rule, "EventBusName": "default"})
     events.remove_permission(EventBusName="guarded", RemoveAllPermissions=True)
+    max_.put_rule(**rule)
     assert "Policy" not in events.describe_event_bus(Name="guarded")
     assert code(eve.put_events, Entries=[event(1, "guarded")]) == "AccessDeniedException"

@@ -12,7 +12,7 @@ use roadstead_base::{Ctx, Partition, Tags, Timestamp};
 
 use crate::Events;
 use crate::error::{Error, Result, refuse};
-use crate::names::{DEFAULT_BUS, bus_anywhere};
+use crate::names::{DEFAULT_BUS, Named, bus_anywhere, resource};
 use crate::records::BusRecord;
 use crate::tables::{self, bus_key};
 
@@ -36,9 +36,12 @@ impl Events {
         Ok(tables::buses(&self.store).get(&key).await?.is_some())
     }
 
-    /// The policy of the bus of an ARN, also of another account's.
-    pub(crate) fn policy_of_bus(&self, ctx: &Ctx, arn: &str) -> Option<String> {
-        let (partition, bus) = bus_anywhere(ctx, Some(arn)).ok()?;
+    /// The policy of the bus of an ARN, also of another account's. That of a bus goes for its rules, too.
+    pub(crate) fn policy_of(&self, ctx: &Ctx, arn: &str) -> Option<String> {
+        let (partition, bus) = match resource(ctx, arn) {
+            Ok(Named::Rule { bus, rule: _ }) => (ctx.partition(), bus),
+            _ => bus_anywhere(ctx, Some(arn)).ok()?,
+        };
         self.buses.get(&bus_key(&partition, &bus))?.value.policy.clone()
     }
 }

@@ -157,6 +157,6 @@ impl Permissions for EventsPermissions {
     }
 
     fn resource_policy<'a>(&'a self, ctx: &'a Ctx, arn: &'a str) -> BoxFuture<'a, Option<String>> {
-        Box::pin(async move { self.0.upgrade()?.policy_of_bus(ctx, arn) })
+        Box::pin(async move { self.0.upgrade()?.policy_of(ctx, arn) })
     }
 }

@@ -4,6 +4,7 @@
 mod buses;
 mod dead_letters;
 mod deliveries;
+mod forwarding;
 mod metrics;
 mod policies;
 mod publishing;

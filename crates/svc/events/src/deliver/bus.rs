@@ -1,12 +1,13 @@
 //! To another bus of the same account and region: the event as it is, under the same id, which its rules' deliveries
-//! are known by.
+//! are known by. The bus's policy sees the event's source and detail type, as it does of one that is published.
 
 use roadstead_base::{Arn, Ctx};
-use roadstead_dispatch::Keys;
+use roadstead_dispatch::Because;
 
 use crate::deliver::kinds::{Given, invalid_arn, none_of};
 use crate::deliver::{Delivery, Failed};
 use crate::names::{Named, resource};
+use crate::publish::put::keys;
 
 pub(super) fn check(ctx: &Ctx, arn: &Arn, given: &Given<'_>) -> Result<(), String> {
     none_of("EcsParameters", given.ecs.is_some(), "cluster")?;
@@ -31,18 +32,19 @@ pub(super) async fn forward(delivery: &Delivery<'_>) -> Result<(), Failed> {
     let Ok(Named::Bus(bus)) = resource(own, arn) else {
         return Err(Failed::for_good("INVALID_PARAMETER", format!("{arn} is no bus")));
     };
-    let caller = delivery.caller()?;
-    let policy = events.policy_of_bus(own, arn);
-    events
+    let caller = delivery.guest()?;
+    let policy = events.policy_of(own, arn);
+    let keys = keys(event["source"].as_str(), event["detail-type"].as_str());
+    let decided = events
         .dispatcher
-        .decide(
-            &caller,
-            "events:PutEvents",
-            arn,
-            &Keys::default(),
-            policy.as_deref(),
-        )
-        .map_err(|denial| Failed::for_good("NO_PERMISSIONS", denial.to_string()))?;
+        .decide(&caller, "events:PutEvents", arn, &keys, policy.as_deref());
+    match decided {
+        Ok(()) => {}
+        // Without a role a rule needs no leave on a bus of its own account, but the bus may deny it.
+        Err(denial)
+            if record.target.role_arn.is_none() && denial.because != Because::ExplicitResourceDeny => {}
+        Err(denial) => return Err(Failed::for_good("NO_PERMISSIONS", denial.to_string())),
+    }
     events.bus(own, &bus).await.map_err(|error| match error {
         crate::Error::Store(_) => Failed::for_now("INTERNAL_ERROR", error.to_string()),
         other => Failed::for_good("NO_RESOURCE", other.to_string()),

@@ -148,20 +148,23 @@ fn check_foreign(events: &Events, ctx: &Ctx, entry: &PutEventsRequestEntry) -> R
         return Ok(());
     }
     let arn = names::bus_arn(&whose, &bus);
-    let mut keys = Keys::default();
-    for (key, value) in [
-        ("events:source", &entry.source),
-        ("events:detail-type", &entry.detail_type),
-    ] {
-        if let Some(value) = value {
-            keys.add(key, value.clone());
-        }
-    }
-    let policy = events.policy_of_bus(ctx, &arn);
+    let keys = keys(entry.source.as_deref(), entry.detail_type.as_deref());
+    let policy = events.policy_of(ctx, &arn);
     let decided = events
         .dispatcher
         .decide_across(ctx, "events:PutEvents", &arn, &keys, policy.as_deref());
     decided.map_err(|denial| Error::Other(denied(&MODEL, &denial)))
+}
+
+/// What an event says of itself to the conditions of policies.
+pub(crate) fn keys(source: Option<&str>, detail_type: Option<&str>) -> Keys {
+    let mut keys = Keys::default();
+    for (key, value) in [("events:source", source), ("events:detail-type", detail_type)] {
+        if let Some(value) = value {
+            keys.add(key, value);
+        }
+    }
+    keys
 }
 
 /// As documented under "Calculating PutEvents event entry size".

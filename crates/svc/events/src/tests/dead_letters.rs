@@ -188,3 +188,16 @@ async fn whatever_the_kind_of_target_its_role_is_who_calls_it() {
         assert_eq!(code, "FAILED_TO_ASSUME_ROLE", "{arn}");
     }
 }
+
+#[tokio::test]
+async fn a_queue_gets_what_the_transformer_makes_of_the_event() {
+    let transformer = json!({"InputPathsMap": {"n": "$.detail.n", "from": "$.source"},
+        "InputTemplate": "{\"from\": <from>, \"n\": <n>, \"rule\": <aws.events.rule-arn>}"});
+    let target = json!({"Id": "t", "Arn": queue("q"), "InputTransformer": transformer});
+    let (bench, queues) = with_target(target, Vec::new()).await;
+    delivered(&bench).await;
+    let sent = sent(&queues);
+    assert_eq!(sent.len(), 1);
+    let body: Json = serde_json::from_str(sent[0]["MessageBody"].as_str().expect("a body")).expect("JSON");
+    assert_eq!(body, json!({"from": "shop", "n": 1, "rule": RULE}));
+}

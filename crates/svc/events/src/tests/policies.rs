@@ -278,6 +278,16 @@ async fn the_gate_gets_the_policy_of_a_bus_also_in_another_account() {
     for ctx in [&ctx(), &stranger] {
         let policy = permissions.resource_policy(ctx, BUS).await.expect("a policy");
         assert!(policy.contains("111111111111"), "{policy}");
+        // An ARN of a rule tells its bus only to whose it is: rules of others are nobody's to change.
+        let rule = BUS.replace("event-bus/orders", "rule/orders/r");
+        let of_rule = permissions.resource_policy(ctx, &rule).await;
+        assert_eq!(of_rule.is_some(), ctx.account.as_str() == "000000000000");
+        assert_eq!(
+            permissions
+                .resource_policy(ctx, &BUS.replace("event-bus/orders", "rule/r"))
+                .await,
+            None
+        );
         assert_eq!(
             permissions
                 .resource_policy(ctx, &BUS.replace("orders", "default"))

@@ -7,7 +7,6 @@ use serde_json::{Map, Value, json};
 
 use super::stepper::Stepper;
 use super::{Execution, Item};
-use crate::budget::Budget;
 use crate::failure::Failure;
 use crate::path::{Variables, View};
 use crate::template::{Scope, Template};
@@ -63,7 +62,7 @@ impl Stepper<'_> {
             states: &states,
             dice: self.dice,
             now: self.now,
-            budget: &Budget::default(),
+            budget: &self.budget,
         })
     }
 }

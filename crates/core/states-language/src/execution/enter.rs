@@ -14,6 +14,7 @@ use crate::template::Template;
 impl Stepper<'_> {
     /// Enters the state that the thread is ready for, or tries it again.
     pub(super) fn enter(&mut self, id: u64) {
+        self.spend_anew();
         let Some(state) = self.state(id) else {
             return self.fail(id, Failure::runtime("The definition has no such state"));
         };

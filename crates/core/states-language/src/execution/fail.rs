@@ -57,6 +57,8 @@ impl Stepper<'_> {
             return false;
         };
         self.inspect(|seen| seen.handled = Some((failure.clone(), Handled::Caught { index })));
+        // It may have failed for what it spent.
+        self.spend_anew();
         let error = json!({"Error": failure.error, "Cause": failure.cause});
         let result = self
             .catch(id, state, catcher, &error)

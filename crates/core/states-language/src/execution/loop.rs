@@ -194,6 +194,7 @@ impl Stepper<'_> {
                             kind: "Map".to_owned(),
                         },
                     );
+                    self.spend_anew();
                     self.complete(id, Value::Array(results));
                 }
                 return Ok(());
@@ -210,6 +211,7 @@ impl Stepper<'_> {
                     index: index as u64,
                 },
             );
+            self.spend_anew();
             let input = self.iteration(id, io.parameters.as_ref(), &input, &item)?;
             self.spawn(id, index, 0, &map.processor, input, Some(item), event);
         }
@@ -250,6 +252,7 @@ impl Stepper<'_> {
                     kind: "Parallel".to_owned(),
                 },
             );
+            self.spend_anew();
             self.complete(parent, Value::Array(results));
         }
     }

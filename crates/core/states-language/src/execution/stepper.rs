@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::{Doing, Execution, Input, Inspection, Running, Status, Step, Thread};
+use crate::budget::Budget;
 use crate::definition::{Flow, Kind, Machine, State};
 use crate::dice::Dice;
 use crate::failure::{Failure, names};
@@ -33,6 +34,8 @@ pub(super) struct Stepper<'a> {
     pub(super) inspection: Option<&'a RefCell<Inspection>>,
     /// The context object, in place of the execution's own.
     pub(super) context: Option<&'a Value>,
+    /// What the fields of the state that is looked at may still spend.
+    pub(super) budget: Budget,
 }
 
 impl<'a> Stepper<'a> {
@@ -52,6 +55,7 @@ impl<'a> Stepper<'a> {
             told: 0,
             inspection: None,
             context: None,
+            budget: Budget::default(),
         }
     }
 
@@ -178,7 +182,13 @@ impl<'a> Stepper<'a> {
         }
     }
 
+    /// What is evaluated next is of another state, or comes after the work of the same.
+    pub(super) fn spend_anew(&mut self) {
+        self.budget = Budget::default();
+    }
+
     pub(super) fn take(&mut self, input: Input) {
+        self.spend_anew();
         match input {
             Input::Proceed => {}
             Input::Fail { failure } => {
@@ -299,6 +309,7 @@ impl<'a> Stepper<'a> {
             let Some(thread) = self.execution.threads.get_mut(&id) else {
                 continue;
             };
+            self.budget = Budget::default();
             match &thread.doing {
                 Doing::Waiting { until } if *until <= self.now => self.waited(id),
                 Doing::Pausing { until } if *until <= self.now => thread.doing = Doing::Ready,

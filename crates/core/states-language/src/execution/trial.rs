@@ -226,7 +226,10 @@ impl Stepper<'_> {
             }
         }
         match result {
-            Ok(result) => self.complete(ROOT, result),
+            Ok(result) => {
+                self.spend_anew();
+                self.complete(ROOT, result);
+            }
             Err(failure) => {
                 let meant = |listed: &[String]| listed.iter().any(|listed| failure.is_meant_by(listed));
                 let retrier = state.retry.iter().position(|retrier| meant(&retrier.errors));

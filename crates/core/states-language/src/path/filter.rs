@@ -61,7 +61,10 @@ impl Filter {
 impl Operand {
     fn value(&self, candidate: &Value, whole: &Value, budget: &Budget) -> Option<Value> {
         let (root, steps) = match self {
-            Operand::Literal(value) => return Some(value.clone()),
+            Operand::Literal(value) => {
+                weigh(value, budget);
+                return (!budget.is_spent()).then(|| value.clone());
+            }
             Operand::Candidate(steps) => (candidate, steps),
             Operand::Whole(steps) => (whole, steps),
         };

@@ -110,6 +110,14 @@ fn what_a_state_computes_is_bounded() {
             names::RUNTIME,
         ),
         (
+            json!({"Parameters": {"x.$": format!("$.list[?(@ == '{}')]", "y".repeat(100_000))}}),
+            names::RUNTIME,
+        ),
+        (
+            json!({"Parameters": {"x.$": format!("$.list[?(@ in [{}0])]", "0, ".repeat(10_000))}}),
+            names::RUNTIME,
+        ),
+        (
             json!({"Parameters": many(2_000, ".$", "$.big")}),
             names::DATA_LIMIT,
         ),
@@ -154,6 +162,29 @@ fn what_a_state_computes_is_bounded() {
         "{}",
         failure.cause
     );
+}
+
+#[test]
+fn the_fields_before_the_work_of_a_state_share_and_so_do_those_after_it() {
+    // Each takes more than half of the steps.
+    let path = "$.list[?($.big == 'y')]";
+    let input = json!({"list": vec![1; 800], "big": "x".repeat(100_000)});
+    let pass = |fields: serde_json::Value| {
+        let mut state = json!({"Type": "Pass"});
+        state
+            .as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        output(&single(state), input.clone())
+    };
+    let parameters = json!({"list.$": "$.list", "big.$": "$.big", "x.$": path});
+    let one = pass(json!({"Parameters": parameters}));
+    assert_eq!(one.unwrap()["x"], json!([]));
+    let two = pass(json!({"Parameters": parameters, "OutputPath": path}));
+    assert_eq!(two.unwrap_err().error, names::RUNTIME);
+    let task = json!({"Type": "Task", "Resource": FUNCTION, "Parameters": {"x.$": path}, "ResultSelector": {"x.$": path}});
+    let ran = run(&single(task), input.clone(), &mut |_, _| Some(Ok(input.clone())));
+    assert_eq!(result(ran), Ok(json!({"x": []})));
 }
 
 #[test]

@@ -41,6 +41,20 @@ fn mocked(state: &Value, input: Value, result: Result<Value, Failure>, tried: u6
     trial
 }
 
+/// For each item by itself it would take as often as long.
+#[test]
+fn what_the_items_of_a_mocked_map_are_made_of_is_bounded_for_all_of_them() {
+    let state = json!({"Type": "Map", "End": true, "ItemsPath": "$.list",
+        "ItemSelector": {"x.$": "$.list[?($.big == 'y')]"},
+        "ItemProcessor": {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": true}}}});
+    let input = json!({"list": vec![1; 800], "big": "x".repeat(100_000)});
+    let trial = mocked(&state, input, Ok(json!([])), 0);
+    match trial.outcome() {
+        Some(Outcome::Failed { failure }) => assert_eq!(failure.error, names::RUNTIME),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn states_without_work_end_at_once() {
     let choice = json!({"Type": "Choice", "Default": "D", "Choices": [{"Variable": "$.a", "NumericEquals": 1, "Next": "One"}]});

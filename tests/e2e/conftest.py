@@ -5,6 +5,7 @@ Run by `make e2e`, inside a network namespace that plays the host and has no upl
 
 import os
 import pathlib
+import signal
 import subprocess
 
 import pytest
@@ -13,6 +14,24 @@ from roadstead import Roadstead, host_has_no_uplink
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "target/images"
+# Seconds, far beyond what any test takes: one that hangs fails where it stands, and the others have their turn.
+LONGEST = 1800
+
+
+def too_long(*_):
+    # What is left of it, and what is torn down, may hang as well.
+    signal.alarm(LONGEST)
+    pytest.fail(f"not over after {LONGEST} s")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(LONGEST)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,6 +14,11 @@ def server(version, folder=None):
             "healthCheck": {"command": ["CMD-SHELL", f"test -e {well}"], "interval": 5, "timeout": 30, "retries": 10, "startPeriod": 300}}
 
 
+def never_well(cloud, name, folder):
+    """The second version, whose deployment goes on unless somebody makes its tasks healthy."""
+    return cloud.define(name, server("two", folder), volumes=[{"name": "hold", "host": {"sourcePath": str(folder)}}])
+
+
 @pytest.fixture(scope="module")
 def group(cloud):
     return cloud.open_group("deployments", 80)
@@ -61,7 +66,7 @@ def test_a_rolling_update_is_listed_and_described_to_its_end(cloud, group, tmp_p
     first, _, created = create(cloud, group, "told")
     assert created["sourceServiceRevisions"] == []
     # It goes on for as long as its tasks are not healthy.
-    second = cloud.define("told", server("two", tmp_path), volumes=[{"name": "hold", "host": {"sourcePath": str(tmp_path)}}])
+    second = never_well(cloud, "told", tmp_path)
     updated = cloud.ecs.update_service(service="told", taskDefinition=second)["service"]
     (going,) = aws(cloud, "list-service-deployments", "--service", "told", "--status", "PENDING", "IN_PROGRESS")[
         "serviceDeployments"]
@@ -96,9 +101,9 @@ def test_a_rolling_update_is_listed_and_described_to_its_end(cloud, group, tmp_p
         listed(cloud, "told")
 
 
-def test_a_deployment_that_is_stopped_goes_back_to_what_ran(cloud, group):
+def test_a_deployment_that_is_stopped_goes_back_to_what_ran(cloud, group, tmp_path):
     first, _, created = create(cloud, group, "back")
-    second = cloud.define("back", server("two"))
+    second = never_well(cloud, "back", tmp_path)
     cloud.ecs.update_service(service="back", taskDefinition=second)
     eventually(lambda: "version two" in pages(cloud, "back"), "the new version serves")
     arn = service(cloud, "back")["currentServiceDeployment"]
@@ -117,7 +122,7 @@ def test_a_deployment_that_is_stopped_goes_back_to_what_ran(cloud, group):
     remove(cloud, "back")
 
 
-def test_an_alarm_fails_a_deployment_and_rolls_it_back(cloud, group):
+def test_an_alarm_fails_a_deployment_and_rolls_it_back(cloud, group, tmp_path):
     alarms = cloud.client("cloudwatch")
     alarms.put_metric_alarm(AlarmName="too-slow", Namespace="shop", MetricName="latency", Statistic="Average", Period=10,
                             EvaluationPeriods=1, Threshold=1, ComparisonOperator="GreaterThanThreshold",
@@ -126,7 +131,7 @@ def test_an_alarm_fails_a_deployment_and_rolls_it_back(cloud, group):
     watched = {"alarms": {"alarmNames": ["too-slow"], "enable": True, "rollback": True}}
     first, _, created = create(cloud, group, "alarmed", deploymentConfiguration=watched)
     assert created["alarms"] == {"alarmNames": ["too-slow"], "status": "MONITORING_COMPLETE"}
-    second = cloud.define("alarmed", server("two"))
+    second = never_well(cloud, "alarmed", tmp_path)
     cloud.ecs.update_service(service="alarmed", taskDefinition=second)
     eventually(lambda: "version two" in pages(cloud, "alarmed"), "the new version serves")
     cloud.aws("cloudwatch", "set-alarm-state", "--alarm-name", "too-slow", "--state-value", "ALARM",

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import json
+import pathlib
 
 import boto3
 import pytest
@@ -43,6 +44,13 @@ def poll(cloud, activity, **config):
     return cloud.client("stepfunctions", **config).get_activity_task(activityArn=activity, workerName="w")
 
 
+def connections(cloud):
+    """Those that the service has with clients, also with some that have gone."""
+    port, there = f"{int(cloud.listen.split(':')[1]):04X}", {"01", "08"}
+    lines = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {words[2] for words in lines if words[1].endswith(f":{port}") and words[3] in there}
+
+
 def events(cloud, execution):
     told = cloud.client("stepfunctions").get_execution_history(executionArn=execution)["events"]
     return {event["type"]: next((value for name, value in event.items() if name.endswith("Details")), None) for event in told}
@@ -80,8 +88,10 @@ def test_a_worker_waits_for_a_task_and_answers_it(cloud, role):
 
 def test_a_poll_whose_client_went_away_takes_no_task(cloud, role):
     activity, machine = works(cloud, role, "left")
+    before = connections(cloud)
     with pytest.raises(ReadTimeoutError):
         poll(cloud, activity, read_timeout=1)
+    eventually(lambda: connections(cloud) <= before, "the service knows that it went")
     execution = start(cloud, machine, "x", {})
     task = poll(cloud, activity)
     cloud.client("stepfunctions").send_task_success(taskToken=task["taskToken"], output="1")

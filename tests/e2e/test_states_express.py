@@ -20,7 +20,7 @@ def role(cloud):
     trust = {"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": ["states.amazonaws.com", "events.amazonaws.com"]}}]}
     allowed = {"Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow", "Action": ["ecs:ListClusters", "sqs:SendMessage", "states:StartExecution"], "Resource": "*"}]}
+        "Effect": "Allow", "Action": ["ecs:ListClusters", "sqs:SendMessage", "sqs:GetQueueUrl", "states:StartExecution"], "Resource": "*"}]}
     iam = cloud.client("iam")
     arn = iam.create_role(RoleName="machines", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
     iam.put_role_policy(RoleName="machines", PolicyName="p", PolicyDocument=json.dumps(allowed))
@@ -49,8 +49,7 @@ def test_executions_and_their_calls_are_counted(cloud, role):
     standard = machine(cloud, role, "standard", {"F": {"Type": "Fail"}}, kind="STANDARD")
     assert states.start_sync_execution(stateMachineArn=express)["status"] == "SUCCEEDED"
     execution = states.start_execution(stateMachineArn=standard)["executionArn"]
-    while states.describe_execution(executionArn=execution)["status"] == "RUNNING":
-        time.sleep(0.05)
+    eventually(lambda: states.describe_execution(executionArn=execution)["status"] != "RUNNING", "the end of the execution")
     # What waits for its minute to be over is handed over at an orderly stop.
     cloud.down(purge=False)
     cloud.up()
@@ -92,14 +91,17 @@ def all_ended(states, arn):
 def test_executions_that_nobody_waits_for_survive_a_kill(cloud, role):
     url = cloud.client("sqs").create_queue(QueueName="told")["QueueUrl"]
     states = cloud.client("stepfunctions")
+    # It goes on once there is the queue that its input names.
+    again = [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "BackoffRate": 1, "MaxAttempts": 1000}]
     tells = lambda name: machine(cloud, role, name, {
         "Begin": sends(url, "States.Format('begun {}', $.n)", Next="Wait"),
-        "Wait": {"Type": "Wait", "SecondsPath": "$.seconds", "Next": "End"},
+        "Wait": {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:sqs:getQueueUrl", "ResultPath": None, "Retry": again,
+                 "Parameters": {"QueueName.$": "$.queue"}, "Next": "End"},
         "End": sends(url, "States.Format('ended {}', $.n)", End=True)})
-    start = lambda arn, n, seconds: states.start_execution(
-        stateMachineArn=arn, name="same", input=json.dumps({"n": n, "seconds": seconds}))
+    start = lambda arn, n, queue: states.start_execution(
+        stateMachineArn=arn, name="same", input=json.dumps({"n": n, "queue": queue}))
     long = tells("long")
-    first, second = start(long, 1, 0), start(long, 1, 0)
+    first, second = start(long, 1, "told"), start(long, 1, "told")
     assert ":express:long:same:" in first["executionArn"] and first["executionArn"] != second["executionArn"]
     assert received(cloud, url, 4) == ["begun 1", "begun 1", "ended 1", "ended 1"]
     for operation in (states.describe_execution, states.get_execution_history, states.stop_execution):
@@ -110,15 +112,16 @@ def test_executions_that_nobody_waits_for_survive_a_kill(cloud, role):
     # What is told is told before the execution has ended, and one that has not ended runs again.
     all_ended(states, long)
     killed = tells("killed")
-    start(killed, 2, 10)
+    start(killed, 2, "go-on")
     assert received(cloud, url, 1) == ["begun 2"]
     cloud.kill()
     cloud.up()
+    cloud.client("sqs").create_queue(QueueName="go-on")
     assert received(cloud, url, 2) == ["begun 2", "ended 2"], "from its beginning, and to its end"
     all_ended(states, killed)
     cloud.kill()
     cloud.up()
-    start(tells("last"), 3, 0)
+    start(tells("last"), 3, "told")
     assert received(cloud, url, 2) == ["begun 3", "ended 3"], "what ended does not run again"
 
 

@@ -8,7 +8,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-/// Idle connections and the pool of blocking threads come and go by a few, whatever happens.
+/// Idle connections and the pool of blocking threads come and go by a few, whatever happens; of what was before counts the
+/// least, since many that are busy at a time stay for ten seconds more.
 const SLACK: [(&str, u64); 2] = [("descriptors of the daemon", 3), ("threads of the daemon", 3)];
 
 #[derive(Debug, Default)]
@@ -20,8 +21,8 @@ pub(crate) struct Census {
 }
 
 impl Census {
-    /// Counts what carries the instance's name; with a daemon, also what that process holds.
-    pub(crate) fn of_the_machine(instance: &str, daemon: Option<u32>) -> Result<Self> {
+    /// Counts what carries the instance's name or lies in its folder; with a daemon, also what that process holds.
+    pub(crate) fn of_the_machine(instance: &str, folder: &Path, daemon: Option<u32>) -> Result<Self> {
         let mut census = Self::default();
         let processes = processes(instance, daemon)?;
         let spaces: BTreeSet<String> = processes.iter().flat_map(|(pid, _)| namespaces(*pid)).collect();
@@ -35,9 +36,9 @@ impl Census {
             census.look_into(namespace);
         }
         census.note("named network namespaces", named);
-        let mut mounts = mounts("self", instance)?;
+        let mut mounts = mounts("self", instance, folder)?;
         if let Some(daemon) = daemon {
-            mounts.extend(self::mounts(&daemon.to_string(), instance)?);
+            mounts.extend(self::mounts(&daemon.to_string(), instance, folder)?);
         }
         census.note("mounts", mounts);
         let links = output("ip", &["-o", "link"])?;
@@ -90,16 +91,30 @@ impl Census {
         );
     }
 
+    /// Whether nothing changed until the later one but what comes and goes by itself. Of that, it keeps whichever had less.
+    pub(crate) fn stays(&mut self, later: &Census) -> bool {
+        let other = |what: &str| later.counts.get(what).copied().unwrap_or(0);
+        let steady = self
+            .counts
+            .iter()
+            .all(|(what, before)| slack(what).is_some() || other(what) == *before);
+        for (what, count) in &mut self.counts {
+            if steady && slack(what).is_some() && other(what) < *count {
+                *count = other(what);
+                self.things
+                    .insert(what, later.things.get(what).cloned().unwrap_or_default());
+            }
+        }
+        self.memory = later.memory;
+        steady
+    }
+
     /// What there is more or less of than in this one.
     pub(crate) fn differences(&self, later: &Census) -> Vec<String> {
         let mut wrong = Vec::new();
         for (what, before) in &self.counts {
             let after = later.counts.get(what).copied().unwrap_or(0);
-            let slack = SLACK
-                .iter()
-                .find(|(name, _)| name == what)
-                .map(|(_, slack)| *slack);
-            let right = match slack {
+            let right = match slack(what) {
                 Some(slack) => after <= before + slack,
                 None => after == *before,
             };
@@ -137,6 +152,11 @@ impl Census {
         let counts = self.counts.iter().map(|(what, count)| format!("{count} {what}"));
         counts.collect::<Vec<_>>().join(", ")
     }
+}
+
+fn slack(what: &str) -> Option<u64> {
+    let found = SLACK.iter().find(|(name, _)| *name == what);
+    found.map(|(_, slack)| *slack)
 }
 
 /// In a cgroup of the instance's, but the daemon itself.
@@ -177,7 +197,7 @@ fn named_namespaces(instance: &str) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for entry in entries {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.contains(instance) {
+        if name.starts_with(&format!("rs-{instance}-")) {
             found.push(name);
         }
     }
@@ -185,14 +205,19 @@ fn named_namespaces(instance: &str) -> Result<Vec<String>> {
     Ok(found)
 }
 
-fn mounts(of: &str, instance: &str) -> Result<Vec<String>> {
+fn mounts(of: &str, instance: &str, folder: &Path) -> Result<Vec<String>> {
     let text = std::fs::read_to_string(format!("/proc/{of}/mountinfo"))
         .with_context(|| format!("reading the mounts of {of}"))?;
-    let points = text.lines().filter_map(|line| line.split(' ').nth(4));
-    Ok(points
-        .filter(|point| point.contains(instance) || point.contains("/rs-churn-"))
+    let found = text.lines().filter_map(|line| line.split(' ').nth(4));
+    Ok(found
+        .filter(|point| is_own(point, instance, folder))
         .map(|point| format!("{of}: {point}"))
         .collect())
+}
+
+/// The few digits of an instance's id alone are also found in others' hashes.
+fn is_own(point: &str, instance: &str, folder: &Path) -> bool {
+    Path::new(point).starts_with(folder) || point.contains(&format!("rs-{instance}"))
 }
 
 fn cgroups(folder: &Path, own: &str) -> Vec<String> {
@@ -275,4 +300,51 @@ fn output(program: &str, words: &[&str]) -> Result<String> {
 
 fn lines(text: &str) -> impl Iterator<Item = String> + '_ {
     text.lines().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn census(threads: u64, mounts: u64) -> Census {
+        Census {
+            counts: BTreeMap::from([("threads of the daemon", threads), ("mounts", mounts)]),
+            ..Census::default()
+        }
+    }
+
+    #[test]
+    fn what_comes_and_goes_by_itself_changes_nothing_and_counts_at_its_least() {
+        for (later, steady, threads) in [
+            (census(10, 5), true, 10),
+            (census(30, 5), true, 10),
+            (census(7, 5), true, 7),
+            (census(7, 6), false, 10),
+            (census(10, 4), false, 10),
+        ] {
+            let mut before = census(10, 5);
+            assert_eq!(before.stays(&later), steady, "{later:?}");
+            assert_eq!(before.counts["threads of the daemon"], threads, "{later:?}");
+        }
+        let first = census(10, 5);
+        assert!(first.differences(&census(13, 5)).is_empty());
+        assert_eq!(
+            first.differences(&census(14, 5)).len(),
+            1,
+            "more than come and go"
+        );
+    }
+
+    #[test]
+    fn mounts_of_others_are_not_counted() {
+        let folder = Path::new("/tmp/rs-churn-12");
+        for (point, own) in [
+            ("/tmp/rs-churn-12/data/containers/x", true),
+            ("/run/netns/rs-ab12f-agent", true),
+            ("/tmp/rs-churn-123/data/containers/x", false),
+            ("/tmp/other/layers/99ab12f00/root", false),
+        ] {
+            assert_eq!(is_own(point, "ab12f", folder), own, "{point}");
+        }
+    }
 }

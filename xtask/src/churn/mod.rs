@@ -94,12 +94,15 @@ fn churn(root: &Path, folder: &Path, options: &Options) -> Result<()> {
     acts.each_once(&cloud)?;
     acts.until(&cloud, Instant::now() + whole / 5)?;
     acts.stop_all(&cloud)?;
-    let (first, stopped_first) = (settled(&cloud, &instance, None)?, acts.stopped(&cloud)?);
+    let (first, stopped_first) = (settled(&cloud, folder, &instance, None)?, acts.stopped(&cloud)?);
 
     // One daemon, for most of the time.
     acts.until(&cloud, Instant::now() + whole * 11 / 20)?;
     acts.stop_all(&cloud)?;
-    let (second, stopped_second) = (settled(&cloud, &instance, Some(&first))?, acts.stopped(&cloud)?);
+    let (second, stopped_second) = (
+        settled(&cloud, folder, &instance, Some(&first))?,
+        acts.stopped(&cloud)?,
+    );
     let mut wrong = first.differences(&second);
     let more = stopped_second.saturating_sub(stopped_first) * MEMORY_PER_STOPPED;
     let bound = first.memory + first.memory / MEMORY_SHARE + MEMORY_BYTES + more;
@@ -137,13 +140,13 @@ fn churn(root: &Path, folder: &Path, options: &Options) -> Result<()> {
         deaths += 1;
     }
     acts.stop_all(&cloud)?;
-    let third = settled(&cloud, &instance, Some(&first))?;
+    let third = settled(&cloud, folder, &instance, Some(&first))?;
     println!("{deaths} daemons: {}", acts.told());
     report(&first.differences(&third))?;
 
     drop(acts);
     cloud.down().context("taking it down")?;
-    let left = Census::of_the_machine(&instance, None)?;
+    let left = Census::of_the_machine(&instance, folder, None)?;
     if let Some((what, count)) = left.counts.iter().find(|(_, count)| **count > 0) {
         bail!("roadstead down left {count} {what}: {}", left.shown(what));
     }
@@ -152,26 +155,27 @@ fn churn(root: &Path, folder: &Path, options: &Options) -> Result<()> {
 }
 
 /// Counts until it is as before, or no later count can be expected to differ.
-fn settled(cloud: &Cloud, instance: &str, before: Option<&Census>) -> Result<Census> {
-    let (begin, mut last) = (Instant::now(), None::<Census>);
+fn settled(cloud: &Cloud, folder: &Path, instance: &str, before: Option<&Census>) -> Result<Census> {
+    let begin = Instant::now();
+    let mut since = Census::of_the_machine(instance, folder, Some(cloud.pid()))?;
     let mut same = 0;
     loop {
-        let census = Census::of_the_machine(instance, Some(cloud.pid()))?;
+        std::thread::park_timeout(Duration::from_millis(500));
+        let census = Census::of_the_machine(instance, folder, Some(cloud.pid()))?;
         match before {
             Some(before) if before.differences(&census).is_empty() => return Ok(census),
-            // With nothing to compare with, for some seconds nothing changed.
-            None if same >= 20 => return Ok(census),
-            _ => {}
+            Some(_) if begin.elapsed() > SETTLE => return Ok(census),
+            Some(_) => {}
+            None if since.stays(&census) => same += 1,
+            None if begin.elapsed() > SETTLE => {
+                bail!("it still changes:\n  {}", since.differences(&census).join("\n  "));
+            }
+            None => (same, since) = (0, census),
         }
-        if begin.elapsed() > SETTLE {
-            return Ok(census);
+        // With nothing to compare with, for so long nothing changed; threads that were busy before have gone by then.
+        if same >= 24 {
+            return Ok(since);
         }
-        same = match &last {
-            Some(last) if last.counts == census.counts => same + 1,
-            _ => 0,
-        };
-        last = Some(census);
-        std::thread::park_timeout(Duration::from_millis(500));
     }
 }
 

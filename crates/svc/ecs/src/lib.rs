@@ -62,6 +62,8 @@ pub struct Options {
     pub heartbeat: Duration,
     /// An order that an agent has not acknowledged is given again after this.
     pub resend: Duration,
+    /// For so long the tasks of a deployment wait for an agent to say what the first one's images are.
+    pub first_patience: Duration,
     /// Milliseconds for which a task without a health check must have run before its service counts it as healthy.
     pub settle_millis: i64,
 }
@@ -72,6 +74,7 @@ impl Default for Options {
             keep_stopped_millis: 3_600_000,
             heartbeat: Duration::from_secs(25),
             resend: Duration::from_secs(10),
+            first_patience: Duration::from_secs(600),
             settle_millis: 40_000,
         }
     }

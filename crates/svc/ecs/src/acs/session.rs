@@ -49,6 +49,8 @@ struct Delivered {
     stage: Stage,
     message: String,
     at: Instant,
+    /// When it was sent for the first time.
+    since: Instant,
     acknowledged: bool,
 }
 
@@ -73,8 +75,8 @@ pub(crate) enum Delivery {
     /// Sent, and not acknowledged yet, or the agent is too far behind to be sent more.
     Waiting,
     Acknowledged,
-    /// The first task of its deployment is to say what the images are.
-    Behind,
+    /// The first task of its deployment is to say what the images are; so many others may wait for that.
+    Behind(usize),
 }
 
 /// What a connection task reads.
@@ -237,10 +239,13 @@ impl Session {
         if state.deliveries.len() >= MAX_DELIVERIES {
             state.deliveries.retain(|_, delivered| !delivered.acknowledged);
         }
+        let at = Instant::now();
+        let before = state.deliveries.get(task).filter(|before| before.stage == stage);
         let delivered = Delivered {
             stage,
             message: order.message,
-            at: Instant::now(),
+            at,
+            since: before.map_or(at, |before| before.since),
             acknowledged: false,
         };
         state.deliveries.insert(task.to_owned(), delivered);
@@ -266,6 +271,15 @@ impl Session {
     /// Whether the agent was told anything of the task over this connection.
     pub(crate) fn knows(&self, task: &str) -> bool {
         lock(&self.state).deliveries.contains_key(task)
+    }
+
+    /// For how long the agent has known of the task over this connection.
+    pub(crate) fn knows_for(&self, task: &str) -> Option<Duration> {
+        let state = lock(&self.state);
+        state
+            .deliveries
+            .get(task)
+            .map(|delivered| delivered.since.elapsed())
     }
 
     /// The task has ended; nothing of it need be remembered.

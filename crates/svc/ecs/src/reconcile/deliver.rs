@@ -27,10 +27,11 @@ pub(super) async fn tell(worker: &Worker, task: &TaskRecord, stage: Stage) -> Re
     let known = match stage {
         Stage::Start => images::known(worker, task, &definition).await?,
         // It is told of the containers that it has.
-        Stage::Stop => Some(images::Known::default()),
+        Stage::Stop => Ok(images::Known::default()),
     };
-    let Some(known) = known else {
-        return Ok(Delivery::Behind);
+    let known = match known {
+        Ok(known) => known,
+        Err(waiting) => return Ok(Delivery::Behind(waiting)),
     };
     let order = order(worker, task, stage, &session, (&definition, &known)).await?;
     Ok(session.send(&arn, stage, order))

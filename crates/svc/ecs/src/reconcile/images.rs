@@ -41,27 +41,27 @@ impl Known<'_> {
     }
 }
 
-/// What a task that is about to be told of is to run; none: it waits for the first one of its deployment.
+/// What a task that is about to be told of is to run; or it waits, as so many do, for the first one of its deployment.
 pub(super) async fn known<'w>(
     worker: &'w Worker,
     task: &TaskRecord,
     definition: &Definition,
-) -> Result<Option<Known<'w>>> {
+) -> Result<Result<Known<'w>, usize>> {
     let tagged = tagged(definition);
     let known = |digests, first| {
-        Some(Known {
+        Ok(Known {
             digests,
             _first: first,
         })
     };
     Ok(match look(worker, task, &tagged).await? {
         Turn::Any(digests) => known(digests, None),
-        Turn::Behind => None,
+        Turn::Behind(waiting) => Err(waiting),
         Turn::First(_) => {
             let first = worker.first.lock().await;
             match look(worker, task, &tagged).await? {
                 Turn::Any(digests) => known(digests, None),
-                Turn::Behind => None,
+                Turn::Behind(waiting) => Err(waiting),
                 Turn::First(digests) => known(digests, Some(first)),
             }
         }
@@ -73,7 +73,8 @@ enum Turn {
     /// Whatever becomes of the others.
     Any(BTreeMap<String, String>),
     First(BTreeMap<String, String>),
-    Behind,
+    /// One of so many.
+    Behind(usize),
 }
 
 async fn look(worker: &Worker, task: &TaskRecord, tagged: &[&str]) -> Result<Turn> {
@@ -97,16 +98,21 @@ async fn look(worker: &Worker, task: &TaskRecord, tagged: &[&str]) -> Result<Tur
     let mut others: Vec<&TaskRecord> = tasks
         .filter(|other| other.started_by == task.started_by && other.id != task.id && is_live(other))
         .collect();
+    let waiting = others.len();
     let has_said = |other: &&TaskRecord| {
         let mut containers = other.containers.iter();
         containers.any(|it| missing(&it.name) && it.image_digest.is_some())
     };
     if others.iter().any(has_said) {
         // The service's record is about to say so too.
-        return Ok(Turn::Behind);
+        return Ok(Turn::Behind(waiting));
     }
-    if others.iter().any(|other| other.times.started.is_some()) {
-        // Its agent does not say it.
+    // Its agent does not say it, or does not come to, as when what it pulls is endless.
+    let silent = |other: &TaskRecord| {
+        let told_for = worker.told_for(other);
+        other.times.started.is_some() || told_for >= Some(worker.options.first_patience)
+    };
+    if others.iter().any(|other| silent(other)) {
         return Ok(Turn::Any(digests));
     }
     others.retain(|other| worker.agents.is_connected(&other.host.arn()));
@@ -115,7 +121,7 @@ async fn look(worker: &Worker, task: &TaskRecord, tagged: &[&str]) -> Result<Tur
         .iter()
         .any(|other| worker.told(other) || (other.last == LastStatus::Pending && before(other)));
     Ok(if behind {
-        Turn::Behind
+        Turn::Behind(waiting)
     } else {
         Turn::First(digests)
     })

@@ -87,6 +87,11 @@ fn next(task: &TaskRecord, now: Timestamp, keep: i64) -> Step {
     }
 }
 
+/// How soon one of so many that wait for the same is looked at again: each looks at all of them.
+fn behind(waiting: usize) -> Duration {
+    AGAIN + AGAIN * u32::try_from(waiting / 250).unwrap_or(u32::MAX).min(60)
+}
+
 impl Worker {
     async fn task(&self, key: &Key) -> Result<Action> {
         for _ in 0..MAX_STEPS {
@@ -130,7 +135,7 @@ impl Worker {
                 Step::Tell(stage) => match deliver::tell(self, &entry.value, stage).await {
                     Ok(Delivery::Waiting) => return Ok(Action::Again(self.options.resend)),
                     // What it waits for brings the key back, unless it is an agent's going.
-                    Ok(Delivery::Behind) => return Ok(Action::Again(AGAIN)),
+                    Ok(Delivery::Behind(waiting)) => return Ok(Action::Again(behind(waiting))),
                     // Away: its next connection brings the key back.
                     Ok(Delivery::Away | Delivery::Acknowledged) => return Ok(Action::Done),
                     Err(error @ (Error::Store(_) | Error::Contended | Error::Other(_))) => return Err(error),
@@ -175,6 +180,10 @@ impl Worker {
         session.is_some_and(|session| session.knows(&task.arn()))
     }
 
+    pub(super) fn told_for(&self, task: &TaskRecord) -> Option<Duration> {
+        self.agents.find(&task.host.arn())?.knows_for(&task.arn())
+    }
+
     fn told_no_more(&self, task: &TaskRecord) {
         if let Some(session) = self.agents.find(&task.host.arn()) {
             session.forget(&task.arn());
@@ -196,6 +205,13 @@ impl Worker {
 mod tests {
     use super::*;
     use crate::compile::tests::task;
+
+    #[test]
+    fn the_more_wait_the_less_often_each_looks() {
+        for (waiting, seconds) in [(0, 1), (60, 1), (1_000, 5), (5_000, 21), (1_000_000, 61)] {
+            assert_eq!(behind(waiting).as_secs(), seconds, "{waiting}");
+        }
+    }
 
     #[test]
     fn each_state_has_its_next_step() {

@@ -1,5 +1,8 @@
 //! `versionConsistency`: all tasks of a deployment run what the tags led to for the first of them.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use roadstead_acs as acs;
 use serde_json::{Value as Json, json};
 
@@ -11,7 +14,10 @@ const IMAGE: &str = "registry.local/app:1";
 /// A machine with a connected agent, and the definition `web`: one container as by default, one that opted out, and
 /// one whose image is a digest's.
 async fn world() -> (Cloud, Agent) {
-    let cloud = cloud().await;
+    furnished(cloud().await).await
+}
+
+async fn furnished(cloud: Cloud) -> (Cloud, Agent) {
     let instance = cloud.register("default", MACHINE, 8).await;
     let web = definition("web", "bridge", |it| {
         let container = |name: &str, image: &str| json!({"name": name, "image": image, "memory": 16});
@@ -172,6 +178,23 @@ async fn an_agent_that_does_not_say_what_images_are_holds_nobody_back() {
     let (first, _, _) = told(&mut agent).await;
     report(&cloud, &first, "RUNNING").await;
     assert_eq!(told(&mut agent).await.1, by_tags());
+}
+
+#[tokio::test]
+async fn an_agent_that_comes_to_nothing_holds_nobody_back_for_ever() {
+    let patience = |options: &mut crate::Options| options.first_patience = Duration::from_secs(1);
+    let (cloud, mut agent) = furnished(cloud().await.restart_with(patience).await).await;
+    create(&cloud, 3).await;
+    let (first, _, _) = told(&mut agent).await;
+    // It has it, and is heard of no more.
+    let mut others = BTreeSet::new();
+    while others.len() < 2 {
+        let (task, images, _) = told(&mut agent).await;
+        assert_eq!(images, by_tags());
+        others.insert(task);
+    }
+    assert!(!others.contains(&first));
+    assert_eq!(cloud.task(&first).await["lastStatus"], "PENDING");
 }
 
 #[tokio::test]

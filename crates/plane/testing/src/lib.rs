@@ -23,6 +23,8 @@ pub const START: Timestamp = Timestamp(1_700_000_000_000);
 /// Looks for a condition before it counts as never met, and how long between two.
 const LOOKS: usize = 24_000;
 const PAUSE: Duration = Duration::from_millis(5);
+/// No call that is answered takes longer, also one that waits for others.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A call of the account's root in us-east-1.
 pub fn ctx() -> Ctx {
@@ -50,7 +52,7 @@ pub fn dispatcher(clock: Arc<ManualClock>) -> Arc<Dispatcher> {
 }
 
 /// Calls an operation as a client would, JSON in and JSON out, through the model's checks. Panics where the gate would
-/// refuse the request before a handler sees it.
+/// refuse the request before a handler sees it, and when no answer comes.
 pub async fn call(server: &dyn Handler, ctx: &Ctx, operation: &str, input: Json) -> Result<Json, ApiError> {
     let model = server.model();
     let operation = model.operation(operation).expect("an operation");
@@ -58,7 +60,8 @@ pub async fn call(server: &dyn Handler, ctx: &Ctx, operation: &str, input: Json)
     if let Some(shape) = operation.input {
         roadstead_protocol::check(model, shape, &value).expect("keeps the model's constraints");
     }
-    let answer = server.call(operation, ctx, value).await?;
+    let answer = tokio::time::timeout(PATIENCE, server.call(operation, ctx, value)).await;
+    let answer = answer.unwrap_or_else(|_| panic!("{} is not answered", operation.name))?;
     let shown = operation.output.map(|shape| json::to_json(model, shape, answer));
     Ok(shown.unwrap_or(Json::Null))
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use roadstead_api_ec2 as ec2;
 use roadstead_base::Ctx;
@@ -38,7 +39,8 @@ pub(crate) struct Hold {
 
 impl Hold {
     pub(crate) async fn made(&self) {
-        self.made.notified().await;
+        let made = tokio::time::timeout(Duration::from_secs(120), self.made.notified());
+        made.await.expect("the call is made");
     }
 
     pub(crate) fn let_go(&self) {

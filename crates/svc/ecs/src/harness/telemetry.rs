@@ -101,8 +101,10 @@ impl Reporter {
 
     /// The next frame that is not a heartbeat; none once the connection is closed.
     pub(crate) async fn hear(&mut self) -> Option<ToTelemetry> {
+        // Heartbeats alone are nothing to wait for.
+        let end = tokio::time::Instant::now() + Duration::from_secs(120);
         loop {
-            let next = tokio::time::timeout(Duration::from_secs(120), self.socket.next()).await;
+            let next = tokio::time::timeout_at(end, self.socket.next()).await;
             match next.expect("a frame in time") {
                 Some(Ok(Message::Text(text))) => {
                     match ToTelemetry::from_text(&text).expect("a readable frame") {

@@ -17,6 +17,15 @@ impl Bench {
         until("the ends", || self.states.queue.count() == 0).await;
     }
 
+    /// Moves the clock, by so much at a look, until so many are left: one may begin to wait when it was moved already.
+    async fn wait_until_left(&self, left: usize, millis: i64) {
+        until("the ends", || {
+            self.clock.advance(millis);
+            self.states.queue.count() == left
+        })
+        .await;
+    }
+
     /// The inputs that functions were called with.
     fn payloads(&self) -> Vec<Json> {
         let asked = self.lambda.asked();
@@ -87,7 +96,7 @@ async fn executions_that_did_not_end_run_again_from_their_beginning() {
         "W": {"Type": "Wait", "SecondsPath": "$.seconds", "Next": "J"},
         "J": {"Type": "Task", "Resource": FUNCTION, "End": true}}});
     let machine = bench.express("m", &definition).await;
-    bench.start_express(&machine, "{\"seconds\":100}").await;
+    bench.start_express(&machine, "{\"seconds\":1}").await;
     until("the first call", || bench.payloads().len() == 1).await;
     bench.stop().await;
     // One that is written down and does not begin.
@@ -98,20 +107,19 @@ async fn executions_that_did_not_end_run_again_from_their_beginning() {
         roadstead_testing::START,
     )
     .await;
-    waiting.start_express(&machine, "{\"seconds\":200}").await;
+    waiting.start_express(&machine, "{\"seconds\":2}").await;
     let mut bench = waiting.restarted(7_000).await;
     assert_eq!(bench.states.queue.count(), 2);
     bench.start();
     until("the first calls again", || bench.payloads().len() == 3).await;
-    bench.clock.advance(200_000);
-    bench.all_ended().await;
+    bench.wait_until_left(0, 100).await;
     let mut seconds: Vec<i64> = bench
         .payloads()
         .iter()
         .filter_map(|one| one["seconds"].as_i64())
         .collect();
     seconds.sort_unstable();
-    assert_eq!(seconds, [100, 100, 100, 200, 200]);
+    assert_eq!(seconds, [1, 1, 1, 2, 2]);
     let bench = bench.restarted(0).await;
     assert_eq!(bench.states.queue.count(), 0, "what ended is not run again");
 }
@@ -137,8 +145,7 @@ async fn so_many_run_at_a_time_and_the_rest_waits() {
     );
     until("the first", || bench.states.express.under_way() == 1).await;
     assert_eq!(bench.states.queue.count(), 2);
-    bench.clock.advance(10_000);
-    until("the end of the first", || bench.states.queue.count() == 1).await;
+    bench.wait_until_left(1, 1_000).await;
     bench
         .call("StartExecution", third)
         .await
@@ -146,12 +153,7 @@ async fn so_many_run_at_a_time_and_the_rest_waits() {
     for _ in 0..2 {
         let left = bench.states.queue.count();
         until("the next", || bench.states.express.under_way() == 1).await;
-        let (queue, clock) = (&bench.states.queue, &bench.clock);
-        until("its end", || {
-            clock.advance(1_000);
-            queue.count() < left
-        })
-        .await;
+        bench.wait_until_left(left - 1, 1_000).await;
     }
 }
 
@@ -211,8 +213,7 @@ async fn a_machine_goes_once_its_executions_have_ended() {
         .await
         .expect("still there");
     assert_eq!(shown["status"], "DELETING");
-    bench.clock.advance(10_000);
-    bench.all_ended().await;
+    bench.wait_until_left(0, 1_000).await;
     crate::remove::machine(&bench.states, &partition, &key)
         .await
         .expect("looked at");

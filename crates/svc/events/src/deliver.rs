@@ -146,10 +146,11 @@ fn count(events: &Events, partition: &Partition, record: &DeliveryRecord, metric
 
 async fn finish(events: &Events, entry: &Entry<DeliveryRecord>) -> Result<(), roadstead_reconcile::Error> {
     // If somebody wrote it meanwhile, it was another who delivered it too; the target knows the delivery by its id.
-    let _gone = Transaction::new(&events.store)
-        .delete(&entry.key)
-        .commit()
-        .await?;
+    let gone = Transaction::new(&events.store).delete(&entry.key);
+    if let Outcome::Committed(revision) = gone.commit().await? {
+        // Who is told late of an earlier change looks at it once more: it must not be there then.
+        events.owed.wait_for(revision).await?;
+    }
     Ok(())
 }
 
@@ -181,7 +182,11 @@ async fn failure(
         .commit()
         .await?;
     match written {
-        Outcome::Committed(_) => Ok(Action::Again(until(now, due_at))),
+        Outcome::Committed(revision) => {
+            // What is looked at next is not due yet.
+            events.owed.wait_for(revision).await?;
+            Ok(Action::Again(until(now, due_at)))
+        }
         Outcome::Conflict => Ok(Action::Done),
     }
 }

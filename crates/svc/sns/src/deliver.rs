@@ -71,7 +71,11 @@ impl Reconciler for Deliveries {
 }
 
 async fn finish(sns: &Sns, entry: &Entry<DeliveryRecord>) -> Result<Action, roadstead_reconcile::Error> {
-    let _gone = Transaction::new(&sns.store).delete(&entry.key).commit().await?;
+    let gone = Transaction::new(&sns.store).delete(&entry.key);
+    if let Outcome::Committed(revision) = gone.commit().await? {
+        // Who is told late of an earlier change looks at it once more: it must not be there then.
+        sns.owed.wait_for(revision).await?;
+    }
     Ok(Action::Done)
 }
 

@@ -201,3 +201,19 @@ async fn a_queue_gets_what_the_transformer_makes_of_the_event() {
     let body: Json = serde_json::from_str(sent[0]["MessageBody"].as_str().expect("a body")).expect("JSON");
     assert_eq!(body, json!({"from": "shop", "n": 1, "rule": RULE}));
 }
+
+/// What is told of a delivery's change comes after its letter was sent, and found it still owed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn each_event_is_one_letter() {
+    let role = "arn:aws:iam::000000000000:role/stranger";
+    let target =
+        json!({"Id": "t", "Arn": queue("q"), "RoleArn": role, "DeadLetterConfig": {"Arn": queue("dead")}});
+    let (bench, queues) = with_target(target, Vec::new()).await;
+    let running = bench.events.start();
+    for _ in 0..300 {
+        publish(&bench).await;
+    }
+    until("the end", || bench.events.owed.snapshot().is_empty()).await;
+    running.stop().await;
+    assert_eq!(sent(&queues).len(), 300);
+}

@@ -238,3 +238,23 @@ async fn what_fails_for_now_is_tried_again_after_a_restart_and_what_is_denied_is
     let delivered = bench.delivered(2).await;
     assert_eq!(delivered[0], ("dead".to_owned(), "two".to_owned()));
 }
+
+/// What is told of a delivery's change comes after its letter was sent, and found it still owed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn each_message_is_one_letter() {
+    let bench = Bench::new().await;
+    let dead = json!({"deadLetterTargetArn": arn("dead")}).to_string();
+    bench.subscribe("q", json!({"RedrivePolicy": dead})).await;
+    let running = bench.sns.start();
+    for number in 0..100 {
+        bench
+            .queues
+            .refuse(ApiError::client("AccessDeniedException", "no"));
+        let message = json!({"TopicArn": TOPIC, "Message": "one"});
+        bench.call("Publish", message).await.expect("published");
+        until("the letter", || bench.queues.done().len() > number).await;
+        until("the end", || bench.sns.owed.snapshot().is_empty()).await;
+    }
+    running.stop().await;
+    assert_eq!(bench.queues.done().len(), 100);
+}

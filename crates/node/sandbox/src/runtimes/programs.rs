@@ -2,8 +2,7 @@
 //! where it looks.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File, FileTimes};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -70,6 +69,9 @@ pub(super) const COMMON: &[&str] = &[
     "xargs",
 ];
 
+/// Folders in each other.
+const MOST_DEEP: usize = 64;
+
 /// Of what a program says that fails.
 const MOST_LINES: usize = 10;
 
@@ -120,9 +122,7 @@ impl<'a> Root<'a> {
             }
         }
         for name in COMMON {
-            if let Some(program) = find(name) {
-                root.program(&program, &format!("usr/bin/{name}"))?;
-            }
+            root.common(name)?;
         }
         // As merged file systems have it.
         for name in ["sh", "bash"] {
@@ -154,18 +154,14 @@ impl<'a> Root<'a> {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map_err(Failed::at(&path))
     }
 
-    /// Copies a file or a folder, with times: compiled Python is only taken for what has the time it says.
+    /// Copies a file or a folder, with what links in it lead to, and with times: compiled Python is only taken for what has
+    /// the time it says. A link that leads nowhere is left out.
     pub(super) fn copy(&self, from: &Path, to: &str) -> Result<()> {
         let target = self.at(to);
         if let Some(parent) = target.parent() {
             fs::create_dir_all(parent).map_err(Failed::at(parent))?;
         }
-        let arguments = [
-            OsStr::new("-rL"),
-            OsStr::new("--preserve=mode,timestamps"),
-            OsStr::new("-T"),
-        ];
-        run(Command::new("cp").args(arguments).arg(from).arg(&target))
+        copy(from, &target, MOST_DEEP)
     }
 
     /// A program of this machine, and its libraries.
@@ -174,25 +170,30 @@ impl<'a> Root<'a> {
         self.libraries_of(from)
     }
 
+    /// One that does without is left out where it does not run here either.
+    fn common(&mut self, name: &str) -> Result<()> {
+        let Some(program) = find(name) else {
+            return Ok(());
+        };
+        match libraries(&program)? {
+            Libraries::Missing(_) => Ok(()),
+            Libraries::Found(_) => self.program(&program, &format!("usr/bin/{name}")),
+        }
+    }
+
     /// The libraries that a program or a library needs, at the paths where the loader finds them.
     pub(super) fn libraries_of(&mut self, file: &Path) -> Result<()> {
-        let listed = Command::new("ldd")
-            .arg(file)
-            .output()
-            .map_err(Failed::at(Path::new("ldd")))?;
-        // What is no dynamic program needs none.
-        for line in String::from_utf8_lossy(&listed.stdout).lines() {
-            let path = line.split_once("=>").map_or(line, |(_, path)| path);
-            let path = path.split_whitespace().next().unwrap_or_default();
-            if path == "not" {
+        let found = match libraries(file)? {
+            Libraries::Found(found) => found,
+            Libraries::Missing(which) => {
                 return Err(Failed(format!(
-                    "{}: a library is missing: {}",
-                    file.display(),
-                    line.trim()
+                    "{}: a library is missing: {which}",
+                    file.display()
                 )));
             }
-            let path = PathBuf::from(path);
-            if path.is_absolute() && self.libraries.insert(path.clone()) {
+        };
+        for path in found {
+            if self.libraries.insert(path.clone()) {
                 self.copy(&path, path.to_string_lossy().trim_start_matches('/'))?;
             }
         }
@@ -215,6 +216,63 @@ impl<'a> Root<'a> {
         }
         Ok(())
     }
+}
+
+enum Libraries {
+    Found(Vec<PathBuf>),
+    /// The line that says so.
+    Missing(String),
+}
+
+/// Those that the loader finds for a program or a library by itself: not where this process was told to look.
+fn libraries(file: &Path) -> Result<Libraries> {
+    let listed = Command::new("ldd")
+        .arg(file)
+        .env_remove("LD_LIBRARY_PATH")
+        .env_remove("LD_PRELOAD")
+        .output()
+        .map_err(Failed::at(Path::new("ldd")))?;
+    let mut found = Vec::new();
+    // What is no dynamic program needs none.
+    for line in String::from_utf8_lossy(&listed.stdout).lines() {
+        let path = line.split_once("=>").map_or(line, |(_, path)| path);
+        let path = path.split_whitespace().next().unwrap_or_default();
+        if path == "not" {
+            return Ok(Libraries::Missing(line.trim().to_owned()));
+        }
+        let path = PathBuf::from(path);
+        if path.is_absolute() {
+            found.push(path);
+        }
+    }
+    Ok(Libraries::Found(found))
+}
+
+fn copy(from: &Path, to: &Path, deep: usize) -> Result<()> {
+    let found = match fs::metadata(from) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && from.is_symlink() => return Ok(()),
+        found => found.map_err(Failed::at(from))?,
+    };
+    if found.is_dir() {
+        let Some(deep) = deep.checked_sub(1) else {
+            return Err(Failed(format!("{}: its links lead in a circle", from.display())));
+        };
+        fs::create_dir_all(to).map_err(Failed::at(to))?;
+        for entry in fs::read_dir(from).map_err(Failed::at(from))? {
+            let entry = entry.map_err(Failed::at(from))?;
+            copy(&entry.path(), &to.join(entry.file_name()), deep)?;
+        }
+    } else if found.is_file() {
+        fs::copy(from, to).map_err(Failed::at(to))?;
+    } else {
+        return Ok(());
+    }
+    let times = FileTimes::new()
+        .set_accessed(found.accessed().map_err(Failed::at(from))?)
+        .set_modified(found.modified().map_err(Failed::at(from))?);
+    let copied = File::open(to).map_err(Failed::at(to))?;
+    copied.set_times(times).map_err(Failed::at(to))?;
+    fs::set_permissions(to, found.permissions()).map_err(Failed::at(to))
 }
 
 /// Where `PATH` has a program.
@@ -261,6 +319,43 @@ fn first_words(said: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_copied_is_what_links_lead_to_with_times_and_modes() {
+        let home = tempfile::Builder::new()
+            .prefix("rs-sandbox-")
+            .tempdir()
+            .expect("a folder");
+        let at = |path: &str| home.path().join(path);
+        fs::create_dir_all(at("from/deep")).expect("made");
+        fs::write(at("from/deep/program"), "x").expect("written");
+        fs::set_permissions(at("from/deep/program"), fs::Permissions::from_mode(0o750)).expect("set");
+        let old = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+        let program = File::open(at("from/deep/program")).expect("opens");
+        program
+            .set_times(FileTimes::new().set_modified(old))
+            .expect("set");
+        for (link, leads) in [
+            ("file", "deep/program"),
+            ("folder", "deep"),
+            ("nowhere", "missing"),
+        ] {
+            std::os::unix::fs::symlink(leads, at("from").join(link)).expect("linked");
+        }
+        copy(&at("from"), &at("to"), MOST_DEEP).expect("copied");
+        for file in ["to/file", "to/folder/program", "to/deep/program"] {
+            let copied = fs::symlink_metadata(at(file)).expect("there");
+            assert!(copied.is_file(), "{file}");
+            assert_eq!(copied.permissions().mode() & 0o7777, 0o750, "{file}");
+            assert_eq!(copied.modified().expect("a time"), old, "{file}");
+        }
+        assert!(!at("to/nowhere").is_symlink());
+        std::os::unix::fs::symlink("..", at("from/deep/up")).expect("linked");
+        let Failed(why) = copy(&at("from"), &at("again"), MOST_DEEP).expect_err("a circle");
+        assert!(why.contains("circle"), "{why}");
+        let Failed(why) = copy(&at("missing"), &at("again"), MOST_DEEP).expect_err("nothing there");
+        assert!(why.contains("missing"), "{why}");
+    }
 
     #[test]
     fn what_a_program_says_is_told_in_few_lines() {

@@ -16,6 +16,8 @@ pub mod names {
     pub const PERMISSIONS: &str = "States.Permissions";
     /// A result has no place in the input.
     pub const RESULT_PATH: &str = "States.ResultPathMatchFailure";
+    /// A path that names one place leads nowhere.
+    pub const REFERENCE_PATH: &str = "States.ReferencePathConflict";
     /// No rule of a choice applies.
     pub const NO_CHOICE: &str = "States.NoChoiceMatched";
     /// An intrinsic function could not do it.

@@ -18,6 +18,8 @@ use crate::path::{Path, View};
 /// A call as it was written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Intrinsic {
+    /// As it was written.
+    text: String,
     function: Function,
     arguments: Vec<Argument>,
 }
@@ -141,11 +143,16 @@ impl Intrinsic {
         budget: &Budget,
     ) -> Result<Value, Failure> {
         let mut values = Vec::with_capacity(self.arguments.len());
-        let invalid = |cause| {
-            Failure::new(
-                names::INTRINSIC,
-                format!("Invalid arguments in {}: {cause}", self.function.name()),
-            )
+        let had = |cause: &str| format!("The function '{}' had the following error: {cause}", self.text);
+        let invalid = |cause: String| Failure::new(names::INTRINSIC, had(&cause));
+        let absent = |path: &Path| {
+            if budget.is_spent() {
+                return budget.spent(path.text(), field);
+            }
+            let (text, input) = (path.text(), searched(path, view));
+            Failure::runtime(had(&format!(
+                "The JsonPath argument for the field '{text}' could not be found in the input '{input}'"
+            )))
         };
         for (index, argument) in self.arguments.iter().enumerate() {
             values.push(match argument {
@@ -159,7 +166,7 @@ impl Intrinsic {
                 Argument::Call(call) => call.call_within(view, dice, field, budget)?,
                 Argument::Path(path) => {
                     let found = path.find_within(view, budget);
-                    budget.hold(found.ok_or_else(|| missing(path, view, field, budget))?)?
+                    budget.hold(found.ok_or_else(|| absent(path))?)?
                 }
             });
         }
@@ -173,12 +180,29 @@ pub(crate) fn missing(path: &Path, view: &View<'_>, field: &str, budget: &Budget
     if budget.is_spent() {
         return budget.spent(path.text(), field);
     }
-    let input = match path.root() {
+    let (text, input) = (path.text(), searched(path, view));
+    match field {
+        "InputPath" | "OutputPath" if path.is_reference() => {
+            Failure::runtime(format!("Invalid path '{text}' : {}", path.fault(view)))
+        }
+        "ItemsPath" if path.is_reference() => {
+            let step = path.lost(view).unwrap_or_default();
+            let cause = format!("Unable to apply step \"{step}\" to input {input}");
+            Failure::new(names::REFERENCE_PATH, cause)
+        }
+        "SecondsPath" | "TimestampPath" => Failure::runtime(format!(
+            "The {field} parameter does not reference an input value: {text}"
+        )),
+        _ => Failure::runtime(format!(
+            "The JSONPath '{text}' specified for the field '{field}' could not be found in the input '{input}'"
+        )),
+    }
+}
+
+/// What a path is looked for in.
+fn searched<'v>(path: &Path, view: &View<'v>) -> &'v Value {
+    match path.root() {
         crate::path::Root::Context => view.context,
         _ => view.input,
-    };
-    Failure::runtime(format!(
-        "The JSONPath '{}' specified for the field '{field}' could not be found in the input '{input}'",
-        path.text()
-    ))
+    }
 }

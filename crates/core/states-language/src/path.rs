@@ -135,7 +135,72 @@ impl Path {
     }
 }
 
+impl Path {
+    /// Where a path that names one place is lost: the name or the index of the step that leads nowhere, and how far it is
+    /// from the start. Nothing if it leads somewhere.
+    fn lost_at(&self, view: &View<'_>) -> Option<(String, usize)> {
+        let mut at = match &self.root {
+            Root::Input => view.input,
+            Root::Context => view.context,
+            Root::Variable(name) => match view.variables.get(name) {
+                Some(value) => value,
+                None => return Some((name.clone(), 0)),
+            },
+        };
+        for (far, step) in self.steps.iter().enumerate() {
+            let next = match step {
+                Selector::Names(names) => names.first().and_then(|name| at.get(name)),
+                Selector::Indices(indices) => {
+                    let index = indices.first().and_then(|index| usize::try_from(*index).ok());
+                    index.and_then(|index| at.get(index))
+                }
+                _ => None,
+            };
+            at = match next {
+                Some(next) => next,
+                None => return Some((step.word(), far)),
+            };
+        }
+        None
+    }
+
+    /// The step of a path that names one place at which it leads nowhere.
+    pub(crate) fn lost(&self, view: &View<'_>) -> Option<String> {
+        self.lost_at(view).map(|(step, _)| step)
+    }
+
+    /// Why a path that names one place finds nothing, in the words of Jayway's library.
+    pub(crate) fn fault(&self, view: &View<'_>) -> String {
+        let written = |steps: &[Selector]| steps.iter().map(Selector::written).collect::<String>();
+        match self.lost_at(view) {
+            Some((_, far)) if far + 1 < self.steps.len() => {
+                format!("Missing property in path ${}", written(&self.steps[..=far]))
+            }
+            _ => format!("No results for path: ${}", written(&self.steps)),
+        }
+    }
+}
+
 impl Selector {
+    /// Of a step that names one value: its name or its index.
+    fn word(&self) -> String {
+        match self {
+            Selector::Names(names) => names.concat(),
+            Selector::Indices(indices) => indices.iter().map(i64::to_string).collect(),
+            Selector::Wildcard | Selector::Slice { .. } | Selector::Filter(_) | Selector::Descend(_) => {
+                String::new()
+            }
+        }
+    }
+
+    /// The same as it stands in a normal path.
+    fn written(&self) -> String {
+        match self {
+            Selector::Names(_) => format!("['{}']", self.word()),
+            _ => format!("[{}]", self.word()),
+        }
+    }
+
     fn is_definite(&self) -> bool {
         match self {
             Selector::Names(names) => names.len() == 1,

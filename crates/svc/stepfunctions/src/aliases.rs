@@ -97,9 +97,11 @@ pub(crate) async fn create_state_machine_alias(
         if let Some(found) = states.alias(&partition, &machine, &name).await? {
             return match found.routes == routes && found.description == description {
                 true => Ok(answer(&found)),
-                false => Err(Error::Conflict(format!(
-                    "There is an alias {name} already, with another description or routing configuration"
-                ))),
+                false => Err(Error::Conflict(
+                    "Failed to create alias because an alias with the same name and a different description or \
+                     routing configuration already exists."
+                        .to_owned(),
+                )),
             };
         }
         states.routable(&partition, &machine, &routes).await?;

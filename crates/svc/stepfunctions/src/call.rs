@@ -188,8 +188,17 @@ async fn invoke(states: &States, ctx: &Ctx, input: Json) -> Result<Answer, Fault
     };
     if around.remove("FunctionError").is_some() {
         // What the runtime says of the error is the cause, whole.
-        let error = payload["errorType"].as_str().unwrap_or("Lambda.Unknown");
-        return Err(Fault::Failed(Failure::new(error, text)));
+        let failure = match payload["errorType"].as_str() {
+            Some(error) => Failure::new(error, text),
+            None => Failure::new(
+                "Lambda.Unknown",
+                format!(
+                    "The cause could not be determined because Lambda did not return an error type. \
+                     Returned payload: {text}"
+                ),
+            ),
+        };
+        return Err(Fault::Failed(failure));
     }
     Ok(Answer { payload, around })
 }

@@ -1,7 +1,7 @@
 //! Why a call fails, in the service's own words, and the one place where that becomes what a client sees.
 
 use roadstead_api_stepfunctions::errors as api;
-use roadstead_protocol::ApiError;
+use roadstead_protocol::{ApiError, Value};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -9,6 +9,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     #[error("Invalid Arn: '{0}'")]
     InvalidArn(String),
+    #[error("Invalid Arn: 'Invalid ARN prefix: {0}'")]
+    NoArn(String),
+    #[error("Invalid Role Arn: '{0}'")]
+    InvalidRole(String),
     /// An ARN of something that the operation is not for.
     #[error("Invalid Arn: 'Resource type not valid in this context: {0}'")]
     WrongResource(String),
@@ -117,7 +121,9 @@ impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         let message = error.to_string();
         match error {
-            Error::InvalidArn(_) | Error::WrongResource(_) => api::invalid_arn(message),
+            Error::InvalidArn(_) | Error::NoArn(_) | Error::InvalidRole(_) | Error::WrongResource(_) => {
+                api::invalid_arn(message)
+            }
             Error::InvalidName(_) => api::invalid_name(message),
             Error::InvalidDefinition(_) => api::invalid_definition(message),
             Error::InvalidInput(_) => api::invalid_execution_input(message),
@@ -136,7 +142,9 @@ impl From<Error> for ApiError {
             Error::NoSuchActivity(_) => api::activity_does_not_exist(message),
             Error::TooManyActivities(_) => api::activity_limit_exceeded(message),
             Error::TooManyPolls => api::activity_worker_limit_exceeded(message),
-            Error::NoSuchResource(_) => api::resource_not_found(message),
+            Error::NoSuchResource(name) => {
+                api::resource_not_found(message).with_member("resourceName", Value::Str(name))
+            }
             Error::NothingToUpdate => api::missing_required_parameter(message),
             // The model does not list it, but it is what the service answers.
             Error::RoleNotTrusted | Error::LogDestinationDenied => {

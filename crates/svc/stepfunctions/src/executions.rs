@@ -271,8 +271,8 @@ pub(crate) async fn list_executions(
             "The status PENDING_REDRIVE is only valid with a mapRunArn".to_owned(),
         ));
     }
-    let arn =
-        state_machine_arn.ok_or_else(|| Error::Validation("A stateMachineArn is required".to_owned()))?;
+    let arn = state_machine_arn
+        .ok_or_else(|| Error::Validation("Must provide a StateMachine ARN or MapRun ARN".to_owned()))?;
     let (machine, qualifier) = names::qualified(ctx, &arn)?;
     if states.machine(ctx, &machine)?.workflow == Workflow::Express {
         return Err(Error::WrongType);

@@ -61,7 +61,7 @@ impl States {
     /// Refuses a role that could never be acted as.
     pub(crate) fn trusted(&self, partition: &Partition, machine: &str, role: &str) -> Result<()> {
         if !role.starts_with("arn:aws:iam::") {
-            return Err(Error::InvalidArn(role.to_owned()));
+            return Err(Error::InvalidRole(role.to_owned()));
         }
         call::act(self, partition, machine, role, "create")
             .map(drop)
@@ -113,7 +113,7 @@ fn publication(publish: Option<bool>, description: Option<String>) -> Result<Opt
     match (publish, description) {
         (Some(true), description) => Ok(Some(Publication { description })),
         (_, Some(_)) => Err(Error::Validation(
-            "versionDescription can only be set when publish is true".to_owned(),
+            "Version description can only be set when publish is true".to_owned(),
         )),
         (_, None) => Ok(None),
     }

@@ -50,7 +50,11 @@ pub(crate) fn own_activity(partition: &Partition, text: &str) -> Option<String> 
 
 /// The name of an activity of the caller's.
 pub(crate) fn activity(ctx: &Ctx, text: &str) -> Result<String> {
-    own_activity(&ctx.partition(), text).ok_or_else(|| Error::InvalidArn(text.to_owned()))
+    let name = below(ctx, text, "activity")?;
+    match is_name(&name) {
+        true => Ok(name),
+        false => Err(Error::InvalidArn(text.to_owned())),
+    }
 }
 
 /// The ARN of a Map Run of the caller's: `…:mapRun:machine/label:id`.
@@ -81,18 +85,21 @@ pub(crate) fn tagged(ctx: &Ctx, text: &str) -> Result<Tagged> {
 /// What an ARN of the caller's own account and region says after the kind.
 fn below(ctx: &Ctx, text: &str, kind: &str) -> Result<String> {
     let wrong = || Error::InvalidArn(text.to_owned());
+    if !text.starts_with("arn:") {
+        return Err(Error::NoArn(text.to_owned()));
+    }
     let arn: Arn = text.parse().map_err(|_| wrong())?;
-    if arn.service == "states" && arn.resource.starts_with("express:") {
-        return Err(Error::WrongResource("express".to_owned()));
+    if arn.service != "states" {
+        return Err(wrong());
+    }
+    let (given, rest) = arn.resource.split_once(':').unwrap_or((&arn.resource, ""));
+    if given != kind {
+        return Err(Error::WrongResource(given.to_owned()));
     }
     let own = arn.account == ctx.account.as_str() && arn.region == ctx.region.as_str();
-    match arn
-        .resource
-        .strip_prefix(kind)
-        .and_then(|rest| rest.strip_prefix(':'))
-    {
-        Some(rest) if arn.service == "states" && own && !rest.is_empty() => Ok(rest.to_owned()),
-        _ => Err(wrong()),
+    match own && !rest.is_empty() {
+        true => Ok(rest.to_owned()),
+        false => Err(wrong()),
     }
 }
 

@@ -11,8 +11,10 @@ pub(crate) fn checked(routes: Vec<Route>) -> Result<Vec<Route>> {
     let invalid = |what: String| Err(Error::Validation(what));
     let total: u64 = routes.iter().map(|route| route.weight).sum();
     if total != WHOLE {
+        let given: Vec<String> = routes.iter().map(|route| route.weight.to_string()).collect();
         return invalid(format!(
-            "The weights of the routing configuration must add up to 100, and are {total}"
+            "Sum of routing configuration weights must equal 100. Received: [{}]",
+            given.join(", ")
         ));
     }
     if let [one, other] = routes.as_slice()
@@ -70,9 +72,9 @@ mod tests {
     #[test]
     fn weights_make_up_a_hundred_and_versions_differ() {
         for (weights, words) in [
-            (&[(1, 99)][..], "are 99"),
-            (&[(1, 60), (2, 60)], "are 120"),
-            (&[(1, 0), (2, 0)], "are 0"),
+            (&[(1, 99)][..], "must equal 100. Received: [99]"),
+            (&[(1, 60), (2, 60)], "Received: [60, 60]"),
+            (&[(1, 0), (2, 0)], "Received: [0, 0]"),
             (&[(4, 50), (4, 50)], "version 4 twice"),
         ] {
             let refused = checked(routes(weights)).expect_err("invalid").to_string();

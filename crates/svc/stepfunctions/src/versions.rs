@@ -153,7 +153,7 @@ pub(crate) async fn publish_state_machine_version(
         let current = change.machine.revision.as_deref().unwrap_or(INITIAL);
         if let Some(wanted) = revision_id.as_deref().filter(|wanted| *wanted != current) {
             return Err(Error::Conflict(format!(
-                "Failed to publish a version of the revision {wanted}: the current revision is {current}"
+                "Failed to publish the State Machine version for revision {wanted}. The current State Machine revision is {current}."
             )));
         }
         let (change, version) = states.publish(&partition, change, description.clone()).await?;
@@ -198,7 +198,7 @@ pub(crate) async fn delete_state_machine_version(
             .collect();
         if !naming.is_empty() {
             return Err(Error::Conflict(format!(
-                "Version to be deleted must not be referenced by an alias. Aliases that reference it: [{}]",
+                "Version to be deleted must not be referenced by an alias. Current list of aliases referencing this version: [{}]",
                 naming.join(", ")
             )));
         }

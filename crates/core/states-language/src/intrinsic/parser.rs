@@ -57,6 +57,7 @@ impl Parser {
         if depth > DEPTH {
             return self.refuse("at most 10 intrinsic functions may be nested");
         }
+        let start = self.at;
         let name = self.word(|one| one.is_ascii_alphanumeric() || one == '.');
         let Some(function) = name.strip_prefix("States.").and_then(Function::named) else {
             return self.refuse(&format!("there is no intrinsic function '{name}'"));
@@ -90,7 +91,11 @@ impl Parser {
                 arguments.len()
             ));
         }
-        Ok(Intrinsic { function, arguments })
+        Ok(Intrinsic {
+            text: self.text[start..self.at].iter().collect(),
+            function,
+            arguments,
+        })
     }
 
     fn argument(&mut self, depth: usize) -> Parsed<Argument> {

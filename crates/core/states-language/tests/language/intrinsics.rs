@@ -141,12 +141,16 @@ fn what_a_function_cannot_do_fails_the_state() {
         "States.StringSplit(1, ',')",
     ];
     for text in cases {
-        assert_eq!(call(text).expect_err(text).error, names::INTRINSIC, "{text}");
+        let failure = call(text).expect_err(text);
+        assert_eq!(failure.error, names::INTRINSIC, "{text}");
+        let head = format!("The function '{text}' had the following error: ");
+        assert!(failure.cause.starts_with(&head), "{}", failure.cause);
     }
     let absent = call("States.Array($.absent)").unwrap_err();
     assert_eq!(absent.error, names::RUNTIME);
     assert!(absent.cause.starts_with(
-        "The JSONPath '$.absent' specified for the field 'x.$' could not be found in the input"
+        "The function 'States.Array($.absent)' had the following error: \
+         The JsonPath argument for the field '$.absent' could not be found in the input '{"
     ));
 }
 

@@ -121,16 +121,22 @@ async fn what_no_activity_can_be_is_refused() {
         ": 2",
     );
     bench.activity("a").await;
-    for arn in [
-        "x",
-        "arn:aws:states:us-east-1:111111111111:activity:a",
-        "arn:aws:states:us-west-2:000000000000:activity:a",
-        "arn:aws:states:us-east-1:000000000000:stateMachine:a",
-        "arn:aws:states:us-east-1:000000000000:activity:a:b",
+    for (arn, words) in [
+        ("x", "Invalid Arn: 'Invalid ARN prefix: x'"),
+        ("arn:aws:states:us-east-1:111111111111:activity:a", ":activity:a'"),
+        ("arn:aws:states:us-west-2:000000000000:activity:a", "us-west-2"),
+        (
+            "arn:aws:states:us-east-1:000000000000:stateMachine:a",
+            "'Resource type not valid in this context: stateMachine'",
+        ),
+        (
+            "arn:aws:states:us-east-1:000000000000:activity:a:b",
+            ":activity:a:b'",
+        ),
     ] {
         for operation in ["DescribeActivity", "GetActivityTask", "DeleteActivity"] {
             let call = bench.call(operation, json!({"activityArn": arn}));
-            refused(call.await, "InvalidArn", arn);
+            refused(call.await, "InvalidArn", words);
         }
     }
 }

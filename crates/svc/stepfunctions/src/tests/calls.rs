@@ -33,6 +33,22 @@ async fn an_operation_of_a_service_is_called_as_the_role() {
     bench.stop().await;
 }
 
+/// The developer guide, "Handling error conditions": a function that names no error of its own.
+#[tokio::test]
+async fn a_function_that_names_no_error_is_said_to_have_named_none() {
+    for resource in [FUNCTION, "arn:aws:states:::lambda:invoke"] {
+        let mut bench = Bench::started().await;
+        let said = json!({"errorMessage": "Task timed out after 3.00 seconds"});
+        bench.lambda.then(Ok(lambda::raised(&said)));
+        let shown = end(&bench, &task(resource, json!({"FunctionName": "F"})), json!({})).await;
+        assert_eq!(shown["error"], "Lambda.Unknown");
+        let cause = "The cause could not be determined because Lambda did not return an error type. \
+                     Returned payload: {\"errorMessage\":\"Task timed out after 3.00 seconds\"}";
+        assert_eq!(shown["cause"], cause);
+        bench.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn times_are_texts_in_outputs() {
     let mut bench = Bench::started().await;

@@ -241,7 +241,7 @@ async fn executions_are_listed_latest_first() {
     refused(
         bench.call("ListExecutions", json!({})).await,
         "ValidationException",
-        "stateMachineArn",
+        "Must provide a StateMachine ARN or MapRun ARN",
     );
     refused(
         bench

@@ -1,5 +1,6 @@
 //! State machines through their operations.
 
+use roadstead_protocol::Value;
 use roadstead_testing::refused;
 use serde_json::{Value as Json, json};
 
@@ -212,12 +213,55 @@ async fn what_has_no_effect_or_is_wrong_is_refused() {
         "InvalidArn",
         "sns",
     );
-    refused(
-        bench
-            .call("ListTagsForResource", json!({"resourceArn": format!("{arn}x")}))
-            .await,
-        "ResourceNotFound",
-        "mx",
+    let execution = "arn:aws:states:us-east-1:000000000000:execution:m:x";
+    for (operation, member, given, words) in [
+        (
+            "DescribeStateMachine",
+            "stateMachineArn",
+            "m",
+            "'Invalid ARN prefix: m'",
+        ),
+        (
+            "StartExecution",
+            "stateMachineArn",
+            execution,
+            "in this context: execution'",
+        ),
+        (
+            "ListExecutions",
+            "stateMachineArn",
+            execution,
+            "in this context: execution'",
+        ),
+        (
+            "DescribeExecution",
+            "executionArn",
+            arn,
+            "in this context: stateMachine'",
+        ),
+        ("StopExecution", "executionArn", "x", "'Invalid ARN prefix: x'"),
+        (
+            "ListTagsForResource",
+            "resourceArn",
+            execution,
+            "in this context: execution'",
+        ),
+    ] {
+        let mut input = json!({});
+        input[member] = json!(given);
+        refused(bench.call(operation, input).await, "InvalidArn", words);
+    }
+    let gone = format!("{arn}x");
+    let error = bench
+        .call("ListTagsForResource", json!({"resourceArn": gone}))
+        .await
+        .expect_err("nothing of that name");
+    assert_eq!(
+        (error.code.as_ref(), error.members.as_slice()),
+        (
+            "ResourceNotFound",
+            [("resourceName".into(), Value::Str(gone))].as_slice()
+        )
     );
     let many: Vec<Json> = (0..51)
         .map(|n| json!({"key": format!("k{n}"), "value": ""}))

@@ -29,14 +29,15 @@ async fn executions_have_no_map_runs_and_none_is_found() {
         ("UpdateMapRun", json!({"toleratedFailureCount": 1})),
         ("UpdateMapRun", json!({"toleratedFailurePercentage": 1.5})),
     ] {
-        for (arn, code) in [
-            (run, "ResourceNotFound"),
-            (machine.as_str(), "InvalidArn"),
-            ("arn:aws:states:us-east-1:000000000000:mapRun:m", "InvalidArn"),
+        let short = "arn:aws:states:us-east-1:000000000000:mapRun:m";
+        for (arn, code, words) in [
+            (run, "ResourceNotFound", run),
+            (&*machine, "InvalidArn", "in this context: stateMachine"),
+            (short, "InvalidArn", short),
         ] {
             let mut input = more.clone();
             input["mapRunArn"] = json!(arn);
-            refused(bench.call(operation, input).await, code, arn);
+            refused(bench.call(operation, input).await, code, words);
         }
     }
     let nothing = json!({"mapRunArn": run});

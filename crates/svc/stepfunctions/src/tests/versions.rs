@@ -133,7 +133,7 @@ async fn a_version_is_published_once_for_each_revision_and_never_changes() {
     refused(
         publish(json!({"revisionId": "x"})).await,
         "ConflictException",
-        "the current revision is INITIAL",
+        "for revision x. The current State Machine revision is INITIAL.",
     );
 
     let update = json!({"stateMachineArn": ARN, "definition": wait(1).to_string()});

@@ -4,7 +4,7 @@ use roadstead_states_language::{Failure, names};
 use serde_json::{Value, json};
 
 use super::{around, faults};
-use crate::{FUNCTION, Run, output, result, run};
+use crate::{FUNCTION, Run, output, result, run, single};
 
 /// A task that gives `gives`, with more fields.
 fn task(fields: &Value, input: &Value, gives: &Value) -> Run {
@@ -144,6 +144,75 @@ fn what_a_path_does_not_apply_to_fails_the_state() {
         json!({"ResultSelector": {"a.$": "$.none"}}),
     ] {
         assert_eq!(failed(fields.clone(), json!({})), names::RUNTIME, "{fields}");
+    }
+}
+
+#[test]
+fn a_path_that_leads_nowhere_is_blamed_in_the_services_words() {
+    let pass = |fields: Value| {
+        let mut state = json!({"Type": "Pass"});
+        state
+            .as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        single(state)
+    };
+    let input = json!({"a": {"b": 1}, "list": 7});
+    let wait = |fields: Value| {
+        let mut state = json!({"Type": "Wait"});
+        state
+            .as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        single(state)
+    };
+    let cases = [
+        (
+            pass(json!({"InputPath": "$.none"})),
+            names::RUNTIME,
+            "Invalid path '$.none' : No results for path: $['none']",
+        ),
+        (
+            pass(json!({"OutputPath": "$.a.none"})),
+            names::RUNTIME,
+            "Invalid path '$.a.none' : No results for path: $['a']['none']",
+        ),
+        (
+            pass(json!({"InputPath": "$.none[0].x"})),
+            names::RUNTIME,
+            "Invalid path '$.none[0].x' : Missing property in path $['none']",
+        ),
+        (
+            pass(json!({"Parameters": {"x.$": "$.none"}})),
+            names::RUNTIME,
+            "The JSONPath '$.none' specified for the field 'x.$' could not be found in the input '{",
+        ),
+        (
+            validate_all(json!({"ItemsPath": "$.a.none"})),
+            names::REFERENCE_PATH,
+            "Unable to apply step \"none\" to input {\"a\":{\"b\":1},\"list\":7}",
+        ),
+        (
+            validate_all(json!({"ItemsPath": "$.list"})),
+            names::RUNTIME,
+            "Reference path \"$.list\" must point to array.",
+        ),
+        (
+            wait(json!({"SecondsPath": "$.none"})),
+            names::RUNTIME,
+            "The SecondsPath parameter does not reference an input value: $.none",
+        ),
+        (
+            wait(json!({"TimestampPath": "$.none"})),
+            names::RUNTIME,
+            "The TimestampPath parameter does not reference an input value: $.none",
+        ),
+    ];
+    for (definition, error, words) in cases {
+        let failure = output(&definition, input.clone()).unwrap_err();
+        assert_eq!(failure.error, error, "{definition}");
+        let (_, cause) = failure.cause.split_once("). ").expect("where it happened");
+        assert!(cause.starts_with(words), "{cause}");
     }
 }
 

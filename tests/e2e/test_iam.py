@@ -270,6 +270,36 @@ def test_bad_documents_are_refused_with_their_place(cloud):
     denied(lambda: iam.list_users(Marker="forged"), "ValidationError", "Marker")
 
 
+def test_what_a_request_cannot_say_is_refused_in_the_words_of_the_services(cloud):
+    iam, sts = (cloud.client(service, parameter_validation=False) for service in ("iam", "sts"))
+    names = "must contain only alphanumeric characters and/or the following: +=,.@_-"
+    paths = "must begin and end with / and contain only alphanumeric characters and/or / characters."
+    for call, message in [
+        (lambda: iam.create_user(UserName="a/b"), f"The specified value for userName is invalid. It {names}"),
+        (lambda: iam.create_user(UserName="\u00fc"), f"The specified value for userName is invalid. It {names}"),
+        (lambda: iam.create_user(UserName="ok", Path="x"), f"The specified value for path is invalid. It {paths}"),
+        (
+            lambda: iam.create_user(UserName="x" * 65),
+            f"1 validation error detected: Value '{'x' * 65}' at 'userName' failed to satisfy constraint: "
+            "Member must have length less than or equal to 64",
+        ),
+        (
+            lambda: iam.create_user(UserName="ok", Tags=[{"Key": "k", "Value": "v"}, {"Key": "{", "Value": ""}]),
+            "1 validation error detected: Value '{' at 'tags.2.member.key' failed to satisfy constraint: "
+            r"Member must satisfy regular expression pattern: [\p{L}\p{Z}\p{N}_.:/=+\-@]+",
+        ),
+        (
+            lambda: sts.assume_role(RoleArn=f"arn:aws:iam::{ACCOUNT}:role/r", RoleSessionName="a b"),
+            "1 validation error detected: Value 'a b' at 'roleSessionName' failed to satisfy constraint: "
+            r"Member must satisfy regular expression pattern: [\w+=,.@-]*",
+        ),
+    ]:
+        with pytest.raises(ClientError) as error:
+            call()
+        assert error.value.response["Error"]["Code"] == "ValidationError"
+        assert error.value.response["Error"]["Message"] == message
+
+
 def test_lists_are_paged_by_boto3(cloud):
     iam = cloud.client("iam")
     made = {f"paged-{number}" for number in range(5)}

@@ -48,6 +48,11 @@ pub(crate) fn violation(model: &ServiceModel, violation: &Violation) -> ApiError
             _ => ApiError::client("InvalidParameterValue", message),
         };
     }
+    if model.name == "iam"
+        && let Some(error) = in_words_of_iam(violation)
+    {
+        return error;
+    }
     match (model.name, violation) {
         ("ecs", Violation::Type { .. }) => ApiError::client("SerializationException", message),
         ("ecs", Violation::Missing { path }) => ApiError::client(
@@ -64,15 +69,73 @@ pub(crate) fn violation(model: &ServiceModel, violation: &Violation) -> ApiError
         }
         (_, Violation::Type { .. }) => ApiError::client("SerializationException", message),
         ("sqs", _) => ApiError::client("InvalidParameterValue", message),
-        _ if model.has_query_codes() => ApiError::client(
-            "ValidationError",
-            format!("1 validation error detected: {message}"),
-        ),
-        _ => ApiError::client(
-            "ValidationException",
-            format!("1 validation error detected: {message}"),
-        ),
+        _ => {
+            let code = match model.has_query_codes() {
+                true => "ValidationError",
+                false => "ValidationException",
+            };
+            ApiError::client(code, one_error(violation))
+        }
     }
+}
+
+/// Members are called as the services' frameworks call them: with a small letter, and items of lists by their number.
+fn one_error(violation: &Violation) -> String {
+    let path = violation.path();
+    let quoted = format!("'{path}'");
+    let message = violation.to_string();
+    // The value stands before the path, and may say the same.
+    match message.rfind(&quoted) {
+        Some(at) => format!(
+            "1 validation error detected: {}'{}'{}",
+            &message[..at],
+            framework_path(path),
+            &message[at + quoted.len()..]
+        ),
+        None => format!("1 validation error detected: {message}"),
+    }
+}
+
+/// `Tags[0].Key` is `tags.1.member.key`.
+fn framework_path(path: &str) -> String {
+    let segment = |segment: &str| {
+        let (name, items) = segment.split_at(segment.find('[').unwrap_or(segment.len()));
+        let mut chars = name.chars();
+        let mut text: String = chars
+            .next()
+            .map(|first| first.to_ascii_lowercase())
+            .into_iter()
+            .collect();
+        text.extend(chars);
+        for index in items.split(['[', ']']).filter(|index| !index.is_empty()) {
+            let number = index.parse::<usize>().map_or(0, |index| index + 1);
+            text.push_str(&format!(".{number}.member"));
+        }
+        text
+    };
+    path.split('.').map(segment).collect::<Vec<_>>().join(".")
+}
+
+/// What IAM says of names and paths that break their patterns, which it says in words.
+fn in_words_of_iam(violation: &Violation) -> Option<ApiError> {
+    let Violation::Pattern { path, pattern, .. } = violation else {
+        return None;
+    };
+    let rule = match *pattern {
+        r"[\w+=,.@-]+" => "It must contain only alphanumeric characters and/or the following: +=,.@_-",
+        r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)" => {
+            "It must begin and end with / and contain only alphanumeric characters and/or / characters."
+        }
+        r"\u002F[\u0021-\u007F]*" => {
+            "It must begin with the / character and contain only alphanumeric characters and/or / characters."
+        }
+        _ => return None,
+    };
+    let name = framework_path(path);
+    Some(ApiError::client(
+        "ValidationError",
+        format!("The specified value for {name} is invalid. {rule}"),
+    ))
 }
 
 /// A request that cannot be read at all.
@@ -180,5 +243,67 @@ fn as_query(refused: &Refused) -> ApiError {
             401,
             "AWS was not able to validate the provided access credentials",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(model: &ServiceModel, broken: Violation) -> String {
+        violation(model, &broken).message
+    }
+
+    #[test]
+    fn members_are_called_as_the_frameworks_of_the_services_call_them() {
+        for (path, expected) in [
+            ("UserName", "userName"),
+            ("Tags[0].Key", "tags.1.member.key"),
+            ("A[1][2]", "a.2.member.3.member"),
+            ("startedBy", "startedBy"),
+        ] {
+            assert_eq!(framework_path(path), expected);
+        }
+        let sts = &roadstead_api_sts::MODEL;
+        let length = |value: Option<&str>| Violation::Length {
+            path: "RoleSessionName".into(),
+            value: value.map(str::to_owned),
+            bound: "less than or equal to 64".into(),
+        };
+        let rest = " at 'roleSessionName' failed to satisfy constraint: Member must have length less than or equal to 64";
+        assert_eq!(
+            said(sts, length(Some("'RoleSessionName'"))),
+            format!("1 validation error detected: Value ''RoleSessionName''{rest}")
+        );
+        assert_eq!(
+            said(sts, length(None)),
+            format!("1 validation error detected: Value{rest}")
+        );
+    }
+
+    #[test]
+    fn iam_says_in_words_what_names_and_paths_can_be() {
+        let broken = |path: &str, pattern| Violation::Pattern {
+            path: path.into(),
+            value: Some("x y".into()),
+            pattern,
+        };
+        let iam = &roadstead_api_iam::MODEL;
+        assert_eq!(
+            said(iam, broken("RoleName", r"[\w+=,.@-]+")),
+            "The specified value for roleName is invalid. It must contain only alphanumeric characters and/or the \
+             following: +=,.@_-"
+        );
+        assert!(
+            said(iam, broken("Path", r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)"))
+                .contains("begin and end with /")
+        );
+        assert!(
+            said(iam, broken("PathPrefix", r"\u002F[\u0021-\u007F]*")).contains("begin with the / character")
+        );
+        assert!(
+            said(iam, broken("Key", "[a-z]+"))
+                .starts_with("1 validation error detected: Value 'x y' at 'key'")
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use roadstead_api_iam as api;
+use roadstead_base::Timestamp;
 
 use crate::managed::{CREATED, Managed};
 use crate::realm::{Keys, Kind, Realm};
@@ -16,6 +17,11 @@ const SET: &AsciiSet = &NON_ALPHANUMERIC
 
 pub(crate) fn document(text: &str) -> String {
     utf8_percent_encode(text, SET).to_string()
+}
+
+/// Dates have no fractions here.
+pub(crate) fn whole_second(at: Timestamp) -> Timestamp {
+    Timestamp(at.0 - at.0.rem_euclid(1000))
 }
 
 pub(crate) fn tags(tags: &Tags) -> Option<Vec<api::Tag>> {
@@ -41,7 +47,7 @@ pub(crate) fn boundary(arn: Option<&String>) -> Option<api::AttachedPermissionsB
 pub(crate) fn user(keys: &Keys, record: &UserRecord, whole: bool) -> api::User {
     api::User {
         arn: keys.arn(Kind::User, &record.path, &record.name),
-        create_date: record.created,
+        create_date: whole_second(record.created),
         path: record.path.clone(),
         user_id: record.id.clone(),
         user_name: record.name.clone(),
@@ -55,7 +61,7 @@ pub(crate) fn user(keys: &Keys, record: &UserRecord, whole: bool) -> api::User {
 pub(crate) fn group(keys: &Keys, record: &GroupRecord) -> api::Group {
     api::Group {
         arn: keys.arn(Kind::Group, &record.path, &record.name),
-        create_date: record.created,
+        create_date: whole_second(record.created),
         group_id: record.id.clone(),
         group_name: record.name.clone(),
         path: record.path.clone(),
@@ -65,7 +71,7 @@ pub(crate) fn group(keys: &Keys, record: &GroupRecord) -> api::Group {
 pub(crate) fn role(keys: &Keys, record: &RoleRecord, whole: bool) -> api::Role {
     api::Role {
         arn: keys.arn(Kind::Role, &record.path, &record.name),
-        create_date: record.created,
+        create_date: whole_second(record.created),
         path: record.path.clone(),
         role_id: record.id.clone(),
         role_name: record.name.clone(),
@@ -78,17 +84,18 @@ pub(crate) fn role(keys: &Keys, record: &RoleRecord, whole: bool) -> api::Role {
     }
 }
 
-pub(crate) fn profile(realm: &Realm<'_>, record: &ProfileRecord) -> api::InstanceProfile {
+/// Lists leave out tags.
+pub(crate) fn profile(realm: &Realm<'_>, record: &ProfileRecord, whole: bool) -> api::InstanceProfile {
     let role_of = |name: &String| realm.role(name).ok();
     let roles = record.role.iter().filter_map(role_of);
     api::InstanceProfile {
         arn: realm.keys.arn(Kind::Profile, &record.path, &record.name),
-        create_date: record.created,
+        create_date: whole_second(record.created),
         instance_profile_id: record.id.clone(),
         instance_profile_name: record.name.clone(),
         path: record.path.clone(),
         roles: roles.map(|record| role(realm.keys, record, false)).collect(),
-        tags: tags(&record.tags),
+        tags: tags(&record.tags).filter(|_| whole),
     }
 }
 
@@ -103,7 +110,7 @@ pub(crate) fn own_policy(keys: &Keys, record: &PolicyRecord, usage: Usage, whole
     api::Policy {
         arn: Some(keys.arn(Kind::Policy, &record.path, &record.name)),
         attachment_count: Some(usage.attached),
-        create_date: Some(record.created),
+        create_date: Some(whole_second(record.created)),
         default_version_id: Some(version_id(record.default)),
         description: record.description.clone().filter(|_| whole),
         is_attachable: Some(true),
@@ -112,7 +119,7 @@ pub(crate) fn own_policy(keys: &Keys, record: &PolicyRecord, usage: Usage, whole
         policy_id: Some(record.id.clone()),
         policy_name: Some(record.name.clone()),
         tags: tags(&record.tags).filter(|_| whole),
-        update_date: Some(record.updated),
+        update_date: Some(whole_second(record.updated)),
     }
 }
 
@@ -139,7 +146,7 @@ pub(crate) fn version_id(number: u32) -> String {
 
 pub(crate) fn version(record: &VersionRecord, default: u32, whole: bool) -> api::PolicyVersion {
     api::PolicyVersion {
-        create_date: Some(record.created),
+        create_date: Some(whole_second(record.created)),
         document: whole.then(|| document(&record.document)),
         is_default_version: Some(record.number == default),
         version_id: Some(version_id(record.number)),

@@ -7,7 +7,7 @@ use roadstead_api_sts::{
     AssumeRoleRequest, AssumeRoleResponse, Credentials, GetAccessKeyInfoRequest, GetAccessKeyInfoResponse,
     GetCallerIdentityRequest, GetCallerIdentityResponse, GetSessionTokenRequest, GetSessionTokenResponse,
 };
-use roadstead_base::{AccountId, Caller, Ctx, SharedClock};
+use roadstead_base::{AccountId, Caller, Ctx, SharedClock, Timestamp};
 use roadstead_dispatch::{Dispatcher, SessionKeys};
 use roadstead_protocol::ApiError;
 
@@ -45,7 +45,8 @@ pub(crate) fn credentials(keys: SessionKeys) -> Credentials {
         access_key_id: access_key,
         secret_access_key: secret,
         session_token: token,
-        expiration: expires,
+        // Dates have no fractions here.
+        expiration: Timestamp(expires.0 - expires.0.rem_euclid(1000)),
     }
 }
 

@@ -22,8 +22,13 @@ pub enum Violation {
         wanted: &'static str,
         found: String,
     },
-    #[error("Value at '{path}' failed to satisfy constraint: Member must have length {bound}")]
-    Length { path: String, bound: String },
+    #[error("Value{} at '{path}' failed to satisfy constraint: Member must have length {bound}", quoted(.value))]
+    Length {
+        path: String,
+        /// Of a text that is no secret.
+        value: Option<String>,
+        bound: String,
+    },
     #[error("Value '{value}' at '{path}' failed to satisfy constraint: Member must have value {bound}")]
     Range {
         path: String,
@@ -31,11 +36,13 @@ pub enum Violation {
         bound: String,
     },
     #[error(
-        "Value '{value}' at '{path}' failed to satisfy constraint: Member must satisfy regular expression pattern: {pattern}"
+        "Value{} at '{path}' failed to satisfy constraint: Member must satisfy regular expression pattern: {pattern}",
+        quoted(.value)
     )]
     Pattern {
         path: String,
-        value: String,
+        /// None: it is a secret.
+        value: Option<String>,
         pattern: &'static str,
     },
     #[error("Value '{value}' at '{path}' failed to satisfy constraint: Member must satisfy enum value set: [{}]", values.join(", "))]
@@ -44,6 +51,13 @@ pub enum Violation {
         value: String,
         values: &'static [&'static str],
     },
+}
+
+fn quoted(value: &Option<String>) -> String {
+    value
+        .as_ref()
+        .map(|value| format!(" '{value}'"))
+        .unwrap_or_default()
 }
 
 impl Violation {
@@ -96,7 +110,7 @@ fn walk(model: &ServiceModel, shape: ShapeId, value: &Value, path: &mut String) 
             Ok(())
         }
         (Kind::List { member, min, max, .. }, Value::List(items)) => {
-            length(items.len(), *min, *max, path)?;
+            length(items.len(), *min, *max, path, None)?;
             for (index, item) in items.iter().enumerate() {
                 let end = path.len();
                 path.push_str(&format!("[{index}]"));
@@ -115,7 +129,7 @@ fn walk(model: &ServiceModel, shape: ShapeId, value: &Value, path: &mut String) 
             },
             Value::Map(fields),
         ) => {
-            length(fields.len(), *min, *max, path)?;
+            length(fields.len(), *min, *max, path, None)?;
             for (name, value) in fields {
                 within(path, name, |path| {
                     walk(model, key.shape, &Value::Str(name.to_string()), path)?;
@@ -133,7 +147,8 @@ fn walk(model: &ServiceModel, shape: ShapeId, value: &Value, path: &mut String) 
             },
             Value::Str(text),
         ) => {
-            length(text.chars().count(), *min, *max, path)?;
+            let shown = || (!model.shape(shape).sensitive).then(|| clip(text));
+            length(text.chars().count(), *min, *max, path, Some(&shown))?;
             if !values.is_empty() && !values.contains(&text.as_str()) {
                 return Err(Violation::Enum {
                     path: here(path),
@@ -144,13 +159,13 @@ fn walk(model: &ServiceModel, shape: ShapeId, value: &Value, path: &mut String) 
             match pattern {
                 Some(pattern) if !matches(pattern, text) => Err(Violation::Pattern {
                     path: here(path),
-                    value: clip(text),
+                    value: shown(),
                     pattern,
                 }),
                 _ => Ok(()),
             }
         }
-        (Kind::Blob { min, max, .. }, Value::Blob(bytes)) => length(bytes.len(), *min, *max, path),
+        (Kind::Blob { min, max, .. }, Value::Blob(bytes)) => length(bytes.len(), *min, *max, path, None),
         (Kind::Integer { min, max }, Value::Int(number)) => range(
             *number,
             min.or(Some(i32::MIN.into())),
@@ -195,7 +210,13 @@ pub(crate) fn kind_name(kind: &Kind) -> &'static str {
     }
 }
 
-fn length(count: usize, min: Option<u64>, max: Option<u64>, path: &str) -> Result<(), Violation> {
+fn length(
+    count: usize,
+    min: Option<u64>,
+    max: Option<u64>,
+    path: &str,
+    value: Option<&dyn Fn() -> Option<String>>,
+) -> Result<(), Violation> {
     let count = count as u64;
     let bound = match (min, max) {
         (Some(min), _) if count < min => format!("greater than or equal to {min}"),
@@ -204,6 +225,7 @@ fn length(count: usize, min: Option<u64>, max: Option<u64>, path: &str) -> Resul
     };
     Err(Violation::Length {
         path: path.to_owned(),
+        value: value.and_then(|shown| shown()),
         bound,
     })
 }
@@ -264,9 +286,42 @@ impl Pattern {
     }
 }
 
+/// Java's `\w`, `\d` and `\s` are of ASCII alone, those of the engines here of all of Unicode.
+pub fn ascii(pattern: &str) -> String {
+    let mut text = String::with_capacity(pattern.len() + 16);
+    let mut chars = pattern.chars();
+    let mut within = false;
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => {
+                let class = match chars.next() {
+                    Some('w') => "0-9A-Za-z_",
+                    Some('d') => "0-9",
+                    Some('s') => r" \t\n\x0B\f\r",
+                    other => {
+                        text.push('\\');
+                        text.extend(other);
+                        continue;
+                    }
+                };
+                match within {
+                    true => text.push_str(class),
+                    false => text.push_str(&format!("[{class}]")),
+                }
+                continue;
+            }
+            '[' => within = true,
+            ']' => within = false,
+            _ => {}
+        }
+        text.push(c);
+    }
+    text
+}
+
 /// The pattern anchored at both ends, or nothing if it cannot be one.
 pub fn compile(pattern: &str) -> Option<Pattern> {
-    let whole = format!("^(?s:{pattern})$");
+    let whole = format!("^(?s:{})$", ascii(pattern));
     let plain = Regex::new(&whole).ok().map(Pattern::Plain);
     plain.or_else(|| fancy_regex::Regex::new(&whole).ok().map(Pattern::Looking))
 }
@@ -289,6 +344,11 @@ mod tests {
             (ALIAS, "a b", false),
             ("^[a-z]+$", "ab", true),
             ("[a-z]+", "ab\nc", false),
+            ("[\\w+=,.@-]+", "a_b", true),
+            ("[\\w+=,.@-]+", "\u{fc}", false),
+            ("\\w+\\s\\d", "a 7", true),
+            ("\\w+\\s\\d", "a\u{a0}7", false),
+            ("\\w+\\s\\d", "a \u{667}", false),
         ] {
             assert_eq!(matches(pattern, text), fits, "{pattern} {text}");
         }

@@ -2,7 +2,7 @@
 
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
-use roadstead_protocol::check::compile;
+use roadstead_protocol::check::{ascii, compile};
 use roadstead_protocol::{Kind, Member, ServiceModel, ShapeId};
 use serde_json::{Map, Value as Json, json};
 
@@ -282,7 +282,7 @@ fn word(kind: &Kind) -> String {
     if let Some(found) = known.into_iter().find(|text| fits(text)) {
         return found.to_owned();
     }
-    let plain = pattern.unwrap_or_default().replace(['^', '$'], "");
+    let plain = ascii(pattern.unwrap_or_default()).replace(['^', '$'], "");
     let made = proptest::string::string_regex(&plain).ok().and_then(|texts| {
         let mut runner = TestRunner::deterministic();
         (0..TRIES)

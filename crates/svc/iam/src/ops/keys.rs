@@ -18,6 +18,7 @@ use crate::page::page;
 use crate::realm::{Kind, Realm};
 use crate::records::{KeyRecord, Record};
 use crate::service::Iam;
+use crate::show::whole_second;
 
 const ROOT: &str = "root";
 
@@ -88,7 +89,7 @@ pub(crate) async fn create(
                 user_name: shown_owner(&key),
                 access_key_id: key.id,
                 secret_access_key: key.secret,
-                create_date: Some(key.created),
+                create_date: Some(whole_second(key.created)),
             },
         })
     })
@@ -110,7 +111,7 @@ pub(crate) async fn list(
         let user = known(realm, owner.as_ref())?;
         let one = |key: &&KeyRecord| AccessKeyMetadata {
             access_key_id: Some(key.id.clone()),
-            create_date: Some(key.created),
+            create_date: Some(whole_second(key.created)),
             status: Some(status(key)),
             user_name: Some(shown_owner(key)),
         };
@@ -189,7 +190,7 @@ pub(crate) async fn last_used(
             Some(used) => AccessKeyLastUsed {
                 region: used.region,
                 service_name: used.service,
-                last_used_date: Some(used.at),
+                last_used_date: Some(whole_second(used.at)),
             },
             None => AccessKeyLastUsed {
                 region: NEVER.to_owned(),

@@ -97,7 +97,7 @@ pub(crate) async fn create(iam: &Iam, ctx: &Ctx, input: CreatePolicyRequest) -> 
         created: now,
         updated: now,
         description,
-        tags: checked_tags(tags)?,
+        tags: checked_tags(Kind::Policy, tags)?,
         versions: vec![VersionRecord {
             number: 1,
             document: policy_document,
@@ -117,8 +117,13 @@ pub(crate) async fn create(iam: &Iam, ctx: &Ctx, input: CreatePolicyRequest) -> 
             return Err(quota("PoliciesPerAccount", limits::POLICIES));
         }
         plan.put(Kind::Policy, &record.name, Record::Policy(record.clone()));
+        // Unlike a list it says the tags, and unlike GetPolicy no description.
+        let shown = show::own_policy(realm.keys, &record, Usage::default(), false);
         Ok(CreatePolicyResponse {
-            policy: Some(show::own_policy(realm.keys, &record, Usage::default(), false)),
+            policy: Some(roadstead_api_iam::Policy {
+                tags: show::tags(&record.tags),
+                ..shown
+            }),
         })
     })
     .await

@@ -35,7 +35,7 @@ pub(crate) async fn create(
         path: path.unwrap_or_else(|| NO_PATH.to_owned()),
         id: unique("AIPA"),
         created: iam.clock.now(),
-        tags: checked_tags(tags)?,
+        tags: checked_tags(Kind::Profile, tags)?,
         role: None,
     };
     iam.change(ctx, |realm, plan| {
@@ -48,7 +48,7 @@ pub(crate) async fn create(
         }
         plan.put(Kind::Profile, &record.name, Record::Profile(record.clone()));
         Ok(CreateInstanceProfileResponse {
-            instance_profile: show::profile(realm, &record),
+            instance_profile: show::profile(realm, &record, true),
         })
     })
     .await
@@ -65,7 +65,7 @@ pub(crate) async fn get(
     iam.read(ctx, |realm| {
         let profile = realm.profile(&instance_profile_name)?;
         Ok(GetInstanceProfileResponse {
-            instance_profile: show::profile(realm, profile),
+            instance_profile: show::profile(realm, profile, true),
         })
     })
     .await
@@ -87,7 +87,7 @@ pub(crate) async fn list(
         let items = profiles
             .iter()
             .filter(|profile| profile.path.starts_with(prefix))
-            .map(|profile| (profile.name.to_lowercase(), show::profile(realm, profile)));
+            .map(|profile| (profile.name.to_lowercase(), show::profile(realm, profile, false)));
         let page = page(
             ctx,
             &format!("ListInstanceProfiles/{prefix}"),
@@ -124,7 +124,7 @@ pub(crate) async fn list_for_role(
         let items = profiles
             .iter()
             .filter(holds)
-            .map(|profile| (profile.name.to_lowercase(), show::profile(realm, profile)));
+            .map(|profile| (profile.name.to_lowercase(), show::profile(realm, profile, true)));
         let scope = format!("ListInstanceProfilesForRole/{}", role.id);
         let page = page(ctx, &scope, items, marker, max_items)?;
         Ok(ListInstanceProfilesForRoleResponse {

@@ -61,7 +61,7 @@ pub(crate) async fn create(iam: &Iam, ctx: &Ctx, input: CreateRoleRequest) -> Re
         description,
         trust: assume_role_policy_document,
         max_session: max_session_duration.map_or(DEFAULT_SESSION, i32::unsigned_abs),
-        tags: checked_tags(tags)?,
+        tags: checked_tags(Kind::Role, tags)?,
         boundary: permissions_boundary,
         grants: Grants::default(),
         linked: None,
@@ -90,7 +90,7 @@ pub(crate) async fn get(iam: &Iam, ctx: &Ctx, input: GetRoleRequest) -> Result<G
         let mut role = show::role(realm.keys, realm.role(&role_name)?, true);
         role.role_last_used = Some(match iam.last_used(&role.arn) {
             Some(used) => RoleLastUsed {
-                last_used_date: Some(used.at),
+                last_used_date: Some(show::whole_second(used.at)),
                 region: Some(used.region),
             },
             None => RoleLastUsed::default(),

@@ -1,4 +1,5 @@
-//! Tags. Keys are one whatever their case, and keep the case of the last who set them.
+//! Tags. Keys of users and roles are one whatever their case, and keep the case of the last who set them; keys of
+//! other resources differ by their case.
 
 use roadstead_api_iam::{
     ListInstanceProfileTagsRequest, ListInstanceProfileTagsResponse, ListPolicyTagsRequest,
@@ -8,7 +9,7 @@ use roadstead_api_iam::{
 };
 use roadstead_base::Ctx;
 
-use crate::error::{Result, input as invalid, quota};
+use crate::error::{Result, input as invalid, limit};
 use crate::limits;
 use crate::ops::policies::to_change;
 use crate::ops::roles::refuse_linked;
@@ -18,39 +19,49 @@ use crate::records::{Record, Tags};
 use crate::service::Iam;
 use crate::show::all_tags;
 
-/// Tags of a request.
-pub(crate) fn checked_tags(tags: Option<Vec<Tag>>) -> Result<Tags> {
+/// Whether two keys are one: whatever their case for users and roles, only as they are for other resources.
+fn same_key(kind: Kind, a: &str, b: &str) -> bool {
+    match kind {
+        Kind::User | Kind::Role => a.eq_ignore_ascii_case(b),
+        _ => a == b,
+    }
+}
+
+/// Tags of a request about a resource of that kind.
+pub(crate) fn checked_tags(kind: Kind, tags: Option<Vec<Tag>>) -> Result<Tags> {
     let mut all: Tags = Vec::new();
     for Tag { key, value } in tags.unwrap_or_default() {
         if key.to_ascii_lowercase().starts_with("aws:") {
             return Err(invalid("Tag keys that begin with aws: are reserved for AWS."));
         }
-        if all.iter().any(|(other, _)| other.eq_ignore_ascii_case(&key)) {
+        if all.iter().any(|(other, _)| same_key(kind, other, &key)) {
             return Err(invalid(
                 "Duplicate tag keys found. Please note that Tag keys are case insensitive.",
             ));
         }
         all.push((key, value));
     }
-    if all.len() > limits::TAGS {
-        return Err(quota("TagsPerResource", limits::TAGS));
-    }
+    too_many(&all)?;
     Ok(all)
 }
 
-fn merge(tags: &mut Tags, new: &Tags) -> Result<()> {
-    for (key, value) in new {
-        tags.retain(|(other, _)| !other.eq_ignore_ascii_case(key));
-        tags.push((key.clone(), value.clone()));
+fn too_many(tags: &Tags) -> Result<()> {
+    match tags.len() > limits::TAGS {
+        true => Err(limit("The number of tags has reached the maximum limit.")),
+        false => Ok(()),
     }
-    if tags.len() > limits::TAGS {
-        return Err(quota("TagsPerResource", limits::TAGS));
-    }
-    Ok(())
 }
 
-fn strip(tags: &mut Tags, keys: &[String]) {
-    tags.retain(|(key, _)| !keys.iter().any(|gone| gone.eq_ignore_ascii_case(key)));
+fn merge(kind: Kind, tags: &mut Tags, new: &Tags) -> Result<()> {
+    for (key, value) in new {
+        tags.retain(|(other, _)| !same_key(kind, other, key));
+        tags.push((key.clone(), value.clone()));
+    }
+    too_many(tags)
+}
+
+fn strip(kind: Kind, tags: &mut Tags, keys: &[String]) {
+    tags.retain(|(key, _)| !keys.iter().any(|gone| same_key(kind, key, gone)));
 }
 
 /// The record that is tagged; of a policy its ARN is the name.
@@ -121,7 +132,7 @@ async fn list(
         };
         let mut items: Vec<_> = all_tags(&tags)
             .into_iter()
-            .map(|tag| (tag.key.to_lowercase(), tag))
+            .map(|tag| (format!("{}\u{0}{}", tag.key.to_lowercase(), tag.key), tag))
             .collect();
         items.sort_by(|a, b| a.0.cmp(&b.0));
         let scope = format!("ListTags/{}/{}", kind.word(), name.to_lowercase());
@@ -132,14 +143,17 @@ async fn list(
 
 pub(crate) async fn tag_user(iam: &Iam, ctx: &Ctx, input: TagUserRequest) -> Result<()> {
     let TagUserRequest { user_name, tags } = input;
-    let new = checked_tags(Some(tags))?;
-    edit(iam, ctx, Kind::User, &user_name, |tags| merge(tags, &new)).await
+    let new = checked_tags(Kind::User, Some(tags))?;
+    edit(iam, ctx, Kind::User, &user_name, |tags| {
+        merge(Kind::User, tags, &new)
+    })
+    .await
 }
 
 pub(crate) async fn untag_user(iam: &Iam, ctx: &Ctx, input: UntagUserRequest) -> Result<()> {
     let UntagUserRequest { user_name, tag_keys } = input;
     let change = |tags: &mut Tags| {
-        strip(tags, &tag_keys);
+        strip(Kind::User, tags, &tag_keys);
         Ok(())
     };
     edit(iam, ctx, Kind::User, &user_name, change).await
@@ -165,14 +179,17 @@ pub(crate) async fn list_of_user(
 
 pub(crate) async fn tag_role(iam: &Iam, ctx: &Ctx, input: TagRoleRequest) -> Result<()> {
     let TagRoleRequest { role_name, tags } = input;
-    let new = checked_tags(Some(tags))?;
-    edit(iam, ctx, Kind::Role, &role_name, |tags| merge(tags, &new)).await
+    let new = checked_tags(Kind::Role, Some(tags))?;
+    edit(iam, ctx, Kind::Role, &role_name, |tags| {
+        merge(Kind::Role, tags, &new)
+    })
+    .await
 }
 
 pub(crate) async fn untag_role(iam: &Iam, ctx: &Ctx, input: UntagRoleRequest) -> Result<()> {
     let UntagRoleRequest { role_name, tag_keys } = input;
     let change = |tags: &mut Tags| {
-        strip(tags, &tag_keys);
+        strip(Kind::Role, tags, &tag_keys);
         Ok(())
     };
     edit(iam, ctx, Kind::Role, &role_name, change).await
@@ -198,14 +215,17 @@ pub(crate) async fn list_of_role(
 
 pub(crate) async fn tag_policy(iam: &Iam, ctx: &Ctx, input: TagPolicyRequest) -> Result<()> {
     let TagPolicyRequest { policy_arn, tags } = input;
-    let new = checked_tags(Some(tags))?;
-    edit(iam, ctx, Kind::Policy, &policy_arn, |tags| merge(tags, &new)).await
+    let new = checked_tags(Kind::Policy, Some(tags))?;
+    edit(iam, ctx, Kind::Policy, &policy_arn, |tags| {
+        merge(Kind::Policy, tags, &new)
+    })
+    .await
 }
 
 pub(crate) async fn untag_policy(iam: &Iam, ctx: &Ctx, input: UntagPolicyRequest) -> Result<()> {
     let UntagPolicyRequest { policy_arn, tag_keys } = input;
     let change = |tags: &mut Tags| {
-        strip(tags, &tag_keys);
+        strip(Kind::Policy, tags, &tag_keys);
         Ok(())
     };
     edit(iam, ctx, Kind::Policy, &policy_arn, change).await
@@ -234,9 +254,9 @@ pub(crate) async fn tag_profile(iam: &Iam, ctx: &Ctx, input: TagInstanceProfileR
         instance_profile_name,
         tags,
     } = input;
-    let new = checked_tags(Some(tags))?;
+    let new = checked_tags(Kind::Profile, Some(tags))?;
     edit(iam, ctx, Kind::Profile, &instance_profile_name, |tags| {
-        merge(tags, &new)
+        merge(Kind::Profile, tags, &new)
     })
     .await
 }
@@ -247,7 +267,7 @@ pub(crate) async fn untag_profile(iam: &Iam, ctx: &Ctx, input: UntagInstanceProf
         tag_keys,
     } = input;
     let change = |tags: &mut Tags| {
-        strip(tags, &tag_keys);
+        strip(Kind::Profile, tags, &tag_keys);
         Ok(())
     };
     edit(iam, ctx, Kind::Profile, &instance_profile_name, change).await

@@ -31,7 +31,7 @@ pub(crate) async fn create(iam: &Iam, ctx: &Ctx, input: CreateUserRequest) -> Re
         path: path.unwrap_or_else(|| NO_PATH.to_owned()),
         id: unique("AIDA"),
         created: iam.clock.now(),
-        tags: checked_tags(tags)?,
+        tags: checked_tags(Kind::User, tags)?,
         boundary: permissions_boundary,
         grants: Grants::default(),
         groups: Vec::new(),

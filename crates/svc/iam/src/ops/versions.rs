@@ -15,7 +15,7 @@ use crate::page::page;
 use crate::realm::{AnyPolicy, Kind};
 use crate::records::{Record, VersionRecord};
 use crate::service::Iam;
-use crate::show::{self, version_id};
+use crate::show;
 
 /// `v3` is 3. Ids may have a suffix in the model, which none here has.
 fn number(id: &str) -> Option<u32> {
@@ -171,10 +171,7 @@ pub(crate) async fn delete(iam: &Iam, ctx: &Ctx, input: DeletePolicyVersionReque
         let known = number(&id).and_then(|number| policy.version(number));
         let known = known.ok_or_else(|| no_version(&policy_arn, &id))?.number;
         if policy.default == known {
-            return Err(conflict(format!(
-                "Cannot delete the default version of a policy: {} is it.",
-                version_id(known)
-            )));
+            return Err(conflict("Cannot delete the default version of a policy."));
         }
         policy.versions.retain(|version| version.number != known);
         plan.put(Kind::Policy, &policy.name.clone(), Record::Policy(policy));

@@ -301,7 +301,7 @@ async fn tags_are_one_whatever_their_case() {
     fails(
         bench.iam.tag_role(&root, put(many)).await,
         "LimitExceeded",
-        "TagsPerResource: 50",
+        "The number of tags has reached the maximum limit.",
     );
     let list = ListRoleTagsRequest {
         role_name: "r".into(),

@@ -2,6 +2,7 @@
 //! pages, a restart.
 
 mod account;
+mod details;
 mod gate;
 mod life;
 mod linked;

@@ -292,12 +292,12 @@ async fn users_policies_and_profiles_have_tags_as_roles_do() {
             .tags,
         tags()
     );
-    let keys = || vec!["TEAM".to_owned()];
     let input = UntagUserRequest {
         user_name: "u".into(),
-        tag_keys: keys(),
+        tag_keys: vec!["TEAM".to_owned()],
     };
     iam.untag_user(&root, input).await.expect("untagged");
+    let keys = || vec!["team".to_owned()];
     let input = UntagPolicyRequest {
         policy_arn: arn,
         tag_keys: keys(),

@@ -282,7 +282,7 @@ async fn roles_and_profiles_are_made_with_tags_and_a_role_with_a_boundary() {
     let twice = CreateInstanceProfileRequest {
         instance_profile_name: "q".into(),
         tags: Some(
-            ["team", "Team"]
+            ["team", "team"]
                 .map(|key| Tag {
                     key: key.into(),
                     value: "a".into(),

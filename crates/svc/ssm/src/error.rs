@@ -14,9 +14,16 @@ pub enum Error {
     /// The member is valid and has no effect here, so it is refused instead of forgotten.
     #[error("{member} is not supported by Roadstead yet.")]
     Unsupported { member: String },
+    /// A hierarchy that belongs to the cloud itself.
+    #[error("No access to reserved parameter name: {0}.")]
+    Reserved(String),
     #[error("Parameter {0} not found.")]
     NotFound(String),
-    #[error("Systems Manager could not find {what} of {name}. Verify it and try again.")]
+    /// `what` is `version 3` or `label prod`.
+    #[error(
+        "Systems Manager could not find {what} of {name}. Verify the {} and try again.",
+        what.split(' ').next().unwrap_or_default()
+    )]
     NoSuchVersion { name: String, what: String },
     #[error(
         "The parameter already exists. To overwrite this value, set the overwrite option in the request to true."
@@ -79,6 +86,7 @@ impl From<Error> for ApiError {
             Error::Validation(_) | Error::Unsupported { .. } => {
                 Self::new("ValidationException", 400, message)
             }
+            Error::Reserved(_) => Self::new("AccessDeniedException", 400, message),
             Error::NotFound(_) => api::parameter_not_found(message),
             Error::NoSuchVersion { .. } => api::parameter_version_not_found(message),
             Error::Exists => api::parameter_already_exists(message),

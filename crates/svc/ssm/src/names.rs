@@ -45,12 +45,21 @@ pub(crate) fn for_new(partition: &Partition, given: &str) -> Result<String> {
             .get(..3)
             .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     };
-    if !is_name(name) || parts.split('/').any(str::is_empty) || reserved("aws") || reserved("ssm") {
+    let in_hierarchy = name.starts_with('/') && parts.contains('/');
+    if !in_hierarchy && (reserved("aws") || reserved("ssm")) {
         return Err(Error::validation(
-            "Parameter name: can't be prefixed with \"aws\" or \"ssm\" (case-insensitive). If formed as a path, it can \
-             consist of sub-paths divided by slash symbol; each sub-path can be formed as a mix of letters, numbers and the \
-             following 3 symbols .-_",
+            "Parameter name: can't be prefixed with \"aws\" or \"ssm\" (case-insensitive).",
         ));
+    }
+    if !is_name(name) || parts.split('/').any(str::is_empty) || reserved("ssm") {
+        return Err(Error::validation(
+            "Parameter name: can't be prefixed with \"ssm\" (case-insensitive). If formed as a path, it can consist of \
+             sub-paths divided by slash symbol; each sub-path can be formed as a mix of letters, numbers and the following 3 \
+             symbols .-_",
+        ));
+    }
+    if reserved("aws") {
+        return Err(Error::Reserved(name.to_owned()));
     }
     if name.contains('/') && !name.starts_with('/') {
         return Err(Error::validation(
@@ -187,9 +196,13 @@ mod tests {
         for (given, words) in [
             ("", "can't be prefixed"),
             ("a b", "can't be prefixed"),
-            ("aws", "can't be prefixed"),
-            ("/AWS/x", "can't be prefixed"),
-            ("ssm-x", "can't be prefixed"),
+            ("aws", "can't be prefixed with \"aws\" or \"ssm\""),
+            ("/aws", "can't be prefixed with \"aws\" or \"ssm\""),
+            ("aws/x", "can't be prefixed with \"aws\" or \"ssm\""),
+            ("/AWS/x", "No access to reserved parameter name: /AWS/x."),
+            ("/awsome/x", "No access to reserved parameter name: /awsome/x."),
+            ("ssm-x", "can't be prefixed with \"aws\" or \"ssm\""),
+            ("/ssm/x", "can't be prefixed with \"ssm\""),
             ("/a//b", "can't be prefixed"),
             ("/a/", "can't be prefixed"),
             ("ä", "can't be prefixed"),

@@ -49,6 +49,17 @@ pub(crate) fn arn(partition: &Partition, name: &str, suffix: &str) -> String {
     .to_string()
 }
 
+/// The ARN of a secret that is not there, which so has no last characters: callers may leave them off.
+pub(crate) fn partial_arn(partition: &Partition, name: &str) -> String {
+    Arn::new(
+        "secretsmanager",
+        &partition.region,
+        &partition.account,
+        format!("secret:{name}"),
+    )
+    .to_string()
+}
+
 impl SecretId {
     /// A name, an ARN, or an ARN without its last six characters. Secrets of other accounts and regions are not
     /// found.

@@ -5,7 +5,7 @@ use roadstead_base::{Ctx, Timestamp};
 
 use crate::SecretsManager;
 use crate::error::{Error, Result};
-use crate::names::SecretId;
+use crate::names::{SecretId, partial_arn};
 use crate::records::Deletion;
 use crate::secrets::Values;
 
@@ -57,9 +57,14 @@ async fn at_once(manager: &SecretsManager, ctx: &Ctx, id: &str) -> Result<Delete
             Ok(entry) => entry,
             Err(Error::NotFound) => {
                 let candidates = SecretId::parse(&partition, id).map(|id| id.candidates);
-                let name = candidates.ok().and_then(|mut names| names.pop());
+                let name = candidates.ok().and_then(|names| names.into_iter().next());
                 let name = name.map_or_else(|| id.to_owned(), |(name, _)| name);
-                return Ok(answer(id.to_owned(), name, manager.now()));
+                let arn = if id.starts_with("arn:") {
+                    id.to_owned()
+                } else {
+                    partial_arn(&partition, &name)
+                };
+                return Ok(answer(arn, name, manager.now()));
             }
             Err(error) => return Err(error),
         };
@@ -137,7 +142,16 @@ mod tests {
         );
         assert_eq!(world.everything().await, "");
         // The reference: one that is not there is no error then.
-        assert_eq!(world.ok("DeleteSecret", force.clone()).await["Name"], "a");
+        let partial = "arn:aws:secretsmanager:us-east-1:000000000000:secret:a";
+        for (named, arn) in [
+            (json!("a"), json!(partial)),
+            (json!(partial), json!(partial)),
+            (first["ARN"].clone(), first["ARN"].clone()),
+        ] {
+            let force = json!({"SecretId": named, "ForceDeleteWithoutRecovery": true});
+            let deleted = world.ok("DeleteSecret", force).await;
+            assert_eq!((&deleted["ARN"], &deleted["Name"]), (&arn, &json!("a")));
+        }
         let second = world
             .ok("CreateSecret", json!({"Name": "a", "SecretString": "2"}))
             .await;

@@ -58,9 +58,9 @@ fn choose(secret: &Secret, id: Option<String>, label: Option<String>) -> Result<
                 .get(&id)
                 .ok_or_else(|| missing(format!("VersionId: {id}")))?;
             match label {
-                Some(label) if !version.labels.contains(&label) => Err(Error::request(format!(
-                    "The VersionId {id} and the VersionStage {label} refer to different versions of the secret."
-                ))),
+                Some(label) if !version.labels.contains(&label) => Err(Error::request(
+                    "You provided a VersionStage that is not associated to the provided VersionId.",
+                )),
                 _ => Ok(id),
             }
         }
@@ -132,7 +132,7 @@ mod tests {
             (
                 json!({"VersionId": second["VersionId"], "VersionStage": "AWSPREVIOUS"}),
                 "InvalidRequestException",
-                "different versions",
+                "not associated to the provided VersionId",
             ),
             (
                 json!({"VersionStage": "X"}),

@@ -17,13 +17,15 @@ pub(crate) struct Filters(Vec<(String, Vec<String>)>);
 pub(crate) type Values = Vec<String>;
 
 impl Filters {
-    /// `known` are the operation's filters; `tag:<key>` is one of them if `tag:` is.
+    /// `known` are the operation's filters; `tag:<key>` is one of them if `tag:` is, and `tag-value` if `tag-key` is: the
+    /// reference lists it no more, and scripts of its time still use it.
     pub(crate) fn new(filters: Option<Vec<Filter>>, known: &[&str]) -> Result<Self> {
         let mut checked = Vec::new();
         for filter in filters.unwrap_or_default() {
             let Filter { name, values } = filter;
             let name = name.unwrap_or_else(|| "null".to_owned());
             let is_known = known.contains(&name.as_str()) && name != "tag:"
+                || known.contains(&"tag-key") && name == "tag-value"
                 || known.contains(&"tag:") && name.strip_prefix("tag:").is_some_and(|key| !key.is_empty());
             if !is_known {
                 return Err(error::invalid_value(format!(
@@ -49,6 +51,7 @@ impl Filters {
             let has = match name.strip_prefix("tag:") {
                 Some(key) => tags.get(key).cloned().into_iter().collect(),
                 None if name == "tag-key" => tags.keys().cloned().collect(),
+                None if name == "tag-value" => tags.values().cloned().collect(),
                 None => values(name),
             };
             has.iter()
@@ -165,6 +168,10 @@ mod tests {
             false,
         );
         check(vec![filter("tag-key", &["Na*"])], true);
+        check(vec![filter("tag-value", &["w*"])], true);
+        check(vec![filter("tag-value", &["Name"])], false);
+        let wrong = Filters::new(Some(vec![filter("tag-value", &["w"])]), &["vpc-id"]);
+        wrong.expect_err("resources without tags have no tag values");
         check(vec![filter("tag:Other", &["*"])], false);
         check(vec![filter("vpc-id", &[])], false);
         let many: Vec<&str> = vec!["x"; MAX_VALUES + 1];

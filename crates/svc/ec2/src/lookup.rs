@@ -80,7 +80,7 @@ impl Realm {
             (Some(_), Some(_)) => Err(error::combination(
                 "The parameter GroupName cannot be used with the parameter GroupId",
             )),
-            (None, None) => Err(error::missing("GroupId or GroupName")),
+            (None, None) => Err(error::missing("groupName or groupId")),
         }
     }
 }

@@ -215,7 +215,7 @@ mod tests {
         fails(
             bench.ec2.delete_security_group(&ctx, neither).await,
             "MissingParameter",
-            "GroupId or GroupName",
+            "The request must contain the parameter groupName or groupId",
         );
         let both = DeleteSecurityGroupRequest {
             group_name: Some("x".to_owned()),

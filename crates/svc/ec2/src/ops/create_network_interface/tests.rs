@@ -87,6 +87,7 @@ async fn create_network_interface_gives_the_first_free_address() {
         (made.source_dest_check, made.description.as_deref()),
         (Some(true), Some("mine"))
     );
+    // What the request calls Tags is called TagSet here.
     assert_eq!(made.tag_set, Some(vec![tag("Name", "x")]));
     let groups = made.groups.clone().expect("groups");
     assert_eq!(

@@ -1,5 +1,7 @@
 //! Which rules go, by id and by value, and what is said of those that are not there.
 
+mod members;
+
 use roadstead_api_ec2::{
     AuthorizeSecurityGroupIngressRequest, DeleteSecurityGroupRequest, Ec2 as _, IpPermission,
     RevokeSecurityGroupEgressRequest, RevokeSecurityGroupIngressRequest, RevokeSecurityGroupIngressResult,

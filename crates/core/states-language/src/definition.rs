@@ -213,23 +213,44 @@ impl Machine {
     pub fn state(&self, name: &str) -> Option<&State> {
         self.flow.state(name)
     }
+
+    /// Whether that state is one of those that a Map does with each item.
+    pub fn is_of_map(&self, name: &str) -> bool {
+        self.flow.states.values().any(|state| state.maps(name))
+    }
 }
 
 impl Flow {
     fn state(&self, name: &str) -> Option<&State> {
-        fn below(state: &State) -> Vec<&Flow> {
-            match &state.kind {
-                Kind::Parallel { branches } => branches.iter().collect(),
-                Kind::Map(map) => vec![&map.processor],
-                _ => Vec::new(),
+        self.states
+            .get(name)
+            .or_else(|| self.states.values().find_map(|state| state.below(name)))
+    }
+}
+
+impl State {
+    /// The flows of a Parallel or a Map.
+    fn flows(&self) -> &[Flow] {
+        match &self.kind {
+            Kind::Parallel { branches } => branches,
+            Kind::Map(map) => std::slice::from_ref(&map.processor),
+            _ => &[],
+        }
+    }
+
+    /// The state of that name in the branches of a Parallel or in what a Map does, wherever it stands there.
+    pub fn below(&self, name: &str) -> Option<&State> {
+        self.flows().iter().find_map(|flow| flow.state(name))
+    }
+
+    fn maps(&self, name: &str) -> bool {
+        match &self.kind {
+            Kind::Map(_) => self.below(name).is_some(),
+            _ => {
+                let mut inner = self.flows().iter().flat_map(|flow| flow.states.values());
+                inner.any(|state| state.maps(name))
             }
         }
-        self.states.get(name).or_else(|| {
-            self.states
-                .values()
-                .flat_map(below)
-                .find_map(|flow| flow.state(name))
-        })
     }
 }
 

@@ -35,6 +35,7 @@ pub(crate) async fn test_state(states: &States, ctx: &Ctx, input: TestStateInput
         role_arn,
         mock,
         context,
+        of_map,
         inspects,
     } = Asked::read(states, input)?;
     let partition = ctx.partition();
@@ -60,9 +61,11 @@ pub(crate) async fn test_state(states: &States, ctx: &Ctx, input: TestStateInput
     };
     let deadline = now.0.saturating_add(LONGEST_MILLIS);
     let mut trial = Trial::new(machine, about, variables, now.0, deadline);
-    if let Some(context) = context {
-        trial = trial.in_context(context);
-    }
+    trial = match context {
+        Some(context) => trial.in_context(context),
+        None if of_map => trial.of_map(),
+        None => trial,
+    };
     let trial = match mock {
         Some(mock) => {
             let dice = run::dice()?;

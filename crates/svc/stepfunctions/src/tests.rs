@@ -18,6 +18,7 @@ mod redrive;
 mod restarts;
 mod sync;
 mod test_state;
+mod test_state_errors;
 mod tokens;
 mod versions;
 mod workers;

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::context::Seen;
 use super::stepper::Stepper;
-use super::{About, Execution, Input, Order, Status};
+use super::{About, Execution, Input, Item, Order, Status};
 use crate::definition::{Kind, Machine, Next, QueryLanguage, State};
 use crate::dice::Dice;
 use crate::failure::{Failure, names};
@@ -113,6 +113,19 @@ impl Trial {
             context: Some(context),
             ..self
         }
+    }
+
+    /// As what a Map does with the first of its items, which is the input.
+    pub fn of_map(mut self) -> Trial {
+        let value = self.execution.about.input.clone();
+        if let Some(root) = self.execution.threads.get_mut(&ROOT) {
+            root.item = Some(Item {
+                index: 0,
+                key: None,
+                value,
+            });
+        }
+        self
     }
 
     /// Takes what happened; the tasks to be done. Nothing comes of it once there is an outcome.

@@ -4,7 +4,9 @@ use roadstead_api_stepfunctions::{
     InspectionLevel, MockErrorOutput, MockInput, MockResponseValidationMode as Mode, TestStateConfiguration,
     TestStateInput,
 };
-use roadstead_states_language::{DATA_LIMIT, Failure, Kind, Machine, Pattern, Resource, State, refusal};
+use roadstead_states_language::{
+    DATA_LIMIT, Failure, Kind, Machine, Pattern, Resource, State, names, refusal,
+};
 use serde_json::{Map, Value as Json};
 
 use crate::States;
@@ -25,6 +27,8 @@ pub(super) struct Asked {
     pub role_arn: Option<String>,
     pub mock: Option<Mock>,
     pub context: Option<Json>,
+    /// Whether the state is of what a Map does with each item.
+    pub of_map: bool,
     /// Whether what happens to the data is to be shown.
     pub inspects: bool,
 }
@@ -72,7 +76,7 @@ impl Asked {
         }
         let input = serde_json::from_str(&text).map_err(|fault| Error::InvalidInput(fault.to_string()))?;
         let variables = variables.map(|text| object("variables", &text)).transpose()?;
-        let (name, machine) = tested(states, &definition, state_name)?;
+        let (name, machine, of_map) = tested(states, &definition, state_name)?;
         let state = machine
             .state(&name)
             .ok_or_else(|| Error::NoSuchResource(name.clone()))?;
@@ -103,6 +107,7 @@ impl Asked {
             role_arn,
             mock,
             context,
+            of_map,
             inspects: matches!(
                 inspection_level,
                 Some(InspectionLevel::Debug | InspectionLevel::Trace)
@@ -119,8 +124,8 @@ fn object(name: &str, text: &str) -> Result<Map<String, Json>> {
     }
 }
 
-/// The state and its name, in a machine of it alone.
-fn tested(states: &States, definition: &str, name: Option<String>) -> Result<(String, Machine)> {
+/// The state and its name, in a machine of it alone, and whether a Map does it with each item.
+fn tested(states: &States, definition: &str, name: Option<String>) -> Result<(String, Machine, bool)> {
     let Accepted { machine, diagnostics } = match &name {
         Some(_) => accept::tested(states, definition, None),
         None => accept::tested(states, definition, Some(STATE)),
@@ -129,13 +134,14 @@ fn tested(states: &States, definition: &str, name: Option<String>) -> Result<(St
         return Err(Error::InvalidDefinition(refusal(&diagnostics)));
     };
     let Some(name) = name else {
-        return Ok((STATE.to_owned(), machine));
+        return Ok((STATE.to_owned(), machine, false));
     };
     let Some(state) = machine.state(&name) else {
         return invalid(format!("The definition has no state '{name}'"));
     };
     let alone = Machine::of_one(&name, state.clone());
-    Ok((name, alone))
+    let of_map = machine.is_of_map(&name);
+    Ok((name, alone, of_map))
 }
 
 /// Refuses what nobody could wait for.
@@ -178,7 +184,8 @@ impl Mock {
             field_validation_mode,
             result,
         } = mock;
-        let tried = tried(configuration.unwrap_or_default(), error_output.is_some())?;
+        let configuration = configuration.unwrap_or_default();
+        let tried = configured(state, configuration, error_output.as_ref())?;
         if !matches!(&state.kind, Kind::Task(_) | Kind::Parallel { .. } | Kind::Map(_)) {
             let kind = state.type_name();
             return invalid(format!(
@@ -208,15 +215,19 @@ impl Mock {
 }
 
 /// How often it was tried again, which only errors are asked.
-fn tried(configuration: TestStateConfiguration, fails: bool) -> Result<u64> {
+fn configured(
+    state: &State,
+    configuration: TestStateConfiguration,
+    failing: Option<&MockErrorOutput>,
+) -> Result<u64> {
     let TestStateConfiguration {
         error_caused_by_state,
         map_item_reader_data,
         map_iteration_failure_count,
         retrier_retry_count,
     } = configuration;
+    // Both are of Maps in 'DISTRIBUTED' mode.
     for (given, name) in [
-        (error_caused_by_state.is_some(), "errorCausedByState"),
         (map_item_reader_data.is_some(), "mapItemReaderData"),
         (map_iteration_failure_count.is_some(), "mapIterationFailureCount"),
     ] {
@@ -224,9 +235,37 @@ fn tried(configuration: TestStateConfiguration, fails: bool) -> Result<u64> {
             return Err(Error::Unsupported(format!("stateConfiguration.{name}")));
         }
     }
+    if let Some(name) = error_caused_by_state {
+        caused(state, &name, failing)?;
+    }
     match retrier_retry_count {
         None => Ok(0),
-        Some(_) if !fails => invalid("A retrierRetryCount can only be given with a mocked error"),
+        Some(_) if failing.is_none() => invalid("A retrierRetryCount can only be given with a mocked error"),
         Some(count) => Ok(u64::try_from(count).unwrap_or_default()),
+    }
+}
+
+/// An error reaches the handlers of a Parallel or a Map from a state below it, which must be able to raise it: only tasks fail
+/// with `States.TaskFailed`. Source: the developer guide, "Specifying error source with errorCausedByState".
+fn caused(state: &State, name: &str, failing: Option<&MockErrorOutput>) -> Result<()> {
+    let Some(MockErrorOutput { error, cause: _ }) = failing else {
+        return invalid("An errorCausedByState can only be given with a mocked error");
+    };
+    if !matches!(&state.kind, Kind::Parallel { .. } | Kind::Map(_)) {
+        return invalid("An errorCausedByState can only be given for a state of type 'Map' or 'Parallel'");
+    }
+    match state.below(name) {
+        None => invalid(format!(
+            "The state '{name}' of errorCausedByState is not within the tested state"
+        )),
+        Some(source)
+            if error.as_deref() == Some(names::TASK_FAILED) && !matches!(&source.kind, Kind::Task(_)) =>
+        {
+            let kind = source.type_name();
+            invalid(format!(
+                "The state '{name}' of errorCausedByState is of type '{kind}' and cannot fail with States.TaskFailed"
+            ))
+        }
+        Some(_) => Ok(()),
     }
 }

@@ -1,7 +1,7 @@
 //! Aliases through their operations.
 
 use roadstead_testing::refused;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::versions::{ARN, alias, listed, numbered, routes, text, versions, with_versions};
 use super::{Bench, ROLE, pass};
@@ -99,6 +99,21 @@ async fn an_alias_is_made_once_shown_updated_listed_and_deleted() {
             "stateMachineAliasArn",
         )
     };
+    let page = |token: Json| {
+        let input = json!({"stateMachineArn": ARN, "maxResults": 3, "nextToken": token});
+        bench.call("ListStateMachineAliases", input)
+    };
+    let first = page(Json::Null).await.expect("a page");
+    let rest = page(first["nextToken"].clone()).await.expect("the rest");
+    assert_eq!(
+        (
+            &first["stateMachineAliases"][2]["stateMachineAliasArn"],
+            &rest["stateMachineAliases"][0]["stateMachineAliasArn"],
+            rest.get("nextToken")
+        ),
+        (&json!(format!("{ARN}:b")), &json!(arn), None)
+    );
+    refused(page(json!("forged")).await, "InvalidToken", "forged");
     let named = |names: &[&str]| {
         names
             .iter()

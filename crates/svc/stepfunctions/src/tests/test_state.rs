@@ -18,7 +18,7 @@ impl Bench {
     }
 
     /// The same without a role, which no mock needs.
-    async fn mocked(&self, state: &Json, mock: Json, more: Json) -> Result<Json, ApiError> {
+    pub(super) async fn mocked(&self, state: &Json, mock: Json, more: Json) -> Result<Json, ApiError> {
         let mut input = json!({"definition": state.to_string(), "mock": mock, "inspectionLevel": "DEBUG"});
         for (name, value) in more.as_object().into_iter().flatten() {
             input[name] = value.clone();
@@ -133,6 +133,21 @@ async fn a_state_of_a_machine_is_tested_by_its_name() {
     );
     let answer = bench.test(&machine, named("Inner")).await.expect("an answer");
     assert_eq!(answer["output"], "\"$$\"");
+    // What is within a Map sees its input as the first item, however deep it stands.
+    let inner = json!({"Type": "Pass", "Parameters": {"at.$": "$$.Map.Item.Index", "of.$": "$$.Map.Item.Value"}, "End": true});
+    let flow = json!({"StartAt": "Deep", "States": {"Deep": inner}});
+    machine["States"]["Each"]["ItemProcessor"] =
+        json!({"StartAt": "Both", "States": {"Both": {"Type": "Parallel", "Branches": [flow], "End": true}}});
+    machine["States"]["T"]["Parameters"] = json!({"MaxResults.$": "$$.Map.Item.Index"});
+    let mut more = named("Deep");
+    more["input"] = json!("{\"n\": 5}");
+    let answer = bench.test(&machine, more).await.expect("an answer");
+    assert_eq!(answer["output"], "{\"at\":0,\"of\":{\"n\":5}}");
+    let answer = bench.test(&machine, named("T")).await.expect("an answer");
+    assert_eq!(
+        answer["error"], "States.Runtime",
+        "outside of a Map there is no item"
+    );
     refused(
         bench.test(&machine, named("X")).await,
         "ValidationException",
@@ -412,7 +427,7 @@ async fn what_cannot_be_tested_is_refused() {
         (
             error.clone(),
             json!({"stateConfiguration": {"errorCausedByState": "I"}}),
-            "stateConfiguration.errorCausedByState",
+            "of type 'Map' or 'Parallel'",
         ),
         (
             error.clone(),

@@ -6,6 +6,8 @@ import urllib.error
 import urllib.request
 import zipfile
 
+import boto3
+import botocore.config
 import pytest
 from botocore.exceptions import ClientError
 
@@ -120,6 +122,29 @@ def test_what_cannot_be_done_yet_says_so(cloud, role):
     assert "CreateEventSourceMapping" in mapping["Error"]["Message"]
 
 
+def test_what_the_model_forbids_is_refused_in_the_services_words(cloud, role):
+    made(cloud, role, "strict")
+    config = botocore.config.Config(parameter_validation=False)
+    api = boto3.client(
+        "lambda", endpoint_url=cloud.url, region_name=cloud.region, aws_access_key_id=cloud.account,
+        aws_secret_access_key="any", config=config)
+    update = lambda **more: refused(api.update_function_configuration, FunctionName="strict", **more)
+    for more, member in [
+        ({"Timeout": 0}, "timeout"), ({"Timeout": 901}, "timeout"), ({"MemorySize": 127}, "memorySize"),
+        ({"EphemeralStorage": {"Size": 10241}}, "ephemeralStorage.size"), ({"Role": "r"}, "role"),
+        ({"Environment": {"Variables": {"1X": "x"}}}, "environment.variables.1X"),
+    ]:
+        answer = update(**more)
+        assert answer["Error"]["Code"] == "ValidationException", answer
+        assert answer["Error"]["Message"].startswith("1 validation error detected: Value "), answer
+        assert f" at '{member}' failed to satisfy constraint: " in answer["Error"]["Message"], answer
+    answer = update(Runtime="python2.8")
+    assert answer["Error"]["Code"] == "InvalidParameterValueException" and answer["Type"] == "User"
+    assert answer["Error"]["Message"].startswith(
+        "Value python2.8 at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [")
+    assert answer["Error"]["Message"].endswith("] or be a valid ARN")
+
+
 def test_policies_decide_who_may_make_functions_with_which_role(cloud, role):
     iam = cloud.client("iam")
     iam.create_user(UserName="ann")
@@ -129,7 +154,6 @@ def test_policies_decide_who_may_make_functions_with_which_role(cloud, role):
         UserName="ann", PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statements}))
     policy(allow("lambda:*", own))
     key = iam.create_access_key(UserName="ann")["AccessKey"]
-    import boto3
     api = boto3.client(
         "lambda", endpoint_url=cloud.url, region_name=cloud.region, aws_access_key_id=key["AccessKeyId"],
         aws_secret_access_key=key["SecretAccessKey"])

@@ -2,7 +2,7 @@
 //! codes are the services' own while the mistakes are the same everywhere.
 
 use roadstead_protocol::sigv4::SignatureError;
-use roadstead_protocol::{ApiError, Protocol, RequestError, ServiceModel, Violation};
+use roadstead_protocol::{ApiError, Protocol, RequestError, ServiceModel, Value, Violation};
 
 use crate::sign_in::Refused;
 
@@ -50,6 +50,11 @@ pub(crate) fn violation(model: &ServiceModel, violation: &Violation) -> ApiError
     }
     if model.name == "iam"
         && let Some(error) = in_words_of_iam(violation)
+    {
+        return error;
+    }
+    if model.name == "lambda"
+        && let Some(error) = unknown_runtime(violation)
     {
         return error;
     }
@@ -136,6 +141,21 @@ fn in_words_of_iam(violation: &Violation) -> Option<ApiError> {
         "ValidationError",
         format!("The specified value for {name} is invalid. {rule}"),
     ))
+}
+
+/// What Lambda says of a runtime, which could be an ARN as well by its words.
+fn unknown_runtime(violation: &Violation) -> Option<ApiError> {
+    let Violation::Enum { path, value, values } = violation else {
+        return None;
+    };
+    let message = format!(
+        "Value {value} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [{}] or be a valid ARN",
+        values.join(", ")
+    );
+    (path == "Runtime").then(|| {
+        ApiError::client("InvalidParameterValueException", message)
+            .with_member("Type", Value::Str("User".into()))
+    })
 }
 
 /// A request that cannot be read at all.
@@ -305,5 +325,23 @@ mod tests {
             said(iam, broken("Key", "[a-z]+"))
                 .starts_with("1 validation error detected: Value 'x y' at 'key'")
         );
+    }
+
+    #[test]
+    fn a_runtime_that_is_not_known_is_an_invalid_value() {
+        let broken = |path: &str| Violation::Enum {
+            path: path.into(),
+            value: "python2.8".into(),
+            values: &["python3.12", "nodejs20.x"],
+        };
+        let answer = unknown_runtime(&broken("Runtime")).expect("its own words");
+        assert_eq!(
+            (answer.code.as_ref(), answer.message.as_str()),
+            (
+                "InvalidParameterValueException",
+                "Value python2.8 at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [python3.12, nodejs20.x] or be a valid ARN"
+            )
+        );
+        assert!(unknown_runtime(&broken("CompatibleRuntime")).is_none());
     }
 }

@@ -5,6 +5,7 @@ import concurrent.futures
 import gzip
 import io
 import json
+import re
 import time
 import zipfile
 
@@ -213,6 +214,11 @@ def test_what_goes_wrong_is_told_apart(cloud, role):
         error, said, tail = invoke(cloud, name, {})
         assert error == "Unhandled" and said["errorType"] == kind and words in said["errorMessage"], (name, said)
         assert "END RequestId" in tail, name
+        if name == "sleeps":
+            # The answer and the log have the same in two forms.
+            request = re.search("START RequestId: (\\S+)", tail)[1]
+            assert said["errorMessage"] == f"RequestId: {request} Error: {words}", said
+            assert re.search(rf"^\d{{4}}-\S+Z {request} {words}$", tail, re.MULTILINE), tail
     # It harms nobody else, and not the next invocation.
     assert invoke(cloud, "echo", 1)[:2] == (None, 1)
     assert invoke(cloud, "exits", {})[1]["errorType"] == "Runtime.ExitError"

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use roadstead_base::Timestamp;
 use serde_json::json;
 
 /// What an invocation came to.
@@ -65,12 +64,9 @@ impl Failure {
         Self::of(Why::Init, body.to_string().into())
     }
 
-    pub fn timed_out(at: Timestamp, request_id: &str, timeout: Duration) -> Self {
+    pub fn timed_out(request_id: &str, timeout: Duration) -> Self {
         let seconds = timeout.as_secs_f64();
-        let message = format!(
-            "{} {request_id} Task timed out after {seconds:.2} seconds",
-            at.to_rfc3339()
-        );
+        let message = format!("RequestId: {request_id} Error: Task timed out after {seconds:.2} seconds");
         let body = json!({"errorType": "Sandbox.Timedout", "errorMessage": message});
         Self::of(Why::TimedOut, body.to_string().into())
     }
@@ -144,12 +140,9 @@ mod tests {
 
     #[test]
     fn failures_say_the_documented_words() {
-        let timed_out = Failure::timed_out(Timestamp(1_700_000_000_000), "r", Duration::from_secs(3));
+        let timed_out = Failure::timed_out("r", Duration::from_secs(3));
         for (failure, words) in [
-            (
-                timed_out,
-                "2023-11-14T22:13:20.000Z r Task timed out after 3.00 seconds",
-            ),
+            (timed_out, "RequestId: r Error: Task timed out after 3.00 seconds"),
             (
                 Failure::out_of_memory("r"),
                 "RequestId: r Error: Runtime exited with error: signal: killed",

@@ -67,7 +67,7 @@ impl Environment {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
             .take();
-        let (ending, usable) = self.judge(inner, &id, end);
+        let (ending, usable) = self.judge(&id, end);
         Over {
             usable,
             request_id: id,
@@ -111,7 +111,7 @@ impl Environment {
                 }
                 Package::Image(_) => Failure::invalid_entry_point(request_id, &reason),
             },
-            InitFailure::Late => Failure::timed_out(inner.clock.now(), request_id, self.spec.timeout),
+            InitFailure::Late => Failure::timed_out(request_id, self.spec.timeout),
         };
         if let Err(error) = inner.runtime.kill(&self.id).await {
             tracing::warn!(container = %self.id, %error, "an environment that did not begin could not be killed");
@@ -133,14 +133,14 @@ impl Environment {
         }
     }
 
-    fn judge(&self, inner: &Inner, request_id: &str, end: End) -> (Ending, bool) {
+    fn judge(&self, request_id: &str, end: End) -> (Ending, bool) {
         let failure = match end {
             End::Answered(Answer::Response(payload)) => return (Ending::Returned(payload), true),
             End::Answered(Answer::Error(body)) => return (Ending::Failed(Failure::handler(body)), true),
             End::Answered(Answer::TooLarge(bytes)) => {
                 return (Ending::Failed(Failure::too_large(bytes, api::MOST_BYTES)), true);
             }
-            End::TimedOut => Failure::timed_out(inner.clock.now(), request_id, self.spec.timeout),
+            End::TimedOut => Failure::timed_out(request_id, self.spec.timeout),
             End::Exited(exit) if exit.oom_killed => Failure::out_of_memory(request_id),
             End::Exited(exit) => Failure::exited(request_id, how(&exit).as_deref()),
         };
@@ -162,15 +162,20 @@ impl Environment {
             Ending::Failed(failure) => Some(failure),
         };
         let now = inner.clock.now();
-        if let Some(Failure {
-            why: Why::TimedOut | Why::OutOfMemory | Why::Exited,
-            body,
-        }) = failure
-        {
-            // The platform's own word, where the runtime had none.
-            let message: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
-            let message = message["errorMessage"].as_str().unwrap_or_default().to_owned();
-            said.add(self.line(now, message));
+        // The platform's own word, where the runtime had none.
+        match failure {
+            Some(Failure {
+                why: Why::TimedOut, ..
+            }) => said.add(self.line(now, lines::timed_out(now, &request_id, self.spec.timeout))),
+            Some(Failure {
+                why: Why::OutOfMemory | Why::Exited,
+                body,
+            }) => {
+                let message: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+                let message = message["errorMessage"].as_str().unwrap_or_default().to_owned();
+                said.add(self.line(now, message));
+            }
+            _ => {}
         }
         said.add(self.line(now, lines::end(&request_id)));
         let report = lines::report(&request_id, &self.spec, &report, self.memory(), failure);

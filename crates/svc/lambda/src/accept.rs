@@ -7,12 +7,13 @@ use roadstead_api_lambda::{
     LoggingConfig, SnapStart, SnapStartApplyOn, TracingConfig, TracingMode, VpcConfig,
 };
 use roadstead_base::{Arn, Ctx};
+use serde_json::json;
 
 use crate::error::{Error, Result, refuse};
 
 pub(crate) const MAX_TIMEOUT: i32 = 900;
 const MAX_MEMORY: i32 = 10_240;
-/// Bytes of names and values.
+/// Bytes of names and values, as JSON.
 const MAX_ENVIRONMENT: usize = 4096;
 const MAX_TAGS: usize = 50;
 
@@ -42,7 +43,7 @@ const RESERVED: [&str; 19] = [
 fn at_most(member: &str, value: i32, most: i32) -> Result<u32> {
     match u32::try_from(value) {
         Ok(fits) if value <= most => Ok(fits),
-        _ => Err(Error::invalid(format!(
+        _ => Err(Error::Constraint(format!(
             "Value '{value}' at '{member}' failed to satisfy constraint: Member must have value less than or equal to {most}"
         ))),
     }
@@ -78,16 +79,13 @@ pub(crate) fn environment(environment: Environment) -> Result<Option<BTreeMap<St
             reserved.join(", ")
         )));
     }
-    let size: usize = variables
-        .iter()
-        .map(|(name, value)| name.len() + value.len())
-        .sum();
-    if size > MAX_ENVIRONMENT {
+    let measured = json!(variables).to_string();
+    if measured.len() > MAX_ENVIRONMENT {
         return Err(Error::invalid(format!(
-            "{CANNOT} exceeded the 4KB limit. They have {size} bytes."
+            "{CANNOT} exceeded the 4KB limit. String measured: {measured}"
         )));
     }
-    Ok((!variables.is_empty()).then_some(variables))
+    Ok(Some(variables))
 }
 
 /// Whether it is one of 64-bit ARM; only the machine's own can be had.
@@ -173,11 +171,12 @@ pub(crate) fn destination(ctx: &Ctx, member: &str, function: &str, text: String)
         "sqs" | "sns" => {}
         "events" if arn.resource_of("event-bus").is_some() => {}
         "lambda" if arn.resource_of("function").is_some() => {
+            owned(ctx, &member, &arn)?;
             let other = crate::names::Named::of(ctx, &text, None)?;
             if other.name == function {
-                return Err(Error::invalid(format!(
-                    "The destination ARN {text} is invalid: a function cannot be its own destination."
-                )));
+                return Err(Error::invalid(
+                    "You can't specify the function as a destination for itself.",
+                ));
             }
         }
         _ => return Err(wrong()),
@@ -257,9 +256,7 @@ pub(crate) fn tags(
         all.insert(key, value);
     }
     match all.len() > MAX_TAGS {
-        true => Err(Error::invalid(format!(
-            "A function can have at most {MAX_TAGS} tags."
-        ))),
+        true => Err(Error::invalid("Number of tags exceeds resource tag limit.")),
         false => Ok(all),
     }
 }

@@ -83,7 +83,7 @@ impl Lambda {
             return match weights.is_empty() {
                 true => Ok(None),
                 false => Err(Error::invalid(
-                    "The number of additional versions in the routing config must be at most one.",
+                    "Number of items in AdditionalVersionWeights cannot be greater than 1",
                 )),
             };
         };
@@ -126,7 +126,7 @@ fn whole(ctx: &Ctx, name: &str) -> Result<Named> {
     })
 }
 
-fn missing(ctx: &Ctx, function: &str, alias: &str) -> Error {
+pub(crate) fn missing(ctx: &Ctx, function: &str, alias: &str) -> Error {
     let arn = names::arn(&ctx.partition(), function, Some(alias));
     Error::NotFound(format!("Cannot find alias arn: {arn}"))
 }
@@ -178,10 +178,10 @@ pub(crate) async fn update_alias(
     } = input;
     let named = whole(ctx, &function_name)?;
     let alias = set(lambda, ctx, &named, &name, |function| {
-        let old = function
-            .aliases
-            .get(&name)
-            .ok_or_else(|| missing(ctx, &named.name, &name))?;
+        let old = function.aliases.get(&name).ok_or_else(|| {
+            let arn = names::arn(&ctx.partition(), &named.name, Some(&name));
+            Error::NotFound(format!("Alias not found: {arn}"))
+        })?;
         let mut alias = old.clone();
         if let Some(version) = &function_version {
             lambda.there(ctx, function, version)?;

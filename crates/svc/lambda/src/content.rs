@@ -281,7 +281,7 @@ fn refusal(fault: Fault) -> Error {
         Fault::TooLarge(most) => Error::invalid(format!("Unzipped size must be smaller than {most} bytes")),
         Fault::Empty => Error::invalid("Uploaded file must be a non-empty zip"),
         fault => Error::invalid(format!(
-            "Could not unzip uploaded file. Please check your file, then try to upload again: {fault}."
+            "Could not unzip uploaded file. Please check your file, then try to upload again. ({fault})"
         )),
     }
 }

@@ -10,6 +10,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     #[error("{0}")]
     Invalid(String),
+    /// What the API's constraints forbid, but the model does not say.
+    #[error("1 validation error detected: {0}")]
+    Constraint(String),
     /// The member is valid and has no effect here, so it is refused instead of forgotten.
     #[error("{0} is not supported by Roadstead yet.")]
     Unsupported(String),
@@ -34,6 +37,8 @@ pub enum Error {
     PayloadTooLarge { size: usize, kind: String, most: usize },
     #[error("Could not parse request body into json: {0}")]
     Payload(String),
+    #[error("{0}")]
+    ClientContext(&'static str),
     /// Why: `ConcurrentInvocationLimitExceeded`.
     #[error("Rate Exceeded.")]
     Throttled(&'static str),
@@ -90,6 +95,8 @@ fn answer(error: Error) -> ApiError {
     };
     match error {
         Error::Invalid(_) | Error::Unsupported(_) => api::invalid_parameter_value_exception(message),
+        // As the gate answers what the model does say.
+        Error::Constraint(_) => ApiError::client("ValidationException", message),
         Error::NotFound(_) => api::resource_not_found_exception(message),
         Error::Conflict(_) | Error::Contended => api::resource_conflict_exception(message),
         Error::Precondition(_) => api::precondition_failed_exception(message),
@@ -98,7 +105,7 @@ fn answer(error: Error) -> ApiError {
         // In the prose of the quotas alone.
         Error::ArchiveTooLarge(_) => ApiError::new("RequestEntityTooLargeException", 413, message),
         Error::PayloadTooLarge { .. } => api::request_too_large_exception(message),
-        Error::Payload(_) => api::invalid_request_content_exception(message),
+        Error::Payload(_) | Error::ClientContext(_) => api::invalid_request_content_exception(message),
         Error::Throttled(reason) => throttled(message, reason),
         Error::Denied(_) | Error::Role | Error::Sandbox(Sandbox::Host(_)) => {
             ApiError::new("AccessDeniedException", 403, message)

@@ -18,16 +18,28 @@ use crate::records::{AsynchronousRecord, LATEST};
 
 const PAGE: usize = 50;
 
-fn owner(lambda: &Lambda, ctx: &Ctx, name: &str, qualifier: Option<&str>) -> Result<(Named, String)> {
+/// What a configuration is of: a version or alias, `$LATEST` unless another is named.
+fn whose(ctx: &Ctx, name: &str, qualifier: Option<&str>) -> Result<(Named, String)> {
     let named = Named::of(ctx, name, qualifier)?;
-    let function = lambda.function(&ctx.partition(), &named)?;
-    let _there = lambda.version(&ctx.partition(), &function, &named)?;
     let of = named.qualifier.clone().unwrap_or_else(|| LATEST.to_owned());
     Ok((named, of))
 }
 
-fn missing(ctx: &Ctx, named: &Named) -> Error {
-    let arn = named.arn(&ctx.partition());
+/// The same, which must be there.
+fn owner(lambda: &Lambda, ctx: &Ctx, name: &str, qualifier: Option<&str>) -> Result<(Named, String)> {
+    let (named, of) = whose(ctx, name, qualifier)?;
+    let partition = ctx.partition();
+    let function = lambda.function(&partition, &named).map_err(gone)?;
+    let _there = lambda.version(&partition, &function, &named).map_err(gone)?;
+    Ok((named, of))
+}
+
+fn gone(_missing: Error) -> Error {
+    Error::NotFound("The function doesn't exist.".into())
+}
+
+fn missing(ctx: &Ctx, named: &Named, of: &str) -> Error {
+    let arn = names::arn(&ctx.partition(), &named.name, Some(of));
     Error::NotFound(format!("The function {arn} doesn't have an EventInvokeConfig"))
 }
 
@@ -86,6 +98,15 @@ struct Given {
 }
 
 async fn set(lambda: &Lambda, ctx: &Ctx, given: Given, over: bool) -> Result<FunctionEventInvokeConfig> {
+    let destinations = given.destinations.clone().unwrap_or_default();
+    if given.max_age_seconds.is_none()
+        && given.retries.is_none()
+        && destinations == DestinationConfig::default()
+    {
+        return Err(Error::invalid(
+            "You must specify at least one of error handling or destination setting.",
+        ));
+    }
     let (named, of) = owner(lambda, ctx, &given.function_name, given.qualifier.as_deref())?;
     let to = Destinations::of(ctx, &named.name, given.destinations)?;
     let positive = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok());
@@ -95,7 +116,7 @@ async fn set(lambda: &Lambda, ctx: &Ctx, given: Given, over: bool) -> Result<Fun
         .change_function(ctx, &named, |function| {
             let old = function.asynchronous.get(&of).cloned();
             let old = match (over, old) {
-                (true, None) => return Err(missing(ctx, &named)),
+                (true, None) => return Err(missing(ctx, &named, &of)),
                 (true, Some(old)) => old,
                 (false, _) => AsynchronousRecord::default(),
             };
@@ -166,12 +187,13 @@ pub(crate) fn get_function_event_invoke_config(
         function_name,
         qualifier,
     } = input;
-    let (named, of) = owner(lambda, ctx, &function_name, qualifier.as_deref())?;
-    let function = lambda.function(&ctx.partition(), &named)?;
+    let (named, of) = whose(ctx, &function_name, qualifier.as_deref())?;
+    let function = lambda.function(&ctx.partition(), &named);
+    let function = function.map_err(|_| missing(ctx, &named, &of))?;
     let record = function
         .asynchronous
         .get(&of)
-        .ok_or_else(|| missing(ctx, &named))?;
+        .ok_or_else(|| missing(ctx, &named, &of))?;
     Ok(show(ctx, &named.name, &of, record))
 }
 
@@ -184,11 +206,13 @@ pub(crate) async fn delete_function_event_invoke_config(
         function_name,
         qualifier,
     } = input;
-    let (named, of) = owner(lambda, ctx, &function_name, qualifier.as_deref())?;
+    let (named, of) = whose(ctx, &function_name, qualifier.as_deref())?;
+    let function = lambda.function(&ctx.partition(), &named);
+    let _there = function.map_err(|_| missing(ctx, &named, &of))?;
     lambda
         .change_function(ctx, &named, |function| match function.asynchronous.remove(&of) {
             Some(_) => Ok(()),
-            None => Err(missing(ctx, &named)),
+            None => Err(missing(ctx, &named, &of)),
         })
         .await?;
     Ok(())
@@ -209,7 +233,7 @@ pub(crate) fn list_function_event_invoke_configs(
         name: name.clone(),
         qualifier: None,
     };
-    let function = lambda.function(&ctx.partition(), &named)?;
+    let function = lambda.function(&ctx.partition(), &named).map_err(gone)?;
     let shown = function.asynchronous.iter();
     let shown = shown.map(|(of, record)| (of.clone(), show(ctx, &name, of, record)));
     let scope = format!("ListFunctionEventInvokeConfigs/{name}");

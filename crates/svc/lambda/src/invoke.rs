@@ -1,5 +1,6 @@
 //! Invoke.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -53,14 +54,7 @@ pub(crate) async fn invoke(
     let executed_version = Some(version.version());
     match kind {
         InvocationType::Event => {
-            refuse(
-                "ClientContext of an asynchronous invocation",
-                client_context.as_ref(),
-            )?;
-            refuse(
-                "LogType of an asynchronous invocation",
-                log_type.filter(|kind| *kind == LogType::Tail).as_ref(),
-            )?;
+            // As documented, the context and the end of the log are of synchronous invocations alone.
             lambda.owe(ctx, &named, &payload).await?;
             return Ok(InvocationResponse {
                 status_code: Some(202),
@@ -121,13 +115,13 @@ fn event(payload: Option<Blob>, kind: &str, most: usize) -> Result<Bytes> {
 
 /// What the client says of itself: JSON in base64.
 fn context(encoded: String) -> Result<String> {
-    let wrong = |why: &str| Error::Payload(format!("the client context {why}"));
     if encoded.len() > MAX_CLIENT_CONTEXT {
-        return Err(wrong("is larger than 3583 bytes"));
+        return Err(Error::ClientContext("It is larger than 3583 bytes."));
     }
-    let bytes = STANDARD.decode(encoded).map_err(|_| wrong("is not base64"))?;
-    let text = String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8"))?;
-    let parsed: Result<IgnoredAny, _> = serde_json::from_str(&text);
-    parsed.map_err(|_| wrong("is not JSON"))?;
+    let object = || Error::ClientContext("Client context must be a valid Base64-encoded JSON object.");
+    let bytes = STANDARD.decode(encoded).map_err(|_| object())?;
+    let text = String::from_utf8(bytes).map_err(|_| object())?;
+    let parsed: Result<BTreeMap<String, IgnoredAny>, _> = serde_json::from_str(&text);
+    parsed.map_err(|_| object())?;
     Ok(text)
 }

@@ -39,7 +39,7 @@ impl Lambda {
     ) -> Result<Vec<LayerUse>> {
         if arns.len() > MAX_LAYERS {
             return Err(Error::invalid(format!(
-                "You cannot reference more than {MAX_LAYERS} layers."
+                "Cannot reference more than {MAX_LAYERS} layers."
             )));
         }
         let mut seen: Vec<(Layer, String)> = Vec::new();
@@ -107,7 +107,7 @@ fn missing() -> Error {
 fn number(given: i64) -> Result<u64> {
     match u64::try_from(given) {
         Ok(number) if number > 0 => Ok(number),
-        _ => Err(Error::invalid("Layer Version Cannot be less than 1.")),
+        _ => Err(Error::invalid("Layer Version Cannot be less than 1")),
     }
 }
 

@@ -62,7 +62,7 @@ pub(crate) fn arn(partition: &Partition, name: &str, qualifier: Option<&str>) ->
 /// `[arn:aws:lambda:][region:][account:][function:]name[:qualifier]`; the model's pattern was checked.
 fn parse(ctx: &Ctx, text: &str) -> Result<Named> {
     let mut parts: Vec<&str> = text.split(':').collect();
-    let elsewhere = || Error::Unsupported(format!("The function {text} of another account or region"));
+    let elsewhere = || Error::Unsupported(format!("The function {text} of another account"));
     if parts.first() == Some(&"arn") {
         let arn: Arn = text
             .parse()
@@ -71,7 +71,10 @@ fn parse(ctx: &Ctx, text: &str) -> Result<Named> {
             return Err(Error::invalid(format!("{text} is not an ARN of a function")));
         }
         if arn.region != ctx.region.as_str() {
-            return Err(elsewhere());
+            return Err(Error::NotFound(format!(
+                "Functions from '{}' are not reachable in this region ('{}')",
+                arn.region, ctx.region
+            )));
         }
         parts.drain(..4);
     } else if parts.len() > 2 && parts[0] == ctx.region.as_str() {
@@ -93,7 +96,7 @@ fn parse(ctx: &Ctx, text: &str) -> Result<Named> {
         _ => return Err(Error::invalid(format!("{text} names no function"))),
     };
     if name.len() > MAX_NAME {
-        return Err(Error::invalid(format!(
+        return Err(Error::Constraint(format!(
             "Value '{name}' at 'functionName' failed to satisfy constraint: Member must have length less than or equal to {MAX_NAME}"
         )));
     }
@@ -142,15 +145,11 @@ mod tests {
         }
         for (text, qualifier, words) in [
             ("f:1", Some("2"), "The derived qualifier"),
-            (
-                "123456789012:f",
-                None,
-                "of another account or region is not supported",
-            ),
+            ("123456789012:f", None, "of another account is not supported"),
             (
                 "arn:aws:lambda:eu-west-1:000000000000:function:f",
                 None,
-                "of another account or region is not supported",
+                "are not reachable in this region",
             ),
             (
                 "arn:aws:sqs:us-east-1:000000000000:function:f",

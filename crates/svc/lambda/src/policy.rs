@@ -7,10 +7,10 @@ use roadstead_base::Ctx;
 use roadstead_policy::Kind;
 use serde_json::{Value as Json, json};
 
-use crate::Lambda;
 use crate::error::{Error, Result, refuse};
 use crate::names::Named;
 use crate::records::{FunctionRecord, LATEST, PolicyRecord};
+use crate::{Lambda, aliases};
 
 /// Bytes. Source: "Lambda quotas".
 pub(crate) const MAX_POLICY: usize = 20 * 1024;
@@ -20,7 +20,15 @@ fn owner(lambda: &Lambda, ctx: &Ctx, name: &str, qualifier: Option<&str>) -> Res
     let named = Named::of(ctx, name, qualifier)?;
     let partition = ctx.partition();
     let function = lambda.function(&partition, &named)?;
-    let _there = lambda.version(&partition, &function, &named)?;
+    match named.qualifier.as_deref() {
+        // A name that is no number can only be an alias.
+        Some(alias) if alias != LATEST && alias.parse::<u64>().is_err() => {
+            if !function.aliases.contains_key(alias) {
+                return Err(aliases::missing(ctx, &named.name, alias));
+            }
+        }
+        _ => drop(lambda.version(&partition, &function, &named)?),
+    }
     if named.qualifier.as_deref() == Some(LATEST) {
         return Err(Error::invalid(
             "We currently do not support adding policies for $LATEST.",
@@ -74,6 +82,15 @@ pub(crate) async fn add_permission(
     refuse("InvokedViaFunctionUrl", invoked_via_function_url.as_ref())?;
     refuse("PrincipalOrgID", principal_org_id.as_ref())?;
     let (named, of) = owner(lambda, ctx, &function_name, qualifier.as_deref())?;
+    let anything = json!({
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": who(&principal), "Action": "lambda:*", "Resource": "*"}],
+    });
+    if roadstead_policy::parse(&anything.to_string(), Kind::Resource).is_err() {
+        return Err(Error::invalid(
+            "The provided principal was invalid. Please check the principal and try again.",
+        ));
+    }
     let mut statement = json!({
         "Sid": statement_id, "Effect": "Allow", "Principal": who(&principal), "Action": action,
         "Resource": named.arn(&ctx.partition()),
@@ -113,7 +130,12 @@ pub(crate) async fn add_permission(
 pub(crate) fn who(principal: &str) -> Json {
     match principal {
         "*" => json!("*"),
-        name if name.ends_with(".amazonaws.com") => json!({"Service": name}),
+        name if [".amazonaws.com", ".amazon.com"]
+            .iter()
+            .any(|end| name.ends_with(end)) =>
+        {
+            json!({"Service": name})
+        }
         account if account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit()) => {
             json!({"AWS": format!("arn:aws:iam::{account}:root")})
         }
@@ -135,17 +157,15 @@ pub(crate) async fn remove_permission(
     let (named, of) = owner(lambda, ctx, &function_name, qualifier.as_deref())?;
     lambda
         .change_function(ctx, &named, |function| {
-            let missing = || {
-                Error::NotFound(format!(
-                    "Statement {statement_id} is not found in resource policy."
-                ))
-            };
-            let policy = function.policies.get_mut(&of).ok_or_else(missing)?;
+            let none = || Error::NotFound("No policy is associated with the given resource.".into());
+            let policy = function.policies.get_mut(&of).ok_or_else(none)?;
             check_revision(policy, revision_id.as_ref(), "GetPolicy")?;
             let before = policy.statements.len();
             policy.statements.retain(|(id, _)| *id != statement_id);
             if policy.statements.len() == before {
-                return Err(missing());
+                return Err(Error::NotFound(format!(
+                    "Statement {statement_id} is not found in resource policy."
+                )));
             }
             policy.revision = roadstead_base::random_uuid();
             if policy.statements.is_empty() {

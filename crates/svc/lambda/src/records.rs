@@ -202,6 +202,9 @@ pub(crate) struct VersionRecord {
     /// None: `$LATEST`.
     pub number: Option<u64>,
     pub description: String,
+    /// Of a published version: what `$LATEST` was described as, where that is known.
+    #[serde(default)]
+    pub latest_description: Option<String>,
     pub role: String,
     pub code: Code,
     pub settings: Settings,

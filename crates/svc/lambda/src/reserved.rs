@@ -35,10 +35,12 @@ impl Lambda {
     }
 
     fn owned(&self, ctx: &Ctx, name: &str) -> Result<Named> {
-        let named = Named {
-            name: Named::whole(ctx, name)?,
-            qualifier: None,
-        };
+        let named = Named::of(ctx, name, None)?;
+        if named.qualifier.is_some() {
+            return Err(Error::invalid(
+                "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify either a function name or an unqualified function ARN.",
+            ));
+        }
         self.function(&ctx.partition(), &named).map(|_| named)
     }
 }

@@ -33,6 +33,21 @@ fn image_config(settings: &ImageSettings) -> ImageConfigResponse {
     }
 }
 
+/// As listings show it: without what only GetFunction and GetFunctionConfiguration say, as documented for ListFunctions.
+pub(crate) fn listed(
+    partition: &Partition,
+    name: &str,
+    record: &VersionRecord,
+    qualifier: Option<&str>,
+) -> FunctionConfiguration {
+    FunctionConfiguration {
+        last_update_status: None,
+        state: None,
+        state_reason: None,
+        ..configuration(partition, name, record, qualifier)
+    }
+}
+
 /// A version; its ARN has the qualifier by which it was asked for.
 pub(crate) fn configuration(
     partition: &Partition,
@@ -43,6 +58,7 @@ pub(crate) fn configuration(
     let VersionRecord {
         number: _,
         description,
+        latest_description: _,
         role,
         code,
         settings,

@@ -24,6 +24,11 @@ fn resource(ctx: &Ctx, arn: &str) -> Result<Named> {
 pub(crate) async fn tag_resource(lambda: &Lambda, ctx: &Ctx, input: TagResourceRequest) -> Result<()> {
     let TagResourceRequest { resource: arn, tags } = input;
     let named = resource(ctx, &arn)?;
+    if tags.is_empty() {
+        return Err(Error::invalid(
+            "An error occurred and the request cannot be processed.",
+        ));
+    }
     lambda
         .change_function(ctx, &named, |function| {
             function.tags = accept::tags(tags.clone(), std::mem::take(&mut function.tags))?;

@@ -11,6 +11,7 @@ mod layers;
 mod permissions;
 mod storage;
 mod versions;
+mod words;
 
 use std::sync::{Arc, Mutex};
 

@@ -82,6 +82,7 @@ pub(crate) async fn publish(
         let number = entry.value.published + 1;
         let version = VersionRecord {
             number: Some(number),
+            latest_description: Some(latest.description.clone()),
             description: description.clone().unwrap_or_else(|| latest.description.clone()),
             revision: roadstead_base::random_uuid(),
             ..latest.clone()
@@ -114,6 +115,10 @@ fn is_same(version: &VersionRecord, latest: &VersionRecord) -> bool {
     version.code.shown_sha256() == latest.code.shown_sha256()
         && version.settings == latest.settings
         && version.role == latest.role
+        && version
+            .latest_description
+            .as_ref()
+            .is_none_or(|description| *description == latest.description)
 }
 
 /// `$LATEST` first, then the numbers.
@@ -138,15 +143,12 @@ pub(crate) fn list_versions_by_function(
     )?;
     let mut shown = vec![(
         String::new(),
-        show::configuration(&partition, &name, &function.latest, Some(LATEST)),
+        show::listed(&partition, &name, &function.latest, Some(LATEST)),
     )];
     for version in lambda.all_published(&partition, &name) {
         let number = version.version();
         let key = format!("{:020}", version.number.unwrap_or_default());
-        shown.push((
-            key,
-            show::configuration(&partition, &name, &version, Some(&number)),
-        ));
+        shown.push((key, show::listed(&partition, &name, &version, Some(&number))));
     }
     let scope = format!("ListVersionsByFunction/{name}");
     let (versions, next_marker) = page::cut(ctx, &scope, shown, marker.as_deref(), max_items, PAGE)?;

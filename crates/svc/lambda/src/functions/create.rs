@@ -125,6 +125,7 @@ pub(crate) async fn create_function(
     package::check_command(&taken.code, &settings.image)?;
     let latest = VersionRecord {
         number: None,
+        latest_description: None,
         description: description.unwrap_or_default(),
         role,
         code: taken.code.clone(),
@@ -152,6 +153,7 @@ pub(crate) async fn create_function(
             let versions = records::versions(&lambda.store);
             let first = VersionRecord {
                 number: Some(1),
+                latest_description: Some(latest.description.clone()),
                 revision: roadstead_base::random_uuid(),
                 ..latest
             };

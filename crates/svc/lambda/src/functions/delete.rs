@@ -82,15 +82,16 @@ async fn one(lambda: &Lambda, ctx: &Ctx, named: &Named) -> Result<DeleteFunction
         let entry = entry.ok_or_else(|| named.missing(&partition))?;
         let aliases = &entry.value.aliases;
         if aliases.contains_key(qualifier) {
-            return Err(Error::invalid(format!(
-                "{qualifier} is an alias; DeleteAlias deletes it."
-            )));
+            return Err(Error::invalid("Deletion of aliases is not currently supported."));
         }
         let number: u64 = qualifier.parse().map_err(|_| named.missing(&partition))?;
         let names_it = |alias: &AliasRecord| alias.numbers().any(|named| named == number);
-        if let Some((alias, _)) = aliases.iter().find(|(_, alias)| names_it(alias)) {
+        let naming = aliases.iter().filter(|(_, alias)| names_it(alias));
+        let naming: Vec<&str> = naming.map(|(name, _)| name.as_str()).collect();
+        if !naming.is_empty() {
             return Err(Error::Conflict(format!(
-                "Version {number} is referenced by alias ({alias}) and cannot be deleted."
+                "Unable to delete version because the following aliases reference it: [{}]",
+                naming.join(", ")
             )));
         }
         let key = records::version_key(&versions, &partition, &named.name, number);

@@ -34,12 +34,12 @@ pub(crate) fn list_functions(
     for entry in lambda.functions.snapshot().below(&within) {
         let function = &entry.value;
         let qualifier = all.then_some(LATEST);
-        let latest = show::configuration(&partition, &function.name, &function.latest, qualifier);
+        let latest = show::listed(&partition, &function.name, &function.latest, qualifier);
         shown.push((page::key(&[&function.name]), latest));
         if all {
             for version in lambda.all_published(&partition, &function.name) {
                 let number = version.version();
-                let configuration = show::configuration(&partition, &function.name, &version, Some(&number));
+                let configuration = show::listed(&partition, &function.name, &version, Some(&number));
                 let key = page::key(&[
                     &function.name,
                     &format!("{:020}", version.number.unwrap_or_default()),

@@ -84,8 +84,8 @@ fn parse(ctx: &Ctx, text: &str) -> Result<(Layer, Option<u64>)> {
     };
     if arn.region != ctx.region.as_str() {
         return Err(Error::invalid(format!(
-            "The layer {text} is in the region {}, and the call in {}: they must be the same.",
-            arn.region, ctx.region
+            "Layers are not in the same region as the function. Layers are expected to be in region {}.",
+            ctx.region
         )));
     }
     let layer = Layer {
@@ -122,7 +122,7 @@ mod tests {
             ),
             (
                 "arn:aws:lambda:eu-west-1:000000000000:layer:l",
-                "is in the region eu-west-1",
+                "expected to be in region us-east-1",
             ),
             (
                 "arn:aws:lambda:us-east-1:000000000000:function:l",

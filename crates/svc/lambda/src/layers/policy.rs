@@ -15,6 +15,8 @@ use crate::policy::{MAX_POLICY, check_revision, who};
 use crate::records::{self, LayerVersionRecord, PolicyRecord};
 
 const GET: &str = "GetLayerVersionPolicy";
+/// What the service calls it in its refusals.
+const SHOWS: &str = "GetLayerPolicy";
 
 /// The policy of a version, by its ARN, as a document; none: there is none.
 pub(crate) fn document(lambda: &Lambda, ctx: &Ctx, arn: &str) -> Option<String> {
@@ -35,6 +37,13 @@ pub(super) fn lets_in(policy: &PolicyRecord, account: &AccountId) -> bool {
         .statements
         .iter()
         .any(|(_, statement)| principals.contains(&statement["Principal"]))
+}
+
+fn missing(layer: &Layer, number: u64) -> Error {
+    Error::NotFound(format!(
+        "Layer version {} does not exist.",
+        layer.version_arn(number)
+    ))
 }
 
 pub(crate) async fn add_layer_version_permission(
@@ -59,7 +68,7 @@ pub(crate) async fn add_layer_version_permission(
         "Resource": layer.version_arn(number),
     });
     let policy = change(lambda, &layer, number, |policy| {
-        check_revision(policy, revision_id.as_ref(), GET)?;
+        check_revision(policy, revision_id.as_ref(), SHOWS)?;
         if policy.statements.iter().any(|(id, _)| *id == statement_id) {
             return Err(Error::Conflict(format!(
                 "The statement id ({statement_id}) provided already exists. Please provide a new statement id, or remove the existing statement."
@@ -92,7 +101,7 @@ pub(crate) async fn remove_layer_version_permission(
     let number = super::number(version_number)?;
     let layer = Layer::own(ctx, &layer_name, "RemoveLayerVersionPermission", Some(number))?;
     change(lambda, &layer, number, |policy| {
-        check_revision(policy, revision_id.as_ref(), GET)?;
+        check_revision(policy, revision_id.as_ref(), SHOWS)?;
         let before = policy.statements.len();
         policy.statements.retain(|(id, _)| *id != statement_id);
         match policy.statements.len() == before {
@@ -117,7 +126,9 @@ pub(crate) fn get_layer_version_policy(
     } = input;
     let number = super::number(version_number)?;
     let layer = Layer::own(ctx, &layer_name, GET, Some(number))?;
-    let record = lambda.layer_version(&layer, number).ok_or_else(super::missing)?;
+    let record = lambda
+        .layer_version(&layer, number)
+        .ok_or_else(|| missing(&layer, number))?;
     let policy = text(&record.policy)
         .ok_or_else(|| Error::NotFound("No policy is associated with the given resource.".into()))?;
     Ok(GetLayerVersionPolicyResponse {
@@ -135,7 +146,7 @@ async fn change(
 ) -> Result<PolicyRecord> {
     let key = records::layer_version_key(&lambda.store, &layer.partition, &layer.name, number);
     let update = |found: Option<&LayerVersionRecord>| {
-        let mut record = found.ok_or_else(super::missing)?.clone();
+        let mut record = found.ok_or_else(|| missing(layer, number))?.clone();
         apply(&mut record.policy)?;
         record.policy.revision = roadstead_base::random_uuid();
         Ok::<_, Error>(Change::Put(record))
@@ -147,5 +158,5 @@ async fn change(
     updated
         .value
         .map(|record| record.policy)
-        .ok_or_else(super::missing)
+        .ok_or_else(|| missing(layer, number))
 }

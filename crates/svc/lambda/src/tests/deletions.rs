@@ -63,7 +63,11 @@ async fn no_alias_names_a_version_that_is_gone_whoever_comes_first() {
                 "ResourceNotFoundException",
                 &format!("function:f:{number}"),
             ),
-            (gone, _) => refused(gone, "ResourceConflictException", "is referenced by alias"),
+            (gone, _) => refused(
+                gone,
+                "ResourceConflictException",
+                "the following aliases reference it",
+            ),
         }
     }
 }

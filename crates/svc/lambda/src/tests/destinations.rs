@@ -47,7 +47,9 @@ async fn destinations_are_set_shown_and_taken_away() {
         bench.call(operation, request)
     };
     let (put, update) = ("PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig");
-    config(put, json!({})).await.expect("set");
+    config(put, json!({"OnSuccess": {}, "OnFailure": {}}))
+        .await
+        .expect("set");
     assert_eq!(get().await, json!({"OnSuccess": {}, "OnFailure": {}}));
     for arn in [QUEUE, TOPIC, BUS, OTHER, &format!("{OTHER}:prod")] {
         let to = json!({"Destination": arn});
@@ -97,7 +99,7 @@ async fn destinations_are_set_shown_and_taken_away() {
         ("arn:aws:ecs:us-east-1:000000000000:cluster/c", "is invalid"),
         (
             "arn:aws:lambda:us-east-1:000000000000:function:f:1",
-            "its own destination",
+            "as a destination for itself",
         ),
     ] {
         for destination in ["OnSuccess", "OnFailure"] {

@@ -108,8 +108,35 @@ async fn event_invoke_config_says_how_often_and_how_long() {
     refused(
         missing,
         "ResourceNotFoundException",
-        "doesn't have an EventInvokeConfig",
+        "The function arn:aws:lambda:us-east-1:000000000000:function:f:$LATEST doesn't have an EventInvokeConfig",
     );
+    for operation in ["PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig"] {
+        let nothing = json!({"FunctionName": "f", "DestinationConfig": {}});
+        refused(
+            bench.call(operation, nothing).await,
+            "InvalidParameterValueException",
+            "You must specify at least one of error handling or destination setting.",
+        );
+        for gone in ["g", "f:none"] {
+            let request = json!({"FunctionName": gone, "MaximumRetryAttempts": 1});
+            refused(
+                bench.call(operation, request).await,
+                "ResourceNotFoundException",
+                "The function doesn't exist.",
+            );
+        }
+    }
+    for operation in ["GetFunctionEventInvokeConfig", "DeleteFunctionEventInvokeConfig"] {
+        refused(
+            bench.call(operation, json!({"FunctionName": "g"})).await,
+            "ResourceNotFoundException",
+            "The function arn:aws:lambda:us-east-1:000000000000:function:g:$LATEST doesn't have an EventInvokeConfig",
+        );
+    }
+    let gone = bench
+        .call("ListFunctionEventInvokeConfigs", json!({"FunctionName": "g"}))
+        .await;
+    refused(gone, "ResourceNotFoundException", "The function doesn't exist.");
     let missing = bench
         .call(
             "UpdateFunctionEventInvokeConfig",
@@ -244,15 +271,15 @@ async fn what_cannot_run_now_waits_and_what_never_can_is_put_aside() {
         "RequestTooLargeException",
         "limit 1048576 bytes",
     );
-    for (member, value) in [("LogType", json!("Tail")), ("ClientContext", json!(base64("{}")))] {
-        let mut request = json!({"FunctionName": "f", "InvocationType": "Event"});
-        request[member] = value;
-        refused(
-            bench.call("Invoke", request).await,
-            "InvalidParameterValueException",
-            member,
-        );
-    }
+    // As documented, both are of synchronous invocations alone: they do not get in the way of others.
+    let more = json!({
+        "FunctionName": "f", "InvocationType": "Event", "LogType": "Tail", "ClientContext": base64("{}"),
+    });
+    let taken = bench.ok("Invoke", more).await;
+    assert_eq!(
+        (&taken["StatusCode"], &taken["LogResult"]),
+        (&json!(202), &Json::Null)
+    );
 }
 
 #[tokio::test]

@@ -111,8 +111,6 @@ async fn create_function_refuses_what_would_have_no_effect_or_cannot_be() {
         (json!({"Runtime": null}), "Runtime is mandatory"),
         (json!({"Handler": null}), "Handler is mandatory"),
         (json!({"Runtime": "java21"}), "java21"),
-        (json!({"Timeout": 901}), "less than or equal to 900"),
-        (json!({"MemorySize": 10_241}), "less than or equal to 10240"),
         (reserved, "Reserved keys used in this request: AWS_REGION"),
         (large, "exceeded the 4KB limit"),
         (
@@ -181,6 +179,10 @@ async fn create_function_refuses_what_would_have_no_effect_or_cannot_be() {
         (
             json!({"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:eu-west-1:000000000000:q"}}),
             "of another account or region",
+        ),
+        (
+            json!({"FileSystemConfigs": [{"Arn": "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-00000000000000000", "LocalMountPath": "/mnt/files"}]}),
+            "FileSystemConfigs is not supported",
         ),
         (json!({"Tags": {"aws:x": "y"}}), "The tag aws:x is not valid"),
         (
@@ -373,7 +375,7 @@ async fn tags_are_put_on_taken_off_and_listed() {
             .call("TagResource", json!({"Resource": arn, "Tags": many}))
             .await,
         INVALID,
-        "at most 50 tags",
+        "Number of tags exceeds resource tag limit.",
     );
     let version = format!("{}:1", arn.as_str().expect("an ARN"));
     refused(

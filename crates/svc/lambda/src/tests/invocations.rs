@@ -98,12 +98,12 @@ async fn invoke_refuses_what_no_function_could_take() {
         (
             json!({"ClientContext": "?"}),
             "InvalidRequestContentException",
-            "is not base64",
+            "Client context must be a valid Base64-encoded JSON object.",
         ),
         (
             json!({"ClientContext": base64("{")}),
             "InvalidRequestContentException",
-            "is not JSON",
+            "Client context must be a valid Base64-encoded JSON object.",
         ),
         (
             json!({"ClientContext": "x".repeat(3584)}),

@@ -282,7 +282,7 @@ async fn layers_that_a_function_cannot_have_are_refused() {
             "Two different versions of the same layer",
         ),
         (vec![arn("a", 3)], "does not exist"),
-        (vec![elsewhere], "is in the region eu-west-1"),
+        (vec![elsewhere], "Layers are expected to be in region us-east-1."),
     ] {
         let made = bench
             .call("CreateFunction", function("g", json!({"Layers": layers})))
@@ -426,7 +426,7 @@ async fn layer_versions_are_shared_with_other_accounts_by_their_policies() {
                 json!({"StatementId": "x", "Principal": "*", "Action": "lambda:GetLayerVersion", "RevisionId": "x"}),
             ),
             "PreconditionFailedException",
-            "GetLayerVersionPolicy",
+            "Call the GetLayerPolicy API",
         ),
         (
             json!({"LayerName": "l", "VersionNumber": 2, "StatementId": "x", "Principal": "*", "Action": "lambda:GetLayerVersion"}),
@@ -445,7 +445,7 @@ async fn layer_versions_are_shared_with_other_accounts_by_their_policies() {
     refused(
         bench.call("RemoveLayerVersionPermission", remove).await,
         "PreconditionFailedException",
-        "GetLayerVersionPolicy",
+        "Call the GetLayerPolicy API",
     );
     let again = of(json!({"StatementId": "one"}));
     refused(

@@ -30,6 +30,32 @@ async fn permissions_are_added_shown_and_removed() {
         "ResourceConflictException",
         "already exists",
     );
+    for principal in ["something", "nobody.example.com"] {
+        refused(
+            bench.call("AddPermission", add("other", principal)).await,
+            "InvalidParameterValueException",
+            "The provided principal was invalid. Please check the principal and try again.",
+        );
+    }
+    let mut of_alias = add("other", "sns.amazonaws.com");
+    of_alias["Qualifier"] = json!("none");
+    refused(
+        bench.call("AddPermission", of_alias).await,
+        "ResourceNotFoundException",
+        "Cannot find alias arn: arn:aws:lambda:us-east-1:000000000000:function:f:none",
+    );
+    let skill = bench
+        .ok("AddPermission", add("skill", "alexa-appkit.amazon.com"))
+        .await;
+    let skill: Json = serde_json::from_str(skill["Statement"].as_str().expect("a text")).expect("JSON");
+    assert_eq!(skill["Principal"], json!({"Service": "alexa-appkit.amazon.com"}));
+    let skill = json!({"FunctionName": "f", "StatementId": "skill"});
+    bench.ok("RemovePermission", skill.clone()).await;
+    refused(
+        bench.call("RemovePermission", skill).await,
+        "ResourceNotFoundException",
+        "Statement skill is not found in resource policy.",
+    );
     let mut of_version = add("account", "111111111111");
     of_version["Qualifier"] = json!("1");
     bench.ok("AddPermission", of_version).await;
@@ -74,7 +100,7 @@ async fn permissions_are_added_shown_and_removed() {
     refused(
         bench.call("RemovePermission", remove).await,
         "ResourceNotFoundException",
-        "rule is not found",
+        "No policy is associated with the given resource.",
     );
     refused(
         bench.call("GetPolicy", json!({"FunctionName": "f"})).await,

@@ -61,7 +61,7 @@ async fn update_function_code_and_configuration_change_what_runs_next() {
     let less = bench.ok("UpdateFunctionConfiguration", less).await;
     assert_eq!(
         (&less["Environment"], &less["DeadLetterConfig"], &less["Timeout"]),
-        (&Json::Null, &Json::Null, &json!(9))
+        (&json!({"Variables": {}}), &Json::Null, &json!(9))
     );
     let bench = bench.restarted(0).await;
     assert_eq!(
@@ -71,12 +71,23 @@ async fn update_function_code_and_configuration_change_what_runs_next() {
         less
     );
     for (more, words) in [
-        (json!({"Timeout": 901}), "less than or equal to 900"),
         (json!({"Role": FOREIGN_ROLE}), "cannot be assumed"),
         (json!({"Runtime": "java21"}), "java21"),
         (
             json!({"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:a:1"]}),
             "does not exist",
+        ),
+        (
+            json!({"FileSystemConfigs": [{"Arn": "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-00000000000000000", "LocalMountPath": "/mnt/files"}]}),
+            "FileSystemConfigs is not supported",
+        ),
+        (
+            json!({"LoggingConfig": {"LogFormat": "JSON"}}),
+            "LoggingConfig.LogFormat JSON is not supported",
+        ),
+        (
+            json!({"VpcConfig": {"Ipv6AllowedForDualStack": true}}),
+            "VpcConfig.Ipv6AllowedForDualStack is not supported",
         ),
     ] {
         let mut request = more;
@@ -105,8 +116,9 @@ async fn publish_version_keeps_what_latest_is() {
         (&first["Version"], &first["Description"]),
         (&json!("1"), &json!("one"))
     );
-    let again = bench.ok("PublishVersion", json!({"FunctionName": "f"})).await;
-    assert_eq!(again, first, "nothing changed");
+    let again = json!({"FunctionName": "f", "Description": "two"});
+    let again = bench.ok("PublishVersion", again).await;
+    assert_eq!(again, first, "nothing of $LATEST changed");
     let wrong = bench
         .call("PublishVersion", json!({"FunctionName": "f", "CodeSha256": "x"}))
         .await;
@@ -195,7 +207,7 @@ async fn aliases_name_versions_and_share_between_two() {
     refused(
         bench.call("DeleteFunction", json!({"FunctionName": "f:1"})).await,
         "ResourceConflictException",
-        "referenced by alias (prod)",
+        "Unable to delete version because the following aliases reference it: [prod]",
     );
     let weights = json!({"AdditionalVersionWeights": {"2": 0.25}});
     let shared = bench.ok("UpdateAlias", json!({"FunctionName": "f", "Name": "prod", "RoutingConfig": weights, "RevisionId": made["RevisionId"]})).await;
@@ -235,6 +247,10 @@ async fn aliases_name_versions_and_share_between_two() {
         (&json!("2"), &Json::Null, &json!("e"))
     );
     for (more, words) in [
+        (
+            json!({"FunctionVersion": "1", "RoutingConfig": {"AdditionalVersionWeights": {"1": 0.5, "2": 0.1}}}),
+            "Number of items in AdditionalVersionWeights cannot be greater than 1",
+        ),
         (
             json!({"FunctionVersion": "1", "RoutingConfig": {"AdditionalVersionWeights": {"1": 0.5}}}),
             "already included",
@@ -293,13 +309,21 @@ async fn aliases_name_versions_and_share_between_two() {
             .ok("DeleteAlias", json!({"FunctionName": "f", "Name": "prod"}))
             .await;
     }
-    refused(
-        bench
-            .call("GetAlias", json!({"FunctionName": "f", "Name": "prod"}))
-            .await,
-        "ResourceNotFoundException",
-        "Cannot find alias arn",
-    );
+    for (operation, words) in [
+        (
+            "GetAlias",
+            "Cannot find alias arn: arn:aws:lambda:us-east-1:000000000000:function:f:prod",
+        ),
+        (
+            "UpdateAlias",
+            "Alias not found: arn:aws:lambda:us-east-1:000000000000:function:f:prod",
+        ),
+    ] {
+        let gone = bench
+            .call(operation, json!({"FunctionName": "f", "Name": "prod"}))
+            .await;
+        refused(gone, "ResourceNotFoundException", words);
+    }
 }
 
 #[tokio::test]

@@ -32,14 +32,10 @@ pub(crate) async fn create_event_bus(
         log_config.as_ref(),
     )?;
     if name.starts_with("aws.") {
-        return Err(Error::invalid(
-            "Parameter Name is not valid. Reason: names that begin with aws. belong to partner event buses.",
-        ));
+        return Err(Error::invalid("EventBus name starting with 'aws.' is not valid."));
     }
     if name.contains('/') {
-        return Err(Error::invalid(
-            "Parameter Name is not valid. Reason: a custom event bus has no / in its name.",
-        ));
+        return Err(Error::invalid("Event bus name must not contain '/'."));
     }
     if name == DEFAULT_BUS {
         return Err(Error::BusExists(name));

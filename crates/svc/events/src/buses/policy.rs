@@ -56,7 +56,9 @@ pub(crate) async fn put_permission(events: &Events, ctx: &Ctx, input: PutPermiss
             let principal = principal.ok_or_else(|| missing("Principal"))?;
             let id = statement_id.ok_or_else(|| missing("StatementId"))?;
             if action != ACTION {
-                return Err(not_valid("Action", &format!("it must be {ACTION}.")));
+                return Err(Error::invalid(
+                    "Provided value in parameter 'action' is not supported.",
+                ));
             }
             let who = match principal.as_str() {
                 "*" => json!("*"),

@@ -6,7 +6,7 @@ use roadstead_base::{Arn, Ctx};
 use roadstead_protocol::{ShapeId, Wire, json};
 use serde_json::Value as Json;
 
-use crate::deliver::kinds::{Given, invalid_arn, none_of};
+use crate::deliver::kinds::{Given, invalid_arn, must_have, none_of};
 use crate::deliver::{Delivery, Failed};
 use crate::records::{DeliveryRecord, InputRecord};
 use crate::targets::accept::ecs_parameters;
@@ -18,10 +18,7 @@ pub(super) fn check(_ctx: &Ctx, arn: &Arn, given: &Given<'_>) -> Result<(), Stri
     }
     match given.ecs {
         Some(_) => Ok(()),
-        None => Err(
-            "Parameter EcsParameters is not valid. Reason: it is required for a target that is a cluster."
-                .into(),
-        ),
+        None => Err(must_have("EcsParameters", given)),
     }
 }
 

@@ -11,6 +11,8 @@ use crate::error::{Error, Result};
 /// The parameters of a target that only some kinds have.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Given<'a> {
+    /// Of the target.
+    pub id: &'a str,
     pub ecs: Option<&'a EcsParameters>,
     pub sqs: Option<&'a SqsParameters>,
 }
@@ -95,13 +97,26 @@ impl Kind {
 }
 
 fn parsed(arn: &str) -> Result<Arn> {
-    let wrong = |_| Error::Invalid(invalid_arn("Provided Arn is not in correct format."));
+    // The service names the ARN in place of the parameter.
+    let wrong = |_| {
+        Error::invalid(format!(
+            "Parameter {arn} is not valid. Reason: Provided Arn is not in correct format."
+        ))
+    };
     arn.parse().map_err(wrong)
 }
 
 /// The words for an ARN that is none of the kind.
 pub(super) fn invalid_arn(reason: &str) -> String {
     format!("Parameter Arn is not valid. Reason: {reason}")
+}
+
+/// The words for parameters that a target of its kind must have.
+pub(super) fn must_have(parameters: &str, given: &Given<'_>) -> String {
+    format!(
+        "Parameter(s) {parameters} must be specified for target: {}.",
+        given.id
+    )
 }
 
 /// Refuses parameters of another kind.

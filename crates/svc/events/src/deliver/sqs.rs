@@ -4,7 +4,7 @@
 use roadstead_base::{Arn, Ctx};
 use serde_json::{Value as Json, json};
 
-use crate::deliver::kinds::{Given, invalid_arn, none_of};
+use crate::deliver::kinds::{Given, invalid_arn, must_have, none_of};
 use crate::deliver::{Delivery, Failed};
 
 pub(super) fn check(_ctx: &Ctx, arn: &Arn, given: &Given<'_>) -> Result<(), String> {
@@ -17,9 +17,7 @@ pub(super) fn check(_ctx: &Ctx, arn: &Arn, given: &Given<'_>) -> Result<(), Stri
         .sqs
         .and_then(|parameters| parameters.message_group_id.as_ref());
     match (name.ends_with(".fifo"), group) {
-        (true, None) => {
-            Err("Parameter SqsParameters is not valid. Reason: a FIFO queue needs a MessageGroupId.".into())
-        }
+        (true, None) => Err(must_have("SqsParameters", given)),
         (false, _) => none_of("SqsParameters", given.sqs.is_some(), "FIFO queue"),
         (true, Some(_)) => Ok(()),
     }

@@ -17,6 +17,8 @@ use crate::publish::Routed;
 
 /// Of all entries together.
 const MAX_BYTES: usize = 1024 * 1024;
+/// Characters. Source: PutEventsRequestEntry.
+const MAX_DETAIL_TYPE: usize = 128;
 /// What a time counts, as documented.
 const TIME_BYTES: usize = 14;
 
@@ -107,6 +109,14 @@ async fn take(
     let Some(detail) = given(detail) else {
         return Ok(Err(missing("Detail")));
     };
+    if detail_type.chars().count() > MAX_DETAIL_TYPE {
+        return Ok(Err(Failure {
+            code: "InvalidArgument",
+            message: format!(
+                "Parameter DetailType is not valid. Reason: it is longer than {MAX_DETAIL_TYPE} characters."
+            ),
+        }));
+    }
     if source.starts_with("aws.") && !matches!(ctx.caller, Caller::Service(_)) {
         return Ok(Err(Failure {
             code: "NotAuthorizedForSource",

@@ -52,6 +52,7 @@ pub(crate) fn accept(ctx: &Ctx, target: Target, rule_role: Option<&str>) -> Resu
         check_role("RoleArn", role)?;
     }
     let given = Given {
+        id: &id,
         ecs: ecs_parameters.as_ref(),
         sqs: sqs_parameters.as_ref(),
     };
@@ -146,6 +147,11 @@ fn transformed(transformer: InputTransformer) -> Result<InputRecord> {
         |why: String| Error::invalid(format!("Parameter InputTransformer is not valid. Reason: {why}"));
     if paths.len() > MAX_PATHS {
         return Err(invalid(format!("InputPathsMap has more than {MAX_PATHS} paths.")));
+    }
+    if let Some(name) = paths.keys().find(|name| name.starts_with("AWS")) {
+        return Err(invalid(format!(
+            "{name} in InputPathsMap begins with AWS, which is reserved."
+        )));
     }
     for path in paths.values() {
         Path::parse(path).map_err(invalid)?;

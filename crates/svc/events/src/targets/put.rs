@@ -50,9 +50,9 @@ pub(crate) async fn put_targets(
             }
         }
         if record.targets.len() > MAX_TARGETS {
-            return Err(Error::Limit(format!(
-                "The requested resource exceeds the maximum number allowed: a rule has at most {MAX_TARGETS} targets."
-            )));
+            return Err(Error::Limit(
+                "The requested resource exceeds the maximum number allowed.".into(),
+            ));
         }
         Ok(Change::Put(record))
     };

@@ -25,11 +25,17 @@ async fn create_event_bus_once_describe_update_and_delete_it() {
     );
     let default = bench.call("CreateEventBus", json!({"Name": "default"})).await;
     Bench::refused(default, "ResourceAlreadyExistsException", "default");
-    for name in ["aws.partner/x", "a/b"] {
+    for (name, words) in [
+        (
+            "aws.partner/x",
+            "EventBus name starting with 'aws.' is not valid.",
+        ),
+        ("a/b", "Event bus name must not contain '/'."),
+    ] {
         Bench::refused(
             bench.call("CreateEventBus", json!({"Name": name})).await,
             "ValidationException",
-            "Name",
+            words,
         );
     }
     bench.clock.advance(5_000);

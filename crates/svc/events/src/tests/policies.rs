@@ -140,7 +140,7 @@ async fn permissions_that_cannot_be_are_refused() {
             "PutPermission",
             with("Action", json!("events:PutRule")),
             "ValidationException",
-            "must be events:PutEvents",
+            "Provided value in parameter 'action' is not supported.",
         ),
         (
             "PutPermission",

@@ -83,6 +83,7 @@ async fn an_entry_that_is_not_valid_fails_alone() {
         (json!({"DetailType": "x", "Detail": "{}"}), "InvalidArgument"),
         (json!({"Source": "x", "Detail": "{}"}), "InvalidArgument"),
         (json!({"Source": "x", "DetailType": "x"}), "InvalidArgument"),
+        (with("DetailType", json!("x".repeat(129))), "InvalidArgument"),
         (with("Detail", json!("[1]")), "MalformedDetail"),
         (with("Detail", json!("{")), "MalformedDetail"),
         (with("Source", json!("aws.ecs")), "NotAuthorizedForSource"),
@@ -101,7 +102,7 @@ async fn an_entry_that_is_not_valid_fails_alone() {
             answer["Entries"][0].get("EventId").is_none() && answer["Entries"][1].get("EventId").is_some()
         );
     }
-    settled(&bench, 8).await;
+    settled(&bench, 9).await;
 }
 
 #[tokio::test]

@@ -58,7 +58,11 @@ async fn put_targets_keeps_each_as_it_was_given() {
     let more = bench
         .call("PutTargets", put(json!({"Id": "f", "Arn": GROUP})))
         .await;
-    Bench::refused(more, "LimitExceededException", "at most 5 targets");
+    Bench::refused(
+        more,
+        "LimitExceededException",
+        "exceeds the maximum number allowed.",
+    );
     let page = bench
         .call("ListTargetsByRule", json!({"Rule": "r", "Limit": 4}))
         .await
@@ -78,7 +82,10 @@ async fn put_targets_refuses_what_could_never_be_delivered() {
         "InputTransformer": {"InputPathsMap": paths, "InputTemplate": template}})
     };
     for (target, words) in [
-        (json!({"Id": "t", "Arn": "x"}), "not in correct format"),
+        (
+            json!({"Id": "t", "Arn": "x"}),
+            "Parameter x is not valid. Reason: Provided Arn is not in correct format.",
+        ),
         (
             json!({"Id": "t", "Arn": "arn:aws:kinesis:us-east-1:000000000000:stream/s"}),
             "target of kinesis",
@@ -93,7 +100,7 @@ async fn put_targets_refuses_what_could_never_be_delivered() {
         ),
         (
             json!({"Id": "t", "Arn": "arn:aws:sqs:us-east-1:000000000000:q.fifo"}),
-            "needs a MessageGroupId",
+            "Parameter(s) SqsParameters must be specified for target: t.",
         ),
         (
             json!({"Id": "t", "Arn": "arn:aws:sns:us-east-1:000000000000:t:1"}),
@@ -133,7 +140,7 @@ async fn put_targets_refuses_what_could_never_be_delivered() {
         ),
         (
             json!({"Id": "t", "Arn": CLUSTER, "RoleArn": ROLE}),
-            "EcsParameters",
+            "Parameter(s) EcsParameters must be specified for target: t.",
         ),
         (
             json!({"Id": "t", "Arn": CLUSTER, "EcsParameters": ecs}),
@@ -161,6 +168,7 @@ async fn put_targets_refuses_what_could_never_be_delivered() {
             "does not begin with $",
         ),
         (transformer(json!({"x": "$"}), "<y>"), "no path named y"),
+        (transformer(json!({"AWSx": "$"}), "<AWSx>"), "begins with AWS"),
         (transformer(json!({}), "<x"), "does not end"),
         (
             json!({"Id": "t", "Arn": GROUP, "DeadLetterConfig": {"Arn": "arn:aws:sqs:eu-west-1:000000000000:q"}}),

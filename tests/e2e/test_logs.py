@@ -119,3 +119,26 @@ def test_a_schedule_ticks_each_minute_into_a_log_group(cloud):
     assert json.loads(ticks[0]["message"])["time"].endswith(":00Z")
     events.remove_targets(Rule="ticks", Ids=["log"])
     events.delete_rule(Name="ticks")
+
+
+def test_what_the_model_forbids_is_an_invalid_parameter(fresh):
+    """The service has no ValidationException for it, as others have."""
+    logs = fresh("forbidden").client("logs", parameter_validation=False)
+    event = [{"timestamp": 1, "message": "x"}, {"timestamp": 1, "message": ""}]
+    for call, arguments, words in (
+        (logs.create_log_group, {"logGroupName": "a b"},
+         "Value 'a b' at 'logGroupName' failed to satisfy constraint: Member must satisfy regular expression pattern: "),
+        (logs.describe_log_groups, {"limit": 51},
+         "Value '51' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 50"),
+        (logs.describe_log_streams, {"logGroupName": "a", "orderBy": "size"},
+         "Value 'size' at 'orderBy' failed to satisfy constraint: Member must satisfy enum value set: [LogStreamName, LastEventTime]"),
+        (logs.put_log_events, {"logGroupName": "a", "logStreamName": "s", "logEvents": event},
+         "Value '' at 'logEvents.2.member.message' failed to satisfy constraint: Member must have length greater than or equal to 1"),
+        (logs.create_log_stream, {"logGroupName": "a"},
+         "Value null at 'logStreamName' failed to satisfy constraint: Member must not be null"),
+    ):
+        with pytest.raises(ClientError) as caught:
+            call(**arguments)
+        error = caught.value.response["Error"]
+        assert error["Code"] == "InvalidParameterException", error
+        assert error["Message"].startswith(f"1 validation error detected: {words}"), error

@@ -77,6 +77,8 @@ pub(crate) fn violation(model: &ServiceModel, violation: &Violation) -> ApiError
         _ => {
             let code = match model.has_query_codes() {
                 true => "ValidationError",
+                // It says the same, but has no such error.
+                false if model.name == "logs" => "InvalidParameterException",
                 false => "ValidationException",
             };
             ApiError::client(code, one_error(violation))

@@ -40,6 +40,9 @@ pub enum Error {
     StreamExists,
     #[error("{0}")]
     Limit(String),
+    /// `TooManyTagsException`, which only `TagResource` has.
+    #[error("A resource can have at most 50 tags.")]
+    TooManyTags { resource: String },
     #[error("A conflicting operation is currently in progress against this resource. Please try again.")]
     Contended,
     #[error("The log group is protected from deletion.")]
@@ -98,6 +101,9 @@ impl From<Error> for ApiError {
             Error::Malformed(fault) => malformed(&fault),
             Error::GroupExists | Error::StreamExists => api::resource_already_exists_exception(message),
             Error::Limit(_) => api::limit_exceeded_exception(message),
+            Error::TooManyTags { resource } => {
+                api::too_many_tags_exception(message).with_member("resourceName", Value::Str(resource))
+            }
             Error::Contended => api::operation_aborted_exception(message),
             Error::Protected => api::validation_exception(message),
             Error::Store(_) | Error::Volume(_) | Error::Broken(_) => {

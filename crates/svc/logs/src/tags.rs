@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::names::from_identifier;
 use crate::records::GroupRecord;
 
-const MAX_TAGS: usize = 50;
+pub(crate) const MAX_TAGS: usize = 50;
 
 pub(crate) fn check(tags: &BTreeMap<String, String>) -> Result<()> {
     if let Some(key) = tags
@@ -41,14 +41,6 @@ fn named(ctx: &Ctx, arn: &str) -> Result<String> {
     from_identifier(ctx, arn)
 }
 
-async fn add(logs: &Logs, ctx: &Ctx, group: &str, tags: BTreeMap<String, String>) -> Result<()> {
-    let change = |group: &mut GroupRecord| {
-        group.tags.extend(tags.clone());
-        check(&group.tags)
-    };
-    logs.change_group(ctx, group, change).await
-}
-
 async fn remove(logs: &Logs, ctx: &Ctx, group: &str, keys: &[String]) -> Result<()> {
     let change = |group: &mut GroupRecord| {
         group.tags.retain(|key, _| !keys.contains(key));
@@ -59,7 +51,17 @@ async fn remove(logs: &Logs, ctx: &Ctx, group: &str, keys: &[String]) -> Result<
 
 pub(crate) async fn tag_resource(logs: &Logs, ctx: &Ctx, input: TagResourceRequest) -> Result<()> {
     let TagResourceRequest { resource_arn, tags } = input;
-    add(logs, ctx, &named(ctx, &resource_arn)?, tags).await
+    let group = named(ctx, &resource_arn)?;
+    let change = |group: &mut GroupRecord| {
+        group.tags.extend(tags.clone());
+        match group.tags.len() > MAX_TAGS {
+            true => Err(Error::TooManyTags {
+                resource: resource_arn.clone(),
+            }),
+            false => check(&group.tags),
+        }
+    };
+    logs.change_group(ctx, &group, change).await
 }
 
 pub(crate) async fn untag_resource(logs: &Logs, ctx: &Ctx, input: UntagResourceRequest) -> Result<()> {
@@ -84,7 +86,11 @@ pub(crate) async fn list_tags_for_resource(
 
 pub(crate) async fn tag_log_group(logs: &Logs, ctx: &Ctx, input: TagLogGroupRequest) -> Result<()> {
     let TagLogGroupRequest { log_group_name, tags } = input;
-    add(logs, ctx, &log_group_name, tags).await
+    let change = |group: &mut GroupRecord| {
+        group.tags.extend(tags.clone());
+        check(&group.tags)
+    };
+    logs.change_group(ctx, &log_group_name, change).await
 }
 
 pub(crate) async fn untag_log_group(logs: &Logs, ctx: &Ctx, input: UntagLogGroupRequest) -> Result<()> {

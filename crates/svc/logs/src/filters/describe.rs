@@ -1,4 +1,4 @@
-//! DescribeMetricFilters, of one group or of all, in order of groups and names.
+//! DescribeMetricFilters, of one group or of all, in order of names and, for one name, of groups.
 
 use roadstead_api_logs::{
     DescribeMetricFiltersRequest, DescribeMetricFiltersResponse, MetricFilter, MetricTransformation,
@@ -55,7 +55,7 @@ pub(crate) async fn describe_metric_filters(
             }
         }
     }
-    let place = |(group, name, _): &(String, String, FilterRecord)| format!("{group}\n{name}");
+    let place = |(group, name, _): &(String, String, FilterRecord)| format!("{name}\n{group}");
     found.sort_by_cached_key(place);
     let metric = format!(
         "{}/{}",
@@ -89,6 +89,8 @@ fn show((group, name, filter): (String, String, FilterRecord)) -> MetricFilter {
     MetricFilter {
         creation_time: Some(created_at.0),
         filter_name: Some(name),
+        // No group has a transformer.
+        apply_on_transformed_logs: Some(false),
         filter_pattern: Some(pattern),
         log_group_name: Some(group),
         metric_transformations: Some(vec![MetricTransformation {

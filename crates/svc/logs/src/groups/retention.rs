@@ -22,9 +22,11 @@ pub(crate) async fn put_retention_policy(
         retention_in_days,
     } = input;
     if !DAYS.contains(&retention_in_days) {
+        let days: Vec<String> = DAYS.iter().map(i32::to_string).collect();
         return Err(Error::invalid(format!(
             "1 validation error detected: Value '{retention_in_days}' at 'retentionInDays' failed to satisfy \
-             constraint: Member must satisfy enum value set"
+             constraint: Member must satisfy enum value set: [{}]",
+            days.join(", ")
         )));
     }
     let change = |group: &mut crate::records::GroupRecord| {

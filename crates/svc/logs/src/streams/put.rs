@@ -40,6 +40,7 @@ pub(crate) async fn put_log_events(
         .stream(group.id, &log_stream_name)?
         .ok_or(Error::NoSuchStream)?;
     let (rejected, taken) = sort(&log_events, &group, now);
+    check_span(&taken)?;
     if !taken.is_empty() {
         let arrived = Arrived {
             group: group.id,
@@ -78,14 +79,17 @@ fn check(events: &[InputLogEvent]) -> Result<()> {
             "Log events in a single PutLogEvents request must be in chronological order.",
         ));
     }
-    if let [first, .., last] = events
-        && last.timestamp - first.timestamp > DAY
-    {
-        return Err(Error::invalid(
-            "The batch of log events in a single PutLogEvents request cannot span more than 24 hours.",
-        ));
-    }
     Ok(())
+}
+
+/// As documented, only events that are not too old and not too new count for the time that a batch spans.
+fn check_span(taken: &[(i64, &str)]) -> Result<()> {
+    match taken {
+        [(first, _), .., (last, _)] if last - first > DAY => Err(Error::invalid(
+            "The batch of log events in a single PutLogEvents request cannot span more than 24 hours.",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Those that are taken, in order; and which are not, by the documented indexes into the request.

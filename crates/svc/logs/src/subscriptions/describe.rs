@@ -50,6 +50,8 @@ fn show(group: &str, (name, filter): (String, SubscriptionRecord)) -> Subscripti
         created_at,
     } = filter;
     SubscriptionFilter {
+        // No group has a transformer.
+        apply_on_transformed_logs: Some(false),
         creation_time: Some(created_at.0),
         destination_arn: Some(destination),
         distribution: Some(Distribution::ByLogStream),

@@ -202,11 +202,20 @@ async fn describe_metric_filters_finds_pages_and_narrows() {
         filters.iter().map(name).collect::<Vec<_>>()
     };
     assert_eq!(names(&all), ["f", "g"]);
+    // In order of the filters' names, whatever the groups are called.
+    let mut early = filter("ERROR", metric(json!({})));
+    early["logGroupName"] = json!("/b");
+    early["filterName"] = json!("a");
+    bench.call("PutMetricFilter", early).await.expect("a filter");
+    let ordered = bench.call("DescribeMetricFilters", json!({})).await;
+    assert_eq!(names(&ordered.expect("filters")), ["a", "f", "g"]);
+    let early = json!({"logGroupName": "/b", "filterName": "a"});
+    bench.call("DeleteMetricFilter", early).await.expect("gone");
     assert_eq!(
         all["metricFilters"][0],
         json!({"filterName": "f", "logGroupName": "/a", "filterPattern": "{ $.a = 1 }", "creationTime": START.0,
             "metricTransformations": [{"metricName": "Errors", "metricNamespace": "App", "metricValue": "1",
-                "dimensions": {"x": "$.x"}, "unit": "Count"}]})
+                "dimensions": {"x": "$.x"}, "unit": "Count"}], "applyOnTransformedLogs": false})
     );
     for (request, found) in [
         (json!({"logGroupName": "/b"}), vec!["g"]),

@@ -271,3 +271,16 @@ async fn protection_is_put_on_and_taken_off() {
         .await
         .expect("deleted");
 }
+
+#[tokio::test]
+async fn days_that_cannot_be_are_told_those_that_can() {
+    let bench = Bench::new().await;
+    bench.group("/a", &[]).await;
+    let two = json!({"logGroupName": "/a", "retentionInDays": 2});
+    Bench::refused(
+        bench.call("PutRetentionPolicy", two).await,
+        "InvalidParameterException",
+        "1 validation error detected: Value '2' at 'retentionInDays' failed to satisfy constraint: Member must \
+         satisfy enum value set: [1, 3, 5, 7, 14, 30, 60, 90,",
+    );
+}

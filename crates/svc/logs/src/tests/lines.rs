@@ -182,6 +182,17 @@ async fn put_log_events_leaves_out_what_is_too_old_or_too_new_and_says_so() {
         answer["rejectedLogEventsInfo"],
         json!({"tooNewLogEventStartIndex": 2})
     );
+    // What is left out counts for nothing: neither too old a line nor too new a one makes the rest span too long.
+    let answer = put(
+        &bench,
+        "s",
+        &[(-20 * DAY, "old"), (0, "between"), (3 * DAY, "new")],
+    )
+    .await;
+    assert_eq!(
+        answer["rejectedLogEventsInfo"],
+        json!({"tooOldLogEventEndIndex": 1, "tooNewLogEventStartIndex": 2})
+    );
     let keep = json!({"logGroupName": "/a", "retentionInDays": 3});
     bench
         .call("PutRetentionPolicy", keep)
@@ -200,7 +211,7 @@ async fn put_log_events_leaves_out_what_is_too_old_or_too_new_and_says_so() {
     );
     assert_eq!(
         messages(&get(&bench, json!({})).await),
-        ["kept", "now", "x", "soon"],
+        ["kept", "now", "between", "x", "soon"],
         "older ones are not read"
     );
     bench
@@ -209,7 +220,7 @@ async fn put_log_events_leaves_out_what_is_too_old_or_too_new_and_says_so() {
         .expect("kept for ever");
     assert_eq!(
         messages(&get(&bench, json!({})).await),
-        ["just", "fine", "kept", "now", "x", "soon"]
+        ["just", "fine", "kept", "now", "between", "x", "soon"]
     );
 }
 

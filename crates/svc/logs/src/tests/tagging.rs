@@ -43,8 +43,20 @@ async fn tags_of_a_group_by_its_arn_and_by_its_name() {
     let many: serde_json::Map<String, Json> =
         (0..50).map(|index| (format!("k{index}"), json!("v"))).collect();
     let request = json!({"resourceArn": arn, "tags": many});
+    let refused = bench
+        .call("TagResource", request)
+        .await
+        .expect_err("one too many");
+    assert_eq!(refused.code, "TooManyTagsException");
+    let name = refused.members.iter().find(|(name, _)| name == "resourceName");
+    assert_eq!(
+        name.map(|(_, value)| value.clone()),
+        Some(roadstead_protocol::Value::Str(arn.into()))
+    );
+    // The older form has no such error.
+    let request = json!({"logGroupName": "/a", "tags": many});
     Bench::refused(
-        bench.call("TagResource", request).await,
+        bench.call("TagLogGroup", request).await,
         "InvalidParameterException",
         "at most 50 tags",
     );

@@ -53,7 +53,7 @@ async fn put_subscription_filter_tries_its_destination_and_keeps_two_filters() {
         .expect("filters");
     let shown = |name: &str, pattern: &str| {
         json!({"filterName": name, "logGroupName": "/a", "filterPattern": pattern, "destinationArn": FUNCTION,
-            "distribution": "ByLogStream", "creationTime": START.0})
+            "distribution": "ByLogStream", "creationTime": START.0, "applyOnTransformedLogs": false})
     };
     assert_eq!(
         described,

@@ -238,6 +238,9 @@ pub enum Input {
 /// A task to be done.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Order {
+    /// The event by which its state was entered.
+    #[serde(default)]
+    pub entered: u64,
     /// Its number, which what happens to it is told with.
     pub task: u64,
     /// The state that wants it.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::names::{execution_arn, machine_arn};
 use crate::records::ExecutionRecord;
-use crate::{PRINCIPAL, States, integrations, sdk};
+use crate::{PRINCIPAL, States, integrations, parameters, sdk};
 
 /// A session that a task acts with lasts so many seconds.
 const SESSION_SECONDS: u32 = 3_600;
@@ -119,13 +119,19 @@ pub(crate) async fn called(
             Ok(invoke(states, &ctx, input).await?.payload)
         }
         Resource::Integration { service, action, .. } if service == "lambda" && action == "invoke" => {
+            if let Some(known) = integrations::find(service, action)
+                && let Some(operation) = known.operation(states)
+            {
+                parameters::check(&operation, &order, &order.parameters)?;
+            }
             let mut input = order.parameters;
             if let Some(payload) = input.get("Payload") {
                 input["Payload"] = json!(encoded(payload));
             }
             let Answer { payload, mut around } = invoke(states, &ctx, input).await?;
+            let status = around.get("StatusCode").and_then(Json::as_u64).unwrap_or(200);
             around.insert("Payload".to_owned(), payload);
-            Ok(Json::Object(around))
+            Ok(integrations::with_metadata(&ctx, Json::Object(around), status))
         }
         Resource::Integration { service, action, .. } if service.starts_with("aws-sdk:") => {
             let gone = || {
@@ -135,6 +141,7 @@ pub(crate) async fn called(
                 )
             };
             let operation = sdk::Operation::of(states, service, action).ok_or_else(gone)?;
+            parameters::check(&operation, &order, &order.parameters)?;
             let input = operation.input(order.parameters);
             let called = states
                 .dispatcher

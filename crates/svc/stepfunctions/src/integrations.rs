@@ -10,7 +10,7 @@ use crate::call::{Acting, Fault, fault};
 use crate::error::Error;
 use crate::names::{self, machine_arn};
 use crate::records::{ExecutionRecord, Workflow};
-use crate::{States, jobs, sdk};
+use crate::{States, jobs, parameters, sdk};
 
 /// An operation that has an integration of its own.
 pub(crate) struct Integration {
@@ -119,27 +119,12 @@ pub(crate) async fn call(
         let message = format!("{} is not running here", integration.model);
         Failure::new(errors::TASK_FAILED, message)
     })?;
-    // The other form of a name would be a second member beside what is added here.
-    let names = order
-        .parameters
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, _)| name);
-    if let Some(odd) = names
-        .into_iter()
-        .find(|name| name.starts_with(|first: char| first.is_ascii_lowercase()))
-    {
-        let cause = format!(
-            "The field '{odd}' is not supported by Step Functions: parameters are named in Pascal case."
-        );
-        return Err(Fault::Refused(Failure::new(errors::RUNTIME, cause)));
-    }
     let parameters = prepared(integration, partition, acting, order);
+    parameters::check(&operation, order, &parameters)?;
     // A job is one task.
     if jobs::is_job(order) && parameters.get("Count").is_some_and(|count| *count != json!(1)) {
-        let cause = "The parameter 'Count' can only be 1 where the end of the task is waited for.";
-        return Err(Fault::Refused(Failure::new(errors::RUNTIME, cause)));
+        let fault = "The field 'Count' can only be 1 where the end of the task is waited for";
+        return Err(parameters::unfit(order, &[fault.to_owned()]).into());
     }
     // Nobody could look at it until it is done, so it is not started.
     if jobs::is_job(order) && integration.model == "stepfunctions" && is_express(states, ctx, &parameters) {
@@ -170,8 +155,25 @@ pub(crate) async fn call(
             let failure = Failure::new("AmazonECS.Unknown", output.to_string());
             Err(Fault::Refused(failure))
         }
-        _ => Ok(output),
+        _ => Ok(with_metadata(ctx, output, 200)),
     }
+}
+
+/// What an integration of its own gives besides what the operation answers: how the call went.
+pub(crate) fn with_metadata(ctx: &Ctx, mut output: Json, status: u64) -> Json {
+    if let Some(members) = output.as_object_mut() {
+        let id = &ctx.request_id;
+        members.insert(
+            "SdkHttpMetadata".to_owned(),
+            json!({
+                "AllHttpHeaders": {"x-amzn-RequestId": [id]},
+                "HttpHeaders": {"x-amzn-RequestId": id},
+                "HttpStatusCode": status,
+            }),
+        );
+        members.insert("SdkResponseMetadata".to_owned(), json!({"RequestId": id}));
+    }
+    output
 }
 
 fn is_express(states: &States, ctx: &Ctx, parameters: &Json) -> bool {

@@ -23,6 +23,7 @@ mod map_runs;
 mod names;
 mod origin;
 mod page;
+mod parameters;
 mod permissions;
 mod published;
 mod records;

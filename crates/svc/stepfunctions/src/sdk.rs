@@ -47,6 +47,11 @@ impl Operation {
         (self.model, self.known.output)
     }
 
+    /// The shape of what it takes, and the model that it is of.
+    pub(crate) fn takes(&self) -> (&'static ServiceModel, Option<ShapeId>) {
+        (self.model, self.known.input)
+    }
+
     /// The input as the model names its members.
     pub(crate) fn input(&self, parameters: Json) -> Json {
         match self.known.input {

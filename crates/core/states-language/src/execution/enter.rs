@@ -235,13 +235,15 @@ impl Stepper<'_> {
             running.count(limits, self.now);
         }
         self.set(id, Doing::Task(running));
-        let state = self
+        let (state, entered) = self
             .execution
             .threads
             .get(&id)
-            .map_or_else(String::new, |thread| thread.state.clone());
+            .map(|thread| (thread.state.clone(), thread.entered.map_or(0, |(event, _)| event)))
+            .unwrap_or_default();
         let resource = task.resource.clone();
         self.step.orders.push(Order {
+            entered,
             task: number,
             state,
             resource,

@@ -97,14 +97,102 @@ async fn an_unknown_parameter_is_refused_by_name() {
         json!({}),
     )
     .await;
-    assert_eq!(shown["status"], "FAILED");
-    assert!(
-        shown["cause"]
-            .as_str()
-            .is_some_and(|cause| cause.contains("Nonsense")),
-        "{shown}"
+    assert_eq!(
+        (&shown["status"], &shown["error"]),
+        (&json!("FAILED"), &json!("States.Runtime"))
     );
+    let cause = "An error occurred while executing the state 'T' (entered at the event id #2). \
+                 The Parameters '{\"Nonsense\":1}' could not be used to start the Task: \
+                 [The field \"Nonsense\" is not supported by Step Functions]";
+    assert_eq!(shown["cause"], cause);
     assert!(bench.ecs.asked().is_empty());
+    bench.stop().await;
+}
+
+/// The developer guide, "Passing parameters to a service API": names in Pascal case, also within.
+#[tokio::test]
+async fn parameters_that_no_call_can_be_made_with_fail_the_state_for_good() {
+    for (resource, parameters, faults) in [
+        (
+            "aws-sdk:ecs:listClusters",
+            json!({"maxResults": 1}),
+            "The field \"maxResults\" is not supported by Step Functions",
+        ),
+        (
+            "aws-sdk:ecs:describeServices",
+            json!({}),
+            "The field 'Services' is required but was missing",
+        ),
+        (
+            "aws-sdk:ecs:createCluster",
+            json!({"Tags": [{"Key": "a", "value": "b"}], "More": 1}),
+            "The field \"value\" is not supported by Step Functions, The field \"More\" is not supported by Step Functions",
+        ),
+        (
+            "ecs:runTask",
+            json!({"LaunchType": "EC2"}),
+            "The field 'TaskDefinition' is required but was missing",
+        ),
+        (
+            "lambda:invoke",
+            json!({"FunctionName": "F", "TaskToken": "t"}),
+            "The field \"TaskToken\" is not supported by Step Functions",
+        ),
+    ] {
+        let mut bench = Bench::started().await;
+        let mut definition = task(&format!("arn:aws:states:::{resource}"), parameters);
+        definition["States"]["T"]["Catch"] = json!([{"ErrorEquals": ["States.ALL"], "Next": "C"}]);
+        definition["States"]["C"] = json!({"Type": "Succeed"});
+        let shown = end(&bench, &definition, json!({})).await;
+        assert_eq!(
+            (&shown["status"], &shown["error"]),
+            (&json!("FAILED"), &json!("States.Runtime")),
+            "{resource}"
+        );
+        let cause = shown["cause"].as_str().unwrap_or_default();
+        assert!(
+            cause.ends_with(&format!("to start the Task: [{faults}]")),
+            "{cause}"
+        );
+        assert!(bench.ecs.asked().is_empty() && bench.lambda.asked().is_empty());
+        bench.stop().await;
+    }
+}
+
+/// What integrations of their own give besides the answer. Source: the developer guide's examples of their output.
+#[tokio::test]
+async fn an_integration_of_its_own_says_how_the_call_went() {
+    let mut bench = Bench::started().await;
+    bench.ecs.then(Ok(json!({"tasks": [], "failures": []})));
+    for (resource, parameters) in [
+        ("ecs:runTask", json!({"TaskDefinition": "d"})),
+        ("lambda:invoke", json!({"FunctionName": "F"})),
+    ] {
+        let machine = bench
+            .create(
+                resource.split(':').next().unwrap_or_default(),
+                &task(&format!("arn:aws:states:::{resource}"), parameters),
+            )
+            .await
+            .expect("made");
+        let execution = bench
+            .execute(
+                &machine,
+                resource.split(':').next_back().unwrap_or_default(),
+                json!({}),
+            )
+            .await;
+        let shown = bench.ended(&execution).await;
+        let output: Json = serde_json::from_str(shown["output"].as_str().expect("an output")).expect("JSON");
+        let id = output["SdkResponseMetadata"]["RequestId"]
+            .as_str()
+            .expect("an id");
+        assert!(!id.is_empty());
+        assert_eq!(
+            output["SdkHttpMetadata"],
+            json!({"AllHttpHeaders": {"x-amzn-RequestId": [id]}, "HttpHeaders": {"x-amzn-RequestId": id}, "HttpStatusCode": 200})
+        );
+    }
     bench.stop().await;
 }
 
@@ -134,7 +222,11 @@ async fn the_integration_of_functions_gives_the_whole_answer() {
         json!({"FunctionName": "F", "Payload": {"b.$": "$.a"}}),
     );
     let shown = end(&bench, &definition, json!({"a": [1]})).await;
-    let output: Json = serde_json::from_str(shown["output"].as_str().expect("an output")).expect("JSON");
+    let mut output: Json = serde_json::from_str(shown["output"].as_str().expect("an output")).expect("JSON");
+    for about_the_call in ["SdkHttpMetadata", "SdkResponseMetadata"] {
+        let members = output.as_object_mut().expect("an object");
+        assert!(members.remove(about_the_call).is_some(), "{about_the_call}");
+    }
     assert_eq!(
         output,
         json!({"StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": {"ok": true}})

@@ -360,7 +360,7 @@ async fn a_parameter_in_the_other_form_of_its_name_is_refused() {
         (&json!("FAILED"), &json!("States.Runtime"))
     );
     assert!(
-        shown["cause"].as_str().expect("a cause").contains("'count'"),
+        shown["cause"].as_str().expect("a cause").contains("\"count\""),
         "{shown:#}"
     );
     bench.stop().await;

@@ -122,6 +122,12 @@ def test_what_cannot_be_done_yet_says_so(cloud, role):
     assert "CreateEventSourceMapping" in mapping["Error"]["Message"]
 
 
+def test_tools_that_ask_who_signed_the_code_get_an_answer(cloud, role):
+    made(cloud, role, "unsigned")
+    shown = cloud.client("lambda").get_function_code_signing_config(FunctionName="unsigned")
+    assert (shown["FunctionName"], shown["CodeSigningConfigArn"]) == ("unsigned", "")
+
+
 def test_what_the_model_forbids_is_refused_in_the_services_words(cloud, role):
     made(cloud, role, "strict")
     config = botocore.config.Config(parameter_validation=False)

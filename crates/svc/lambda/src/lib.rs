@@ -4,6 +4,7 @@
 mod accept;
 mod aliases;
 mod asynchronous;
+mod code_signing;
 mod concurrency;
 mod content;
 mod counts;

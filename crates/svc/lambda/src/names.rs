@@ -59,8 +59,16 @@ pub(crate) fn arn(partition: &Partition, name: &str, qualifier: Option<&str>) ->
     Arn::new("lambda", &partition.region, &partition.account, resource).to_string()
 }
 
+fn unreachable(ctx: &Ctx, region: &str) -> Error {
+    Error::NotFound(format!(
+        "Functions from '{region}' are not reachable in this region ('{}')",
+        ctx.region
+    ))
+}
+
 /// `[arn:aws:lambda:][region:][account:][function:]name[:qualifier]`; the model's pattern was checked.
 fn parse(ctx: &Ctx, text: &str) -> Result<Named> {
+    let account = |part: &str| part.len() == 12 && part.bytes().all(|byte| byte.is_ascii_digit());
     let mut parts: Vec<&str> = text.split(':').collect();
     let elsewhere = || Error::Unsupported(format!("The function {text} of another account"));
     if parts.first() == Some(&"arn") {
@@ -71,16 +79,14 @@ fn parse(ctx: &Ctx, text: &str) -> Result<Named> {
             return Err(Error::invalid(format!("{text} is not an ARN of a function")));
         }
         if arn.region != ctx.region.as_str() {
-            return Err(Error::NotFound(format!(
-                "Functions from '{}' are not reachable in this region ('{}')",
-                arn.region, ctx.region
-            )));
+            return Err(unreachable(ctx, &arn.region));
         }
         parts.drain(..4);
     } else if parts.len() > 2 && parts[0] == ctx.region.as_str() {
         parts.remove(0);
+    } else if parts.len() > 2 && account(parts[1]) {
+        return Err(unreachable(ctx, parts[0]));
     }
-    let account = |part: &str| part.len() == 12 && part.bytes().all(|byte| byte.is_ascii_digit());
     if parts.len() > 1 && account(parts[0]) {
         if parts[0] != ctx.account.as_str() {
             return Err(elsewhere());
@@ -150,6 +156,11 @@ mod tests {
                 "arn:aws:lambda:eu-west-1:000000000000:function:f",
                 None,
                 "are not reachable in this region",
+            ),
+            (
+                "eu-west-1:000000000000:function:f",
+                None,
+                "Functions from 'eu-west-1' are not reachable in this region",
             ),
             (
                 "arn:aws:sqs:us-east-1:000000000000:function:f",

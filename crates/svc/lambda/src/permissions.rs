@@ -148,7 +148,7 @@ impl Permissions for LambdaPermissions {
         const fn of(operation: &'static str, needs: fn(&Asking<'_>) -> Vec<Need>) -> Rule {
             Rule { operation, needs }
         }
-        const RULES: [Rule; 35] = [
+        const RULES: [Rule; 36] = [
             of("AddLayerVersionPermission", on_layer),
             of("AddPermission", permit),
             of("CreateAlias", on_function),
@@ -160,6 +160,7 @@ impl Permissions for LambdaPermissions {
             of("DeleteLayerVersion", on_layer),
             of("GetAlias", on_function),
             of("GetFunction", on_function),
+            of("GetFunctionCodeSigningConfig", on_function),
             of("GetFunctionConcurrency", on_function),
             of("GetFunctionConfiguration", on_function),
             of("GetFunctionEventInvokeConfig", on_function),

@@ -7,7 +7,9 @@ use roadstead_api_lambda as api;
 use roadstead_base::Ctx;
 use roadstead_protocol::ApiError;
 
-use crate::{Lambda, aliases, event_config, functions, invoke, layers, policy, reserved, tags, versions};
+use crate::{
+    Lambda, aliases, code_signing, event_config, functions, invoke, layers, policy, reserved, tags, versions,
+};
 
 /// The service as the dispatcher has it.
 pub struct Server(pub Arc<Lambda>);
@@ -127,6 +129,16 @@ impl api::Lambda for Server {
         input: api::GetAliasRequest,
     ) -> Result<api::AliasConfiguration, ApiError> {
         Ok(aliases::get_alias(&self.0, ctx, input)?)
+    }
+
+    async fn get_function_code_signing_config(
+        &self,
+        ctx: &Ctx,
+        input: api::GetFunctionCodeSigningConfigRequest,
+    ) -> Result<api::GetFunctionCodeSigningConfigResponse, ApiError> {
+        Ok(code_signing::get_function_code_signing_config(
+            &self.0, ctx, input,
+        )?)
     }
 
     async fn get_function_concurrency(

@@ -18,6 +18,7 @@ service!(Lambda MODEL {
     get_account_settings "GetAccountSettings" GetAccountSettingsRequest, GetAccountSettingsResponse,
     get_alias "GetAlias" GetAliasRequest, AliasConfiguration,
     get_function "GetFunction" GetFunctionRequest, GetFunctionResponse,
+    get_function_code_signing_config "GetFunctionCodeSigningConfig" GetFunctionCodeSigningConfigRequest, GetFunctionCodeSigningConfigResponse,
     get_function_concurrency "GetFunctionConcurrency" GetFunctionConcurrencyRequest, GetFunctionConcurrencyResponse,
     get_function_configuration "GetFunctionConfiguration" GetFunctionConfigurationRequest, FunctionConfiguration,
     get_function_event_invoke_config "GetFunctionEventInvokeConfig" GetFunctionEventInvokeConfigRequest, FunctionEventInvokeConfig,

@@ -282,6 +282,15 @@ structure!(GetAliasRequest {
     name "Name" String,
 } {
 });
+structure!(GetFunctionCodeSigningConfigRequest {
+    function_name "FunctionName" String,
+} {
+});
+structure!(GetFunctionCodeSigningConfigResponse {
+    code_signing_config_arn "CodeSigningConfigArn" String,
+    function_name "FunctionName" String,
+} {
+});
 structure!(GetFunctionConcurrencyRequest {
     function_name "FunctionName" String,
 } {

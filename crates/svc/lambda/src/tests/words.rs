@@ -75,6 +75,35 @@ async fn concurrency_is_of_functions_alone() {
 }
 
 #[tokio::test]
+async fn code_of_functions_is_signed_by_nobody() {
+    let bench = Bench::new().await;
+    let arn = bench.make("f").await["FunctionArn"].clone();
+    for name in [json!("f"), arn] {
+        let shown = bench
+            .ok("GetFunctionCodeSigningConfig", json!({"FunctionName": name}))
+            .await;
+        assert_eq!(shown, json!({"FunctionName": "f", "CodeSigningConfigArn": ""}));
+    }
+    for (name, code, words) in [
+        (
+            "g",
+            "ResourceNotFoundException",
+            "Function not found: arn:aws:lambda:us-east-1:000000000000:function:g",
+        ),
+        (
+            "f:1",
+            "InvalidParameterValueException",
+            "neither versions nor aliases",
+        ),
+    ] {
+        let gone = bench
+            .call("GetFunctionCodeSigningConfig", json!({"FunctionName": name}))
+            .await;
+        refused(gone, code, words);
+    }
+}
+
+#[tokio::test]
 async fn listings_leave_out_what_only_the_function_itself_says() {
     let bench = Bench::new().await;
     let older = function("f", json!({"Publish": true, "Runtime": "python3.8"}));

@@ -174,7 +174,7 @@ exports.two = (event, context) => ends[event](context);
 exports.never = async () => new Promise(() => {});
 """
     for function, handler in [("ends", "app.handler"), ("two", "app.two"), ("never", "app.never")]:
-        make(cloud, role, function, code, runtime="nodejs20.x", handler=handler, Timeout=60)
+        make(cloud, role, function, code, runtime="nodejs18.x", handler=handler, Timeout=60)
     for function, event, expected in [
             ("two", "returns", None), ("two", "succeeds", 1), ("two", "is_done", 2),
             ("ends", "returns", None), ("ends", "succeeds", 1), ("ends", "is_done", 2), ("ends", "calls_first", 1),

@@ -60,7 +60,7 @@ impl Kind {
 }
 
 /// How runtimes are laid out: another number when that changes in the code below.
-const FORM: &str = "1";
+const FORM: &str = "2";
 
 /// Parts of Python's library that no function uses, and what belongs to the machine's own programs.
 const LEFT_OUT: &[&str] = &[
@@ -185,6 +185,12 @@ fn python(mut root: Root<'_>, interpreter: Option<&Path>, part: &Path) -> Result
     fs::remove_dir_all(&venv).map_err(Failed::at(&venv))?;
     root.libraries_below(&library)?;
     root.libraries_below("var/runtime")?;
+    root.runs(&[
+        "/var/lang/bin/python3",
+        "-B",
+        "-c",
+        "import sys; sys.path.insert(0, '/var/runtime'); import awslambdaric, boto3",
+    ])?;
     let path = format!("/opt/python:/opt/python/lib/{name}/site-packages:/var/runtime");
     Ok(Installed {
         name,
@@ -217,7 +223,9 @@ fn node(mut root: Root<'_>, interpreter: Option<&Path>) -> Result<Installed> {
         })?;
     let real = fs::canonicalize(&program).map_err(Failed::at(&program))?;
     root.program(&real, "var/lang/bin/node")?;
+    root.scripts_of(&real)?;
     root.write("var/runtime/bootstrap.mjs", NODE_BOOTSTRAP)?;
+    root.runs(&["/var/lang/bin/node", "--check", "/var/runtime/bootstrap.mjs"])?;
     let path =
         format!("/opt/nodejs/node_modules:/opt/nodejs/node{major}/node_modules:/var/runtime/node_modules");
     Ok(Installed {

@@ -72,6 +72,9 @@ pub(super) const COMMON: &[&str] = &[
 /// Folders in each other.
 const MOST_DEEP: usize = 64;
 
+/// Where Debian has scripts that several packages use.
+const SCRIPTS: &str = "/usr/share/nodejs/";
+
 /// Of what a program says that fails.
 const MOST_LINES: usize = 10;
 
@@ -200,6 +203,35 @@ impl<'a> Root<'a> {
         Ok(())
     }
 
+    /// Scripts that Debian's Node.js reads as it starts, since its package leaves parts of the program to others: those whose
+    /// paths are in the program, or in the library that holds most of it.
+    pub(super) fn scripts_of(&self, program: &Path) -> Result<()> {
+        let mut parts = vec![program.to_owned()];
+        if let Libraries::Found(found) = libraries(program)? {
+            parts.extend(found.into_iter().filter(|path| is_libnode(path)));
+        }
+        for part in parts {
+            let bytes = fs::read(&part).map_err(Failed::at(&part))?;
+            for script in scripts_in(&bytes) {
+                if Path::new(script).is_file() {
+                    self.copy(Path::new(script), script.trim_start_matches('/'))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a command of this root in it: what does not run here would run nowhere.
+    pub(super) fn runs(&self, command: &[&str]) -> Result<()> {
+        let Some(chroot) = find("chroot").filter(|_| nix::unistd::geteuid().is_root()) else {
+            return Ok(());
+        };
+        let mut chroot = Command::new(chroot);
+        chroot.arg(self.folder).args(command).env_clear();
+        run(chroot.env("PATH", "/usr/bin:/bin"))
+            .map_err(|Failed(why)| Failed(format!("{} does not run: {why}", command.join(" "))))
+    }
+
     /// Those of every library below a folder of this root.
     pub(super) fn libraries_below(&mut self, path: &str) -> Result<()> {
         let mut folders = vec![self.at(path)];
@@ -246,6 +278,19 @@ fn libraries(file: &Path) -> Result<Libraries> {
         }
     }
     Ok(Libraries::Found(found))
+}
+
+fn is_libnode(library: &Path) -> bool {
+    let name = library.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with("libnode.so")
+}
+
+fn scripts_in(bytes: &[u8]) -> Vec<&str> {
+    let texts = bytes.split(|byte| *byte == 0);
+    texts
+        .filter(|text| text.starts_with(SCRIPTS.as_bytes()) && text.ends_with(b".js"))
+        .filter_map(|text| std::str::from_utf8(text).ok())
+        .collect()
 }
 
 fn copy(from: &Path, to: &Path, deep: usize) -> Result<()> {
@@ -355,6 +400,16 @@ mod tests {
         assert!(why.contains("circle"), "{why}");
         let Failed(why) = copy(&at("missing"), &at("again"), MOST_DEEP).expect_err("nothing there");
         assert!(why.contains("missing"), "{why}");
+    }
+
+    #[test]
+    fn scripts_are_found_by_their_whole_paths() {
+        let program = b"\x7fELF\0/usr/share/nodejs/a/lexer.js\0x/usr/share/nodejs/b.js\0/usr/share/nodejs/\0\
+            /usr/share/nodejs/c.json\0/usr/share/nodejs/d.js\0";
+        assert_eq!(
+            scripts_in(program),
+            ["/usr/share/nodejs/a/lexer.js", "/usr/share/nodejs/d.js"]
+        );
     }
 
     #[test]

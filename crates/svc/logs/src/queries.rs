@@ -5,6 +5,7 @@ pub(crate) mod definitions;
 pub(crate) mod describe;
 pub(crate) mod fields;
 mod found;
+pub(crate) mod groups;
 pub(crate) mod pointer;
 pub(crate) mod record;
 pub(crate) mod results;

@@ -225,6 +225,14 @@ impl api::Logs for Server {
         Ok(groups::list::list_log_groups(&self.0, ctx, input)?)
     }
 
+    async fn list_log_groups_for_query(
+        &self,
+        ctx: &Ctx,
+        input: api::ListLogGroupsForQueryRequest,
+    ) -> Result<api::ListLogGroupsForQueryResponse, ApiError> {
+        Ok(queries::groups::list_log_groups_for_query(&self.0, ctx, input)?)
+    }
+
     async fn put_log_group_deletion_protection(
         &self,
         ctx: &Ctx,

@@ -28,6 +28,7 @@ service!(Logs MODEL {
     get_log_record "GetLogRecord" GetLogRecordRequest, GetLogRecordResponse,
     get_query_results "GetQueryResults" GetQueryResultsRequest, GetQueryResultsResponse,
     list_log_groups "ListLogGroups" ListLogGroupsRequest, ListLogGroupsResponse,
+    list_log_groups_for_query "ListLogGroupsForQuery" ListLogGroupsForQueryRequest, ListLogGroupsForQueryResponse,
     list_tags_for_resource "ListTagsForResource" ListTagsForResourceRequest, ListTagsForResourceResponse,
     list_tags_log_group "ListTagsLogGroup" ListTagsLogGroupRequest, ListTagsLogGroupResponse,
     put_log_events "PutLogEvents" PutLogEventsRequest, PutLogEventsResponse,

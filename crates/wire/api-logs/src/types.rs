@@ -268,6 +268,17 @@ structure!(InputLogEvent {
     timestamp "timestamp" i64,
 } {
 });
+structure!(ListLogGroupsForQueryRequest {
+    query_id "queryId" String,
+} {
+    max_results "maxResults" i32,
+    next_token "nextToken" String,
+});
+structure!(ListLogGroupsForQueryResponse {
+} {
+    log_group_identifiers "logGroupIdentifiers" Vec<String>,
+    next_token "nextToken" String,
+});
 structure!(ListLogGroupsRequest {
 } {
     account_identifiers "accountIdentifiers" Vec<String>,

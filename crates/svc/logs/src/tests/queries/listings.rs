@@ -201,3 +201,29 @@ async fn query_definitions_are_saved_changed_found_and_deleted() {
         Bench::refused(bench.call("PutQueryDefinition", request).await, code, "");
     }
 }
+
+#[tokio::test]
+async fn the_groups_of_a_query_are_listed_by_name() {
+    let bench = filled(Options::default()).await;
+    let arn = "arn:aws:logs:us-east-1:000000000000:log-group:/a";
+    let id = started(
+        &bench,
+        json!({"logGroupName": null, "logGroupIdentifiers": ["/b", arn]}),
+    )
+    .await;
+    ended(&bench, &id).await;
+    let bench = bench.restarted().await;
+    let listed = bench
+        .call("ListLogGroupsForQuery", json!({"queryId": id, "maxResults": 50}))
+        .await
+        .expect("groups");
+    assert_eq!(listed, json!({"logGroupIdentifiers": ["/a", "/b"]}));
+    let other = bench
+        .call("ListLogGroupsForQuery", json!({"queryId": "nothing"}))
+        .await;
+    Bench::refused(other, "ResourceNotFoundException", "query");
+    // A query has no more groups than a page, so that every token is another's.
+    let next = json!({"queryId": id, "nextToken": "x"});
+    let next = bench.call("ListLogGroupsForQuery", next).await;
+    Bench::refused(next, "InvalidParameterException", "nextToken");
+}

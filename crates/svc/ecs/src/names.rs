@@ -166,6 +166,11 @@ fn is_id(text: &str) -> bool {
             .all(|byte| byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase())
 }
 
+/// Whether it has one of the two lengths that ids have had, a UUID's being the older one.
+fn has_length_of_id(text: &str) -> bool {
+    matches!(text.chars().count(), 32 | 36)
+}
+
 /// The id in `text`, which is the id itself or an ARN `<kind>/<cluster>/<id>` of that cluster. `what` names the
 /// kind in messages.
 fn id_within(ctx: &Ctx, cluster: &ClusterName, kind: &str, what: &str, text: &str) -> Result<String> {
@@ -192,14 +197,24 @@ fn id_within(ctx: &Ctx, cluster: &ClusterName, kind: &str, what: &str, text: &st
             }
         }
     };
-    if is_id(&id) {
+    let name = if kind == "task" {
+        "taskId"
+    } else {
+        "containerInstanceId"
+    };
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if !has_length_of_id(&id) {
+        let length = id.chars().count();
+        Err(Error::invalid(format!(
+            "{name} length should be one of [32,36], got {length}"
+        )))
+    } else if id.chars().all(fits) {
+        // One that is none of here, a UUID for instance, is the id of nothing.
         Ok(id)
     } else {
-        let length = id.chars().count();
-        Err(Error::invalid(
-            format!("{kind}Id length should be one of [32,36], got {length}")
-                .replace("container-instanceId", "containerInstanceId"),
-        ))
+        Err(Error::invalid(format!(
+            "Invalid identifier: a {name} has letters, digits and hyphens alone."
+        )))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::clusters::get_cluster;
 use crate::error::{Error, Result, refuse};
 use crate::names::{ContainerInstanceId, ServiceName};
 use crate::paging::Paging;
-use crate::tables::tasks_of;
+use crate::tables::{service_key, tasks_of};
 use crate::tasks::{Desired, Launch, TaskRecord};
 
 /// What a listing is cut down to.
@@ -52,6 +52,11 @@ pub(crate) async fn list_tasks(ecs: &Ecs, ctx: &Ctx, input: ListTasksRequest) ->
         .as_deref()
         .map(|text| ServiceName::of(ctx, &cluster, text))
         .transpose()?;
+    if let Some(service) = &service {
+        // One that was deleted is listed as long as it is described.
+        let key = service_key(&ctx.partition(), &cluster, service);
+        ecs.services().get(&key).await?.ok_or(Error::ServiceNotFound)?;
+    }
     let shown = |text: &Option<String>| text.clone().unwrap_or_default();
     let scope = [
         "ListTasks",

@@ -57,10 +57,19 @@ async fn list_tasks_filters_by_every_member() {
         (json!({"desiredStatus": "RUNNING", "family": "b"}), 1),
         (json!({"desiredStatus": "STOPPED"}), 0),
         (json!({"desiredStatus": "PENDING"}), 0),
-        (json!({"serviceName": "web"}), 0),
     ] {
         assert_eq!(listed(&cloud, input.clone()).await.len(), count, "{input}");
     }
+    let of_service = json!({"serviceName": "web"});
+    let error = cloud.call("ListTasks", of_service.clone()).await;
+    let error = error.expect_err("there is no such service");
+    assert_eq!(
+        (&*error.code, &*error.message),
+        ("ServiceNotFoundException", "Service not found.")
+    );
+    let made = json!({"serviceName": "web", "taskDefinition": "a", "desiredCount": 0});
+    cloud.call("CreateService", made).await.expect("a service");
+    assert_eq!(listed(&cloud, of_service).await, [""; 0]);
     cloud
         .call("StopTask", json!({"task": arns[0]}))
         .await
@@ -108,7 +117,8 @@ async fn list_tasks_pages_through_all_also_across_a_restart() {
 async fn describe_tasks_shows_tags_when_asked_and_names_what_is_missing() {
     let (cloud, _, arns) = with_tasks().await;
     let id = arns[0].rsplit('/').next().expect("an id");
-    let missing = "0".repeat(32);
+    // Of either of the two forms that ids have had.
+    let missing = "01234567-89ab-cdef-0123-456789abcdef";
     let answer = cloud
         .call("DescribeTasks", json!({"tasks": [id, arns[1], missing]}))
         .await
@@ -119,8 +129,10 @@ async fn describe_tasks_shows_tags_when_asked_and_names_what_is_missing() {
         (&json!(arns[0]), &json!([]))
     );
     assert_eq!(answer["failures"][0]["reason"], "MISSING");
-    assert!(text(&answer["failures"][0]["arn"]).ends_with(&missing));
-    let tags = cloud.task(&arns[0]).await["tags"].clone();
+    assert!(text(&answer["failures"][0]["arn"]).ends_with(missing));
+    let with_tags = json!({"tasks": [arns[0]], "include": ["TAGS"]});
+    let answer = cloud.call("DescribeTasks", with_tags).await.expect("answers");
+    let tags = answer["tasks"][0]["tags"].clone();
     let keys: Vec<String> = tags
         .as_array()
         .expect("tags")
@@ -133,6 +145,11 @@ async fn describe_tasks_shows_tags_when_asked_and_names_what_is_missing() {
         (json!({"tasks": []}), "InvalidParameterException", "empty"),
         (json!({"tasks": many}), "InvalidParameterException", "at most 100"),
         (json!({"tasks": ["short"]}), "InvalidParameterException", "length"),
+        (
+            json!({"tasks": ["_".repeat(32)]}),
+            "InvalidParameterException",
+            "letters, digits and hyphens",
+        ),
         (
             json!({"tasks": [id], "cluster": "nowhere"}),
             "ClusterNotFoundException",

@@ -85,7 +85,7 @@ pub(super) async fn show(ecs: &Ecs, service: &ServiceRecord, include: Include) -
             spec => launch_type(spec),
         },
         load_balancers: Some(Vec::new()),
-        network_configuration: spec.and_then(|spec| spec.network.as_ref().map(|network| network.0.clone())),
+        network_configuration: spec.and_then(network_shown),
         pending_count: Some(counts.pending),
         placement_constraints: Some(service.constraints.iter().map(|it| it.0.clone()).collect()),
         placement_strategy: Some(service.strategy.iter().map(|it| it.0.clone()).collect()),
@@ -122,6 +122,18 @@ fn desired_count(service: &ServiceRecord, counts: Counts) -> i32 {
         (Scheduling::Daemon, ServiceStatus::Active) => counts.running + counts.pending,
         _ => service.desired,
     }
+}
+
+/// With what a request may leave out: no groups of its own are an empty list, and no public address is `DISABLED`.
+pub(super) fn network_shown(spec: &Spec) -> Option<api::NetworkConfiguration> {
+    let mut network = spec.network.as_ref()?.0.clone();
+    if let Some(awsvpc) = &mut network.awsvpc_configuration {
+        awsvpc.security_groups.get_or_insert_default();
+        awsvpc
+            .assign_public_ip
+            .get_or_insert(api::AssignPublicIp::Disabled);
+    }
+    Some(network)
 }
 
 /// None: a capacity provider strategy decides.
@@ -175,7 +187,7 @@ fn show_deployment(
         failed_tasks: Some(i32::try_from(deployment.failures).unwrap_or(i32::MAX)),
         id: Some(deployment.id.clone()),
         launch_type: launch_type(Some(spec)),
-        network_configuration: spec.network.as_ref().map(|network| network.0.clone()),
+        network_configuration: network_shown(spec),
         pending_count: Some(counts.pending),
         platform_family: platform_family(spec.launch),
         platform_version: platform_shown(spec.launch, spec.platform.as_deref()),

@@ -9,7 +9,7 @@ use super::name::{Named, REVISION};
 use super::record::RevisionRecord;
 use crate::Ecs;
 use crate::error::Result;
-use crate::services::show::{launch_type, platform_shown, strategy_shown};
+use crate::services::show::{launch_type, network_shown, platform_shown, strategy_shown};
 use crate::tables::{definition_key, revisions_of};
 use crate::tasks::Launch;
 
@@ -53,7 +53,7 @@ async fn show(ecs: &Ecs, ctx: &Ctx, named: &Named) -> Result<Option<api::Service
         created_at: Some(record.created_at),
         guard_duty_enabled: Some(false),
         launch_type: launch_type(Some(spec)),
-        network_configuration: spec.network.as_ref().map(|network| network.0.clone()),
+        network_configuration: network_shown(spec),
         platform_family: (spec.launch == Launch::Fargate).then(|| "Linux".to_owned()),
         platform_version: platform_shown(spec.launch, spec.platform.as_deref()),
         service_arn: Some(service.arn()),

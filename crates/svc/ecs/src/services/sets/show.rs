@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::services::ServiceRecord;
 use crate::services::scheduler::{look, tasks_of_service};
 use crate::services::show::{
-    Counts, Include, launch_type, platform_family, platform_version, strategy_shown,
+    Counts, Include, launch_type, network_shown, platform_family, platform_version, strategy_shown,
 };
 use crate::tasks::TaskRecord;
 
@@ -73,7 +73,7 @@ pub(super) fn show_one(
         id: Some(deployment.id.clone()),
         launch_type: launch_type(Some(spec)),
         load_balancers: Some(Vec::new()),
-        network_configuration: spec.network.as_ref().map(|network| network.0.clone()),
+        network_configuration: network_shown(spec),
         pending_count: Some(counts.pending),
         platform_family: platform_family(spec.launch),
         platform_version: platform_version(spec.launch, spec.platform.as_deref()),

@@ -22,6 +22,8 @@ async fn tasks_are_balanced_over_zones_when_there_is_another() {
         .create(json!({"taskDefinition": "own", "networkConfiguration": network.clone()}))
         .await;
     assert_eq!(service["networkConfiguration"], network);
+    let shown = &service["networkConfiguration"]["awsvpcConfiguration"];
+    assert_eq!(shown["securityGroups"], json!([GROUP]));
     assert_eq!(service["availabilityZoneRebalancing"], "ENABLED");
     plane.all_run(2).await;
     plane.service_when("steady", is_steady).await;
@@ -56,6 +58,29 @@ async fn tasks_are_balanced_over_zones_when_there_is_another() {
         .await;
     assert_eq!(service["availabilityZoneRebalancing"], "DISABLED");
     assert_eq!(service["deployments"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
+async fn what_a_network_configuration_leaves_out_is_shown() {
+    let plane = plane().await;
+    let own = definition("own", "awsvpc", |_| {});
+    let registered = plane.cloud.call("RegisterTaskDefinition", own).await;
+    registered.expect("registers");
+    let bare = json!({"awsvpcConfiguration": {"subnets": [SUBNET_A]}});
+    let made = json!({"taskDefinition": "own", "desiredCount": 0, "networkConfiguration": bare});
+    let service = plane.create(made.clone()).await;
+    let whole = json!({"awsvpcConfiguration": {
+        "subnets": [SUBNET_A], "securityGroups": [], "assignPublicIp": "DISABLED",
+    }});
+    assert_eq!(service["networkConfiguration"], whole);
+    assert_eq!(service["deployments"][0]["networkConfiguration"], whole);
+    let revision = json!({"serviceRevisionArns": [service["currentServiceRevisions"][0]["arn"]]});
+    let revision = plane.cloud.call("DescribeServiceRevisions", revision).await;
+    let revision = revision.expect("describes")["serviceRevisions"][0].clone();
+    assert_eq!(revision["networkConfiguration"], whole);
+    // The same request is still the same.
+    let again = plane.create(made).await;
+    assert_eq!(again["deployments"][0]["id"], service["deployments"][0]["id"]);
 }
 
 #[tokio::test]

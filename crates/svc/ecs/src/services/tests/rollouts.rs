@@ -285,6 +285,11 @@ async fn an_update_takes_each_of_its_members() {
     let after = plane.update(asked.clone()).await;
     assert_eq!(after["healthCheckGracePeriodSeconds"], 8);
     assert_eq!(after["networkConfiguration"], asked["networkConfiguration"]);
+    let shown = &after["networkConfiguration"]["awsvpcConfiguration"];
+    assert_eq!(
+        (&shown["subnets"], &shown["securityGroups"]),
+        (&json!([SUBNET_A, SUBNET_B]), &json!([GROUP]))
+    );
     assert_eq!(after["deploymentConfiguration"], asked["deploymentConfiguration"]);
     assert_ne!(
         after["deployments"][0]["id"], before["deployments"][0]["id"],

@@ -230,6 +230,8 @@ async fn the_primary_task_set_is_what_its_service_shows() {
     .await
     .expect("creates");
     assert_eq!(made["networkConfiguration"], network);
+    let shown = &made["networkConfiguration"]["awsvpcConfiguration"];
+    assert_eq!(shown["securityGroups"], json!([GROUP]));
     // Without a scale it has none of the tasks.
     assert_eq!(
         (&made["externalId"], &made["scale"]["value"]),

@@ -1,6 +1,6 @@
 //! Account settings: what an account, or a user or role of it, chose for what it makes from then on. Only those
-//! exist whose choice changes something here; the others are refused by name. The root's choice is everybody's who
-//! has none of their own.
+//! exist whose choice changes something here, or of which one value is what holds here; the others are refused by name.
+//! The root's choice is everybody's who has none of their own.
 
 pub(crate) mod delete;
 pub(crate) mod list;
@@ -26,13 +26,16 @@ pub(crate) struct SettingRecord {
 
 /// The settings that exist, in order of their names, with the value that each has until somebody chooses. That
 /// ARNs are long is no choice any more: the cloud made them so for everybody, and here they never were otherwise.
-const KNOWN: [(SettingName, &str, &[&str]); 4] = [
+const KNOWN: [(SettingName, &str, &[&str]); 7] = [
+    (SettingName::AwsvpcTrunking, "disabled", &["disabled"]),
+    (SettingName::ContainerInsights, "disabled", &["disabled"]),
     (
         SettingName::ContainerInstanceLongArnFormat,
         "enabled",
         &["enabled"],
     ),
     (SettingName::DualStackIpv6, "enabled", &["enabled", "disabled"]),
+    (SettingName::FargateFipsMode, "disabled", &["disabled"]),
     (SettingName::ServiceLongArnFormat, "enabled", &["enabled"]),
     (SettingName::TaskLongArnFormat, "enabled", &["enabled"]),
 ];

@@ -45,6 +45,10 @@ async fn put(ecs: &Ecs, ctx: &Ctx, name: SettingName, value: &str, principal: St
         "off" => "disabled",
         other => other,
     };
+    if matches!(wanted, "enabled" | "enhanced") && values == ["disabled"] {
+        let setting = format!("The account setting {} = {wanted}", name.as_str());
+        return Err(Error::unsupported(setting));
+    }
     if !values.contains(&wanted) {
         return Err(Error::invalid(format!(
             "The value {value:?} of the account setting {} is not one of: {}.",

@@ -86,7 +86,7 @@ async fn the_roots_choice_is_everybodys_who_has_none() {
         std::slice::from_ref(&own)
     );
     let all = listed(&again, &ann(), effective()).await;
-    assert_eq!(all.len(), 4);
+    assert_eq!(all.len(), super::KNOWN.len());
     assert!(all.contains(&own));
     let of_ann = ListAccountSettingsRequest {
         principal_arn: Some(ANN.into()),
@@ -128,6 +128,29 @@ async fn settings_without_effect_and_values_that_are_none_are_refused() {
         SettingName::AwsvpcTrunking,
         SettingName::ContainerInsights,
         SettingName::FargateFipsMode,
+    ] {
+        for value in ["enabled", "on"] {
+            refused(put(name, value).await, "InvalidParameterException", "supported");
+        }
+        put(name, "off").await.expect("so it is");
+        let one = ListAccountSettingsRequest {
+            name: Some(name),
+            ..Default::default()
+        };
+        let told = (name.as_str().to_owned(), "disabled".to_owned(), ROOT.to_owned());
+        assert_eq!(listed(&ecs, &root, one).await, [told]);
+    }
+    refused(
+        put(SettingName::ContainerInsights, "enhanced").await,
+        "InvalidParameterException",
+        "The account setting containerInsights = enhanced is not supported",
+    );
+    refused(
+        put(SettingName::ContainerInsights, "much").await,
+        "InvalidParameterException",
+        "not one of: disabled",
+    );
+    for name in [
         SettingName::TagResourceAuthorization,
         SettingName::FargateTaskRetirementWaitPeriod,
         SettingName::GuardDutyActivate,

@@ -37,8 +37,10 @@ pub(crate) async fn describe_capacity_providers(
     if max_results.is_some_and(|max| !(1..=PAGE).contains(&max)) {
         return Err(Error::invalid("maxResults must be between 1 and 10."));
     }
-    // They have no tags, and nobody can give them any.
-    let tags = include.unwrap_or_default().contains(&CapacityProviderField::Tags);
+    // They have no tags, and nobody can give them any: there are none to be shown, asked for or not.
+    match include.unwrap_or_default().first() {
+        None | Some(CapacityProviderField::Tags) => {}
+    }
     let of_cluster = match &cluster {
         Some(cluster) => Some(
             get_cluster(ecs, ctx, Some(cluster))
@@ -79,7 +81,7 @@ pub(crate) async fn describe_capacity_providers(
         capacity_provider_arn: Some(arn(ctx, name)),
         name: Some((*name).to_owned()),
         status: Some(CapacityProviderStatus::Active),
-        tags: tags.then(Vec::new),
+        tags: Some(Vec::new()),
         r#type: Some(match *name {
             "FARGATE" => CapacityProviderType::Fargate,
             _ => CapacityProviderType::FargateSpot,

@@ -235,6 +235,7 @@ async fn the_built_in_providers_are_described_by_name_arn_cluster_and_page() {
         found.map(|provider| provider["name"].clone()).collect()
     };
     let every = describe(json!({"include": ["TAGS"]})).await;
+    assert_eq!(every, describe(json!({})).await, "there are no tags either way");
     let arn = "arn:aws:ecs:us-east-1:000000000000:capacity-provider/FARGATE";
     assert_eq!(
         every["capacityProviders"][0],
@@ -290,6 +291,12 @@ async fn providers_of_machines_that_nobody_rents_out_are_refused() {
             json!({"name": "p", "autoScalingGroupProvider": group}),
             "ClientException",
             "no Auto Scaling group group",
+        ),
+        (
+            "CreateCapacityProvider",
+            json!({"name": "p", "autoScalingGroupProvider": group, "tags": [{"key": "aws:x", "value": "y"}]}),
+            INVALID,
+            "reserved: aws:x",
         ),
         (
             "CreateCapacityProvider",

@@ -106,6 +106,7 @@ def test_images_are_listed_and_removed(fresh):
 
 
 def test_all_tasks_of_a_service_run_the_image_of_the_first(fresh, images, tmp_path):
+    """What versionConsistency promises, unless a container turns it off."""
     cloud = fresh()
     process, port = start(tmp_path, "moving")
     try:

@@ -281,6 +281,13 @@ impl Network {
                 };
                 (1..=count).map(address).collect()
             }),
+            groups: request.groups.map(|ids| {
+                let group = |id: String| ec2::GroupIdentifier {
+                    group_id: Some(id),
+                    ..Default::default()
+                };
+                ids.into_iter().map(group).collect()
+            }),
             subnet_id: subnet.subnet_id,
             description: request.description,
             ..Default::default()

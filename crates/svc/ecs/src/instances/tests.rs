@@ -73,6 +73,11 @@ async fn a_registration_is_shown_as_it_was_sent() {
             "{list}"
         );
     }
+    let ports = &shown["registeredResources"][2];
+    assert_eq!(
+        (&ports["type"], &ports["stringSetValue"]),
+        (&json!("STRINGSET"), &json!(["22"]))
+    );
     assert_eq!(cloud.remaining(&arn, "PORTS").await, json!(["22"]));
 }
 

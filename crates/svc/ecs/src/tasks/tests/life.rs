@@ -17,7 +17,9 @@ async fn a_task_with_its_own_interface_runs_and_stops() {
         .expect("registers");
     let task = cloud
         .run(
-            json!({"taskDefinition": "web", "networkConfiguration": awsvpc(&[SUBNET_B, SUBNET_A], &[GROUP])}),
+            json!({"taskDefinition": "web", "networkConfiguration": {"awsvpcConfiguration": {
+                "subnets": [SUBNET_B, SUBNET_A], "securityGroups": [GROUP],
+            }}}),
         )
         .await;
     let arn = text(&task["taskArn"]);

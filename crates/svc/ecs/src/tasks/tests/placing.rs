@@ -410,7 +410,8 @@ async fn start_task_puts_on_the_definitions_tags_and_an_interface() {
         .expect("registers");
     let input = json!({
         "cluster": "second", "taskDefinition": "web", "containerInstances": [instance, instance],
-        "propagateTags": "TASK_DEFINITION", "networkConfiguration": awsvpc(&[SUBNET_A], &[GROUP]),
+        "propagateTags": "TASK_DEFINITION",
+        "networkConfiguration": {"awsvpcConfiguration": {"subnets": [SUBNET_A], "securityGroups": [GROUP]}},
     });
     let answer = cloud.call("StartTask", input.clone()).await.expect("answers");
     assert_eq!(reasons(&answer), ["RESOURCE:ENI"]);
@@ -424,7 +425,13 @@ async fn start_task_puts_on_the_definitions_tags_and_an_interface() {
     );
     let (_, payload) = agent.payload().await;
     assert_eq!(payload.tasks[0].elastic_network_interfaces.len(), 1);
-    assert_eq!(cloud.network.interfaces()[0].subnet_id.as_deref(), Some(SUBNET_A));
+    let interface = &cloud.network.interfaces()[0];
+    let groups = interface.groups.iter().flatten();
+    let groups: Vec<_> = groups.filter_map(|group| group.group_id.as_deref()).collect();
+    assert_eq!(
+        (interface.subnet_id.as_deref(), groups),
+        (Some(SUBNET_A), vec![GROUP])
+    );
     let mut elsewhere = input;
     elsewhere["networkConfiguration"] = awsvpc(&[SUBNET_B], &[]);
     let answer = cloud.call("StartTask", elsewhere).await.expect("answers");

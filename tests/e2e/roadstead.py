@@ -194,6 +194,13 @@ class Roadstead:
         subnets = self.ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])["Subnets"]
         return min(subnets, key=lambda subnet: subnet["AvailabilityZone"])["SubnetId"]
 
+    def role(self, name, *services, **more):
+        """A role that services may act as; its ARN."""
+        trust = {"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": list(services)}, "Action": "sts:AssumeRole"}]}
+        made = self.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust), **more)
+        return made["Role"]["Arn"]
+
     def let_rules_write_logs(self):
         """Lets rules write to every log group of the account."""
         statement = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Resource": "*",

@@ -249,6 +249,8 @@ async fn set(
         }
         if let Outcome::Committed(revision) = transaction.commit().await? {
             lambda.functions.wait_for(revision).await?;
+            // Another may have published what it names just now.
+            lambda.versions.wait_for(revision).await?;
             return Ok(alias);
         }
     }

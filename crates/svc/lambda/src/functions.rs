@@ -36,6 +36,29 @@ impl Lambda {
         Ok(found.value.clone())
     }
 
+    /// A function, and what is found of it. What its record names may go as soon as it names that no more: then the record
+    /// is another by now, and says anew where to look.
+    pub(crate) fn with_function<T>(
+        &self,
+        partition: &Partition,
+        named: &Named,
+        find: impl Fn(&FunctionRecord) -> Result<T>,
+    ) -> Result<(FunctionRecord, T)> {
+        let mut function = self.function(partition, named)?;
+        loop {
+            match find(&function) {
+                Ok(found) => return Ok((function, found)),
+                Err(missing) => {
+                    let now = self.function(partition, named)?;
+                    if now == function {
+                        return Err(missing);
+                    }
+                    function = now;
+                }
+            }
+        }
+    }
+
     pub(crate) fn published(&self, partition: &Partition, name: &str, number: u64) -> Option<VersionRecord> {
         let key = records::version_key(&records::versions(&self.store), partition, name, number);
         self.versions.get(&key).map(|entry| entry.value.clone())

@@ -37,9 +37,9 @@ impl Lambda {
         partition: &Partition,
         named: &Named,
     ) -> Result<(FunctionRecord, VersionRecord)> {
-        let function = self.function(partition, named)?;
-        let version = self.chosen(partition, &function, named)?;
-        Ok((function, version))
+        self.with_function(partition, named, |function| {
+            self.chosen(partition, function, named)
+        })
     }
 
     /// Runs it to its end, also when nobody waits for it any more.

@@ -1,6 +1,7 @@
 //! The service through its handlers, with a fake in place of execution environments and neighbours that remember what
 //! they were asked.
 
+mod at_once;
 mod deletions;
 mod destinations;
 mod events;

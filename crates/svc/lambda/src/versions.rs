@@ -73,8 +73,13 @@ pub(crate) async fn publish(
                 latest.code.shown_sha256()
             )));
         }
-        let last = lambda.published(&partition, &named.name, entry.value.published);
-        if let Some(last) = last.filter(|last| is_same(last, latest)) {
+        // Of the store, as the function is: memory may not show yet what another published just now.
+        let last = records::version_key(&versions, &partition, &named.name, entry.value.published);
+        let last = versions.get(&last).await?;
+        if let Some(last) = last.filter(|last| is_same(&last.value, latest)) {
+            lambda.functions.wait_for(entry.revision).await?;
+            lambda.versions.wait_for(last.revision).await?;
+            let last = last.value;
             let number = last.version();
             return Ok(show::configuration(&partition, &named.name, &last, Some(&number)));
         }

@@ -118,9 +118,10 @@ impl Queries {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A query as it is now, with what is known of it while it runs.
-    fn now(&self, entry_key: &Key, record: &QueryRecord) -> QueryRecord {
-        match self.live().get(entry_key) {
+    /// A query as it is now, with what is known of it while it runs. Those that live are to be looked at before the
+    /// record: how a query ended is written before it lives no more.
+    fn now(live: &HashMap<Key, Arc<Live>>, entry_key: &Key, record: &QueryRecord) -> QueryRecord {
+        match live.get(entry_key) {
             Some(live) => QueryRecord {
                 status: live.status(),
                 statistics: live.statistics(record.groups.len()),
@@ -143,11 +144,12 @@ impl Logs {
     /// A query of the caller's account and region whose results are still kept.
     pub(crate) fn query(&self, ctx: &Ctx, id: &str) -> Result<QueryRecord> {
         let key = key(&ctx.partition(), id);
+        let live = self.queries.live();
         let entry = self.queries.records.get(&key).ok_or(Error::NoSuchQuery)?;
         if self.is_stale(&entry.value, self.clock.now()) {
             return Err(Error::NoSuchQuery);
         }
-        Ok(self.queries.now(&key, &entry.value))
+        Ok(Queries::now(&live, &key, &entry.value))
     }
 
     fn is_stale(&self, record: &QueryRecord, now: Timestamp) -> bool {

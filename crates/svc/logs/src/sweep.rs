@@ -24,11 +24,13 @@ pub(crate) async fn keep(logs: Arc<Logs>, mut stop: watch::Receiver<bool>) {
 
 /// One round. How many lines and streams are gone.
 pub(crate) async fn sweep(logs: &Logs) -> Result<usize> {
+    let with_lines = logs.lines.groups()?;
+    // Lines come after their group is in the store, so one with lines that is not there after them was deleted.
+    logs.groups.wait_for(logs.store.revision().await?).await?;
     let snapshot = logs.groups.snapshot();
     let known: HashSet<u64> = snapshot.iter().map(|entry| entry.value.id).collect();
-    // A group that was made a moment ago has no lines yet, so one with lines that nobody knows was deleted.
-    for group in logs.lines.groups()? {
-        if !known.contains(&group) && !logs.groups.snapshot().iter().any(|entry| entry.value.id == group) {
+    for group in with_lines {
+        if !known.contains(&group) {
             logs.lines.drop_group(group).await?;
         }
     }

@@ -1,5 +1,6 @@
 //! The service through its handlers, over a store in memory and a volume on disk.
 
+mod at_once;
 mod filters;
 mod groups;
 mod lines;

@@ -8,7 +8,7 @@ use roadstead_api_sns::{
     SetSubscriptionAttributesInput, SubscribeInput, SubscribeResponse, Subscription, UnsubscribeInput,
 };
 use roadstead_base::{Ctx, derived_hex};
-use roadstead_store::{Change, Key};
+use roadstead_store::{Change, Key, Outcome, Transaction};
 
 use crate::Sns;
 use crate::accept;
@@ -16,6 +16,9 @@ use crate::error::{Error, Result};
 use crate::names::{self, subscription_arn, topic_arn};
 use crate::page;
 use crate::records::{self, Settings, SubscriptionRecord};
+
+/// How often it is tried while others make the same subscription.
+const TRIES: usize = 32;
 
 impl Sns {
     fn subscription_key(&self, ctx: &Ctx, topic: &str, id: &str) -> Key {
@@ -74,19 +77,41 @@ pub(crate) async fn subscribe(sns: &Sns, ctx: &Ctx, input: SubscribeInput) -> Re
         endpoint,
         settings,
     };
-    let subscribe = |found: Option<&SubscriptionRecord>| match found {
-        None => Ok(Change::Put(fresh.clone())),
-        Some(found) if *found == fresh || attributes.is_empty() => Ok(Change::Keep),
-        Some(_) => Err(Error::invalid(
-            "Attributes Reason: Subscription already exists with different attributes",
-        )),
-    };
-    let key = sns.subscription_key(ctx, &topic, &id);
-    let updated = records::subscriptions(&sns.store).update(&key, subscribe).await?;
-    sns.subscriptions.wait_for(updated.revision).await?;
-    Ok(SubscribeResponse {
+    let answer = SubscribeResponse {
         subscription_arn: Some(subscription_arn(&ctx.partition(), &topic, &id)),
-    })
+    };
+    let (table, key) = (
+        records::subscriptions(&sns.store),
+        sns.subscription_key(ctx, &topic, &id),
+    );
+    for _ in 0..TRIES {
+        let revision = match table.get(&key).await? {
+            Some(found) if found.value == fresh || attributes.is_empty() => found.revision,
+            Some(_) => {
+                return Err(Error::invalid(
+                    "Attributes Reason: Subscription already exists with different attributes",
+                ));
+            }
+            None => {
+                // Only if the topic is there still: its deletion takes what it had of subscriptions then.
+                let transaction = Transaction::new(&sns.store)
+                    .compare_exists(&sns.topic_key(ctx, &topic))
+                    .insert(&table, &key, &fresh);
+                match transaction.commit().await? {
+                    Outcome::Committed(revision) => revision,
+                    Outcome::Conflict => {
+                        let topics = records::topics(&sns.store);
+                        let there = topics.get(&sns.topic_key(ctx, &topic)).await?;
+                        there.ok_or(Error::NoSuchTopic)?;
+                        continue;
+                    }
+                }
+            }
+        };
+        sns.subscriptions.wait_for(revision).await?;
+        return Ok(answer);
+    }
+    Err(Error::Contended)
 }
 
 pub(crate) async fn unsubscribe(sns: &Sns, ctx: &Ctx, input: UnsubscribeInput) -> Result<()> {

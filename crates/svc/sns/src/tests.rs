@@ -1,5 +1,6 @@
 //! The service through its handlers, with queues that remember what they were sent.
 
+mod at_once;
 mod fan_out;
 mod topics;
 

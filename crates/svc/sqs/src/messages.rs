@@ -36,6 +36,8 @@ pub(crate) struct Messages {
     count: AtomicUsize,
     /// A task to move messages was started.
     pub(crate) moving: tokio::sync::Notify,
+    /// Held while it is seen that none runs and one is started.
+    pub(crate) starting: tokio::sync::Mutex<()>,
 }
 
 /// A message to be sent.
@@ -85,6 +87,7 @@ impl Messages {
             backlogs: RwLock::default(),
             count: AtomicUsize::new(0),
             moving: tokio::sync::Notify::new(),
+            starting: tokio::sync::Mutex::default(),
         };
         for pair in messages.states.prefix(b"") {
             let (key, value) = pair?;

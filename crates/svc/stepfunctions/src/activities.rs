@@ -114,10 +114,7 @@ pub(crate) async fn create_activity(
         if encryption.is_err() {
             return Err(Error::ActivityExists(arn));
         }
-        return Ok(CreateActivityOutput {
-            activity_arn: arn,
-            creation_date: found.value.created,
-        });
+        return again(states, arn, found).await;
     }
     encryption?;
     let most = states.options.max_activities;
@@ -141,11 +138,29 @@ pub(crate) async fn create_activity(
         .await?;
     match written {
         Outcome::Committed(revision) => states.activities.wait_for(revision).await?,
-        Outcome::Conflict => return Err(Error::Contended),
+        // Another was faster.
+        Outcome::Conflict => {
+            let found = table.get(&key).await?.ok_or(Error::Contended)?;
+            return again(states, arn, found).await;
+        }
     }
     Ok(CreateActivityOutput {
         activity_arn: arn,
         creation_date: record.created,
+    })
+}
+
+/// What one is answered who asks for an activity that is there.
+async fn again(
+    states: &States,
+    activity_arn: String,
+    found: Entry<ActivityRecord>,
+) -> Result<CreateActivityOutput> {
+    // Another may have made it just now.
+    states.activities.wait_for(found.revision).await?;
+    Ok(CreateActivityOutput {
+        activity_arn,
+        creation_date: found.value.created,
     })
 }
 

@@ -280,6 +280,9 @@ pub(crate) async fn list_executions(
     let partition = ctx.partition();
     states.there(&partition, &machine, &qualifier).await?;
     let below = records::executions(&states.store).key(&partition, &machine);
+    // What others were shown of executions comes from the store.
+    let revision = states.store.revision().await?;
+    states.executions.wait_for(revision).await?;
     let snapshot = states.executions.snapshot();
     let wanted = |record: &&ExecutionRecord| {
         let status = status(record.execution.status());

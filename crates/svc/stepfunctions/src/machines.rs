@@ -7,7 +7,7 @@ use roadstead_api_stepfunctions::{
 };
 use roadstead_base::{Ctx, Partition, Tags, random_uuid};
 use roadstead_states_language::refusal;
-use roadstead_store::{Change, Key, Outcome, Transaction};
+use roadstead_store::{Change, Entry, Key, Outcome, Transaction};
 
 use crate::accept::{self, Accepted};
 use crate::definitions::digest;
@@ -148,7 +148,6 @@ pub(crate) async fn create_state_machine(
     let workflow = Workflow::of(r#type);
     states.checked(&definition, workflow)?;
     let partition = ctx.partition();
-    let arn = machine_arn(&partition, &name);
     let key = states.machine_key(&partition, &name);
     let table = records::machines(&states.store);
     let mut record = MachineRecord {
@@ -168,19 +167,9 @@ pub(crate) async fn create_state_machine(
         logging,
     };
     if let Some(found) = table.get(&key).await? {
-        return match found.value {
-            found if found.deleting => Err(Error::Deleting(arn)),
-            // The role and the tags do not matter.
-            found
-                if (&found.definition, found.workflow) == (&record.definition, workflow)
-                    && found.versions.at_creation == record.versions.at_creation
-                    && found.logging == record.logging =>
-            {
-                Ok(created(&partition, &found))
-            }
-            _ => Err(Error::MachineExists(arn)),
-        };
+        return again(states, &partition, found, &record).await;
     }
+    let wanted = record.clone();
     states.trusted(&partition, &name, &record.role_arn)?;
     states
         .loggable(&partition, &name, &record.role_arn, &record.logging)
@@ -208,9 +197,37 @@ pub(crate) async fn create_state_machine(
         .await?;
     match written {
         Outcome::Committed(revision) => states.machines.wait_for(revision).await?,
-        Outcome::Conflict => return Err(Error::Contended),
+        // Another was faster.
+        Outcome::Conflict => {
+            let found = table.get(&key).await?.ok_or(Error::Contended)?;
+            return again(states, &partition, found, &wanted).await;
+        }
     }
     Ok(created(&partition, &record))
+}
+
+/// What one is answered who asks for a machine that is there. The role and the tags do not matter.
+async fn again(
+    states: &States,
+    partition: &Partition,
+    found: Entry<MachineRecord>,
+    wanted: &MachineRecord,
+) -> Result<CreateStateMachineOutput> {
+    // Another may have made it just now.
+    states.machines.wait_for(found.revision).await?;
+    let found = found.value;
+    let arn = machine_arn(partition, &found.name);
+    if found.deleting {
+        return Err(Error::Deleting(arn));
+    }
+    let same = found.definition == wanted.definition
+        && found.workflow == wanted.workflow
+        && found.versions.at_creation == wanted.versions.at_creation
+        && found.logging == wanted.logging;
+    match same {
+        true => Ok(created(partition, &found)),
+        false => Err(Error::MachineExists(arn)),
+    }
 }
 
 fn created(partition: &Partition, record: &MachineRecord) -> CreateStateMachineOutput {

@@ -3,6 +3,7 @@
 mod activities;
 mod aliases;
 mod asynchronous;
+mod at_once;
 mod between;
 mod calls;
 mod definitions;

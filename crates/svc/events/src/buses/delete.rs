@@ -26,7 +26,7 @@ pub(crate) async fn delete_event_bus(events: &Events, ctx: &Ctx, input: DeleteEv
         .commit()
         .await?;
     match deleted {
-        Outcome::Committed(_) => Ok(()),
+        Outcome::Committed(revision) => Ok(events.buses.wait_for(revision).await?),
         Outcome::Conflict => Err(Error::invalid(format!(
             "Event bus {name} can't be deleted since it has rules."
         ))),

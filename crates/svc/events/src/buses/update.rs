@@ -42,7 +42,8 @@ pub(crate) async fn update_event_bus(
         Ok(Change::Put(record))
     };
     let key = bus_key(&partition, &name);
-    tables::buses(&events.store).update(&key, update).await?;
+    let updated = tables::buses(&events.store).update(&key, update).await?;
+    events.buses.wait_for(updated.revision).await?;
     Ok(UpdateEventBusResponse {
         arn: Some(bus_arn(&partition, &name)),
         description,

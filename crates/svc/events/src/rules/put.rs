@@ -4,14 +4,17 @@ use roadstead_api_events::{PutRuleRequest, PutRuleResponse, RuleState};
 use roadstead_base::Ctx;
 use roadstead_patterns::Pattern;
 use roadstead_schedule::Schedule;
-use roadstead_store::Change;
+use roadstead_store::{Outcome, Revision, Transaction};
 
 use crate::Events;
 use crate::error::{Error, Result};
 use crate::names::{self, DEFAULT_BUS, rule_arn};
 use crate::records::RuleRecord;
-use crate::tables::{self, rule_key, rules_of};
+use crate::tables::{self, bus_key, rule_key, rules_of};
 use crate::tags;
+
+/// How often it is tried while others change the rule.
+const MAX_TRIES: usize = 32;
 
 pub(crate) async fn put_rule(events: &Events, ctx: &Ctx, input: PutRuleRequest) -> Result<PutRuleResponse> {
     let PutRuleRequest {
@@ -76,29 +79,50 @@ pub(crate) async fn put_rule(events: &Events, ctx: &Ctx, input: PutRuleRequest) 
             anchor: now,
         };
         // The same again changes nothing, so that a schedule does not begin anew.
-        Ok::<_, Error>(match found {
+        match found {
             Some(found)
                 if (RuleRecord {
                     anchor: found.anchor,
                     ..record.clone()
                 }) == *found =>
             {
-                Change::Keep
+                None
             }
-            Some(found) if found.enabled == enabled && found.schedule == schedule => {
-                Change::Put(RuleRecord {
-                    anchor: found.anchor,
-                    ..record
-                })
-            }
-            _ => Change::Put(record),
-        })
+            Some(found) if found.enabled == enabled && found.schedule == schedule => Some(RuleRecord {
+                anchor: found.anchor,
+                ..record
+            }),
+            _ => Some(record),
+        }
     };
-    let updated = table.update(&key, put).await?;
-    events.rules.wait_for(updated.revision).await?;
-    Ok(PutRuleResponse {
+    let answer = PutRuleResponse {
         rule_arn: Some(rule_arn(&partition, &bus, &name)),
-    })
+    };
+    for _ in 0..MAX_TRIES {
+        let found = table.get(&key).await?;
+        let decided = put(found.as_ref().map(|found| &found.value));
+        let Some(record) = decided else {
+            let revision = found.map_or(Revision(0), |found| found.revision);
+            events.rules.wait_for(revision).await?;
+            return Ok(answer);
+        };
+        let transaction = Transaction::new(&events.store);
+        let transaction = match &found {
+            Some(found) => transaction.replace(&table, found, &record),
+            None => transaction.insert(&table, &key, &record),
+        };
+        // Only if the bus is there still. The default one always is, with a record or without.
+        let transaction = match bus.as_str() {
+            DEFAULT_BUS => transaction,
+            _ => transaction.compare_exists(&bus_key(&partition, &bus)),
+        };
+        if let Outcome::Committed(revision) = transaction.commit().await? {
+            events.rules.wait_for(revision).await?;
+            return Ok(answer);
+        }
+        events.bus(ctx, &bus).await?;
+    }
+    Err(Error::Contended)
 }
 
 const NO_SCHEDULE: &str = "Parameter ScheduleExpression is not valid.";

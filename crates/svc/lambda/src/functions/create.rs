@@ -163,6 +163,10 @@ pub(crate) async fn create_function(
         }
     };
     let Outcome::Committed(revision) = transaction.commit().await? else {
+        // Whoever is told so finds it there.
+        if let Some(found) = functions.get(&lambda.function_key(&partition, &name)).await? {
+            lambda.functions.wait_for(found.revision).await?;
+        }
         return Err(exists());
     };
     drop(taken);

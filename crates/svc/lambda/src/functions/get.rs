@@ -68,8 +68,9 @@ fn found(
 ) -> Result<(FunctionRecord, VersionRecord, FunctionConfiguration)> {
     let partition = ctx.partition();
     let named = Named::of(ctx, function_name, qualifier)?;
-    let function = lambda.function(&partition, &named)?;
-    let version = lambda.version(&partition, &function, &named)?;
+    let (function, version) = lambda.with_function(&partition, &named, |function| {
+        lambda.version(&partition, function, &named)
+    })?;
     let shown = show::configuration(&partition, &named.name, &version, named.qualifier.as_deref());
     Ok((function, version, shown))
 }

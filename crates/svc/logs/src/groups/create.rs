@@ -47,11 +47,13 @@ pub(crate) async fn create_log_group(logs: &Logs, ctx: &Ctx, input: CreateLogGro
         subscriptions: Default::default(),
         policy: None,
     };
-    match groups
-        .insert(&group_key(&partition, &log_group_name), &record)
-        .await?
-    {
-        Some(revision) => Ok(logs.groups.wait_for(revision).await?),
-        None => Err(Error::GroupExists),
+    let key = group_key(&partition, &log_group_name);
+    if let Some(revision) = groups.insert(&key, &record).await? {
+        return Ok(logs.groups.wait_for(revision).await?);
     }
+    // Whoever is told so finds it there.
+    if let Some(found) = groups.get(&key).await? {
+        logs.groups.wait_for(found.revision).await?;
+    }
+    Err(Error::GroupExists)
 }

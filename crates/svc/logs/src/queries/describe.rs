@@ -7,7 +7,7 @@ use roadstead_store::Key;
 use crate::Logs;
 use crate::error::Result;
 use crate::page;
-use crate::queries::{QUERIES, shown, speaks};
+use crate::queries::{QUERIES, Queries, shown, speaks};
 use crate::records::QueryRecord;
 
 pub(crate) fn describe_queries(
@@ -25,11 +25,12 @@ pub(crate) fn describe_queries(
     speaks(query_language)?;
     let now = logs.clock.now();
     let all = Key::of(&ctx.partition()).child(QUERIES);
+    let live = logs.queries.live();
     let snapshot = logs.queries.records.snapshot();
     let mut queries: Vec<QueryRecord> = snapshot
         .below(&all)
         .filter(|entry| !logs.is_stale(&entry.value, now))
-        .map(|entry| logs.queries.now(&entry.key, &entry.value))
+        .map(|entry| Queries::now(&live, &entry.key, &entry.value))
         .filter(|query| status.is_none_or(|status| status == shown(query.status)))
         .filter(|query| {
             log_group_name

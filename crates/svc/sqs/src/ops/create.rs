@@ -54,6 +54,8 @@ pub(crate) async fn create_queue(
     let grave = graves.key(&partition, &queue_name);
     for _ in 0..TRIES {
         if let Some(found) = table.get(&key).await? {
+            // Another may have made it just now.
+            sqs.queues.wait_for(found.revision).await?;
             return same(&found.value, &given, &tags, ctx).map(|()| answer);
         }
         let now = sqs.clock.now();

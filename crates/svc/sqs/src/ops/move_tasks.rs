@@ -85,6 +85,8 @@ pub(crate) async fn start_message_move_task(
             ));
         }
     }
+    // Until it is written: others that begin at once see it run.
+    let _alone = sqs.messages.starting.lock().await;
     let before = sqs.moves_of(ctx, &name).await?;
     if before
         .iter()

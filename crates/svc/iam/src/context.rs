@@ -46,6 +46,10 @@ pub(crate) fn context(asked: &Asked<'_>, realm: &Realm<'_>, now: Timestamp) -> C
         set("aws:PrincipalServiceName", (*name).to_owned());
         set("aws:SourceArn", source.clone());
         set("aws:SourceAccount", ctx.account.to_string());
+        // The older name for it, which alarms alone still bring: the policy of new topics goes by it.
+        if *name == "cloudwatch.amazonaws.com" {
+            set("aws:SourceOwner", ctx.account.to_string());
+        }
     }
     let is_service = matches!(ctx.caller, Caller::Service(_));
     set("aws:PrincipalIsAWSService", is_service.to_string());

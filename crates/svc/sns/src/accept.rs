@@ -97,6 +97,9 @@ fn redrive(ctx: &Ctx, text: &str) -> Result<Option<String>> {
         .and_then(|map| map.get("deadLetterTargetArn"))
         .and_then(Json::as_str)
         .ok_or_else(|| wrong("it has deadLetterTargetArn, and nothing else."))?;
+    if target.parse::<Arn>().is_err() {
+        return Err(wrong("deadLetterTargetArn is an invalid arn"));
+    }
     queue(ctx, target).map(|()| Some(target.to_owned()))
 }
 

@@ -12,6 +12,9 @@ pub enum Error {
     /// The member is valid and has no effect here, so it is refused instead of forgotten: `InvalidParameter`.
     #[error("Invalid parameter: {0} is not supported by Roadstead yet.")]
     Unsupported(String),
+    /// An attribute of a message that cannot be: `ParameterValueInvalid`.
+    #[error("{0}")]
+    Attribute(String),
     #[error("Topic does not exist")]
     NoSuchTopic,
     #[error("Subscription does not exist")]
@@ -70,6 +73,7 @@ impl From<Error> for ApiError {
         let message = error.to_string();
         match error {
             Error::Invalid(_) | Error::Unsupported(_) => api::invalid_parameter_exception(message),
+            Error::Attribute(_) => api::invalid_parameter_value_exception(message),
             Error::NoSuchTopic | Error::NoSuchSubscription => api::not_found_exception(message),
             Error::NoSuchResource => api::resource_not_found_exception(message),
             Error::EmptyBatch => api::empty_batch_request_exception(message),

@@ -8,6 +8,7 @@ mod error;
 mod filter;
 mod names;
 mod page;
+mod permission;
 mod permissions;
 mod publish;
 mod records;

@@ -29,11 +29,13 @@ pub(crate) fn subscription_arn(partition: &Partition, topic: &str, id: &str) -> 
 
 /// What an ARN of the caller's own account and region names: a topic, and a subscription of it.
 fn parts(ctx: &Ctx, member: &str, text: &str) -> Result<(String, Option<String>)> {
-    let wrong = || {
-        Error::invalid(format!(
-            "{member} Reason: An ARN must have at least 6 elements, not {text}"
-        ))
-    };
+    let elements = text.split(':').count();
+    if elements < 6 {
+        return Err(Error::invalid(format!(
+            "{member} Reason: An ARN must have at least 6 elements, not {elements}"
+        )));
+    }
+    let wrong = || Error::invalid(format!("{member} Reason: {text} is no ARN of sns"));
     let arn: Arn = text.parse().map_err(|_| wrong())?;
     if arn.service != "sns" {
         return Err(wrong());

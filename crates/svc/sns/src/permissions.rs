@@ -5,10 +5,10 @@ use std::sync::{Arc, Weak};
 use roadstead_base::Ctx;
 use roadstead_dispatch::{Asking, Need, Permissions, Rule};
 use roadstead_protocol::BoxFuture;
-use serde_json::json;
 
 use crate::Sns;
 use crate::names;
+use crate::permission::unset;
 
 /// Tells the gate of topics, their policies and tags.
 pub struct SnsPermissions(Weak<Sns>);
@@ -64,19 +64,6 @@ fn create(asking: &Asking<'_>) -> Vec<Need> {
     needs
 }
 
-/// What holds while a topic has no policy: alarms of its account publish to it, other services do not. So it comes out of
-/// the policy that the public cloud gives to new topics, which lets in by the owner that CloudWatch alone names.
-fn unset(ctx: &Ctx, arn: &str) -> String {
-    json!({"Version": "2012-10-17", "Statement": [{
-        "Effect": "Allow",
-        "Principal": {"Service": "cloudwatch.amazonaws.com"},
-        "Action": "sns:Publish",
-        "Resource": arn,
-        "Condition": {"StringEquals": {"aws:SourceAccount": ctx.account.to_string()}},
-    }]})
-    .to_string()
-}
-
 impl Permissions for SnsPermissions {
     fn serves_nodes(&self) -> bool {
         false
@@ -86,7 +73,8 @@ impl Permissions for SnsPermissions {
         const fn of(operation: &'static str, needs: fn(&Asking<'_>) -> Vec<Need>) -> Rule {
             Rule { operation, needs }
         }
-        const RULES: [Rule; 14] = [
+        const RULES: [Rule; 16] = [
+            of("AddPermission", on_topic),
             of("CreateTopic", create),
             of("DeleteTopic", on_topic),
             of("GetSubscriptionAttributes", on_subscription),
@@ -95,6 +83,7 @@ impl Permissions for SnsPermissions {
             of("ListTagsForResource", on_resource),
             of("Publish", on_topic),
             of("PublishBatch", on_topic),
+            of("RemovePermission", on_topic),
             of("SetSubscriptionAttributes", on_subscription),
             of("SetTopicAttributes", on_topic),
             of("Subscribe", on_topic),
@@ -116,7 +105,7 @@ impl Permissions for SnsPermissions {
         Box::pin(async move {
             // One that is not there has none either: who may is told that it is not there.
             let policy = self.found(ctx, arn).and_then(|topic| topic.policy);
-            policy.or_else(|| Some(unset(ctx, arn)))
+            policy.or_else(|| Some(unset(&ctx.account, arn).to_string()))
         })
     }
 }

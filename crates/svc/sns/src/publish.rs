@@ -48,7 +48,12 @@ pub(crate) async fn publish(sns: &Sns, ctx: &Ctx, input: PublishInput) -> Result
     refuse("PhoneNumber", phone_number.as_ref())?;
     let arn = match (topic_arn, target_arn) {
         (Some(arn), None) | (None, Some(arn)) => arn,
-        _ => {
+        (None, None) => {
+            return Err(Error::invalid(
+                "TopicArn or TargetArn Reason: no value for required parameter",
+            ));
+        }
+        (Some(_), Some(_)) => {
             return Err(Error::invalid(
                 "TopicArn or TargetArn Reason: exactly one of them is needed",
             ));
@@ -228,7 +233,7 @@ fn accept(given: BTreeMap<String, MessageAttributeValue>) -> Result<Attributes> 
             binary_value,
             string_value,
         } = value;
-        let wrong = |why: &str| Error::invalid(format!("Message attribute '{name}' {why}"));
+        let wrong = |why: &str| Error::Attribute(format!("The message attribute '{name}' {why}"));
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
         if name.is_empty()
             || name.len() > 256
@@ -236,28 +241,36 @@ fn accept(given: BTreeMap<String, MessageAttributeValue>) -> Result<Attributes> 
             || name.starts_with('.')
             || name.ends_with('.')
         {
-            return Err(wrong("has an invalid name"));
+            return Err(wrong("has an invalid name."));
         }
-        let attribute = match (
-            data_type.split('.').next().unwrap_or_default(),
-            string_value,
-            binary_value,
-        ) {
-            ("String" | "Number", Some(text), None) if !text.is_empty() => Attribute {
-                data_type,
-                text: Some(text),
-                bytes: None,
-            },
-            ("Binary", None, Some(bytes)) if !bytes.0.is_empty() => Attribute {
-                data_type,
+        let kind = data_type.split('.').next().unwrap_or_default();
+        if !["String", "Number", "Binary"].contains(&kind) {
+            return Err(wrong(
+                "has an invalid message attribute type, the set of supported type prefixes is Binary, Number, and String.",
+            ));
+        }
+        let empty = || {
+            wrong(&format!(
+                "must contain non-empty message attribute value for message attribute type '{data_type}'."
+            ))
+        };
+        let attribute = match (kind, string_value, binary_value) {
+            (_, Some(_), Some(_)) => return Err(wrong("must contain one value, and not two.")),
+            ("Binary", _, bytes) => Attribute {
                 text: None,
-                bytes: Some(bytes.0),
+                bytes: Some(
+                    bytes
+                        .map(|bytes| bytes.0)
+                        .filter(|bytes| !bytes.is_empty())
+                        .ok_or_else(empty)?,
+                ),
+                data_type,
             },
-            _ => {
-                return Err(wrong(
-                    "must have a type of String, Number or Binary and one value of it that is not empty",
-                ));
-            }
+            (_, text, _) => Attribute {
+                text: Some(text.filter(|text| !text.is_empty()).ok_or_else(empty)?),
+                bytes: None,
+                data_type,
+            },
         };
         if attribute.data_type == "Number"
             && attribute
@@ -265,11 +278,13 @@ fn accept(given: BTreeMap<String, MessageAttributeValue>) -> Result<Attributes> 
                 .as_ref()
                 .is_some_and(|text| text.parse::<f64>().is_err())
         {
-            return Err(wrong("is no number"));
+            return Err(Error::Attribute(format!(
+                "Could not cast message attribute '{name}' value to number."
+            )));
         }
         let array = |text: &String| serde_json::from_str::<Vec<Json>>(text).is_err();
         if attribute.data_type == "String.Array" && attribute.text.as_ref().is_some_and(array) {
-            return Err(wrong("is no JSON array"));
+            return Err(wrong("is no JSON array."));
         }
         all.insert(name, attribute);
     }

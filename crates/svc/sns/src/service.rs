@@ -5,9 +5,13 @@ use roadstead_api_sns as api;
 use roadstead_base::Ctx;
 use roadstead_protocol::ApiError;
 
-use crate::{Sns, publish, subscriptions, tags, topics};
+use crate::{Sns, permission, publish, subscriptions, tags, topics};
 
 impl api::Sns for Sns {
+    async fn add_permission(&self, ctx: &Ctx, input: api::AddPermissionInput) -> Result<(), ApiError> {
+        Ok(permission::add_permission(self, ctx, input).await?)
+    }
+
     async fn create_topic(
         &self,
         ctx: &Ctx,
@@ -78,6 +82,10 @@ impl api::Sns for Sns {
         input: api::PublishBatchInput,
     ) -> Result<api::PublishBatchResponse, ApiError> {
         Ok(publish::publish_batch(self, ctx, input).await?)
+    }
+
+    async fn remove_permission(&self, ctx: &Ctx, input: api::RemovePermissionInput) -> Result<(), ApiError> {
+        Ok(permission::remove_permission(self, ctx, input).await?)
     }
 
     async fn set_subscription_attributes(

@@ -138,7 +138,7 @@ pub(crate) fn get_topic_attributes(
     let name = names::topic(ctx, "TopicArn", &topic_arn)?;
     let topic = sns.topic(ctx, &name)?;
     let mut shown = BTreeMap::from([
-        ("TopicArn".to_owned(), topic_arn),
+        ("TopicArn".to_owned(), topic_arn.clone()),
         ("Owner".to_owned(), ctx.account.to_string()),
         ("DisplayName".to_owned(), topic.display_name),
         (
@@ -148,9 +148,11 @@ pub(crate) fn get_topic_attributes(
         ("SubscriptionsPending".to_owned(), "0".to_owned()),
         ("SubscriptionsDeleted".to_owned(), topic.unsubscribed.to_string()),
     ]);
-    if let Some(policy) = topic.policy {
-        shown.insert("Policy".to_owned(), policy);
-    }
+    let policy = topic.policy.unwrap_or_else(|| {
+        let unset = crate::permission::unset(&ctx.account, &topic_arn);
+        unset.to_string()
+    });
+    shown.insert("Policy".to_owned(), policy);
     Ok(GetTopicAttributesResponse {
         attributes: Some(shown),
     })

@@ -116,11 +116,24 @@ fn redrive(text: &str) -> Result<Redrive> {
         .as_u64()
         .or_else(|| count.as_str()?.parse().ok())
         .filter(|count| (1..=MAX_RECEIVES).contains(count))
-        .ok_or_else(|| wrong("Invalid value for maxReceiveCount: it is from 1 to 1000."))?;
+        .ok_or_else(|| {
+            wrong(&format!(
+                "Invalid value for maxReceiveCount: {count}, valid values are from 1 to 1000 both inclusive."
+            ))
+        })?;
     Ok(Redrive {
         target_arn: target.to_owned(),
         max_receives: u32::try_from(count).unwrap_or(u32::MAX),
     })
+}
+
+/// A redrive policy as it is shown.
+pub(crate) fn show_redrive(redrive: &Redrive) -> String {
+    let Redrive {
+        target_arn,
+        max_receives,
+    } = redrive;
+    json!({"deadLetterTargetArn": target_arn, "maxReceiveCount": max_receives}).to_string()
 }
 
 fn redrive_allow(text: &str) -> Result<RedriveAllow> {
@@ -177,13 +190,7 @@ pub(crate) fn show(name: Name, queue: &QueueRecord, partition: &Partition, count
         Name::ReceiveMessageWaitTimeSeconds => Some(settings.wait_seconds.to_string()),
         Name::VisibilityTimeout => Some(settings.visibility_seconds.to_string()),
         Name::Policy => settings.policy.clone(),
-        Name::RedrivePolicy => settings.redrive.as_ref().map(|redrive| {
-            let Redrive {
-                target_arn,
-                max_receives,
-            } = redrive;
-            json!({"deadLetterTargetArn": target_arn, "maxReceiveCount": max_receives}).to_string()
-        }),
+        Name::RedrivePolicy => settings.redrive.as_ref().map(show_redrive),
         Name::RedriveAllowPolicy => settings.redrive_allow.as_ref().map(|allow| {
             let shown = match allow {
                 RedriveAllow::All => json!({"redrivePermission": "allowAll"}),

@@ -6,6 +6,7 @@ use crate::model::MODEL;
 use crate::types::*;
 
 service!(Sns MODEL {
+    add_permission "AddPermission" AddPermissionInput, (),
     create_topic "CreateTopic" CreateTopicInput, CreateTopicResponse,
     delete_topic "DeleteTopic" DeleteTopicInput, (),
     get_subscription_attributes "GetSubscriptionAttributes" GetSubscriptionAttributesInput, GetSubscriptionAttributesResponse,
@@ -16,6 +17,7 @@ service!(Sns MODEL {
     list_topics "ListTopics" ListTopicsInput, ListTopicsResponse,
     publish "Publish" PublishInput, PublishResponse,
     publish_batch "PublishBatch" PublishBatchInput, PublishBatchResponse,
+    remove_permission "RemovePermission" RemovePermissionInput, (),
     set_subscription_attributes "SetSubscriptionAttributes" SetSubscriptionAttributesInput, (),
     set_topic_attributes "SetTopicAttributes" SetTopicAttributesInput, (),
     subscribe "Subscribe" SubscribeInput, SubscribeResponse,

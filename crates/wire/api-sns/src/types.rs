@@ -7,6 +7,13 @@ use std::collections::BTreeMap;
 use roadstead_protocol::reexport::Timestamp;
 use roadstead_protocol::{Blob, enumeration, structure};
 
+structure!(AddPermissionInput {
+    aws_account_id "AWSAccountId" Vec<String>,
+    action_name "ActionName" Vec<String>,
+    label "Label" String,
+    topic_arn "TopicArn" String,
+} {
+});
 structure!(BatchResultErrorEntry {
     code "Code" String,
     id "Id" String,
@@ -129,6 +136,11 @@ structure!(PublishResponse {
 } {
     message_id "MessageId" String,
     sequence_number "SequenceNumber" String,
+});
+structure!(RemovePermissionInput {
+    label "Label" String,
+    topic_arn "TopicArn" String,
+} {
 });
 structure!(SetSubscriptionAttributesInput {
     attribute_name "AttributeName" String,

@@ -144,7 +144,16 @@ async fn what_no_message_can_be_is_refused() {
     let attribute =
         |value: Json| json!({"TopicArn": TOPIC, "Message": "x", "MessageAttributes": {"a": value}});
     for (input, code, words) in [
-        (json!({"Message": "x"}), "InvalidParameter", "exactly one"),
+        (
+            json!({"Message": "x"}),
+            "InvalidParameter",
+            "no value for required parameter",
+        ),
+        (
+            json!({"Message": "x", "TopicArn": TOPIC, "TargetArn": TOPIC}),
+            "InvalidParameter",
+            "exactly one",
+        ),
         (
             json!({"Message": "x", "PhoneNumber": "+1"}),
             "InvalidParameter",
@@ -187,17 +196,32 @@ async fn what_no_message_can_be_is_refused() {
         ),
         (
             attribute(json!({"DataType": "String"})),
-            "InvalidParameter",
-            "not empty",
+            "ParameterValueInvalid",
+            "The message attribute 'a' must contain non-empty message attribute value for message attribute type 'String'.",
+        ),
+        (
+            attribute(json!({"DataType": "Binary", "BinaryValue": ""})),
+            "ParameterValueInvalid",
+            "type 'Binary'",
+        ),
+        (
+            attribute(json!({"DataType": "String", "StringValue": "x", "BinaryValue": "AP8="})),
+            "ParameterValueInvalid",
+            "not two",
+        ),
+        (
+            attribute(json!({"DataType": "Text", "StringValue": "x"})),
+            "ParameterValueInvalid",
+            "supported type prefixes is Binary, Number, and String",
         ),
         (
             attribute(json!({"DataType": "Number", "StringValue": "x"})),
-            "InvalidParameter",
-            "no number",
+            "ParameterValueInvalid",
+            "Could not cast message attribute 'a' value to number.",
         ),
         (
             attribute(json!({"DataType": "String.Array", "StringValue": "x"})),
-            "InvalidParameter",
+            "ParameterValueInvalid",
             "no JSON array",
         ),
     ] {

@@ -137,7 +137,7 @@ async fn what_no_topic_or_subscription_can_be_is_refused() {
         (
             ("GetTopicAttributes", json!({"TopicArn": "t"})),
             "InvalidParameter",
-            "6 elements",
+            "TopicArn Reason: An ARN must have at least 6 elements, not 1",
         ),
         (
             (
@@ -186,6 +186,15 @@ async fn what_no_topic_or_subscription_can_be_is_refused() {
             subscribe("sqs", &arn("q"), json!({"RedrivePolicy": "{}"})),
             "InvalidParameter",
             "deadLetterTargetArn",
+        ),
+        (
+            subscribe(
+                "sqs",
+                &arn("q"),
+                json!({"RedrivePolicy": "{\"deadLetterTargetArn\": \"x\"}"}),
+            ),
+            "InvalidParameter",
+            "RedrivePolicy: deadLetterTargetArn is an invalid arn",
         ),
         (
             subscribe("sqs", &arn("q"), json!({"DeliveryPolicy": "{}"})),
@@ -290,4 +299,79 @@ async fn subscriptions_are_set_shown_listed_in_pages_and_taken_away() {
         .expect("deleted");
     let none = bench.call("ListSubscriptions", json!({})).await.expect("none");
     assert_eq!(none["Subscriptions"], json!([]));
+}
+
+#[tokio::test]
+async fn permissions_are_statements_of_the_policy() {
+    let bench = Bench::new().await;
+    bench.topic().await;
+    let add = |label: &str, accounts: Json, actions: Json| {
+        let input =
+            json!({"TopicArn": TOPIC, "Label": label, "AWSAccountId": accounts, "ActionName": actions});
+        bench.call("AddPermission", input)
+    };
+    let policy = || async {
+        let shown = bench
+            .call("GetTopicAttributes", json!({"TopicArn": TOPIC}))
+            .await
+            .expect("shown");
+        let text = shown["Attributes"]["Policy"].as_str().expect("a policy");
+        serde_json::from_str::<Json>(text).expect("JSON")
+    };
+    let fresh = policy().await;
+    assert_eq!(fresh["Id"], "__default_policy_ID");
+    assert_eq!(
+        fresh["Statement"][0]["Condition"],
+        json!({"StringEquals": {"AWS:SourceOwner": "000000000000"}})
+    );
+    let (one, two) = ("111111111111", "222222222222");
+    add("one", json!([one]), json!(["Publish"])).await.expect("added");
+    add("two", json!([one, two]), json!(["Publish", "Subscribe"]))
+        .await
+        .expect("added");
+    let root = |id: &str| format!("arn:aws:iam::{id}:root");
+    let statements = json!([fresh["Statement"][0],
+        {"Sid": "one", "Effect": "Allow", "Principal": {"AWS": root(one)}, "Action": "SNS:Publish", "Resource": TOPIC},
+        {"Sid": "two", "Effect": "Allow", "Principal": {"AWS": [root(one), root(two)]},
+            "Action": ["SNS:Publish", "SNS:Subscribe"], "Resource": TOPIC}]);
+    assert_eq!(policy().await["Statement"], statements);
+    for (label, accounts, actions, words) in [
+        (
+            "one",
+            json!([one]),
+            json!(["Publish"]),
+            "Statement already exists",
+        ),
+        ("x", json!([one]), json!(["Fly"]), "action out of service scope!"),
+        ("x", json!(["1"]), json!(["Publish"]), "AWSAccountId"),
+        ("x", json!([]), json!(["Publish"]), "AWSAccountId"),
+        ("x", json!([one]), json!([]), "ActionName"),
+        ("", json!([one]), json!(["Publish"]), "Label"),
+    ] {
+        refused(add(label, accounts, actions).await, "InvalidParameter", words);
+    }
+    for label in ["one", "one", "none"] {
+        let input = json!({"TopicArn": TOPIC, "Label": label});
+        bench.call("RemovePermission", input).await.expect("gone");
+    }
+    assert_eq!(policy().await["Statement"], json!([statements[0], statements[2]]));
+    let bench = bench.restarted(0).await;
+    let shown = bench
+        .call("GetTopicAttributes", json!({"TopicArn": TOPIC}))
+        .await
+        .expect("shown");
+    let text = shown["Attributes"]["Policy"].as_str().expect("a policy");
+    assert!(text.contains("\"two\"") && !text.contains("\"one\""), "{text}");
+    for operation in ["AddPermission", "RemovePermission"] {
+        let input = json!({"TopicArn": format!("{TOPIC}x"), "Label": "l", "AWSAccountId": [one], "ActionName": ["Publish"]});
+        let input = match operation {
+            "AddPermission" => input,
+            _ => json!({"TopicArn": input["TopicArn"], "Label": "l"}),
+        };
+        refused(
+            bench.call(operation, input).await,
+            "NotFound",
+            "Topic does not exist",
+        );
+    }
 }

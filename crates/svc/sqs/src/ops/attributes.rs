@@ -85,7 +85,13 @@ impl Sqs {
             return Ok(());
         };
         let arn = &redrive.target_arn;
-        let wrong = |reason: &str| Err(Error::value("RedrivePolicy", arn, reason));
+        let wrong = |reason: &str| {
+            Err(Error::value(
+                "RedrivePolicy",
+                attributes::show_redrive(redrive),
+                reason,
+            ))
+        };
         let partition = ctx.partition();
         let Some(target) = names::of_arn(&partition, arn) else {
             return wrong("deadLetterTargetArn is no queue of this account and region.");

@@ -164,7 +164,7 @@ async fn what_no_queue_can_be_is_refused() {
             "x",
             redrive("nowhere", json!(1)),
             "InvalidParameterValue",
-            "does not exist",
+            r#"Value {"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:nowhere","maxReceiveCount":1} for parameter RedrivePolicy is invalid. Reason: Dead letter target does not exist."#,
         ),
         (
             "x",
@@ -188,7 +188,7 @@ async fn what_no_queue_can_be_is_refused() {
             "x",
             redrive("q", json!(0)),
             "InvalidParameterValue",
-            "maxReceiveCount",
+            "Reason: Invalid value for maxReceiveCount: 0, valid values are from 1 to 1000 both inclusive.",
         ),
         (
             "x",

@@ -388,6 +388,15 @@ async fn a_service_that_calls_for_a_rule_needs_the_resources_policy() {
     assert_eq!(ask(&ctx, Some(&policy("sns.amazonaws.com", rule))), denied);
     let other = "arn:aws:events:us-east-1:123456789012:rule/s";
     assert_eq!(ask(&ctx, Some(&policy("events.amazonaws.com", other))), denied);
+    // The policy that topics have at first lets alarms in, by a name that they alone bring.
+    let of_owner = format!(
+        r#"{{"Version": "2008-10-17", "Statement": [{{"Effect": "Allow", "Principal": {{"AWS": "*"}},
+            "Action": "SQS:SendMessage", "Resource": "{queue}",
+            "Condition": {{"StringEquals": {{"AWS:SourceOwner": "123456789012"}}}}}}]}}"#
+    );
+    assert_eq!(ask(&ctx, Some(&of_owner)), denied);
+    ctx.caller = Caller::Service("cloudwatch.amazonaws.com");
+    assert_eq!(ask(&ctx, Some(&of_owner)), Ok(()));
 }
 
 #[tokio::test]

@@ -195,6 +195,7 @@ def test_a_crowd_of_silent_clients_keeps_nobody_from_working(fresh):
 
 GROUP = "arn:aws:logs:us-east-1:000000000000:log-group:/aws/events/a"
 POLICY = "arn:aws:iam::000000000000:policy/p0"
+PROVIDER = "arn:aws:iam::000000000000:oidc-provider/id.example.com"
 DOCUMENT = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ecs:*", "Resource": "*"}]})
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": [
     {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}]})
@@ -226,6 +227,7 @@ PAGED = {
     ("events", "ListRuleNamesByTarget"): (dict(Limit=1, TargetArn=GROUP), "RuleNames"),
     ("events", "ListRules"): (dict(Limit=1), "Rules"),
     ("events", "ListTargetsByRule"): (dict(Limit=1, Rule="r0"), "Targets"),
+    ("iam", "GetAccountAuthorizationDetails"): (dict(MaxItems=1, Filter=["User"]), "UserDetailList"),
     ("iam", "GetGroup"): (dict(MaxItems=1, GroupName="g0"), "Users"),
     ("iam", "ListAccessKeys"): (dict(MaxItems=1, UserName="u0"), "AccessKeyMetadata"),
     ("iam", "ListAttachedGroupPolicies"): (dict(MaxItems=1, GroupName="g0"), "AttachedPolicies"),
@@ -236,6 +238,7 @@ PAGED = {
     ("iam", "ListGroupsForUser"): (dict(MaxItems=1, UserName="u0"), "Groups"),
     ("iam", "ListInstanceProfiles"): (dict(MaxItems=1), "InstanceProfiles"),
     ("iam", "ListInstanceProfilesForRole"): (dict(MaxItems=1, RoleName="r0"), "InstanceProfiles"),
+    ("iam", "ListOpenIDConnectProviderTags"): (dict(MaxItems=1, OpenIDConnectProviderArn=PROVIDER), "Tags"),
     ("iam", "ListPolicies"): (dict(MaxItems=1, Scope="Local"), "Policies"),
     ("iam", "ListPolicyTags"): (dict(MaxItems=1, PolicyArn=POLICY), "Tags"),
     ("iam", "ListPolicyVersions"): (dict(MaxItems=1, PolicyArn=POLICY), "Versions"),
@@ -387,6 +390,7 @@ def machines(iam, states):
 
 def identities(iam):
     """Three of each, all of them of the first."""
+    iam.create_open_id_connect_provider(Url="https://id.example.com", ThumbprintList=["0" * 40], Tags=TAGS)
     for number in range(3):
         iam.create_policy(PolicyName=f"p{number}", PolicyDocument=DOCUMENT, Tags=TAGS)
         iam.create_user(UserName=f"u{number}", Tags=TAGS)

@@ -1,6 +1,7 @@
 //! Refusals in IAM's own words and codes.
 
 use roadstead_api_iam::errors as api;
+use roadstead_base::AccountId;
 use roadstead_policy::PolicyError;
 use roadstead_protocol::ApiError;
 
@@ -12,6 +13,32 @@ pub(crate) fn none(what: &str, name: &str) -> ApiError {
 
 pub(crate) fn no_profile(name: &str) -> ApiError {
     api::no_such_entity_exception(format!("Instance Profile {name} cannot be found."))
+}
+
+pub(crate) fn no_provider(arn: &str) -> ApiError {
+    api::no_such_entity_exception(format!("OpenIDConnect Provider not found for arn {arn}"))
+}
+
+pub(crate) fn no_login(user: &str) -> ApiError {
+    api::no_such_entity_exception(format!("Login Profile for User {user} cannot be found."))
+}
+
+pub(crate) fn no_password_policy(account: &AccountId) -> ApiError {
+    api::no_such_entity_exception(format!(
+        "The Password Policy with domain name {account} cannot be found."
+    ))
+}
+
+pub(crate) fn violates_policy(message: impl Into<String>) -> ApiError {
+    api::password_policy_violation_exception(message)
+}
+
+pub(crate) fn not_a_user(message: impl Into<String>) -> ApiError {
+    api::invalid_user_type_exception(message)
+}
+
+pub(crate) fn denied(message: impl Into<String>) -> ApiError {
+    ApiError::new("AccessDenied", 403, message)
 }
 
 pub(crate) fn no_policy(arn: &str) -> ApiError {

@@ -10,6 +10,7 @@ mod limits;
 mod managed;
 mod ops;
 mod page;
+mod password;
 mod permissions;
 mod realm;
 mod records;

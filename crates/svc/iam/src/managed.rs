@@ -77,7 +77,7 @@ pub(crate) fn all() -> Vec<&'static Managed> {
 mod tests {
     #[test]
     fn every_one_of_them_is_a_policy() {
-        assert!(super::all().len() >= 15);
+        assert!(super::all().len() >= 40);
         assert!(super::find("arn:aws:iam::aws:policy/AdministratorAccess").is_some());
         assert!(
             super::find("arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy").is_some()

@@ -8,7 +8,7 @@ use roadstead_base::{Caller, Ctx};
 use roadstead_dispatch::{Asking, Need, Permissions, Rule};
 use roadstead_protocol::BoxFuture;
 
-use crate::realm::Kind;
+use crate::realm::{Kind, Realm};
 use crate::records::Record;
 use crate::service::Iam;
 
@@ -61,6 +61,17 @@ fn profile_and_role(asking: &Asking<'_>) -> Vec<Need> {
     needs
 }
 
+fn provider(asking: &Asking<'_>) -> Vec<Need> {
+    let resource = match asking.text("Url") {
+        Some(url) => {
+            let name = url.strip_prefix("https://").unwrap_or(url);
+            arn(asking, &format!("oidc-provider/{name}"))
+        }
+        None => asking.text("OpenIDConnectProviderArn").unwrap_or("*").to_owned(),
+    };
+    vec![need(asking, resource)]
+}
+
 fn policy(asking: &Asking<'_>) -> Vec<Need> {
     let resource = asking.text("PolicyArn").unwrap_or("*").to_owned();
     vec![need(asking, resource)]
@@ -106,10 +117,10 @@ impl Permissions for IamPermissions {
     fn rules(&self) -> &'static [Rule] {
         rules! {
             new: "CreateUser" "CreateGroup" "CreateRole" "CreatePolicy" "CreateInstanceProfile";
-            user: "AttachUserPolicy" "CreateAccessKey" "DeleteAccessKey" "DeleteUser" "DeleteUserPermissionsBoundary"
-                "DeleteUserPolicy" "DetachUserPolicy" "GetUser" "GetUserPolicy" "ListAccessKeys"
+            user: "AttachUserPolicy" "ChangePassword" "CreateAccessKey" "CreateLoginProfile" "DeleteAccessKey" "DeleteLoginProfile" "DeleteUser" "DeleteUserPermissionsBoundary"
+                "DeleteUserPolicy" "DetachUserPolicy" "GetLoginProfile" "GetUser" "GetUserPolicy" "ListAccessKeys"
                 "ListAttachedUserPolicies" "ListGroupsForUser" "ListUserPolicies" "ListUserTags"
-                "PutUserPermissionsBoundary" "PutUserPolicy" "TagUser" "UntagUser" "UpdateAccessKey" "UpdateUser";
+                "PutUserPermissionsBoundary" "PutUserPolicy" "TagUser" "UntagUser" "UpdateAccessKey" "UpdateLoginProfile" "UpdateUser";
             group: "AddUserToGroup" "AttachGroupPolicy" "DeleteGroup" "DeleteGroupPolicy" "DetachGroupPolicy" "GetGroup"
                 "GetGroupPolicy" "ListAttachedGroupPolicies" "ListGroupPolicies" "PutGroupPolicy"
                 "RemoveUserFromGroup" "UpdateGroup";
@@ -120,6 +131,9 @@ impl Permissions for IamPermissions {
             profile: "DeleteInstanceProfile" "GetInstanceProfile" "ListInstanceProfileTags"
                 "RemoveRoleFromInstanceProfile" "TagInstanceProfile" "UntagInstanceProfile";
             profile_and_role: "AddRoleToInstanceProfile";
+            provider: "AddClientIDToOpenIDConnectProvider" "CreateOpenIDConnectProvider" "DeleteOpenIDConnectProvider"
+                "GetOpenIDConnectProvider" "ListOpenIDConnectProviderTags" "RemoveClientIDFromOpenIDConnectProvider"
+                "TagOpenIDConnectProvider" "UntagOpenIDConnectProvider" "UpdateOpenIDConnectProviderThumbprint";
             policy: "CreatePolicyVersion" "DeletePolicy" "DeletePolicyVersion" "GetPolicy" "GetPolicyVersion"
                 "ListEntitiesForPolicy" "ListPolicyTags" "ListPolicyVersions" "SetDefaultPolicyVersion" "TagPolicy"
                 "UntagPolicy";
@@ -152,6 +166,10 @@ impl Permissions for IamPermissions {
 
     fn resource_tags<'a>(&'a self, ctx: &'a Ctx, arn: &'a str) -> BoxFuture<'a, Vec<(String, String)>> {
         Box::pin(async move {
+            if let Some((_, name)) = arn.split_once(":oidc-provider/") {
+                let tags = |realm: &Realm<'_>| realm.provider(name).map(|provider| provider.tags.clone());
+                return self.0.glance(&ctx.account, tags).unwrap_or_default();
+            }
             let Some((kind, _, name)) = split(arn) else {
                 return Vec::new();
             };

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use roadstead_base::{AccountId, Arn, Partition, Region};
 use roadstead_store::{Entry, Key, Snapshot};
 
-use crate::error::{Result, no_key, no_policy, no_profile, none};
+use crate::error::{Result, no_key, no_policy, no_profile, no_provider, none};
 use crate::managed::{self, Managed};
 use crate::records::{
-    AccountRecord, GroupRecord, KeyRecord, PolicyRecord, ProfileRecord, Record, RoleRecord, UserRecord,
+    AccountRecord, GroupRecord, KeyRecord, PolicyRecord, ProfileRecord, ProviderRecord, Record, RoleRecord,
+    UserRecord,
 };
 
 pub(crate) const TABLE: &str = "iam";
@@ -23,6 +24,7 @@ pub(crate) enum Kind {
     Role,
     Policy,
     Profile,
+    Provider,
     Key,
 }
 
@@ -34,6 +36,7 @@ impl Kind {
             Self::Role => "role",
             Self::Policy => "policy",
             Self::Profile => "profile",
+            Self::Provider => "oidc-provider",
             Self::Key => "key",
         }
     }
@@ -156,6 +159,14 @@ impl<'a> Realm<'a> {
     ));
     find!(role, roles, Role, Role, RoleRecord, |name| none("role", name));
     find!(profile, profiles, Profile, Profile, ProfileRecord, no_profile);
+    find!(
+        provider,
+        providers,
+        Provider,
+        Provider,
+        ProviderRecord,
+        no_provider
+    );
     find!(access_key, access_keys, Key, Key, KeyRecord, no_key);
     find!(own_policy, own_policies, Policy, Policy, PolicyRecord, no_policy);
 

@@ -1,10 +1,12 @@
-//! What is stored: one record for each user, group, role, policy, instance profile and access key, and one for the
+//! What is stored: one record for each user, group, role, policy, instance profile, provider and access key, and one for the
 //! account, which every change touches, so that what a change read still holds when it is written.
 
 use std::collections::BTreeMap;
 
 use roadstead_base::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::password::{LoginRecord, PasswordPolicyRecord};
 
 pub(crate) type Tags = Vec<(String, String)>;
 
@@ -16,6 +18,7 @@ pub(crate) enum Record {
     Role(RoleRecord),
     Policy(PolicyRecord),
     Profile(ProfileRecord),
+    Provider(ProviderRecord),
     Key(KeyRecord),
     Account(AccountRecord),
 }
@@ -41,6 +44,9 @@ pub(crate) struct UserRecord {
     pub grants: Grants,
     /// Names of groups, in order.
     pub groups: Vec<String>,
+    /// The password, for those who have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<LoginRecord>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -103,6 +109,17 @@ pub(crate) struct ProfileRecord {
     pub role: Option<String>,
 }
 
+/// An OpenID Connect provider.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ProviderRecord {
+    /// Without `https://`.
+    pub url: String,
+    pub clients: Vec<String>,
+    pub thumbprints: Vec<String>,
+    pub created: Timestamp,
+    pub tags: Tags,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct KeyRecord {
     pub id: String,
@@ -123,6 +140,8 @@ pub(crate) struct AccountRecord {
     /// Where the role was used, of those that failed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub in_use: BTreeMap<String, Vec<RoleUse>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_policy: Option<PasswordPolicyRecord>,
 }
 
 /// What of a region uses a service-linked role.

@@ -51,7 +51,7 @@ pub(crate) fn user(keys: &Keys, record: &UserRecord, whole: bool) -> api::User {
         path: record.path.clone(),
         user_id: record.id.clone(),
         user_name: record.name.clone(),
-        // Nobody has a password here.
+        // Nobody signs in with one here.
         password_last_used: None,
         permissions_boundary: boundary(record.boundary.as_ref().filter(|_| whole)),
         tags: tags(&record.tags).filter(|_| whole),

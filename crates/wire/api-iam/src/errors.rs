@@ -25,6 +25,10 @@ pub fn invalid_input_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("InvalidInput", 400, message)
 }
 
+pub fn invalid_user_type_exception(message: impl Into<String>) -> ApiError {
+    ApiError::new("InvalidUserType", 400, message)
+}
+
 pub fn limit_exceeded_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("LimitExceeded", 409, message)
 }
@@ -35,6 +39,14 @@ pub fn malformed_policy_document_exception(message: impl Into<String>) -> ApiErr
 
 pub fn no_such_entity_exception(message: impl Into<String>) -> ApiError {
     ApiError::new("NoSuchEntity", 404, message)
+}
+
+pub fn open_id_idp_communication_error_exception(message: impl Into<String>) -> ApiError {
+    ApiError::new("OpenIdIdpCommunicationError", 400, message)
+}
+
+pub fn password_policy_violation_exception(message: impl Into<String>) -> ApiError {
+    ApiError::new("PasswordPolicyViolation", 400, message)
 }
 
 pub fn policy_evaluation_exception(message: impl Into<String>) -> ApiError {

@@ -28,6 +28,11 @@ structure!(AccessKeyMetadata {
     status "Status" StatusType,
     user_name "UserName" String,
 });
+structure!(AddClientIDToOpenIDConnectProviderRequest {
+    client_id "ClientID" String,
+    open_id_connect_provider_arn "OpenIDConnectProviderArn" String,
+} {
+});
 structure!(AddRoleToInstanceProfileRequest {
     instance_profile_name "InstanceProfileName" String,
     role_name "RoleName" String,
@@ -62,6 +67,11 @@ structure!(AttachedPolicy {
 } {
     policy_arn "PolicyArn" String,
     policy_name "PolicyName" String,
+});
+structure!(ChangePasswordRequest {
+    new_password "NewPassword" String,
+    old_password "OldPassword" String,
+} {
 });
 structure!(ContextEntry {
 } {
@@ -113,6 +123,28 @@ structure!(CreateInstanceProfileRequest {
 structure!(CreateInstanceProfileResponse {
     instance_profile "InstanceProfile" InstanceProfile,
 } {
+});
+structure!(CreateLoginProfileRequest {
+} {
+    password "Password" String,
+    password_reset_required "PasswordResetRequired" bool,
+    user_name "UserName" String,
+});
+structure!(CreateLoginProfileResponse {
+    login_profile "LoginProfile" LoginProfile,
+} {
+});
+structure!(CreateOpenIDConnectProviderRequest {
+    url "Url" String,
+} {
+    client_id_list "ClientIDList" Vec<String>,
+    tags "Tags" Vec<Tag>,
+    thumbprint_list "ThumbprintList" Vec<String>,
+});
+structure!(CreateOpenIDConnectProviderResponse {
+} {
+    open_id_connect_provider_arn "OpenIDConnectProviderArn" String,
+    tags "Tags" Vec<Tag>,
 });
 structure!(CreatePolicyRequest {
     policy_document "PolicyDocument" String,
@@ -191,6 +223,14 @@ structure!(DeleteGroupRequest {
 });
 structure!(DeleteInstanceProfileRequest {
     instance_profile_name "InstanceProfileName" String,
+} {
+});
+structure!(DeleteLoginProfileRequest {
+} {
+    user_name "UserName" String,
+});
+structure!(DeleteOpenIDConnectProviderRequest {
+    open_id_connect_provider_arn "OpenIDConnectProviderArn" String,
 } {
 });
 structure!(DeletePolicyRequest {
@@ -290,6 +330,25 @@ structure!(GetAccessKeyLastUsedResponse {
     access_key_last_used "AccessKeyLastUsed" AccessKeyLastUsed,
     user_name "UserName" String,
 });
+structure!(GetAccountAuthorizationDetailsRequest {
+} {
+    filter "Filter" Vec<EntityType>,
+    marker "Marker" String,
+    max_items "MaxItems" i32,
+});
+structure!(GetAccountAuthorizationDetailsResponse {
+} {
+    group_detail_list "GroupDetailList" Vec<GroupDetail>,
+    is_truncated "IsTruncated" bool,
+    marker "Marker" String,
+    policies "Policies" Vec<ManagedPolicyDetail>,
+    role_detail_list "RoleDetailList" Vec<RoleDetail>,
+    user_detail_list "UserDetailList" Vec<UserDetail>,
+});
+structure!(GetAccountPasswordPolicyResponse {
+    password_policy "PasswordPolicy" PasswordPolicy,
+} {
+});
 structure!(GetAccountSummaryResponse {
 } {
     summary_map "SummaryMap" BTreeMap<String, i32>,
@@ -338,6 +397,26 @@ structure!(GetInstanceProfileRequest {
 structure!(GetInstanceProfileResponse {
     instance_profile "InstanceProfile" InstanceProfile,
 } {
+});
+structure!(GetLoginProfileRequest {
+} {
+    user_name "UserName" String,
+});
+structure!(GetLoginProfileResponse {
+    login_profile "LoginProfile" LoginProfile,
+} {
+});
+structure!(GetOpenIDConnectProviderRequest {
+    open_id_connect_provider_arn "OpenIDConnectProviderArn" String,
+} {
+});
+structure!(GetOpenIDConnectProviderResponse {
+} {
+    client_id_list "ClientIDList" Vec<String>,
+    create_date "CreateDate" Timestamp,
+    tags "Tags" Vec<Tag>,
+    thumbprint_list "ThumbprintList" Vec<String>,
+    url "Url" String,
 });
 structure!(GetPolicyRequest {
     policy_arn "PolicyArn" String,
@@ -410,6 +489,16 @@ structure!(Group {
     group_name "GroupName" String,
     path "Path" String,
 } {
+});
+structure!(GroupDetail {
+} {
+    arn "Arn" String,
+    attached_managed_policies "AttachedManagedPolicies" Vec<AttachedPolicy>,
+    create_date "CreateDate" Timestamp,
+    group_id "GroupId" String,
+    group_name "GroupName" String,
+    group_policy_list "GroupPolicyList" Vec<PolicyDetail>,
+    path "Path" String,
 });
 structure!(InstanceProfile {
     arn "Arn" String,
@@ -572,6 +661,25 @@ structure!(ListInstanceProfilesResponse {
     is_truncated "IsTruncated" bool,
     marker "Marker" String,
 });
+structure!(ListOpenIDConnectProviderTagsRequest {
+    open_id_connect_provider_arn "OpenIDConnectProviderArn" String,
+} {
+    marker "Marker" String,
+    max_items "MaxItems" i32,
+});
+structure!(ListOpenIDConnectProviderTagsResponse {
+    tags "Tags" Vec<Tag>,
+} {
+    is_truncated "IsTruncated" bool,
+    marker "Marker" String,
+});
+structure!(ListOpenIDConnectProvidersRequest {
+} {
+});
+structure!(ListOpenIDConnectProvidersResponse {
+} {
+    open_id_connect_provider_list "OpenIDConnectProviderList" Vec<OpenIDConnectProviderListEntry>,
+});
 structure!(ListPoliciesRequest {
 } {
     marker "Marker" String,
@@ -683,9 +791,47 @@ structure!(ListUsersResponse {
     is_truncated "IsTruncated" bool,
     marker "Marker" String,
 });
+structure!(LoginProfile {
+    create_date "CreateDate" Timestamp,
+    user_name "UserName" String,
+} {
+    password_reset_required "PasswordResetRequired" bool,
+});
+structure!(ManagedPolicyDetail {
+} {
+    arn "Arn" String,
+    attachment_count "AttachmentCount" i32,
+    create_date "CreateDate" Timestamp,
+    default_version_id "DefaultVersionId" String,
+    description "Description" String,
+    is_attachable "IsAttachable" bool,
+    path "Path" String,
+    permissions_boundary_usage_count "PermissionsBoundaryUsageCount" i32,
+    policy_id "PolicyId" String,
+    policy_name "PolicyName" String,
+    policy_version_list "PolicyVersionList" Vec<PolicyVersion>,
+    update_date "UpdateDate" Timestamp,
+});
+structure!(OpenIDConnectProviderListEntry {
+} {
+    arn "Arn" String,
+});
 structure!(OrganizationsDecisionDetail {
 } {
     allowed_by_organizations "AllowedByOrganizations" bool,
+});
+structure!(PasswordPolicy {
+} {
+    allow_users_to_change_password "AllowUsersToChangePassword" bool,
+    expire_passwords "ExpirePasswords" bool,
+    hard_expiry "HardExpiry" bool,
+    max_password_age "MaxPasswordAge" i32,
+    minimum_password_length "MinimumPasswordLength" i32,
+    password_reuse_prevention "PasswordReusePrevention" i32,
+    require_lowercase_characters "RequireLowercaseCharacters" bool,
+    require_numbers "RequireNumbers" bool,
+    require_symbols "RequireSymbols" bool,
+    require_uppercase_characters "RequireUppercaseCharacters" bool,
 });
 enumeration!(PermissionsBoundaryAttachmentType {
     PermissionsBoundaryPolicy "PermissionsBoundaryPolicy",
@@ -708,6 +854,11 @@ structure!(Policy {
     policy_name "PolicyName" String,
     tags "Tags" Vec<Tag>,
     update_date "UpdateDate" Timestamp,
+});
+structure!(PolicyDetail {
+} {
+    policy_document "PolicyDocument" String,
+    policy_name "PolicyName" String,
 });
 enumeration!(PolicyEvaluationDecisionType {
     Allowed "allowed",
@@ -782,6 +933,11 @@ structure!(PutUserPolicyRequest {
     user_name "UserName" String,
 } {
 });
+structure!(RemoveClientIDFromOpenIDConnectProviderRequest {
+    client_id "ClientID" String,
+    open_id_connect_provider_arn "OpenIDConnectProviderArn" String,
+} {
+});
 structure!(RemoveRoleFromInstanceProfileRequest {
     instance_profile_name "InstanceProfileName" String,
     role_name "RoleName" String,
@@ -813,6 +969,21 @@ structure!(Role {
     max_session_duration "MaxSessionDuration" i32,
     permissions_boundary "PermissionsBoundary" AttachedPermissionsBoundary,
     role_last_used "RoleLastUsed" RoleLastUsed,
+    tags "Tags" Vec<Tag>,
+});
+structure!(RoleDetail {
+} {
+    arn "Arn" String,
+    assume_role_policy_document "AssumeRolePolicyDocument" String,
+    attached_managed_policies "AttachedManagedPolicies" Vec<AttachedPolicy>,
+    create_date "CreateDate" Timestamp,
+    instance_profile_list "InstanceProfileList" Vec<InstanceProfile>,
+    path "Path" String,
+    permissions_boundary "PermissionsBoundary" AttachedPermissionsBoundary,
+    role_id "RoleId" String,
+    role_last_used "RoleLastUsed" RoleLastUsed,
+    role_name "RoleName" String,
+    role_policy_list "RolePolicyList" Vec<PolicyDetail>,
     tags "Tags" Vec<Tag>,
 });
 structure!(RoleLastUsed {
@@ -882,6 +1053,11 @@ structure!(TagInstanceProfileRequest {
     tags "Tags" Vec<Tag>,
 } {
 });
+structure!(TagOpenIDConnectProviderRequest {
+    open_id_connect_provider_arn "OpenIDConnectProviderArn" String,
+    tags "Tags" Vec<Tag>,
+} {
+});
 structure!(TagPolicyRequest {
     policy_arn "PolicyArn" String,
     tags "Tags" Vec<Tag>,
@@ -899,6 +1075,11 @@ structure!(TagUserRequest {
 });
 structure!(UntagInstanceProfileRequest {
     instance_profile_name "InstanceProfileName" String,
+    tag_keys "TagKeys" Vec<String>,
+} {
+});
+structure!(UntagOpenIDConnectProviderRequest {
+    open_id_connect_provider_arn "OpenIDConnectProviderArn" String,
     tag_keys "TagKeys" Vec<String>,
 } {
 });
@@ -923,6 +1104,18 @@ structure!(UpdateAccessKeyRequest {
 } {
     user_name "UserName" String,
 });
+structure!(UpdateAccountPasswordPolicyRequest {
+} {
+    allow_users_to_change_password "AllowUsersToChangePassword" bool,
+    hard_expiry "HardExpiry" bool,
+    max_password_age "MaxPasswordAge" i32,
+    minimum_password_length "MinimumPasswordLength" i32,
+    password_reuse_prevention "PasswordReusePrevention" i32,
+    require_lowercase_characters "RequireLowercaseCharacters" bool,
+    require_numbers "RequireNumbers" bool,
+    require_symbols "RequireSymbols" bool,
+    require_uppercase_characters "RequireUppercaseCharacters" bool,
+});
 structure!(UpdateAssumeRolePolicyRequest {
     policy_document "PolicyDocument" String,
     role_name "RoleName" String,
@@ -933,6 +1126,17 @@ structure!(UpdateGroupRequest {
 } {
     new_group_name "NewGroupName" String,
     new_path "NewPath" String,
+});
+structure!(UpdateLoginProfileRequest {
+    user_name "UserName" String,
+} {
+    password "Password" String,
+    password_reset_required "PasswordResetRequired" bool,
+});
+structure!(UpdateOpenIDConnectProviderThumbprintRequest {
+    open_id_connect_provider_arn "OpenIDConnectProviderArn" String,
+    thumbprint_list "ThumbprintList" Vec<String>,
+} {
 });
 structure!(UpdateRoleDescriptionRequest {
     description "Description" String,
@@ -968,6 +1172,19 @@ structure!(User {
     password_last_used "PasswordLastUsed" Timestamp,
     permissions_boundary "PermissionsBoundary" AttachedPermissionsBoundary,
     tags "Tags" Vec<Tag>,
+});
+structure!(UserDetail {
+} {
+    arn "Arn" String,
+    attached_managed_policies "AttachedManagedPolicies" Vec<AttachedPolicy>,
+    create_date "CreateDate" Timestamp,
+    group_list "GroupList" Vec<String>,
+    path "Path" String,
+    permissions_boundary "PermissionsBoundary" AttachedPermissionsBoundary,
+    tags "Tags" Vec<Tag>,
+    user_id "UserId" String,
+    user_name "UserName" String,
+    user_policy_list "UserPolicyList" Vec<PolicyDetail>,
 });
 enumeration!(PolicyScopeType {
     All "All",

@@ -97,13 +97,13 @@ pub(crate) async fn summary(iam: &Iam, ctx: &Ctx, _nothing: ()) -> Result<GetAcc
             (Key::PolicySizeQuota, limits::MANAGED),
             (Key::AssumeRolePolicySizeQuota, limits::TRUST),
             (Key::AccountAccessKeysPresent, usize::from(has_root_keys)),
+            (Key::Providers, realm.providers().len()),
             // None of these exist here.
             (Key::AccountMfaEnabled, 0),
             (Key::AccountPasswordPresent, 0),
             (Key::AccountSigningCertificatesPresent, 0),
             (Key::MfaDevices, 0),
             (Key::MfaDevicesInUse, 0),
-            (Key::Providers, 0),
             (Key::ServerCertificates, 0),
             (Key::GlobalEndpointTokenVersion, 2),
         ]

@@ -33,6 +33,7 @@ pub(crate) fn name_of(record: &Record) -> &str {
         Record::Role(role) => &role.name,
         Record::Policy(policy) => &policy.name,
         Record::Profile(profile) => &profile.name,
+        Record::Provider(provider) => &provider.url,
         Record::Key(key) => &key.id,
         Record::Account(_) => "",
     }

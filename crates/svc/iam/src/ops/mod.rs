@@ -3,13 +3,16 @@
 mod account;
 mod attach;
 mod boundaries;
+mod details;
 mod entities;
 mod groups;
 mod inline;
 mod keys;
 mod linked;
+mod passwords;
 mod policies;
 mod profiles;
+mod providers;
 mod roles;
 mod simulate;
 mod tagging;
@@ -35,15 +38,19 @@ macro_rules! operations {
 }
 
 operations! {
+    add_client_id_to_open_id_connect_provider(AddClientIDToOpenIDConnectProviderRequest) -> () = providers::add_client;
     add_role_to_instance_profile(AddRoleToInstanceProfileRequest) -> () = profiles::add_role;
     add_user_to_group(AddUserToGroupRequest) -> () = groups::add_user;
     attach_group_policy(AttachGroupPolicyRequest) -> () = attach::group;
     attach_role_policy(AttachRolePolicyRequest) -> () = attach::role;
     attach_user_policy(AttachUserPolicyRequest) -> () = attach::user;
+    change_password(ChangePasswordRequest) -> () = passwords::change;
     create_access_key(CreateAccessKeyRequest) -> CreateAccessKeyResponse = keys::create;
     create_account_alias(CreateAccountAliasRequest) -> () = account::create_alias;
     create_group(CreateGroupRequest) -> CreateGroupResponse = groups::create;
     create_instance_profile(CreateInstanceProfileRequest) -> CreateInstanceProfileResponse = profiles::create;
+    create_login_profile(CreateLoginProfileRequest) -> CreateLoginProfileResponse = passwords::create;
+    create_open_id_connect_provider(CreateOpenIDConnectProviderRequest) -> CreateOpenIDConnectProviderResponse = providers::create;
     create_policy(CreatePolicyRequest) -> CreatePolicyResponse = policies::create;
     create_policy_version(CreatePolicyVersionRequest) -> CreatePolicyVersionResponse = versions::create;
     create_role(CreateRoleRequest) -> CreateRoleResponse = roles::create;
@@ -51,9 +58,12 @@ operations! {
     create_user(CreateUserRequest) -> CreateUserResponse = users::create;
     delete_access_key(DeleteAccessKeyRequest) -> () = keys::delete;
     delete_account_alias(DeleteAccountAliasRequest) -> () = account::delete_alias;
+    delete_account_password_policy(()) -> () = passwords::delete_policy;
     delete_group(DeleteGroupRequest) -> () = groups::delete;
     delete_group_policy(DeleteGroupPolicyRequest) -> () = inline::delete_of_group;
     delete_instance_profile(DeleteInstanceProfileRequest) -> () = profiles::delete;
+    delete_login_profile(DeleteLoginProfileRequest) -> () = passwords::delete;
+    delete_open_id_connect_provider(DeleteOpenIDConnectProviderRequest) -> () = providers::delete;
     delete_policy(DeletePolicyRequest) -> () = policies::delete;
     delete_policy_version(DeletePolicyVersionRequest) -> () = versions::delete;
     delete_role(DeleteRoleRequest) -> () = roles::delete;
@@ -67,6 +77,8 @@ operations! {
     detach_role_policy(DetachRolePolicyRequest) -> () = attach::detach_role;
     detach_user_policy(DetachUserPolicyRequest) -> () = attach::detach_user;
     get_access_key_last_used(GetAccessKeyLastUsedRequest) -> GetAccessKeyLastUsedResponse = keys::last_used;
+    get_account_authorization_details(GetAccountAuthorizationDetailsRequest) -> GetAccountAuthorizationDetailsResponse = details::details;
+    get_account_password_policy(()) -> GetAccountPasswordPolicyResponse = passwords::get_policy;
     get_account_summary(()) -> GetAccountSummaryResponse = account::summary;
     get_context_keys_for_custom_policy(GetContextKeysForCustomPolicyRequest) -> GetContextKeysForPolicyResponse
         = simulate::keys_of_custom;
@@ -75,6 +87,8 @@ operations! {
     get_group(GetGroupRequest) -> GetGroupResponse = groups::get;
     get_group_policy(GetGroupPolicyRequest) -> GetGroupPolicyResponse = inline::get_of_group;
     get_instance_profile(GetInstanceProfileRequest) -> GetInstanceProfileResponse = profiles::get;
+    get_login_profile(GetLoginProfileRequest) -> GetLoginProfileResponse = passwords::get;
+    get_open_id_connect_provider(GetOpenIDConnectProviderRequest) -> GetOpenIDConnectProviderResponse = providers::get;
     get_policy(GetPolicyRequest) -> GetPolicyResponse = policies::get;
     get_policy_version(GetPolicyVersionRequest) -> GetPolicyVersionResponse = versions::get;
     get_role(GetRoleRequest) -> GetRoleResponse = roles::get;
@@ -100,6 +114,8 @@ operations! {
     list_instance_profiles(ListInstanceProfilesRequest) -> ListInstanceProfilesResponse = profiles::list;
     list_instance_profiles_for_role(ListInstanceProfilesForRoleRequest) -> ListInstanceProfilesForRoleResponse
         = profiles::list_for_role;
+    list_open_id_connect_provider_tags(ListOpenIDConnectProviderTagsRequest) -> ListOpenIDConnectProviderTagsResponse = tagging::list_of_provider;
+    list_open_id_connect_providers(ListOpenIDConnectProvidersRequest) -> ListOpenIDConnectProvidersResponse = providers::list;
     list_policies(ListPoliciesRequest) -> ListPoliciesResponse = policies::list;
     list_policy_tags(ListPolicyTagsRequest) -> ListPolicyTagsResponse = tagging::list_of_policy;
     list_policy_versions(ListPolicyVersionsRequest) -> ListPolicyVersionsResponse = versions::list;
@@ -114,22 +130,28 @@ operations! {
     put_role_policy(PutRolePolicyRequest) -> () = inline::put_of_role;
     put_user_permissions_boundary(PutUserPermissionsBoundaryRequest) -> () = boundaries::put_of_user;
     put_user_policy(PutUserPolicyRequest) -> () = inline::put_of_user;
+    remove_client_id_from_open_id_connect_provider(RemoveClientIDFromOpenIDConnectProviderRequest) -> () = providers::remove_client;
     remove_role_from_instance_profile(RemoveRoleFromInstanceProfileRequest) -> () = profiles::remove_role;
     remove_user_from_group(RemoveUserFromGroupRequest) -> () = groups::remove_user;
     set_default_policy_version(SetDefaultPolicyVersionRequest) -> () = versions::set_default;
     simulate_custom_policy(SimulateCustomPolicyRequest) -> SimulatePolicyResponse = simulate::custom;
     simulate_principal_policy(SimulatePrincipalPolicyRequest) -> SimulatePolicyResponse = simulate::principal;
     tag_instance_profile(TagInstanceProfileRequest) -> () = tagging::tag_profile;
+    tag_open_id_connect_provider(TagOpenIDConnectProviderRequest) -> () = tagging::tag_provider;
     tag_policy(TagPolicyRequest) -> () = tagging::tag_policy;
     tag_role(TagRoleRequest) -> () = tagging::tag_role;
     tag_user(TagUserRequest) -> () = tagging::tag_user;
     untag_instance_profile(UntagInstanceProfileRequest) -> () = tagging::untag_profile;
+    untag_open_id_connect_provider(UntagOpenIDConnectProviderRequest) -> () = tagging::untag_provider;
     untag_policy(UntagPolicyRequest) -> () = tagging::untag_policy;
     untag_role(UntagRoleRequest) -> () = tagging::untag_role;
     untag_user(UntagUserRequest) -> () = tagging::untag_user;
     update_access_key(UpdateAccessKeyRequest) -> () = keys::update;
+    update_account_password_policy(UpdateAccountPasswordPolicyRequest) -> () = passwords::update_policy;
     update_assume_role_policy(UpdateAssumeRolePolicyRequest) -> () = roles::update_trust;
     update_group(UpdateGroupRequest) -> () = groups::update;
+    update_login_profile(UpdateLoginProfileRequest) -> () = passwords::update;
+    update_open_id_connect_provider_thumbprint(UpdateOpenIDConnectProviderThumbprintRequest) -> () = providers::update_thumbprints;
     update_role(UpdateRoleRequest) -> UpdateRoleResponse = roles::update;
     update_role_description(UpdateRoleDescriptionRequest) -> UpdateRoleDescriptionResponse = roles::describe;
     update_user(UpdateUserRequest) -> () = users::update;

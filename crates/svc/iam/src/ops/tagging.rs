@@ -2,16 +2,19 @@
 //! other resources differ by their case.
 
 use roadstead_api_iam::{
-    ListInstanceProfileTagsRequest, ListInstanceProfileTagsResponse, ListPolicyTagsRequest,
-    ListPolicyTagsResponse, ListRoleTagsRequest, ListRoleTagsResponse, ListUserTagsRequest,
-    ListUserTagsResponse, Tag, TagInstanceProfileRequest, TagPolicyRequest, TagRoleRequest, TagUserRequest,
-    UntagInstanceProfileRequest, UntagPolicyRequest, UntagRoleRequest, UntagUserRequest,
+    ListInstanceProfileTagsRequest, ListInstanceProfileTagsResponse, ListOpenIDConnectProviderTagsRequest,
+    ListOpenIDConnectProviderTagsResponse, ListPolicyTagsRequest, ListPolicyTagsResponse,
+    ListRoleTagsRequest, ListRoleTagsResponse, ListUserTagsRequest, ListUserTagsResponse, Tag,
+    TagInstanceProfileRequest, TagOpenIDConnectProviderRequest, TagPolicyRequest, TagRoleRequest,
+    TagUserRequest, UntagInstanceProfileRequest, UntagOpenIDConnectProviderRequest, UntagPolicyRequest,
+    UntagRoleRequest, UntagUserRequest,
 };
 use roadstead_base::Ctx;
 
 use crate::error::{Result, input as invalid, limit};
 use crate::limits;
 use crate::ops::policies::to_change;
+use crate::ops::providers::found as found_provider;
 use crate::ops::roles::refuse_linked;
 use crate::page::{Page, page};
 use crate::realm::{Kind, Realm};
@@ -64,7 +67,7 @@ fn strip(kind: Kind, tags: &mut Tags, keys: &[String]) {
     tags.retain(|(key, _)| !keys.iter().any(|gone| same_key(kind, key, gone)));
 }
 
-/// The record that is tagged; of a policy its ARN is the name.
+/// The record that is tagged; of a policy or provider its ARN is the name.
 fn tagged(realm: &Realm<'_>, kind: Kind, name: &str) -> Result<Record> {
     Ok(match kind {
         Kind::User => Record::User(realm.user(name)?.clone()),
@@ -74,6 +77,7 @@ fn tagged(realm: &Realm<'_>, kind: Kind, name: &str) -> Result<Record> {
             Record::Role(role.clone())
         }
         Kind::Policy => Record::Policy(to_change(realm, name)?.clone()),
+        Kind::Provider => Record::Provider(found_provider(realm, name)?.clone()),
         _ => Record::Profile(realm.profile(name)?.clone()),
     })
 }
@@ -84,6 +88,7 @@ fn tags_of(record: &mut Record) -> Option<&mut Tags> {
         Record::Role(role) => Some(&mut role.tags),
         Record::Policy(policy) => Some(&mut policy.tags),
         Record::Profile(profile) => Some(&mut profile.tags),
+        Record::Provider(provider) => Some(&mut provider.tags),
         _ => None,
     }
 }
@@ -124,6 +129,7 @@ async fn list(
             Kind::User => realm.user(name)?.tags.clone(),
             Kind::Role => realm.role(name)?.tags.clone(),
             Kind::Profile => realm.profile(name)?.tags.clone(),
+            Kind::Provider => found_provider(realm, name)?.tags.clone(),
             _ => {
                 let found = realm.policy(name);
                 let found = found.ok_or_else(|| crate::error::no_policy(name))?;
@@ -285,6 +291,50 @@ pub(crate) async fn list_of_profile(
     } = input;
     let page = list(iam, ctx, Kind::Profile, &instance_profile_name, marker, max_items).await?;
     Ok(ListInstanceProfileTagsResponse {
+        tags: page.items,
+        is_truncated: page.is_truncated,
+        marker: page.marker,
+    })
+}
+
+pub(crate) async fn tag_provider(iam: &Iam, ctx: &Ctx, input: TagOpenIDConnectProviderRequest) -> Result<()> {
+    let TagOpenIDConnectProviderRequest {
+        open_id_connect_provider_arn: arn,
+        tags,
+    } = input;
+    let new = checked_tags(Kind::Provider, Some(tags))?;
+    let change = |tags: &mut Tags| merge(Kind::Provider, tags, &new);
+    edit(iam, ctx, Kind::Provider, &arn, change).await
+}
+
+pub(crate) async fn untag_provider(
+    iam: &Iam,
+    ctx: &Ctx,
+    input: UntagOpenIDConnectProviderRequest,
+) -> Result<()> {
+    let UntagOpenIDConnectProviderRequest {
+        open_id_connect_provider_arn: arn,
+        tag_keys,
+    } = input;
+    let change = |tags: &mut Tags| {
+        strip(Kind::Provider, tags, &tag_keys);
+        Ok(())
+    };
+    edit(iam, ctx, Kind::Provider, &arn, change).await
+}
+
+pub(crate) async fn list_of_provider(
+    iam: &Iam,
+    ctx: &Ctx,
+    input: ListOpenIDConnectProviderTagsRequest,
+) -> Result<ListOpenIDConnectProviderTagsResponse> {
+    let ListOpenIDConnectProviderTagsRequest {
+        open_id_connect_provider_arn: arn,
+        marker,
+        max_items,
+    } = input;
+    let page = list(iam, ctx, Kind::Provider, &arn, marker, max_items).await?;
+    Ok(ListOpenIDConnectProviderTagsResponse {
         tags: page.items,
         is_truncated: page.is_truncated,
         marker: page.marker,

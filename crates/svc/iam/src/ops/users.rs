@@ -35,6 +35,7 @@ pub(crate) async fn create(iam: &Iam, ctx: &Ctx, input: CreateUserRequest) -> Re
         boundary: permissions_boundary,
         grants: Grants::default(),
         groups: Vec::new(),
+        login: None,
     };
     iam.change(ctx, |realm, plan| {
         if realm.user(&record.name).is_ok() {
@@ -153,6 +154,9 @@ pub(crate) async fn delete(iam: &Iam, ctx: &Ctx, input: DeleteUserRequest) -> Re
     iam.change(ctx, |realm, plan| {
         let user = realm.user(&user_name)?;
         refuse_grants(&user.grants)?;
+        if user.login.is_some() {
+            return Err(conflict("Cannot delete entity, must delete login profile first."));
+        }
         if !realm.keys_of(Some(&user.name)).is_empty() {
             return Err(conflict("Cannot delete entity, must delete access keys first."));
         }

@@ -22,7 +22,7 @@ fn number(id: &str) -> Option<u32> {
     id.strip_prefix('v')?.parse().ok()
 }
 
-fn only_version(managed: &Managed, whole: bool) -> PolicyVersion {
+pub(crate) fn only_version(managed: &Managed, whole: bool) -> PolicyVersion {
     let record = VersionRecord {
         number: 1,
         document: managed.document.clone(),

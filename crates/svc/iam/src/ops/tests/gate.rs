@@ -452,3 +452,28 @@ async fn a_resources_policy_is_parsed_once_however_often_it_is_asked() {
         assert_eq!(bench.iam.documents.count(), 1);
     }
 }
+
+#[tokio::test]
+async fn the_password_policy_lets_users_change_their_own() {
+    let bench = Bench::new().await;
+    let ann = user(&bench, "ann").await;
+    let own = "arn:aws:iam::123456789012:user/ann";
+    let change = |resource: &str| decide(&bench, &ann, "iam:ChangePassword", resource);
+    assert!(change(own).is_err());
+    let let_them = UpdateAccountPasswordPolicyRequest {
+        allow_users_to_change_password: Some(true),
+        ..Default::default()
+    };
+    bench
+        .iam
+        .update_account_password_policy(&bench.root(), let_them)
+        .await
+        .expect("updated");
+    change(own).expect("allowed");
+    decide(&bench, &ann, "iam:GetAccountPasswordPolicy", "*").expect("allowed");
+    assert!(change("arn:aws:iam::123456789012:user/bob").is_err());
+    assert!(decide(&bench, &ann, "iam:UpdateLoginProfile", own).is_err());
+    let deny = allow("iam:ChangePassword", "*").replace("Allow", "Deny");
+    put(&bench, "ann", &deny).await;
+    assert!(change(own).is_err());
+}

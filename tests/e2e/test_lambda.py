@@ -90,6 +90,7 @@ def test_a_large_archive_fits_and_a_larger_one_does_not(cloud, role):
         cloud.client("lambda").create_function, FunctionName="larger", Role=role,
         Runtime="python3.12", Handler="x.y", Code={"ZipFile": buffer.getvalue() + bytes(500_000)})
     assert larger["ResponseMetadata"]["HTTPStatusCode"] == 413
+    assert larger["Error"]["Message"] == "Request must be smaller than 52428800 bytes for the CreateFunction operation"
     cloud.client("lambda").delete_function(FunctionName="large")
 
 

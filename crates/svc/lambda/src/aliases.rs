@@ -87,21 +87,27 @@ impl Lambda {
                 )),
             };
         };
-        if version == LATEST || other == LATEST {
-            return Err(Error::invalid(
-                "$LATEST is not supported for an alias pointing to more than 1 version",
-            ));
-        }
-        if other == version {
-            return Err(Error::invalid(format!(
-                "Invalid function version {other}. Function version {other} is already included in routing configuration."
-            )));
-        }
+        check_both(version, other)?;
         self.there(ctx, function, other)?;
         Ok(Some((
             other.clone(),
             (weight.clamp(0.0, 1.0) * f64::from(MILLION)).round() as u32,
         )))
+    }
+}
+
+/// Refuses two versions that no alias can share between.
+fn check_both(version: &str, other: &str) -> Result<()> {
+    if version == LATEST || other == LATEST {
+        return Err(Error::invalid(
+            "$LATEST is not supported for an alias pointing to more than 1 version",
+        ));
+    }
+    match other == version {
+        true => Err(Error::invalid(format!(
+            "Invalid function version {other}. Function version {other} is already included in routing configuration."
+        ))),
+        false => Ok(()),
     }
 }
 
@@ -190,15 +196,8 @@ pub(crate) async fn update_alias(
         if let Some(config) = routing_config.clone() {
             alias.other = lambda.routing(ctx, function, &alias.version, config)?;
         }
-        if alias
-            .other
-            .as_ref()
-            .is_some_and(|(other, _)| *other == alias.version || alias.version == LATEST)
-        {
-            return Err(Error::invalid(format!(
-                "Invalid function version {}: the routing configuration has it or cannot have it.",
-                alias.version
-            )));
+        if let Some((other, _)) = &alias.other {
+            check_both(&alias.version, other)?;
         }
         if revision_id.as_ref().is_some_and(|wanted| *wanted != old.revision) {
             return Err(Error::Precondition("GetFunction/GetAlias"));

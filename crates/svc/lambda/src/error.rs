@@ -31,8 +31,8 @@ pub enum Error {
     PolicyTooLong(usize),
     #[error("Code storage limit exceeded.")]
     StorageFull,
-    #[error("Request must be smaller than {0} bytes for the operation")]
-    ArchiveTooLarge(usize),
+    #[error("Request must be smaller than {most} bytes for the {operation} operation")]
+    ArchiveTooLarge { most: usize, operation: &'static str },
     #[error("{size} byte payload is too large for the {kind} invocation type (limit {most} bytes)")]
     PayloadTooLarge { size: usize, kind: String, most: usize },
     #[error("Could not parse request body into json: {0}")]
@@ -103,7 +103,7 @@ fn answer(error: Error) -> ApiError {
         Error::PolicyTooLong(_) => api::policy_length_exceeded_exception(message),
         Error::StorageFull => api::code_storage_exceeded_exception(message),
         // In the prose of the quotas alone.
-        Error::ArchiveTooLarge(_) => ApiError::new("RequestEntityTooLargeException", 413, message),
+        Error::ArchiveTooLarge { .. } => ApiError::new("RequestEntityTooLargeException", 413, message),
         Error::PayloadTooLarge { .. } => api::request_too_large_exception(message),
         Error::Payload(_) | Error::ClientContext(_) => api::invalid_request_content_exception(message),
         Error::Throttled(reason) => throttled(message, reason),

@@ -48,9 +48,9 @@ pub(super) fn source(doing: Doing, kind: PackageType, code: FunctionCode) -> Res
     refuse("Code.S3Key", s3_key.as_ref())?;
     refuse("Code.S3ObjectVersion", s3_object_version.as_ref())?;
     refuse("Code.SourceKMSKeyArn", source_kms_key_arn.as_ref())?;
-    let verb = match doing {
-        Doing::Creating => "creating",
-        Doing::Updating => "updating",
+    let (verb, operation) = match doing {
+        Doing::Creating => ("creating", "CreateFunction"),
+        Doing::Updating => ("updating", "UpdateFunctionCode"),
     };
     let foreign = |member: &str| {
         let kind = kind.as_str();
@@ -67,7 +67,10 @@ pub(super) fn source(doing: Doing, kind: PackageType, code: FunctionCode) -> Res
         (PackageType::Image, None, Some(uri)) => Ok(Source::Image(uri)),
         (PackageType::Zip, None, None) => Err(Error::invalid("Please provide a source for function code.")),
         (PackageType::Zip, Some(Blob(bytes)), None) => match bytes.len() > MAX_ARCHIVE {
-            true => Err(Error::ArchiveTooLarge(MAX_ARCHIVE)),
+            true => Err(Error::ArchiveTooLarge {
+                most: MAX_ARCHIVE,
+                operation,
+            }),
             false => Ok(Source::Archive(bytes)),
         },
     }

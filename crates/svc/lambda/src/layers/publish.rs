@@ -103,7 +103,10 @@ fn archive(content: LayerVersionContentInput) -> Result<Vec<u8>> {
     refuse("Content.S3ObjectVersion", s3_object_version.as_ref())?;
     match zip_file {
         None => Err(Error::invalid("Please provide a source for layer content.")),
-        Some(Blob(bytes)) if bytes.len() > MAX_ARCHIVE => Err(Error::ArchiveTooLarge(MAX_ARCHIVE)),
+        Some(Blob(bytes)) if bytes.len() > MAX_ARCHIVE => Err(Error::ArchiveTooLarge {
+            most: MAX_ARCHIVE,
+            operation: "PublishLayerVersion",
+        }),
         Some(Blob(bytes)) => Ok(bytes),
     }
 }

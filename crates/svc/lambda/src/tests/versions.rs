@@ -215,6 +215,19 @@ async fn aliases_name_versions_and_share_between_two() {
         (&shared["RoutingConfig"], &shared["Description"]),
         (&weights, &json!("d"))
     );
+    for (version, words) in [
+        (
+            "2",
+            "Invalid function version 2. Function version 2 is already included in routing configuration.",
+        ),
+        (
+            "$LATEST",
+            "$LATEST is not supported for an alias pointing to more than 1 version",
+        ),
+    ] {
+        let moved = json!({"FunctionName": "f", "Name": "prod", "FunctionVersion": version});
+        refused(bench.call("UpdateAlias", moved).await, INVALID, words);
+    }
     let mut second = 0;
     for _ in 0..400 {
         let (_, answer) = bench

@@ -62,7 +62,11 @@ impl Agent {
                         let ack = acs::HeartbeatAck {
                             message_id: beat.message_id,
                         };
-                        self.say(&FromAgent::HeartbeatAck(Box::new(ack))).await;
+                        let ack = Message::text(FromAgent::HeartbeatAck(Box::new(ack)).to_text());
+                        // Closed, which the socket may not have said yet.
+                        if self.socket.send(ack).await.is_err() {
+                            return None;
+                        }
                     }
                     ToAgent::Heartbeat(_) => {}
                     other => return Some(other),

@@ -228,12 +228,29 @@ impl Plane {
         outcome.unwrap_or_else(|_| panic!("no such {operation}; there were {:#?}", lock(&self.state).calls))
     }
 
-    /// Waits until the task was told to have this status.
+    /// Waits until the task was told to have this status; with its containers as they were told last, be it before: on a
+    /// busy machine their changes do not wait for the task's.
     pub(crate) async fn until_status(&self, task: &str, status: &str) -> Value {
-        self.until("SubmitTaskStateChange", |body| {
-            body["task"].as_str().is_some_and(|arn| arn.ends_with(task)) && body["status"] == status
-        })
-        .await
+        let mut told = self
+            .until("SubmitTaskStateChange", |body| {
+                body["task"].as_str().is_some_and(|arn| arn.ends_with(task)) && body["status"] == status
+            })
+            .await;
+        let all = self.told(task);
+        let place = all.iter().position(|body| *body == told).unwrap_or(0);
+        let mut containers = told["containers"].as_array().cloned().unwrap_or_default();
+        for before in all[..place].iter().rev() {
+            for container in before["containers"].as_array().into_iter().flatten() {
+                let same = |other: &Value| other["containerName"] == container["containerName"];
+                if !containers.iter().any(same) {
+                    containers.push(container.clone());
+                }
+            }
+        }
+        if !containers.is_empty() {
+            told["containers"] = Value::Array(containers);
+        }
+        told
     }
 }
 

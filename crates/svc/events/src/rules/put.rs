@@ -125,7 +125,12 @@ pub(crate) async fn put_rule(events: &Events, ctx: &Ctx, input: PutRuleRequest) 
     Err(Error::Contended)
 }
 
-const NO_SCHEDULE: &str = "Parameter ScheduleExpression is not valid.";
+/// In the service's words, and behind them where the fault is, which the service does not say.
+fn no_schedule(fault: &dyn std::fmt::Display) -> Error {
+    Error::invalid(format!(
+        "Parameter ScheduleExpression is not valid. Reason: {fault}"
+    ))
+}
 
 fn check_schedule(schedule: &str, bus: &str) -> Result<()> {
     if bus != DEFAULT_BUS {
@@ -135,12 +140,8 @@ fn check_schedule(schedule: &str, bus: &str) -> Result<()> {
     }
     match Schedule::parse(schedule) {
         // One-time schedules are those of another service.
-        Ok(Schedule::At(_)) => Err(Error::invalid(NO_SCHEDULE)),
+        Ok(Schedule::At(_)) => Err(no_schedule(&"at position 0: expected rate(...) or cron(...)")),
         Ok(_) => Ok(()),
-        // The service does not say why; those who run this may look.
-        Err(fault) => {
-            tracing::info!(schedule, %fault, "a schedule cannot be");
-            Err(Error::invalid(NO_SCHEDULE))
-        }
+        Err(fault) => Err(no_schedule(&fault)),
     }
 }

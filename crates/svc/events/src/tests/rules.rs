@@ -82,27 +82,22 @@ async fn put_rule_takes_a_role_for_targets_without_one() {
 }
 
 #[tokio::test]
-async fn what_is_no_schedule_is_refused_in_the_services_words() {
+async fn what_is_no_schedule_is_refused_in_the_services_words_and_with_its_place() {
     let bench = Bench::new().await;
-    for schedule in [
-        "rate(1 minutes)",
-        "rate(0 minutes)",
-        "rate(5 seconds)",
-        "cron(0 12 * * * *)",
-        "cron(0 12 * * ?)",
-        "at(2026-01-01T00:00:00)",
-        "every day",
+    for (schedule, position) in [
+        ("rate(1 minutes)", 7),
+        ("rate(0 minutes)", 5),
+        ("rate(5 seconds)", 7),
+        ("cron(0 12 * * * *)", 14),
+        ("cron(0 12 * * ?)", 15),
+        ("at(2026-01-01T00:00:00)", 0),
+        ("every day", 0),
     ] {
         let rule = json!({"Name": "r", "ScheduleExpression": schedule});
         let refused = bench.call("PutRule", rule).await.expect_err(schedule);
-        assert_eq!(
-            (refused.code.as_ref(), refused.message.as_str()),
-            (
-                "ValidationException",
-                "Parameter ScheduleExpression is not valid."
-            ),
-            "{schedule}"
-        );
+        assert_eq!(refused.code, "ValidationException");
+        let words = format!("Parameter ScheduleExpression is not valid. Reason: at position {position}: ");
+        assert!(refused.message.starts_with(&words), "{}", refused.message);
     }
 }
 

@@ -86,7 +86,7 @@ def test_the_cli_shows_what_it_set(cloud):
     assert cloud.aws("events", "list-targets-by-rule", "--rule", "cli")["Targets"] == [target]
     with pytest.raises(ClientError) as caught:
         rule(cloud, "cli", {"Arn": arn + ".fifo"})
-    assert "MessageGroupId" in caught.value.response["Error"]["Message"]
+    assert "SqsParameters must be specified for target: " in caught.value.response["Error"]["Message"]
 
 
 def test_letters_and_messages_outlive_a_crash_and_are_counted(fresh):

@@ -139,7 +139,7 @@ def test_the_accounts_setting_decides(cloud, dual):
         aws(cloud, "ecs", "delete-account-setting", "--name", "dualStackIPv6")
     assert effective() == "enabled"
     refused = cloud.aws("ecs", "put-account-setting", "--name", "awsvpcTrunking", "--value", "enabled", check=False)
-    assert refused.returncode != 0 and "awsvpcTrunking is not supported" in refused.stderr
+    assert refused.returncode != 0 and "awsvpcTrunking = enabled is not supported" in refused.stderr
 
 
 @pytest.fixture(scope="module")
